@@ -1,0 +1,40 @@
+# Set-up happens by itself and only when something changed: scripts/setup.py. Another Python: make run PYTHON=python3.12
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help run flask test check lock setup-run setup-dev
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run    запустить всё на этой машине: http://127.0.0.1:8000 (порты: PORT, SANDBOX_PORT)'
+	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
+	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
+	@echo 'make check  линтер, оформление, направление импортов'
+	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
+
+run: setup-run
+	@$(BIN)/python run.py
+
+flask: setup-run
+	@$(BIN)/python run.py flask $(ARGS)
+
+test: setup-dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+
+setup-run setup-dev: setup-%:
+	@command -v $(PYTHON) >/dev/null || { echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }
+	@$(PYTHON) scripts/setup.py $*
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' $(ARGS)
+lock: setup-dev
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) requirements.in requirements-dev.in -o requirements-dev.txt
+	$(LOCK) scripts/requirements-setup.in -o scripts/requirements-setup.txt
+	$(LOCK) scripts/requirements-node.in -o scripts/requirements-node.txt
+	npm install --ignore-scripts --package-lock-only

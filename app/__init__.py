@@ -1,0 +1,47 @@
+"""create_app(): the only file that knows every part.
+
+It imports them when it is called, so that a small program (the probe of a file) can use one module alone.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
+    """The whole application from its environment. Raises config.BadSettings with all that is wrong."""
+    from flask import Flask
+    from sqlalchemy.engine import make_url
+
+    from app import cli, config, logs, models, platforms, probe, storage, texts, web
+    from app.extensions import connect_redis, csrf, db, htmx, login, migrate, prepare_sqlite
+    from app.vault import Vault
+
+    logs.configure()
+    values = config.load(environ, platforms.settings())
+    app = Flask(__name__)
+    app.config.update(values)
+    app.config["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
+
+    db.init_app(app)
+    migrate.init_app(app, db, render_as_batch=True, compare_type=True)
+    login.init_app(app)
+    login.user_loader(models.load_user)
+    csrf.init_app(app)
+    htmx.init_app(app)
+    connect_redis(app)
+    storage.connect_storage(app)
+    texts.add_reasons(probe.REASONS)
+    texts.add_reasons(platforms.reasons())
+    app.extensions["vault"] = Vault(values["VAULT_PUBLIC_KEY"], values["VAULT_PRIVATE_KEY"])
+    if make_url(values["DATABASE_URL"]).get_backend_name() == "sqlite":
+        with app.app_context():
+            prepare_sqlite(db.engine)
+
+    web.register(app)
+    cli.register(app)
+    return app

@@ -1,0 +1,52 @@
+"""Time: UTC inside, the user's zone at the edges.
+
+`now()` is corrected by the database's clock (`correct()`), so that a machine whose clock is off neither
+fires early nor takes over a lease that still holds. This module is the one seam that tests may replace.
+"""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+_offset = timedelta(0)
+
+DEFAULT_ZONE = "Europe/Moscow"
+
+
+class NoSuchTime(ValueError):
+    """The clocks are put forward over this local time: it does not exist."""
+
+
+class TwoSuchTimes(ValueError):
+    """The clocks are put back over this local time: it comes twice."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC) + _offset
+
+
+def correct(database_now: datetime) -> timedelta:
+    """Takes the database's time as right from here on; answers the correction. Under 50 ms it is left alone."""
+    global _offset
+    offset = database_now - datetime.now(UTC)
+    _offset = offset if abs(offset) > timedelta(milliseconds=50) else timedelta(0)
+    return _offset
+
+
+def zone(name: str | None) -> ZoneInfo:
+    return ZoneInfo(name if name in available_timezones() else DEFAULT_ZONE)
+
+
+def to_zone(moment: datetime, zone_name: str) -> datetime:
+    return moment.astimezone(zone(zone_name))
+
+
+def from_zone(local: datetime, zone_name: str) -> datetime:
+    """UTC of a local time without a zone. Raises NoSuchTime or TwoSuchTimes around a clock change."""
+    place = zone(zone_name)
+    first = local.replace(tzinfo=place, fold=0)
+    second = local.replace(tzinfo=place, fold=1)
+    if first.utcoffset() != second.utcoffset():
+        # A gap has its offsets in the order "before, after"; only a real time survives the way to UTC and back.
+        round_trip = first.astimezone(UTC).astimezone(place).replace(tzinfo=None)
+        raise TwoSuchTimes if round_trip == local else NoSuchTime
+    return first.astimezone(UTC)

@@ -1,0 +1,129 @@
+"""Settings: declared once, read from the environment once, checked, with errors that say what to do.
+
+The platforms declare theirs beside their adapters (`app.platforms.settings()`); `load()` takes both.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class BadSettings(Exception):
+    """One or more settings cannot be used. The text lists all of them, a line each."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable.
+
+    `parse` turns the text into a value and raises ValueError with a Russian sentence.
+    A setting without a default (`None`) must be given.
+    """
+
+    name: str
+    default: str | None
+    help: str
+    parse: Callable[[str], Any] = str
+    secret: bool = False
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.strip().isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"нужно целое число от {low} до {high}")
+        return int(text)
+
+    return parse
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdigit() for part in parts):
+        raise ValueError("нужны целые числа через запятую")
+    return tuple(int(part) for part in parts)
+
+
+def web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("нужен адрес вида https://example.ru")
+    return text.rstrip("/")
+
+
+def optional_web_address(text: str) -> str:
+    return web_address(text) if text.strip() else ""
+
+
+def database_address(text: str) -> str:
+    """PaaS hand out `postgres://`, which SQLAlchemy does not know; psycopg 3 is the driver here."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        raise ValueError("нужен адрес вида postgresql://user:password@host/base или sqlite:///путь")
+    if scheme in ("postgres", "postgresql"):
+        return f"postgresql+psycopg://{rest}"
+    if scheme not in ("sqlite", "postgresql+psycopg"):
+        raise ValueError("поддерживаются PostgreSQL и SQLite")
+    return text
+
+
+def flag(text: str) -> bool:
+    if text.strip().lower() in ("", "0", "no", "false"):
+        return False
+    if text.strip().lower() in ("1", "yes", "true"):
+        return True
+    raise ValueError("нужно 1 или 0")
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def secret_key(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("нужно не меньше 32 случайных знаков: python -c 'import secrets; print(secrets.token_hex(32))'")
+    return text
+
+
+def storage_address(text: str) -> str:
+    if not text.startswith("file:") or len(text) == len("file:"):
+        raise ValueError("нужно file:/папка")
+    return text
+
+
+CORE = (
+    Setting("DATABASE_URL", None, "База данных: postgresql://… или sqlite:///путь", database_address, secret=True),
+    Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
+    Setting("SECRET_KEY", None, "Подпись сеансов, не короче 32 знаков", secret_key, secret=True),
+    Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
+    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов: flask keys new"),
+    Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
+    Setting("STORAGE_URL", "file:var/clips", "Где лежат клипы: file:/папка", storage_address),
+    Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),
+    Setting("PORT", "8000", "Порт веб-процесса", number(1, 65535)),
+    Setting("SANDBOX_PORT", "5050", "Порт песочницы, которую запускает make run", number(1, 65535)),
+    Setting("MAX_CLIP_MB", "500", "Наибольший размер клипа, МиБ", number(1, 25_000)),
+    Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
+    Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),
+    Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
+    Setting("LOCAL_HOSTS", "", "Частные адреса (host:port через пробел), куда можно ходить; в бою пусто", words),
+    Setting("DEMO", "", "1 — показ на своей машине: тариф меняется кнопкой, есть демо-пользователи", flag),
+)
+
+
+def load(environ: Mapping[str, str], more: Iterable[Setting] = ()) -> dict[str, Any]:
+    """Every setting's value by name. Raises BadSettings that names each bad one and what it should be."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for setting in (*CORE, *more):
+        text = environ.get(setting.name, setting.default)
+        if text is None:
+            problems.append(f"{setting.name}: не задано. {setting.help}")
+            continue
+        try:
+            values[setting.name] = setting.parse(text)
+        except ValueError as error:
+            problems.append(f"{setting.name}: {error}")
+    if problems:
+        raise BadSettings("Настройки не подходят:\n" + "\n".join(f"  {problem}" for problem in problems))
+    return values

@@ -1,0 +1,87 @@
+"""The extensions, unbound. `create_app()` binds them; everyone else imports them from here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import redis
+from flask import Flask, current_app
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from htmx_flask import Htmx
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import DeclarativeBase
+
+BUSY_SECONDS = 30
+
+# A page that only reads must not queue for SQLite's one write lock.
+reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
+
+
+class Base(DeclarativeBase):
+    # Named constraints, so that a migration can drop what an earlier one made.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+login = LoginManager()
+csrf = CSRFProtect()
+htmx = Htmx()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """One short transaction that gives its connection back: for workers, before and after slow calls."""
+    try:
+        yield
+        db.session.commit()
+    finally:
+        db.session.remove()
+
+
+def redis_client() -> redis.Redis:
+    """This process's client. Commands give up after two seconds: Redis only carries wake-ups."""
+    return current_app.extensions["redis"]
+
+
+def connect_redis(app: Flask) -> None:
+    app.extensions["redis"] = redis.Redis.from_url(
+        app.config["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
+    )
+
+
+def prepare_sqlite(engine: Engine) -> None:
+    """SQLite as several processes need it: WAL, waiting writers, and a write lock taken at BEGIN.
+
+    A transaction that reads first and writes later fails at once with "database is locked" when another has written
+    in between; taking the lock at BEGIN makes it wait instead. FULL: an armed commit must survive a power cut.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection, _record) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if reads_only.get() else "BEGIN IMMEDIATE")

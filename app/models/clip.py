@@ -1,0 +1,84 @@
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app import clock
+from app.extensions import db
+from app.models.types import Id, UTCDateTime
+from app.models.user import User
+
+
+# The name under which a file goes out is made of its probed type, never of the name it came with.
+EXTENSIONS = {
+    "video/mp4": ".mp4",
+    "video/quicktime": ".mov",
+    "video/webm": ".webm",
+    "video/x-matroska": ".mkv",
+    "video/x-msvideo": ".avi",
+}
+
+
+class ClipStatus(StrEnum):
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Clip(db.Model):
+    __tablename__ = "clips"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text, default="")
+    file_name: Mapped[str] = mapped_column(String(255))  # as the user called it; shown, never used as a path
+    status: Mapped[str] = mapped_column(String(16), default=ClipStatus.PROCESSING)
+    reason: Mapped[str | None] = mapped_column(String(64))
+
+    storage_key: Mapped[str] = mapped_column(String(64))
+    poster_key: Mapped[str | None] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(Id)  # bytes
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    content_type: Mapped[str | None] = mapped_column(String(64))
+    container: Mapped[str | None] = mapped_column(String(64))
+    video_codec: Mapped[str | None] = mapped_column(String(32))
+    audio_codec: Mapped[str | None] = mapped_column(String(32))
+    duration_ms: Mapped[int | None]
+    width: Mapped[int | None]  # as shown, rotation applied
+    height: Mapped[int | None]
+    rotation: Mapped[int | None]  # degrees, 0, 90, 180 or 270
+
+    # When the probe must be looked at next; the job that does it may get lost, this does not.
+    wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    probes: Mapped[int] = mapped_column(default=0)
+    # Grows with every change of the clip or of one of its publications: what a page's poll compares.
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+
+    user: Mapped[User] = relationship()
+
+    @property
+    def extension(self) -> str:
+        return EXTENSIONS.get(self.content_type or "", "")
+
+    __table_args__ = (
+        Index("ix_clips_user_newest", "user_id", "id"),
+        Index("ix_clips_wake", "wake_at", sqlite_where=text("wake_at IS NOT NULL"),
+              postgresql_where=text("wake_at IS NOT NULL")),
+    )
+
+
+class Upload(db.Model):
+    """A clip on its way in (tus). The bytes grow in a file of their own; the row says what was promised."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(43), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    file_name: Mapped[str] = mapped_column(String(255))
+    length: Mapped[int] = mapped_column(Id)
+    clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

@@ -1,0 +1,44 @@
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import clock
+from app.extensions import db
+from app.models.types import Id, UTCDateTime
+
+
+class ConnectionStatus(StrEnum):
+    ACTIVE = "active"
+    RECONNECT = "reconnect"  # its user must connect it again
+    CHOOSING = "choosing"  # the token leads to several accounts, and its user has not said which
+
+
+class PlatformConnection(db.Model):
+    __tablename__ = "platform_connections"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    account_id: Mapped[str] = mapped_column(String(64))
+    account_name: Mapped[str] = mapped_column(String(255))
+    account_url: Mapped[str | None] = mapped_column(Text)
+    avatar_url: Mapped[str | None] = mapped_column(Text)
+    # What the adapter must know of the account and may be read by everyone (a channel's @name, a device id).
+    facts: Mapped[dict] = mapped_column(JSON, default=dict)
+    choices: Mapped[list | None] = mapped_column(JSON)  # the accounts to choose from, while it is `choosing`
+    status: Mapped[str] = mapped_column(String(16), default=ConnectionStatus.ACTIVE)
+    reason: Mapped[str | None] = mapped_column(String(64))
+    sealed_token: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # One worker refreshes at a time: a lease on this row, not a lock in Redis.
+    refresh_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+
+    __table_args__ = (UniqueConstraint("user_id", "platform", "account_id"),)
+
+    @property
+    def sealed_for(self) -> str:
+        """What the vault binds this row's token to."""
+        return f"connection:{self.id}"

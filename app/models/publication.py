@@ -1,0 +1,128 @@
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app import clock
+from app.extensions import db
+from app.models.clip import Clip
+from app.models.connection import PlatformConnection
+from app.models.types import Id, UTCDateTime
+
+
+class Status(StrEnum):
+    SCHEDULED = "scheduled"
+    PUBLISHING = "publishing"
+    AWAITING_USER = "awaiting_user"
+    UNCONFIRMED = "unconfirmed"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Stage(StrEnum):
+    """What is going on inside «Публикация...»."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    UPLOADING = "uploading"
+    SENT = "sent"  # the platform has everything, its answer is awaited
+    PROCESSING = "processing"
+    CHECKING = "checking"  # the answer was lost, the platform is asked whether the clip is there
+    WAITING = "waiting"  # for the platform's rate limit
+    RETRY = "retry"
+
+
+LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONFIRMED)
+_LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
+_WAKES_SQL = text("wake_at IS NOT NULL")
+
+
+class Publication(db.Model):
+    """One clip on one account. This row is the truth; Redis only carries wake-ups for it."""
+
+    __tablename__ = "publications"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="SET NULL"))
+    connection_id: Mapped[int | None] = mapped_column(ForeignKey("platform_connections.id", ondelete="SET NULL"))
+    # The account's name and link stay when the connection is gone.
+    platform: Mapped[str] = mapped_column(String(16))
+    account_id: Mapped[str] = mapped_column(String(64))
+    account_name: Mapped[str] = mapped_column(String(255))
+    account_url: Mapped[str | None] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text, default="")
+
+    status: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))  # a key of texts.REASONS
+    detail: Mapped[str | None] = mapped_column(Text)  # what the platform said, without secrets
+    stage: Mapped[str | None] = mapped_column(String(16))
+    sent: Mapped[int | None] = mapped_column(Id)  # bytes
+    total: Mapped[int | None] = mapped_column(Id)
+    ask: Mapped[dict | None] = mapped_column(JSON)  # what «Ждёт вас» shows: text, link
+
+    due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    queued_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    fence: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    holder: Mapped[str | None] = mapped_column(String(128))  # host:pid of the work-horse that claimed it last
+    attempt: Mapped[int] = mapped_column(default=0)  # tries that failed
+    crashes: Mapped[int] = mapped_column(default=0)  # leases that ran out
+
+    # The commit that was begun and not answered yet, and until when its sender may still be sending.
+    armed: Mapped[str | None] = mapped_column(String(32))
+    armed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    not_there: Mapped[int] = mapped_column(default=0)  # how often the platform said that the clip is not there
+    committed: Mapped[bool] = mapped_column(default=False)  # something stands on the platform already
+
+    external_id: Mapped[str | None] = mapped_column(String(128))
+    url: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    clip: Mapped[Clip | None] = relationship()
+    connection: Mapped[PlatformConnection | None] = relationship()
+
+    __table_args__ = (
+        # At most one live publication per clip and connection: a double click makes one.
+        Index("uq_publications_live", "clip_id", "connection_id", unique=True,
+              sqlite_where=_LIVE_SQL, postgresql_where=_LIVE_SQL),
+        Index("ix_publications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
+        Index("ix_publications_user_newest", "user_id", "id"),
+        Index("ix_publications_clip", "clip_id"),
+        Index("ix_publications_connection", "connection_id"),
+    )
+
+
+class PublicationStep(db.Model):
+    """A durable step's answer, sealed: it may hold upload URLs. Erased when the publication settles."""
+
+    __tablename__ = "publication_steps"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    sealed_answer: Mapped[bytes] = mapped_column(LargeBinary)
+    finished_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+
+    __table_args__ = (UniqueConstraint("publication_id", "name"),)
+
+
+class PublicationEvent(db.Model):
+    """A line of a publication's history, which its user can open."""
+
+    __tablename__ = "publication_events"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
+    status: Mapped[str] = mapped_column(String(16))  # the status after it
+    name: Mapped[str | None] = mapped_column(String(64))  # the step's or commit's name, or a reason
+    detail: Mapped[str | None] = mapped_column(Text)

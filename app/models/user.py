@@ -1,0 +1,31 @@
+from datetime import datetime
+
+from flask_login import UserMixin
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import clock, plans
+from app.extensions import db
+from app.models.types import Id, UTCDateTime
+
+
+class User(UserMixin, db.Model):
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(200))
+    # Part of the session's identity: a new one signs every browser out.
+    session_key: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(80))
+    timezone: Mapped[str] = mapped_column(String(64), default=clock.DEFAULT_ZONE)
+    plan_key: Mapped[str] = mapped_column(String(16), default=plans.FREE.key)
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+
+    def get_id(self) -> str:
+        return f"{self.id}.{self.session_key}"
+
+    @property
+    def plan(self) -> plans.Plan:
+        return plans.PLANS[self.plan_key]

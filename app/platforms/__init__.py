@@ -1,0 +1,24 @@
+"""The platforms there are. A new one is a line here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.config import Setting
+from app.platforms.base import Adapter
+from app.platforms.http import Http
+from app.platforms.telegram import Telegram
+
+ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (Telegram,)}
+
+
+def settings() -> list[Setting]:
+    return [setting for adapter in ADAPTERS.values() for setting in adapter.settings]
+
+
+def reasons() -> dict[str, tuple[str, str]]:
+    """Every reason that an adapter can give, with its two sentences: what is wrong, what to do."""
+    return {key: texts for adapter in ADAPTERS.values() for key, texts in adapter.reasons.items()}
+
+
+def adapter(key: str, config: Mapping[str, Any], http: Http | None = None) -> Adapter:
+    return ADAPTERS[key](config, http or Http())

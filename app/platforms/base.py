@@ -1,0 +1,222 @@
+"""What every adapter is made of. Knows nothing of Flask, the database or RQ: tokens and pacing are handed in.
+
+An adapter declares as class data what is common, and its methods hold only what is peculiar. All of them are called
+with the token in hand and answer frozen dataclasses or raise `app.platforms.errors`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+from app.config import Setting
+from app.platforms.errors import Reconnect
+from app.platforms.http import Http
+
+
+@dataclass(frozen=True)
+class Token:
+    """Secrets of one connection; never logged (no repr), stored only sealed."""
+
+    access: str = field(repr=False)
+    refresh: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and anybody may read."""
+
+    id: str
+    name: str
+    url: str | None = None
+    avatar_url: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OAuth:
+    """How one connects by a consent page. Scopes are written as the platform wants them."""
+
+    authorize_url: str
+    token_url: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    scope: str = ""
+    # How the client shows who it is at the token address: RFC 7591's names.
+    client_auth: str = "client_secret_post"
+    pkce: bool = True
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """A clip as adapters see it. `open()` gives a stream from the start; sizes in bytes, duration in seconds."""
+
+    open: Callable[[], BinaryIO]
+    size: int
+    sha256: str
+    content_type: str
+    extension: str  # ".mp4"
+    duration: float
+    width: int
+    height: int
+    video_codec: str
+    audio_codec: str | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Evidence of a publication: the platform's id and, where there is one, the link people can open."""
+
+    id: str
+    url: str | None = None
+
+
+
+class NotThere:
+    """`find` looked, and the platform does not have the clip."""
+
+
+class Unknown:
+    """`find` could not tell."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Counts of one publication; None where the platform does not give the number."""
+
+    views: int | None = None
+    likes: int | None = None
+    shares: int | None = None
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One field of the form by which a user connects."""
+
+    name: str
+    label: str
+    help: str
+    secret: bool = False
+    placeholder: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What fits, for the dialog's preflight. None: no limit known. Sources stand in the adapter.
+
+    `max_text` is for title and description together, where they go out as one text.
+    """
+
+    max_bytes: int | None = None
+    min_seconds: float | None = None
+    max_seconds: float | None = None
+    max_title: int | None = None
+    max_text: int | None = None
+    max_description: int | None = None
+    video_codecs: frozenset[str] | None = None
+    containers: frozenset[str] | None = None
+    vertical_or_square: bool = False
+
+
+class Run(Protocol):
+    """What an adapter's `publish` is given; the engine's `app.publishing.run.Run` is it."""
+
+    publication_id: int
+    marker: str
+    title: str
+    description: str
+    account: Account
+    token: Token
+    clip: ClipFile
+
+    def step(self, name: str, fn: Callable[..., Any], *args: Any) -> Any: ...
+    def drop(self, *names: str) -> None: ...
+    def progress(self, sent: int, total: int) -> None: ...
+    def commit(self, name: str, fn: Callable[..., Receipt], *args: Any, find: Callable | None = None) -> Receipt: ...
+    def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any: ...
+    def ask_user(self, text: str, link: str) -> Receipt: ...
+    def answer(self, name: str) -> Any | None: ...
+    def link(self) -> str: ...
+
+
+class Adapter(ABC):
+    key: ClassVar[str]
+    name: ClassVar[str]
+    settings: ClassVar[Sequence[Setting]] = ()
+    # How one connects: the fields of a form.
+    form: ClassVar[Sequence[FormField]] = ()
+    # Reasons of its own: what is wrong, what to do.
+    reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
+
+    def __init__(self, config: Mapping[str, Any], http: Http) -> None:
+        self.config = config
+        self.http = http
+
+    @property
+    def oauth(self) -> OAuth | None:
+        """How one connects by a consent page; None where there is none or it is not set up."""
+        return None
+
+    @property
+    def mode(self) -> str:
+        """A sentence on how publishing works here, where there is more than one way."""
+        return ""
+
+    def unready(self) -> str:
+        """A sentence that says why nothing can be published in this installation; empty where it can."""
+        return ""
+
+    @property
+    def limits(self) -> Limits:
+        return Limits()
+
+    def count(self, text: str) -> int:
+        """A text's length in the platform's own way of counting."""
+        return len(text)
+
+    def text(self, title: str, description: str) -> str:
+        """The one text that goes out where a platform has no separate title."""
+        return "\n\n".join(part for part in (title.strip(), description.strip()) if part)
+
+    def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
+        """Asks the platform about what the user typed into `form`; the accounts to choose from, and the token.
+
+        Raises Refused (its params may name the `field`), Unavailable or RateLimited.
+        """
+        raise NotImplementedError(f"{self.key} has no form")
+
+    def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
+        """The callback's arguments as OAuth knows them, where a platform wraps them."""
+        return arguments
+
+    def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
+        """What else of the callback's arguments the token request needs."""
+        return {}
+
+    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
+        """The accounts and the token of a consent: `answer` is the token address's, `arguments` the callback's.
+
+        Raises Refused where a right was withheld.
+        """
+        raise NotImplementedError(f"{self.key} has no consent page")
+
+    def refresh(self, token: Token) -> Token:
+        """A new token for one that has run out. Raises Reconnect where that cannot be."""
+        raise Reconnect
+
+    def revoke(self, token: Token) -> None:
+        """Tells the platform that the token is no longer wanted; where it cannot be told, nothing is done."""
+
+    def discard(self, run: Run) -> None:
+        """Removes what a publication that will not be left at the platform: drafts, hidden videos."""
+
+    @abstractmethod
+    def publish(self, run: Run) -> Receipt:
+        """Straight-line code made of the run's durable steps. May be entered many times for one publication."""
+
+    def place(self, account: Account) -> str | None:
+        """Where a person can look whether a clip is there."""
+        return account.url

@@ -1,0 +1,224 @@
+"""Дзен. There is no public API for publishing a video, so there are two ways, and the user sees which one is on.
+
+Assisted (default): at its time the user gets the file, the text and a link to Дзен Студия, and pastes the result's
+link. Partner API (DZEN_API_URL set): an ASSUMED contract, the one that the product's upstream described; nobody here
+has seen it answer. Everything that is assumed stands in this file, below «Partner API».
+
+Consent is Yandex OAuth: https://yandex.ru/dev/id/doc/ru/
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from app import clock
+from app.config import Setting, optional_web_address, web_address
+from app.platforms.base import Account, Adapter, Limits, NotThere, OAuth, Receipt, Run, Token
+from app.platforms.body import FileBody
+from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.http import Window
+
+STUDIO = "https://dzen.ru/profile/editor"
+PUBLISHING_SCOPES = ("zen:write", "zen:read")
+# One public client: ролики last from 5 to 120 seconds.
+MIN_SECONDS, MAX_SECONDS = 5, 120
+MAX_TITLE = 200
+PER_TOKEN = (5, 1.0)
+_PROCESSING_SECONDS = 3600
+_PAUSE = 30
+
+
+class Dzen(Adapter):
+    key = "dzen"
+    name = "Дзен"
+    settings = (
+        Setting("YANDEX_OAUTH_URL", "https://oauth.yandex.ru", "Яндекс OAuth", web_address),
+        Setting("YANDEX_LOGIN_URL", "https://login.yandex.ru", "Яндекс ID: имя и портрет", web_address),
+        Setting("YANDEX_CLIENT_ID", "", "Номер приложения Яндекс OAuth"),
+        Setting("YANDEX_CLIENT_SECRET", "", "Секрет приложения Яндекс OAuth", secret=True),
+        Setting("DZEN_API_URL", "", "Партнёрский API Дзена; пусто — публикация с вашей помощью", optional_web_address),
+        Setting("DZEN_SCOPES", "login:info login:avatar", "Права; с партнёрским API ещё zen:write zen:read"),
+    )
+    reasons = {
+        "dzen_scopes": (
+            "Дзен не дал права на публикацию: {missing}",
+            "Подключите ещё раз и разрешите публикацию.",
+        ),
+        "dzen_rejected": ("Дзен отклонил клип", "Прочитайте ответ ниже, исправьте клип и повторите."),
+        "dzen_forbidden": ("Дзен не разрешает публиковать", "Проверьте права канала и подключите его заново."),
+    }
+
+    @property
+    def oauth(self) -> OAuth | None:
+        if not self.config["YANDEX_CLIENT_ID"]:
+            return None
+        return OAuth(
+            authorize_url=f"{self.config['YANDEX_OAUTH_URL']}/authorize",
+            token_url=f"{self.config['YANDEX_OAUTH_URL']}/token",
+            client_id=self.config["YANDEX_CLIENT_ID"],
+            client_secret=self.config["YANDEX_CLIENT_SECRET"],
+            scope=self.config["DZEN_SCOPES"],
+        )
+
+    @property
+    def mode(self) -> str:
+        if self.config["DZEN_API_URL"]:
+            return "Публикуется само, через партнёрский API."
+        return "С вашей помощью: открытого API у Дзена нет, в назначенное время мы подготовим файл, текст и ссылку."
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS, max_title=MAX_TITLE)
+
+    # Connecting
+
+    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
+        granted = answer.get("scope")
+        asked = self.config["DZEN_SCOPES"].split()
+        # Yandex names the scopes only where they differ from what was asked.
+        missing = [
+            scope
+            for scope in PUBLISHING_SCOPES
+            if self.config["DZEN_API_URL"] and scope not in (granted.split() if granted is not None else asked)
+        ]
+        if missing:
+            raise Refused("dzen_scopes", missing=", ".join(missing))
+        token = self._token(answer)
+        info = self.http.request(
+            "GET",
+            f"{self.config['YANDEX_LOGIN_URL']}/info",
+            params={"format": "json"},
+            headers={"Authorization": f"OAuth {token.access}"},
+        ).json()
+        if not isinstance(info, dict) or "id" not in info:
+            raise Unavailable("Яндекс ID не ответил")
+        avatar = info.get("default_avatar_id")
+        account = Account(
+            id=str(info["id"]),
+            name=info.get("display_name") or info.get("login") or "Дзен",
+            avatar_url=f"https://avatars.yandex.net/get-yapic/{avatar}/islands-200" if avatar else None,
+        )
+        return [account], token
+
+    def refresh(self, token: Token) -> Token:
+        if not token.refresh:
+            raise Reconnect
+        answer = self._oauth("token", grant_type="refresh_token", refresh_token=token.refresh)
+        if "error" in answer:
+            raise Reconnect(str(answer.get("error_description") or answer["error"]))
+        if "access_token" not in answer:
+            raise Unavailable("непонятный ответ Яндекс OAuth")
+        return self._token(answer)
+
+    def revoke(self, token: Token) -> None:
+        self._oauth("revoke_token", access_token=token.access)
+
+    def _token(self, answer: Mapping[str, Any]) -> Token:
+        lifetime = answer.get("expires_in")
+        return Token(
+            access=answer["access_token"],
+            refresh=answer.get("refresh_token"),
+            expires_at=clock.now() + timedelta(seconds=int(lifetime)) if lifetime else None,
+        )
+
+    def _oauth(self, path: str, **form: str) -> Mapping[str, Any]:
+        answer = self.http.request(
+            "POST",
+            f"{self.config['YANDEX_OAUTH_URL']}/{path}",
+            data={
+                **form,
+                "client_id": self.config["YANDEX_CLIENT_ID"],
+                "client_secret": self.config["YANDEX_CLIENT_SECRET"],
+            },
+        ).json()
+        if not isinstance(answer, dict):
+            raise Unavailable("непонятный ответ Яндекс OAuth")
+        return answer
+
+    # Publishing
+
+    def publish(self, run: Run) -> Receipt:
+        if not self.config["DZEN_API_URL"]:
+            return run.ask_user(self.text(run.title, run.description), STUDIO)
+        draft = run.step("create", self._create, run)
+        run.step("upload", self._upload, run, draft)
+        receipt = run.commit("publish", self._publish, run, draft, find=self._find)
+        run.wait("processed", self._processed, run, draft, every=5, until=_PROCESSING_SECONDS)
+        return receipt
+
+    # Partner API (assumed)
+
+    def _create(self, run: Run) -> dict[str, str]:
+        made = self._call(
+            "POST",
+            "/publisher/videos/drafts",
+            run,
+            json={"title": run.title, "description": run.description, "type": "short"},
+        )
+        if not (made.get("id") and made.get("upload_url")):
+            raise Unavailable("в ответе Дзена нет черновика")
+        return {"id": str(made["id"]), "upload_url": made["upload_url"]}
+
+    def _upload(self, run: Run, draft: Mapping[str, str]) -> None:
+        with run.clip.open() as file:
+            answer = self.http.request(
+                "PUT",
+                draft["upload_url"],
+                data=FileBody(file, run.clip.size, on_block=run.progress),
+                headers={"Content-Type": "video/mp4"},
+                answer_seconds=60,
+            )
+        if not 200 <= answer.status < 300:
+            raise _error(answer.status, answer.json(), answer.headers)
+
+    def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
+        arm()
+        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run, done_is=409)
+        return _receipt(draft, done)
+
+    def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere:
+        video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
+        return _receipt(draft, video) if video.get("status") in ("processing", "published") else NotThere()
+
+    def _processed(self, run: Run, draft: Mapping[str, str]) -> bool | None:
+        video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
+        if video.get("status") == "rejected":
+            raise Refused("dzen_rejected", str(video.get("reason") or ""))
+        return True if video.get("status") == "published" else None
+
+    def _call(self, method: str, path: str, run: Run, *, done_is: int = 0, **kwargs: Any) -> Mapping[str, Any]:
+        self.http.pace(Window(f"dzen:token:{run.token.access}", *PER_TOKEN))
+        answer = self.http.request(
+            method,
+            f"{self.config['DZEN_API_URL']}{path}",
+            headers={"Authorization": f"OAuth {run.token.access}"},
+            **kwargs,
+        )
+        payload = answer.json()
+        if answer.status == done_is:
+            return {}
+        if not 200 <= answer.status < 300 or not isinstance(payload, dict):
+            raise _error(answer.status, payload, answer.headers)
+        return payload
+
+
+def _receipt(draft: Mapping[str, str], video: Mapping[str, Any]) -> Receipt:
+    url = str(video.get("url") or "")
+    return Receipt(draft["id"], url if url.startswith(("https://", "http://")) else f"https://dzen.ru/shorts/{draft['id']}")
+
+
+def _error(status: int, payload: Any, headers: Mapping[str, str]) -> Exception:
+    error = payload.get("error") if isinstance(payload, dict) else None
+    said = str(error.get("message") or error.get("code") or "") if isinstance(error, dict) else ""
+    if status == 401:
+        return TokenExpired(said)
+    if status == 403:
+        return Refused("dzen_forbidden", said)
+    if status == 413:
+        return Refused("too_large", said)
+    if status == 429:
+        pause = headers.get("Retry-After", "")
+        return RateLimited(clock.now() + timedelta(seconds=int(pause) if pause.isdigit() else _PAUSE), said)
+    if 400 <= status < 500:
+        return Refused("refused", said)
+    return Unavailable(f"HTTP {status} {said}".strip())

@@ -1,0 +1,71 @@
+"""What a platform's answer means for us: each error says what to do next."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+
+class PlatformError(Exception):
+    """`reason` is a key of the reasons' texts, `detail` is what the platform said (never a secret), `params` fill the text.
+
+    `harmless`: the call that raised it certainly published nothing, so a commit that was armed for it is void.
+    """
+
+    harmless = True
+
+    def __init__(self, reason: str, detail: str = "", **params: str) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+        self.params = params
+
+
+class Refused(PlatformError):
+    """Trying again cannot mend it; the user must."""
+
+
+class Reconnect(PlatformError):
+    """The token is no longer good: the account has to be connected again."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("reconnect", detail)
+
+
+class TokenExpired(PlatformError):
+    """A refresh may mend it."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("reconnect", detail)
+
+
+class RateLimited(PlatformError):
+    """Not before `until` (UTC)."""
+
+    def __init__(self, until: datetime, detail: str = "") -> None:
+        super().__init__("rate_limited", detail)
+        self.until = until
+
+
+class AccountMoved(PlatformError):
+    """The platform knows the account under other facts now; with them the same call will do."""
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        super().__init__("account_moved")
+        self.facts = facts
+
+
+class Unavailable(PlatformError):
+    """Worth a retry. Not harmless by itself: the platform may have got the request and done it."""
+
+    def __init__(self, detail: str = "", *, harmless: bool = False) -> None:
+        super().__init__("unavailable", detail)
+        self.harmless = harmless
+
+
+class OutcomeUnknown(PlatformError):
+    """The clip may be there or not, and the platform cannot say."""
+
+    harmless = False
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__("unknown", detail)

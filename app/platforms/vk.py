@@ -1,0 +1,429 @@
+"""VK Клипы: VK ID for consent (https://id.vk.com/about/business/go/docs/ru/vkid), the API for publishing.
+
+Two ways lead to a clip. The clips route (`shortVideo.*`) shows nothing before `shortVideo.publish`. A token that lacks
+it (error 3) takes the video route: there the uploaded video may be seen at once, so the upload is a commit too.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from app import clock
+from app.config import Setting, web_address
+from app.platforms.base import Account, Adapter, FormField, Limits, NotThere, OAuth, Receipt, Run, Token, Unknown
+from app.platforms.body import FileBody, Multipart
+from app.platforms.errors import PlatformError, RateLimited, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
+
+VERSION = "5.199"  # https://dev.vk.com/ru/reference/versions
+SCOPES = ("video", "wall")
+# https://dev.vk.com/ru/api/api-requests#limits
+PER_TOKEN = (3, 1.0)
+# https://dev.vk.com/ru/method/video.save
+NAME_CHARACTERS = 128
+DESCRIPTION_CHARACTERS = 5000
+# One public client; VK names no limit.
+CLIP_SECONDS = 180
+
+_UNKNOWN_METHOD = 3
+_UPLOAD_FAILED = 22
+_NOT_ENCODED = 3001
+_RETRY = {1, 10}
+_TOKEN = {5, 27, 28, 1117}
+_LIMIT = {6, 9, 29}
+_RIGHTS = {7, 15, 203, 204, 214, 1051}
+_USER_WANTED = {14, 17, 24, 25}
+_LIMIT_PAUSE = timedelta(seconds=5)
+_ENCODE_PAUSE = timedelta(seconds=5)
+_OWN_TOKEN = re.compile(r"vk1\.a\.[A-Za-z0-9_.-]{5,500}")
+
+
+class RouteUnknown(PlatformError):
+    """This token does not know the method."""
+
+
+class UploadLost(PlatformError):
+    """The upload address is no longer good: a new one is needed."""
+
+
+class VK(Adapter):
+    key = "vk"
+    name = "VK"
+    settings = (
+        Setting("VK_ID_URL", "https://id.vk.ru", "VK ID: вход и согласие", web_address),
+        Setting("VK_API_URL", "https://api.vk.com", "API VK", web_address),
+        Setting("VK_CLIENT_ID", "", "Номер приложения VK ID; без него остаётся «Токен VK»"),
+    )
+    form = (
+        FormField(
+            "token",
+            "Токен VK",
+            "Свой токен с правами video, wall и, для сообществ, groups. Он начинается с vk1.a.",
+            secret=True,
+            placeholder="vk1.a.…",
+        ),
+    )
+    reasons = {
+        "vk_token_form": ("Это не похоже на токен VK", "Скопируйте его целиком: он начинается с vk1.a."),
+        "vk_token": ("VK не принял токен", "Проверьте, что он скопирован целиком и не отозван."),
+        "vk_scopes": (
+            "VK не дал нужных прав: {missing}",
+            "Подключите ещё раз и разрешите доступ к видео и стене. Если VK их не предлагает, вставьте «Токен VK».",
+        ),
+        "vk_rights": (
+            "VK не разрешает публиковать с этим доступом",
+            "Нужны права на видео и стену (в сообществе — редактора). Подключите аккаунт заново с ними.",
+        ),
+        "vk_user_wanted": (
+            "VK просит подтвердить, что это вы",
+            "Откройте vk.com под этим аккаунтом, пройдите проверку и повторите.",
+        ),
+        "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
+    }
+
+    @property
+    def oauth(self) -> OAuth | None:
+        if not self.config["VK_CLIENT_ID"]:
+            return None
+        return OAuth(
+            authorize_url=f"{self.config['VK_ID_URL']}/authorize",
+            token_url=f"{self.config['VK_ID_URL']}/oauth2/auth",
+            client_id=self.config["VK_CLIENT_ID"],
+            scope=" ".join(SCOPES),
+            client_auth="none",
+        )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            max_title=NAME_CHARACTERS,
+            max_text=DESCRIPTION_CHARACTERS,
+            max_seconds=CLIP_SECONDS,
+            vertical_or_square=True,
+        )
+
+    # Connecting
+
+    def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
+        if "payload" not in arguments:
+            return arguments
+        try:
+            payload = json.loads(arguments["payload"])
+        except ValueError:
+            return arguments
+        return {name: str(value) for name, value in payload.items()} if isinstance(payload, dict) else arguments
+
+    def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
+        return {"device_id": arguments.get("device_id", "")}
+
+    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
+        if answer.get("state") not in (None, arguments.get("state")):
+            raise Refused("vk_state")
+        granted = str(answer.get("scope", "")).replace(",", " ").split()
+        missing = [scope for scope in SCOPES if scope not in granted]
+        if missing:
+            raise Refused("vk_scopes", missing=", ".join(missing))
+        token = self._token(answer, arguments.get("device_id", ""))
+        info = self._id("user_info", token.access).get("user") or {}
+        account = Account(
+            id=str(info.get("user_id") or answer["user_id"]),
+            name=f"{info.get('first_name', '')} {info.get('last_name', '')}".strip() or "VK",
+            url=f"https://vk.com/id{info.get('user_id') or answer['user_id']}",
+            avatar_url=info.get("avatar") or None,
+            facts={"owner_id": int(info.get("user_id") or answer["user_id"])},
+        )
+        return [account], token
+
+    def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
+        """An own token: the page of its user and the communities that the user may post to."""
+        token = fields["token"].strip()
+        if not _OWN_TOKEN.fullmatch(token):
+            raise Refused("vk_token_form", field="token")
+        try:
+            users = self._method("users.get", token, fields="photo_100")
+        except (Reconnect, TokenExpired) as error:
+            raise Refused("vk_token", error.detail, field="token") from None
+        if not users:
+            raise Refused("vk_token", field="token")
+        [user] = users
+        page = Account(
+            id=str(user["id"]),
+            name=f"{user['first_name']} {user['last_name']}",
+            url=f"https://vk.com/id{user['id']}",
+            avatar_url=user.get("photo_100"),
+            facts={"owner_id": user["id"]},
+        )
+        return [page, *self._communities(token)], Token(access=token)
+
+    def _communities(self, token: str) -> list[Account]:
+        """None where the token lacks the right `groups`."""
+        try:
+            groups = self._method("groups.get", token, filter="editor", extended=1, fields="photo_100")
+        except PlatformError:
+            return []
+        return [
+            Account(
+                id=f"-{group['id']}",
+                name=group["name"],
+                url=f"https://vk.com/{group.get('screen_name') or 'club' + str(group['id'])}",
+                avatar_url=group.get("photo_100"),
+                facts={"owner_id": -group["id"], "group_id": group["id"]},
+            )
+            for group in groups.get("items", [])
+        ]
+
+    def refresh(self, token: Token) -> Token:
+        """The refresh token rotates: the answer's pair is the only one that is good afterwards."""
+        if not token.refresh:
+            raise Reconnect
+        state = f"refresh-{clock.now().timestamp():.0f}"
+        answer = self.http.request(
+            "POST",
+            f"{self.config['VK_ID_URL']}/oauth2/auth",
+            data={
+                "grant_type": "refresh_token",
+                "refresh_token": token.refresh,
+                "client_id": self.config["VK_CLIENT_ID"],
+                "device_id": token.extra.get("device_id", ""),
+                "state": state,
+            },
+        ).json()
+        if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
+            raise Unavailable("непонятный ответ VK ID")
+        if "error" in answer:
+            raise Reconnect(str(answer.get("error_description") or answer["error"]))
+        return self._token(answer, token.extra.get("device_id", ""))
+
+    def revoke(self, token: Token) -> None:
+        if token.refresh:  # VK ID's; an own token is its owner's business
+            self._id("logout", token.access)
+
+    def _token(self, answer: Mapping[str, Any], device_id: str) -> Token:
+        return Token(
+            access=answer["access_token"],
+            refresh=answer.get("refresh_token"),
+            expires_at=clock.now() + timedelta(seconds=int(answer.get("expires_in") or 3600)),
+            extra={"device_id": device_id},
+        )
+
+    def _id(self, path: str, token: str) -> Mapping[str, Any]:
+        answer = self.http.request(
+            "POST",
+            f"{self.config['VK_ID_URL']}/oauth2/{path}",
+            params={"client_id": self.config["VK_CLIENT_ID"]},
+            data={"access_token": token},
+        ).json()
+        if not isinstance(answer, dict) or "error" in answer:
+            raise Unavailable("VK ID не ответил")
+        return answer
+
+    # Publishing
+
+    def publish(self, run: Run) -> Receipt:
+        video = run.step("create", self._create, run)
+        try:
+            if video["route"] == "clip":
+                return self._by_clips_route(run, video)
+            return self._by_video_route(run, video)
+        except UploadLost as lost:
+            run.drop("create", "upload")
+            raise Unavailable(lost.detail, harmless=True) from None
+
+    def _create(self, run: Run) -> dict[str, Any]:
+        """Both ids are known before any byte is sent."""
+        group = {"group_id": run.account.facts["group_id"]} if "group_id" in run.account.facts else {}
+        try:
+            made = self._method(
+                "shortVideo.create",
+                run.token.access,
+                file_size=run.clip.size,
+                description=self.text(run.title, run.description),
+                wallpost=0,
+                **group,
+            )
+            route = "clip"
+        except RouteUnknown:
+            made = self._method(
+                "video.save", run.token.access, name=run.title, description=run.description, wallpost=0, **group
+            )
+            route = "video"
+        return {
+            "route": route,
+            "owner_id": made["owner_id"],
+            "video_id": made["video_id"],
+            "upload_url": made["upload_url"],
+        }
+
+    def _by_clips_route(self, run: Run, video: Mapping[str, Any]) -> Receipt:
+        uploaded = run.step("upload", self._upload_clip, run, video)
+        run.wait("encoded", self._encoded, run, video, uploaded["video_hash"], every=5, until=3600)
+        run.step("describe", self._describe, run, video)
+        receipt = run.commit("publish", self._publish_clip, run, video, find=self._find_video)
+        run.wait("confirmed", self._confirmed, run, video, every=10, until=3600)
+        return receipt
+
+    def _by_video_route(self, run: Run, video: Mapping[str, Any]) -> Receipt:
+        receipt = run.commit("upload", self._upload_video, run, video, find=self._find_video)
+        run.commit("post", self._post, run, video, find=self._find_post)
+        run.wait("confirmed", self._confirmed, run, video, every=10, until=3600)
+        return receipt
+
+    def _upload_clip(self, run: Run, video: Mapping[str, Any]) -> dict[str, Any]:
+        return self._upload(run, video["upload_url"], "file")
+
+    def _encoded(self, run: Run, video: Mapping[str, Any], video_hash: str) -> bool | None:
+        answer = self._method("shortVideo.encodeProgress", run.token.access, hash=video_hash, **_ids(video))
+        return True if answer.get("is_ready") else None
+
+    def _describe(self, run: Run, video: Mapping[str, Any]) -> None:
+        self._method(
+            "shortVideo.edit",
+            run.token.access,
+            description=self.text(run.title, run.description),
+            privacy_view="all",
+            **_ids(video),
+        )
+
+    def _publish_clip(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
+        arm()
+        answer = self._method(
+            "shortVideo.publish", run.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
+        )
+        published = answer.get("video") or {}
+        if (published.get("owner_id"), published.get("id")) != (video["owner_id"], video["video_id"]):
+            raise Unavailable("в ответе VK нет номера клипа")
+        return _receipt("clip", video, published.get("direct_url"))
+
+    def _upload_video(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
+        uploaded = self._upload(run, video["upload_url"], "video_file", arm)
+        return _receipt("video", video, uploaded.get("direct_link"))
+
+    def _post(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
+        community = {"from_group": 1} if "group_id" in run.account.facts else {}
+        arm()
+        answer = self._method(
+            "wall.post",
+            run.token.access,
+            owner_id=video["owner_id"],
+            message=self.text(run.title, run.description),
+            attachments=_attachment(video),
+            # Meant to stop a repeated post: the same on every try.
+            guid=f"vezde-{run.publication_id}",
+            **community,
+        )
+        if not answer.get("post_id"):
+            raise Unavailable("в ответе VK нет номера записи")
+        return _receipt("video", video)
+
+    # Looking
+
+    def _find_video(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
+        item = self._item(run, video)
+        return _receipt(video["route"], video, item.get("direct_url")) if item else NotThere()
+
+    def _find_post(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
+        wall = self._method("wall.get", run.token.access, owner_id=video["owner_id"], count=20)
+        wanted = (video["owner_id"], video["video_id"])
+        for post in wall.get("items", []):
+            for attached in post.get("attachments", []):
+                shown = attached.get("video") or {}
+                if (shown.get("owner_id"), shown.get("id")) == wanted:
+                    return _receipt("video", video)
+        return NotThere()
+
+    def _confirmed(self, run: Run, video: Mapping[str, Any]) -> bool | None:
+        item = self._item(run, video)
+        return True if item and not (item.get("processing") or item.get("converting")) else None
+
+    def _item(self, run: Run, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        answer = self._method("video.get", run.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
+        return next(iter(answer.get("items") or []), None)
+
+    def discard(self, run: Run) -> None:
+        video = run.answer("create")
+        if video:
+            self._method("video.delete", run.token.access, **_ids(video))
+
+    # The wire
+
+    def _method(self, method: str, token: str, **params: Any) -> Any:
+        self.http.pace(Window(f"vk:token:{token}", *PER_TOKEN))
+        answer = self.http.request(
+            "POST",
+            f"{self.config['VK_API_URL']}/method/{method}",
+            data={**params, "access_token": token, "v": VERSION},
+        )
+        payload = answer.json()
+        if isinstance(payload, dict) and isinstance(payload.get("error"), dict):
+            raise _error(payload["error"])
+        if answer.status != 200 or not isinstance(payload, dict) or "response" not in payload:
+            raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
+        return payload["response"]
+
+    def _upload(
+        self, run: Run, url: str, field: str, arm: Callable[[], None] | None = None
+    ) -> Mapping[str, Any]:
+        clip = run.clip
+        form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
+        with clip.open() as file:
+            answer = self.http.request(
+                "POST",
+                url,
+                data=FileBody(
+                    file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm
+                ),
+                headers={"Content-Type": form.content_type},
+                answer_seconds=COMMIT_ANSWER_SECONDS if arm else 60,
+            )
+        return _uploaded(answer, clip.size)
+
+
+def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
+    payload = answer.json()
+    if not isinstance(payload, dict):
+        raise Unavailable(f"HTTP {answer.status}, не похоже на ответ сервера загрузки VK")
+    if "error" in payload or "error_code" in payload:
+        raise UploadLost("unavailable", str(payload.get("error_descr") or payload.get("error") or payload["error_code"]))
+    if answer.status != 200 or "video_id" not in payload:
+        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
+    if payload.get("size") not in (None, size):
+        raise UploadLost("unavailable", f"VK получил {payload['size']} байт из {size}")
+    return payload
+
+
+def _ids(video: Mapping[str, Any]) -> dict[str, int]:
+    return {"owner_id": video["owner_id"], "video_id": video["video_id"]}
+
+
+def _attachment(video: Mapping[str, Any]) -> str:
+    return f"video{video['owner_id']}_{video['video_id']}"
+
+
+def _receipt(kind: str, video: Mapping[str, Any], url: str | None = None) -> Receipt:
+    place = f"{video['owner_id']}_{video['video_id']}"
+    if not str(url).startswith(("https://", "http://")):
+        url = f"https://vk.com/{kind}{place}"
+    return Receipt(id=place, url=url)
+
+
+def _error(error: Mapping[str, Any]) -> PlatformError:
+    code, said = error.get("error_code"), str(error.get("error_msg", ""))
+    if code == _UNKNOWN_METHOD:
+        return RouteUnknown("refused", said)
+    if code == _UPLOAD_FAILED:
+        return UploadLost("unavailable", said)
+    if code == _NOT_ENCODED:
+        return RateLimited(clock.now() + _ENCODE_PAUSE, said)
+    if code in _RETRY:
+        return Unavailable(f"{code} {said}")
+    if code in _TOKEN:
+        return TokenExpired(said)
+    if code in _LIMIT:
+        return RateLimited(clock.now() + _LIMIT_PAUSE, said)
+    if code in _RIGHTS:
+        return Refused("vk_rights", said)
+    if code in _USER_WANTED:
+        return Refused("vk_user_wanted", said)
+    return Refused("refused", said)

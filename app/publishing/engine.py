@@ -1,0 +1,291 @@
+"""One look at a publication: claim it, let its adapter go on, write down what came of it."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from flask import current_app
+from sqlalchemy import select, update
+from sqlalchemy.orm import joinedload
+
+from app import clock, platforms, storage
+from app.extensions import db, redis_client, transaction
+from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status, User
+from app.platforms.base import Account, Adapter, ClipFile, Receipt, Token
+from app.platforms.errors import (
+    AccountMoved,
+    OutcomeUnknown,
+    PlatformError,
+    RateLimited,
+    Reconnect,
+    Refused,
+    TokenExpired,
+    Unavailable,
+)
+from app.platforms.http import Http
+from app.publishing import lease, links, tokens, transitions
+from app.publishing.lease import Cancelled, Held, LeaseLost, Live
+from app.publishing.pacing import Pacer
+from app.publishing.run import AskUser, Later, Run, Superseded
+
+log = structlog.get_logger(__name__)
+
+# A publication whose workers keep dying on it is given up; restarts of ours must not use this up.
+MOST_CRASHES = 10
+# A platform that says "not now" for a day has said no.
+LONGEST_LIMIT = timedelta(hours=24)
+
+
+def advance(publication_id: int, live: Live = lambda _seconds: None) -> bool:
+    """Does what can be done now; False if the row is not due or somebody else holds it.
+
+    `live(seconds)` is told how long this process may go on living: no longer than its lease.
+    """
+    held = lease.claim(publication_id, live)
+    if held is None:
+        return False
+    try:
+        publication = _load(held)
+        if publication.status == Status.CANCELLED:
+            _clean_up(held, publication)
+        else:
+            _settle(held, publication)
+    except Cancelled:
+        log.info("cancelled while it was under way", publication=publication_id)
+    except LeaseLost:
+        log.warning("lost the lease", publication=publication_id, fence=held.fence)
+    return True
+
+
+def _load(held: Held) -> Publication:
+    """The row with its clip and connection, cut loose from the database."""
+    with transaction():
+        publication = db.session.scalars(
+            select(Publication)
+            .where(*held.where())
+            .options(joinedload(Publication.clip), joinedload(Publication.connection))
+        ).first()
+        if publication is None:
+            held.lost()
+        db.session.expunge_all()
+        return publication
+
+
+def _settle(held: Held, publication: Publication) -> None:
+    """Runs the adapter and turns every way in which that can end into a write of the row."""
+    try:
+        _guard(publication)
+        if publication.connection is None:
+            raise OutcomeUnknown("аккаунт отключён, спросить платформу нечем")
+        if publication.status == Status.SCHEDULED:
+            _start(held, publication)
+        receipt = _run(held, publication)
+    except Later as later:
+        held.release(later.at, values={"stage": later.stage})
+    except Superseded:
+        held.release(clock.now(), values={"stage": Stage.QUEUED})
+    except RateLimited as limited:
+        _wait_for_limit(held, publication, limited)
+    except AccountMoved as moved:
+        _move_account(held, publication, moved)
+    except (Reconnect, TokenExpired) as error:
+        _require_reconnect(publication)
+        _fail(held, publication, error)
+    except Refused as error:
+        _fail(held, publication, error)
+    except OutcomeUnknown as error:
+        _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
+    except AskUser as ask:
+        _move(held, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link})
+    except Unavailable as error:
+        _retry(held, publication, error)
+    except LeaseLost:
+        raise
+    except Exception:
+        # A fault of ours: seen by the operator, and for the user the same as a platform that did not work.
+        log.exception("publishing failed", publication=publication.id)
+        _retry(held, publication, PlatformError("internal"))
+    else:
+        _publish(held, receipt)
+
+
+def _run(held: Held, publication: Publication) -> Receipt:
+    """Enters the adapter; once more with a fresh token where the platform says that it has run out."""
+    adapter = _adapter(publication)
+    token = tokens.open_token(publication.connection)
+    if tokens.runs_out_soon(token):
+        token = tokens.refresh(publication.connection_id, adapter, token)
+    try:
+        return adapter.publish(_new_run(held, publication, token))
+    except TokenExpired:
+        token = tokens.refresh(publication.connection_id, adapter, token)
+        # What was armed or stored since must be known to the second entry.
+        return adapter.publish(_new_run(held, _load(held), token))
+
+
+def _adapter(publication: Publication) -> Adapter:
+    return platforms.adapter(publication.platform, current_app.config, Http(Pacer(redis_client()).wait))
+
+
+def _new_run(held: Held, publication: Publication, token: Token) -> Run:
+    connection = publication.connection
+    return Run(
+        held,
+        publication,
+        clip=_clip_file(publication.clip),
+        account=Account(
+            connection.account_id,
+            connection.account_name,
+            connection.account_url,
+            connection.avatar_url,
+            connection.facts,
+        ),
+        token=token,
+        vault=current_app.extensions["vault"],
+        link=lambda: links.signed_link(publication),
+    )
+
+
+def _guard(publication: Publication) -> None:
+    """What must hold whenever a publication is taken up."""
+    if publication.crashes > MOST_CRASHES:
+        raise OutcomeUnknown if publication.armed else Refused("crashed")
+    if publication.armed or publication.committed:
+        return  # whatever has changed since, the clip may stand there already: see it through
+    if publication.connection is None:
+        raise Refused("disconnected")
+    if publication.connection.status != ConnectionStatus.ACTIVE:
+        raise Refused("reconnect")
+    if publication.clip is None or publication.clip.status != ClipStatus.READY:
+        raise Refused("clip_gone")
+    with transaction():
+        user = db.session.get(User, publication.user_id)
+        if not user.plan.allows(publication.platform):
+            raise Refused("plan")
+    late = timedelta(minutes=current_app.config["LATE_MINUTES"])
+    if publication.status == Status.SCHEDULED and clock.now() - publication.due_at > late:
+        raise Refused("missed")
+
+
+def _start(held: Held, publication: Publication) -> None:
+    now = clock.now()
+    with transaction():
+        if not transitions.move(
+            publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now
+        ):
+            held.lost()
+    held.fence += 1
+    publication.started_at = now
+
+
+def _clip_file(clip: Clip) -> ClipFile:
+    store = storage.storage()
+    return ClipFile(
+        open=lambda: store.open(clip.storage_key),
+        size=clip.size,
+        sha256=clip.sha256,
+        content_type=clip.content_type,
+        extension=clip.extension,
+        duration=clip.duration_ms / 1000,
+        width=clip.width,
+        height=clip.height,
+        video_codec=clip.video_codec,
+        audio_codec=clip.audio_codec,
+    )
+
+
+# What came of it
+
+
+def _publish(held: Held, receipt: Receipt) -> None:
+    _move(
+        held,
+        Status.PUBLISHED,
+        external_id=receipt.id,
+        url=receipt.url,
+        published_at=clock.now(),
+        reason=None,
+        detail=None,
+    )
+
+
+def _fail(held: Held, publication: Publication, error: PlatformError) -> None:
+    _discard(held, publication)
+    _move(held, Status.FAILED, reason=error.reason, detail=error.detail or None)
+
+
+def _move(held: Held, to: Status, **values: Any) -> None:
+    """What waits for its user, not for a worker, is not woken either."""
+    at_rest = {"wake_at": None, "lease_until": None, "queued_at": None, "stage": None, "sent": None, "total": None}
+    with transaction():
+        if not transitions.move(held.publication_id, to, *held.where(), **(at_rest | values)):
+            held.lost()
+
+
+def _retry(held: Held, publication: Publication, error: PlatformError) -> None:
+    pauses = current_app.config["RETRY_SECONDS"]
+    tries = publication.attempt
+    if tries < len(pauses):
+        held.release(
+            clock.now() + timedelta(seconds=pauses[tries]),
+            event="retry",
+            detail=error.detail or None,
+            values={
+                "attempt": tries + 1,
+                "stage": Stage.RETRY,
+                "reason": error.reason,
+                "detail": error.detail or None,
+            },
+        )
+    elif _load(held).armed:
+        # A commit without an answer is never called failed.
+        _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
+    else:
+        _fail(held, publication, error)
+
+
+def _wait_for_limit(held: Held, publication: Publication, limited: RateLimited) -> None:
+    if clock.now() - publication.started_at > LONGEST_LIMIT:
+        _fail(held, publication, limited)
+    else:
+        held.release(limited.until, values={"stage": Stage.WAITING})
+
+
+def _require_reconnect(publication: Publication) -> None:
+    with transaction():
+        db.session.execute(
+            update(PlatformConnection)
+            .where(PlatformConnection.id == publication.connection_id)
+            .values(status=ConnectionStatus.RECONNECT, reason="reconnect")
+        )
+
+
+def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> None:
+    with transaction():
+        connection = db.session.get(PlatformConnection, publication.connection_id)
+        if connection is None:
+            raise LeaseLost
+        connection.facts = {**connection.facts, **moved.facts}
+    held.release(clock.now(), values={"stage": Stage.QUEUED})
+
+
+# Leftovers at the platform
+
+
+def _clean_up(held: Held, publication: Publication) -> None:
+    """After a cancel: the worker that was at it has stopped, its draft goes."""
+    _discard(held, publication)
+    with transaction():
+        held.write(wake_at=None, lease_until=None, queued_at=None, stage=None)
+        transitions.erase_steps(publication.id)
+
+
+def _discard(held: Held, publication: Publication) -> None:
+    """Best effort: a draft that stays is seen by nobody but its owner."""
+    if publication.connection is None or publication.clip is None:
+        return
+    try:
+        token = tokens.open_token(publication.connection)
+        _adapter(publication).discard(_new_run(held, publication, token))
+    except PlatformError as error:
+        log.warning("a draft stays behind", publication=publication.id, reason=error.reason)

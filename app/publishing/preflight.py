@@ -1,0 +1,57 @@
+"""What does not fit, told before anything is sent: an adapter's declared limits against the probed facts."""
+
+from app.models import Clip
+from app.platforms.base import Adapter, Limits
+
+_MB = 1_000_000
+
+
+def problems(adapter: Adapter, clip: Clip) -> list[str]:
+    """Sentences; empty where the file fits."""
+    limits = adapter.limits
+    checks = (_size, _length, _shape, _codec)
+    found = [adapter.unready(), *(check(limits, clip) for check in checks)]
+    return [sentence for sentence in found if sentence]
+
+
+def text_problems(adapter: Adapter, title: str, description: str) -> list[str]:
+    limits, found = adapter.limits, []
+    if limits.max_title and adapter.count(title) > limits.max_title:
+        found.append(f"Название длиннее {limits.max_title} знаков: сократите его.")
+    if limits.max_description and adapter.count(description) > limits.max_description:
+        found.append(f"Описание длиннее {limits.max_description} знаков: сократите его.")
+    text = adapter.text(title, description)
+    if limits.max_text and adapter.count(text) > limits.max_text:
+        found.append(f"Текст занимает {adapter.count(text)} знаков, помещается {limits.max_text}: сократите его.")
+    return found
+
+
+def _size(limits: Limits, clip: Clip) -> str:
+    if limits.max_bytes and clip.size > limits.max_bytes:
+        return f"Файл {_megabytes(clip.size)} МБ, принимают до {_megabytes(limits.max_bytes)} МБ: сожмите клип."
+    return ""
+
+
+def _length(limits: Limits, clip: Clip) -> str:
+    seconds = (clip.duration_ms or 0) / 1000
+    if limits.max_seconds and seconds > limits.max_seconds:
+        return f"Клип длится {seconds:.0f} с, принимают до {limits.max_seconds:.0f} с: укоротите его."
+    if limits.min_seconds and seconds < limits.min_seconds:
+        return f"Клип короче {limits.min_seconds:.0f} с: такие не принимают."
+    return ""
+
+
+def _shape(limits: Limits, clip: Clip) -> str:
+    if limits.vertical_or_square and (clip.width or 0) > (clip.height or 0):
+        return "Нужен вертикальный или квадратный клип."
+    return ""
+
+
+def _codec(limits: Limits, clip: Clip) -> str:
+    if limits.video_codecs and clip.video_codec not in limits.video_codecs:
+        return f"Видео в формате {clip.video_codec} не принимают: сохраните клип в MP4 (H.264)."
+    return ""
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / _MB:.0f}" if size >= _MB else f"{size / _MB:.1f}"

@@ -1,0 +1,274 @@
+"""A run: what an adapter's straight-line code stands on.
+
+Each step's answer is stored, sealed, before the next begins; entered again, a run hands out the stored answers and
+goes on where it stopped. A commit is armed in the row at the last harmless moment, so that after a crash the
+platform is asked instead of being sent the clip twice.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from sqlalchemy import delete, select, update
+
+from app import clock
+from app.extensions import db, transaction
+from app.models import Publication, PublicationStep, Stage, Status
+from app.platforms.base import Account, ClipFile, NotThere, Receipt, Token, Unknown
+from app.platforms.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from app.platforms.http import UNACKNOWLEDGED_MS
+from app.publishing import evidence, transitions
+from app.publishing.lease import AFTER_DEADLINE, COMMIT_LEASE, LIFE_MARGIN, Held
+from app.vault import Vault
+
+PROGRESS_SECONDS = 1.0
+# The platform must say twice that the clip is not there, this far apart, before it is sent again.
+ASK_AGAIN = timedelta(seconds=15)
+_TIMES_NOT_THERE = 2
+
+
+class Later(Exception):
+    """Nothing to do before `at`: the worker is given back. Not a failure."""
+
+    def __init__(self, at: datetime, stage: Stage) -> None:
+        self.at = at
+        self.stage = stage
+
+
+class Superseded(Exception):
+    """Somebody else's answer for this commit has come in meanwhile: enter again and go on with it."""
+
+
+class AskUser(Exception):
+    """The user has to finish it by hand."""
+
+    def __init__(self, text: str, link: str) -> None:
+        self.text = text
+        self.link = link
+
+
+class Run:
+    """See `app.platforms.base.Run` for how adapters see it."""
+
+    def __init__(
+        self,
+        held: Held,
+        publication: Publication,
+        clip: ClipFile,
+        account: Account,
+        token: Token,
+        vault: Vault,
+        link: Callable[[], str],
+    ) -> None:
+        self.publication_id = publication.id
+        # Names this publication, and this start of it, where a platform lets us leave a mark.
+        self.marker = f"{publication.id}-{publication.started_at:%Y%m%d%H%M%S}"
+        self.link = link
+        self.title = publication.title
+        self.description = publication.description
+        self.clip, self.account, self.token = clip, account, token
+        self._held, self._vault = held, vault
+        self._armed = publication.armed
+        self._armed_until = publication.armed_until
+        self._not_there = publication.not_there
+        self._answers = self._load()
+        self._told_at = 0.0
+
+    # Durable steps
+
+    def step(self, name: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """`fn(*args)`'s answer (JSON), from the store if it was done before."""
+        if name not in self._answers:
+            self._held.renew()
+            self._store(name, fn(*args))
+        return self._answers[name]
+
+    def drop(self, *names: str) -> None:
+        """Forgets steps, to begin again from there."""
+        with transaction():
+            self._held.write(sent=None, total=None)
+            db.session.execute(
+                delete(PublicationStep).where(
+                    PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
+                )
+            )
+        for name in names:
+            self._answers.pop(name, None)
+
+    def progress(self, sent: int, total: int) -> None:
+        """Tells the page how far an upload is and renews the lease, at most once a second.
+
+        Raises Cancelled or LeaseLost, which ends the upload.
+        """
+        if time.monotonic() - self._told_at >= PROGRESS_SECONDS:
+            self._held.renew(stage=Stage.UPLOADING, sent=sent, total=total)
+            self._told_at = time.monotonic()
+
+    # Points of no return
+
+    def commit(
+        self,
+        name: str,
+        fn: Callable[..., Receipt],
+        *args: Any,
+        find: Callable[..., Receipt | NotThere | Unknown] | None = None,
+    ) -> Receipt:
+        """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless.
+
+        When an earlier try was armed and left no answer, `find(*args)` is asked first; without a `find`
+        OutcomeUnknown is raised.
+        """
+        if name not in self._answers:
+            if self._armed == name:
+                self._look_for(name, find, args)
+            if name not in self._answers:
+                self._try_commit(name, fn, args)
+        return Receipt(**self._answers[name])
+
+    def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...]) -> None:
+        self._held.renew()
+        try:
+            receipt = fn(*args, arm=lambda: self._arm(name))
+        except PlatformError as error:
+            if self._armed == name and error.harmless:
+                self._disarm()
+            if self._armed == name:
+                self._answer_lost(error.detail)
+            raise
+        self._keep_evidence(name, receipt)
+
+    def _arm(self, name: str) -> None:
+        """Holds only with our fence, an unexpired lease and no answer yet; a cancel raises the fence."""
+        now = clock.now()
+        until = now + COMMIT_LEASE
+        answered = select(PublicationStep.id).where(
+            PublicationStep.publication_id == self.publication_id, PublicationStep.name == name
+        )
+        with transaction():
+            armed = db.session.execute(
+                update(Publication)
+                .where(*self._held.where(), Publication.lease_until > now, ~answered.exists())
+                .values(
+                    armed=name,
+                    armed_until=until,
+                    not_there=0,
+                    lease_until=until,
+                    wake_at=until + AFTER_DEADLINE,
+                    stage=Stage.SENT,
+                    sent=None,
+                    total=None,
+                )
+            )
+            if armed.rowcount == 0:
+                if db.session.scalar(answered):
+                    raise Superseded
+                self._held.lost()
+            transitions.note(self.publication_id, "armed", status=Status.PUBLISHING, name=name)
+            transitions.touch(self.publication_id)
+        self._armed, self._armed_until = name, until
+        self._held.live((until - LIFE_MARGIN - clock.now()).total_seconds())
+
+    def _disarm(self) -> None:
+        with transaction():
+            self._held.write(armed=None, armed_until=None, not_there=0)
+        self._armed = self._armed_until = None
+
+    def _answer_lost(self, detail: str) -> NoReturn:
+        """This process sends no longer; only what the kernel holds may still arrive. Then the platform can be asked."""
+        over = clock.now() + timedelta(milliseconds=UNACKNOWLEDGED_MS)
+        with transaction():
+            self._held.write(armed_until=over)
+            transitions.note(self.publication_id, "answer_lost", status=Status.PUBLISHING, detail=detail)
+        raise Later(over + AFTER_DEADLINE, Stage.CHECKING)
+
+    def _look_for(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
+        if find is None:
+            raise OutcomeUnknown
+        over = self._armed_until + AFTER_DEADLINE
+        if clock.now() < over:
+            raise Later(over, Stage.CHECKING)
+        self._held.renew(stage=Stage.CHECKING)
+        found = find(*args)
+        if isinstance(found, Receipt):
+            self._keep_evidence(name, found)
+        elif not isinstance(found, NotThere):
+            raise OutcomeUnknown
+        elif self._not_there + 1 < _TIMES_NOT_THERE:
+            with transaction():
+                self._held.write(not_there=self._not_there + 1)
+            raise Later(clock.now() + ASK_AGAIN, Stage.CHECKING)
+        else:
+            with transaction():
+                self._held.write(armed=None, armed_until=None, not_there=0)
+                transitions.note(self.publication_id, "not_there", status=Status.PUBLISHING, name=name)
+            self._armed = self._armed_until = None
+
+    def _keep_evidence(self, name: str, receipt: Receipt) -> None:
+        answer = asdict(receipt)
+        evidence.keep(self.publication_id, name, receipt, self._seal(name, answer))
+        self._armed = self._armed_until = None
+        self._answers[name] = answer
+
+    # Waiting
+
+    def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any:
+        """`fn(*args)`'s first answer that is not None (JSON). Looks at once, then every `every` seconds.
+
+        Between two looks the worker is free. After `until` seconds OutcomeUnknown is raised.
+        """
+        if name in self._answers:
+            return self._answers[name]
+        since = datetime.fromisoformat(self.step(f"{name}: since", lambda: clock.now().isoformat()))
+        self._held.renew(stage=Stage.PROCESSING)
+        now = clock.now()
+        again = now + timedelta(seconds=every)
+        try:
+            answer = fn(*args)
+        except Unavailable:
+            answer = None
+        except RateLimited as limited:
+            answer, again = None, max(again, limited.until)
+        if answer is not None:
+            self._store(name, answer)
+            return answer
+        if now - since > timedelta(seconds=until):
+            raise OutcomeUnknown("платформа не закончила обработку вовремя")
+        raise Later(again, Stage.PROCESSING)
+
+    def ask_user(self, text: str, link: str) -> NoReturn:
+        raise AskUser(text, link)
+
+    # Storage of answers
+
+    def answer(self, name: str) -> Any | None:
+        """A stored step's answer, None if it was not done."""
+        return self._answers.get(name)
+
+    def _load(self) -> dict[str, Any]:
+        with transaction():
+            rows = db.session.execute(
+                select(PublicationStep.name, PublicationStep.sealed_answer).where(
+                    PublicationStep.publication_id == self.publication_id
+                )
+            ).all()
+        return {name: json.loads(self._vault.open(sealed, self._bound_to(name))) for name, sealed in rows}
+
+    def _store(self, name: str, answer: Any) -> None:
+        with transaction():
+            self._held.write(lease_until=Publication.lease_until)
+            db.session.add(
+                PublicationStep(
+                    publication_id=self.publication_id, name=name, sealed_answer=self._seal(name, answer)
+                )
+            )
+            transitions.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
+        self._answers[name] = answer
+
+    def _seal(self, name: str, answer: Any) -> bytes:
+        return self._vault.seal(json.dumps(answer).encode(), self._bound_to(name))
+
+    def _bound_to(self, name: str) -> str:
+        return f"step:{self.publication_id}:{name}"

@@ -1,0 +1,72 @@
+"""The tick: rows whose time has come get a wake-up in the queue, in fair order.
+
+Due times, retries, polls and the leases of dead workers are all `wake_at`, so this one query is the scheduler and
+the sweeper. A wake-up that was lost is sent again after a minute.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import func, or_, select, update
+
+from app import clock
+from app.extensions import db, transaction
+from app.models import Publication
+from app.publishing.lease import CLAIMABLE
+
+LOST_AFTER = timedelta(seconds=60)
+_MOST_AT_ONCE = 2000
+
+
+def release_due(enqueue: Callable[[list[int]], bool]) -> int:
+    """Marks what is due as queued and hands the ids to `enqueue`; answers how many.
+
+    A user has at most WORKERS rows in flight; the others wait here, so that no bulk starves a single clip.
+    """
+    now = clock.now()
+    waiting = or_(Publication.queued_at.is_(None), Publication.queued_at < now - LOST_AFTER)
+    due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, waiting)
+    with transaction():
+        chosen = _fair(due, now)
+        ids = list(
+            db.session.scalars(
+                update(Publication)
+                .where(Publication.id.in_(chosen), *due)
+                .values(queued_at=now)
+                .returning(Publication.id)
+            )
+        ) if chosen else []
+    # RETURNING keeps no order.
+    ids.sort(key={publication_id: place for place, publication_id in enumerate(chosen)}.__getitem__)
+    if ids and not enqueue(ids):
+        with transaction():
+            db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))
+        return 0
+    return len(ids)
+
+
+def _fair(due: tuple, now) -> list[int]:
+    """Ids of due rows: everybody's first, then everybody's second, each user only up to the bound."""
+    in_flight = dict(
+        db.session.execute(
+            select(Publication.user_id, func.count())
+            .where(
+                Publication.wake_at.is_not(None),
+                or_(Publication.queued_at >= now - LOST_AFTER, Publication.lease_until > now),
+            )
+            .group_by(Publication.user_id)
+        ).all()
+    )
+    place = func.row_number().over(
+        partition_by=Publication.user_id, order_by=(Publication.wake_at, Publication.id)
+    ).label("place")
+    ranked = select(Publication.id, Publication.user_id, Publication.wake_at, place).where(*due).subquery()
+    bound = current_app.config["WORKERS"]
+    rows = db.session.execute(
+        select(ranked.c.id, ranked.c.user_id, ranked.c.place)
+        .where(ranked.c.place <= bound)
+        .order_by(ranked.c.place, ranked.c.wake_at)
+        .limit(_MOST_AT_ONCE)
+    )
+    return [row.id for row in rows if row.place + in_flight.get(row.user_id, 0) <= bound]

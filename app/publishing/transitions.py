@@ -1,0 +1,90 @@
+"""Which status may follow which. Every change of a publication's status goes through `move()`."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select, update
+
+from app import clock
+from app.extensions import db
+from app.models import Clip, Publication, PublicationEvent, PublicationStep, Status
+
+S = Status
+
+# failed and cancelled lead to published only by evidence: a platform's answer that came after all.
+MOVES: dict[Status, frozenset[Status]] = {
+    S.SCHEDULED: frozenset({S.PUBLISHING, S.CANCELLED, S.FAILED}),
+    S.PUBLISHING: frozenset({S.PUBLISHED, S.FAILED, S.UNCONFIRMED, S.AWAITING_USER, S.CANCELLED}),
+    S.AWAITING_USER: frozenset({S.PUBLISHED, S.PUBLISHING, S.CANCELLED}),
+    S.UNCONFIRMED: frozenset({S.PUBLISHED, S.PUBLISHING, S.CANCELLED}),
+    S.PUBLISHED: frozenset(),
+    S.FAILED: frozenset({S.PUBLISHING, S.CANCELLED, S.PUBLISHED}),
+    S.CANCELLED: frozenset({S.PUBLISHED}),
+}
+
+SETTLED = frozenset({S.PUBLISHED, S.FAILED, S.CANCELLED})
+
+# What a settled publication no longer has: nothing wakes it, nobody holds it, nothing is under way.
+_AT_REST = {
+    "wake_at": None,
+    "queued_at": None,
+    "lease_until": None,
+    "armed": None,
+    "armed_until": None,
+    "stage": None,
+    "sent": None,
+    "total": None,
+    "ask": None,
+}
+
+
+def move(
+    publication_id: int,
+    to: Status,
+    *where: ColumnElement[bool],
+    event: str | None = None,
+    **values: Any,
+) -> bool:
+    """One conditional UPDATE: True if the row was in a status that may lead to `to` and every `where` held.
+
+    Leaves an event, erases the stored steps of what settles and lets go of every worker by raising the fence.
+    The caller commits.
+    """
+    sources = [status for status, targets in MOVES.items() if to in targets]
+    fresh = dict(_AT_REST) if to in SETTLED else {}
+    # What a cancelled publication has left at the platform is removed by a worker, who needs its steps for that.
+    leftovers = to == Status.CANCELLED and db.session.scalar(
+        select(PublicationStep.id).where(PublicationStep.publication_id == publication_id).limit(1)
+    )
+    if leftovers:
+        fresh["wake_at"] = clock.now()
+    moved = db.session.execute(
+        update(Publication)
+        .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
+        .values(status=to, fence=Publication.fence + 1, **(fresh | values))
+    )
+    if moved.rowcount == 0:
+        return False
+    if to in SETTLED and not leftovers:
+        erase_steps(publication_id)
+    note(publication_id, event or to, status=to, name=values.get("reason"), detail=values.get("detail"))
+    touch(publication_id)
+    return True
+
+
+def erase_steps(publication_id: int) -> None:
+    db.session.execute(delete(PublicationStep).where(PublicationStep.publication_id == publication_id))
+
+
+def note(
+    publication_id: int, kind: str, *, status: Status, name: str | None = None, detail: str | None = None
+) -> None:
+    """A line in the publication's history."""
+    db.session.add(
+        PublicationEvent(publication_id=publication_id, kind=kind, status=status, name=name, detail=detail)
+    )
+
+
+def touch(publication_id: int) -> None:
+    """The page's poll compares the clip's version: it grows with every change of a publication of the clip."""
+    clip_id = select(Publication.clip_id).where(Publication.id == publication_id).scalar_subquery()
+    db.session.execute(update(Clip).where(Clip.id == clip_id).values(version=Clip.version + 1))

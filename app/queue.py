@@ -1,0 +1,48 @@
+"""The queues. With worker.py the only file that knows RQ.
+
+A job is a wake-up: a dotted name and an id. Losing it or getting it twice does no harm, the row decides.
+"""
+
+import redis
+import structlog
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from app.extensions import redis_client
+
+log = structlog.get_logger(__name__)
+
+PUBLISH = "publish"
+CLIPS = "clips"
+TICKS = "ticks"
+
+JOBS = {
+    "app.jobs.publish": PUBLISH,
+    "app.jobs.probe": CLIPS,
+}
+
+# Uploads take as long as they take; a work-horse's own deadline is its lease.
+_NO_TIMEOUT = -1
+_KEEP_FAILED_SECONDS = 24 * 3600
+
+
+def queue(name: str) -> Queue:
+    return Queue(name, connection=redis_client(), serializer=JSONSerializer)
+
+
+def enqueue(job: str, *ids: int) -> bool:
+    """A job for each id. False where Redis is away: the tick sends them later."""
+    target = queue(JOBS[job])
+    try:
+        target.enqueue_many(
+            [
+                Queue.prepare_data(
+                    job, args=(row_id,), timeout=_NO_TIMEOUT, result_ttl=0, failure_ttl=_KEEP_FAILED_SECONDS
+                )
+                for row_id in ids
+            ]
+        )
+    except redis.RedisError as error:
+        log.warning("queue is away", job=job, error=type(error).__name__)
+        return False
+    return True

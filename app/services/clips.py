@@ -1,0 +1,235 @@
+"""A user's clips: the list, the words on them, their end, and the probe that makes them ready."""
+
+import hashlib
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import func, select, update
+
+from app import clock
+from app import probe as probing
+from app.extensions import db
+from app.models import LIVE, Clip, ClipStatus, Publication, User
+from app.services.errors import NotFound, Problem
+from app.storage import key_from, storage
+
+log = structlog.get_logger(__name__)
+
+PER_PAGE = 24
+MAX_TITLE = 200
+MAX_DESCRIPTION = 5000
+MAX_KNOWN = 200  # clips that one page may ask after
+JOINERS = "\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080)))
+
+# A probe that takes longer is taken for dead, and the clip is due again.
+PROBE_LEASE = timedelta(minutes=3)
+MAX_PROBES = 3
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of clips, newest first. `pages` is at least 1; `total` counts all clips of the user."""
+
+    clips: list[Clip]
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a page must redraw: clips as they are now, and ids of clips that are gone."""
+
+    clips: list[Clip]
+    gone: list[int]
+
+
+def page(user: User, page: int = 1, per_page: int = PER_PAGE) -> Page:
+    """A page of the user's clips. A number past the end answers the last page."""
+    total = db.session.scalar(select(func.count()).select_from(Clip).where(Clip.user_id == user.id))
+    pages = max(1, math.ceil(total / per_page))
+    number = min(max(page, 1), pages)
+    rows = db.session.scalars(
+        select(Clip)
+        .where(Clip.user_id == user.id)
+        .order_by(Clip.id.desc())
+        .limit(per_page)
+        .offset((number - 1) * per_page)
+    )
+    return Page(list(rows), number, pages, total)
+
+
+def get(user: User, clip_id: int) -> Clip:
+    """Raises NotFound, for somebody else's clip too."""
+    clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id))
+    if clip is None:
+        raise NotFound
+    return clip
+
+
+def changed(user: User, known: Mapping[int, int]) -> Changes:
+    """What became of the clips that a page shows. `known` is the version that the page has, by clip id."""
+    known = dict(list(known.items())[:MAX_KNOWN])
+    mine = (Clip.user_id == user.id, Clip.id.in_(known))
+    versions = dict(db.session.execute(select(Clip.id, Clip.version).where(*mine)).all())
+    newer = [clip_id for clip_id, version in versions.items() if version != known[clip_id]]
+    rows = db.session.scalars(select(Clip).where(Clip.id.in_(newer)).order_by(Clip.id.desc())).all() if newer else []
+    return Changes(list(rows), sorted(known.keys() - versions.keys()))
+
+
+def rename(user: User, clip_id: int, title: str, description: str) -> Clip:
+    """Sets title (1–200 characters, one line) and description (up to 5000). Raises NotFound, Problem with its field."""
+    title = " ".join(_printable(title, keep="\r\n\t").split())
+    description = _printable(description.replace("\r\n", "\n"), keep="\n\t").strip()
+    if not title:
+        raise Problem("Напишите название.", "title")
+    if len(title) > MAX_TITLE:
+        raise Problem(f"Название длиннее {MAX_TITLE} знаков. Сократите его.", "title")
+    if len(description) > MAX_DESCRIPTION:
+        raise Problem(f"Описание длиннее {MAX_DESCRIPTION} знаков. Сократите его.", "description")
+    clip = get(user, clip_id)
+    clip.title, clip.description = title, description
+    clip.version = Clip.version + 1
+    db.session.commit()
+    return clip
+
+
+def delete(user: User, clip_id: int) -> None:
+    """Deletes the clip and its files. Precondition: its live publications have been cancelled, else Problem.
+
+    Raises NotFound. Publications that have ended stay in the history, without their clip.
+    """
+    clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id).with_for_update())
+    if clip is None:
+        raise NotFound
+    live = db.session.scalar(
+        select(func.count())
+        .select_from(Publication)
+        .where(Publication.clip_id == clip_id, Publication.status.in_(LIVE))
+    )
+    if live:
+        raise Problem(f"У клипа есть незавершённые публикации ({live}). Сначала отмените их.")
+    keys = (clip.storage_key, _poster_key(clip.storage_key))
+    db.session.delete(clip)
+    db.session.commit()
+    for key in keys:
+        storage().delete(key)
+
+
+def used_bytes(user: User) -> int:
+    """What the user's clips weigh, for the plan's quota."""
+    return db.session.scalar(select(func.coalesce(func.sum(Clip.size), 0)).where(Clip.user_id == user.id))
+
+
+def due_probes(limit: int = 100) -> list[int]:
+    """Ids of clips to be probed now, oldest first: new ones whose job got lost, and those whose worker died."""
+    ids = db.session.scalars(
+        select(Clip.id).where(Clip.wake_at <= clock.now()).order_by(Clip.wake_at).limit(limit)
+    ).all()
+    db.session.commit()
+    return list(ids)
+
+
+def probe(clip_id: int) -> None:
+    """Finds out what the clip is and makes it ready, or failed with the reason. Safe to be called twice."""
+    claim = _claim(clip_id)
+    if claim is None:
+        return
+    storage_key, number = claim
+    if number > MAX_PROBES:
+        _settle(clip_id, number, status=ClipStatus.FAILED, reason="probe_failed")
+        return
+    try:
+        with storage().on_disk(storage_key) as path:
+            facts = probing.probe(path)
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except probing.Unusable as error:
+        log.info("clip is unusable", clip=clip_id, reason=error.reason)
+        _settle(clip_id, number, status=ClipStatus.FAILED, reason=error.reason)
+        return
+    except probing.ProbeCrashed as error:
+        log.error("probe crashed", clip=clip_id, probe=number, error=str(error))
+        _set(clip_id, number, wake_at=clock.now())
+        return
+    settled = _settle(
+        clip_id,
+        number,
+        status=ClipStatus.READY,
+        reason=None,
+        poster_key=storage().put_bytes(facts.poster, _poster_key(storage_key)),
+        sha256=sha256,
+        content_type=facts.content_type,
+        container=facts.container,
+        video_codec=facts.video_codec,
+        audio_codec=facts.audio_codec,
+        duration_ms=facts.duration_ms,
+        width=facts.width,
+        height=facts.height,
+        rotation=facts.rotation,
+    )
+    if not settled and not _exists(clip_id):
+        storage().delete(_poster_key(storage_key))  # deleted while it was looked at
+
+
+def shown_name(file_name: str) -> str:
+    """A file's name as it may be shown: no folders, no invisible characters, at most 255 characters."""
+    return _printable(re.split(r"[/\\]", unicodedata.normalize("NFC", file_name))[-1]).strip()[:255]
+
+
+def title_from(file_name: str) -> str:
+    """A clip's first title: the file's name without its extension."""
+    words = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", file_name).replace("_", " ").split()
+    return " ".join(words)[:MAX_TITLE] or "Без названия"
+
+
+def _printable(text: str, keep: str = "") -> str:
+    """Without what cannot be seen: control and format characters, halves of characters. Emoji keep their joiners."""
+    return "".join(
+        char for char in text if char in keep or char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )
+
+
+def _poster_key(storage_key: str) -> str:
+    """One clip, one poster: a second probe puts it in the same place."""
+    return key_from(f"poster of {storage_key}")
+
+
+def _claim(clip_id: int) -> tuple[str, int] | None:
+    """Takes the clip for PROBE_LEASE, unless it is not due. Answers its storage key and the number of this probe."""
+    now = clock.now()
+    row = db.session.execute(
+        update(Clip)
+        .where(Clip.id == clip_id, Clip.status == ClipStatus.PROCESSING, Clip.wake_at <= now)
+        .values(wake_at=now + PROBE_LEASE, probes=Clip.probes + 1)
+        .returning(Clip.storage_key, Clip.probes)
+    ).one_or_none()
+    # Gives the connection back: the probe is slow.
+    db.session.commit()
+    return (row.storage_key, row.probes) if row else None
+
+
+def _settle(clip_id: int, number: int, **facts) -> bool:
+    """Writes the outcome of probe `number`. False when another probe took over, or the clip is gone."""
+    return _set(clip_id, number, wake_at=None, version=Clip.version + 1, **facts)
+
+
+def _set(clip_id: int, number: int, **values) -> bool:
+    outcome = db.session.execute(
+        update(Clip)
+        .where(Clip.id == clip_id, Clip.status == ClipStatus.PROCESSING, Clip.probes == number)
+        .values(**values)
+    )
+    db.session.commit()
+    return outcome.rowcount == 1
+
+
+def _exists(clip_id: int) -> bool:
+    found = db.session.scalar(select(Clip.id).where(Clip.id == clip_id)) is not None
+    db.session.commit()
+    return found

@@ -1,0 +1,349 @@
+"""What a user can do with publications: publish, retry, cancel, and answer when we cannot know."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import current_app
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.exc import IntegrityError
+
+from app import clock, platforms, queue
+from app.extensions import db
+from app.models import (
+    LIVE,
+    Clip,
+    ClipStatus,
+    ConnectionStatus,
+    PlatformConnection,
+    Publication,
+    PublicationEvent,
+    Stage,
+    Status,
+    User,
+)
+from app.publishing import lease, preflight, transitions
+from app.services import clips
+from app.services.errors import NotFound, Problem
+
+MAX_URL = 2000
+
+
+@dataclass(frozen=True)
+class Option:
+    """An account in the publish dialog. `problems` say what does not fit; with any of them it cannot be chosen."""
+
+    connection: PlatformConnection
+    platform_name: str
+    label: str
+    problems: list[str]
+    live: Publication | None
+    standing: Publication | None
+    max_title: int | None
+    max_text: int | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An account that the user chose; `again` where the clip stands there already and shall a second time."""
+
+    connection_id: int
+    title: str
+    description: str
+    again: bool = False
+
+
+def options(user: User, clip: Clip) -> list[Option]:
+    connections = db.session.scalars(
+        select(PlatformConnection)
+        .where(PlatformConnection.user_id == user.id, PlatformConnection.status != ConnectionStatus.CHOOSING)
+        .order_by(PlatformConnection.id)
+    ).all()
+    siblings = Counter(connection.platform for connection in connections)
+    publications = db.session.scalars(
+        select(Publication)
+        .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))
+        .order_by(Publication.id.desc())
+    ).all()
+    return [_option(user, clip, connection, siblings, publications) for connection in connections]
+
+
+def _option(
+    user: User,
+    clip: Clip,
+    connection: PlatformConnection,
+    siblings: Counter[str],
+    publications: Sequence[Publication],
+) -> Option:
+    adapter = platforms.adapter(connection.platform, current_app.config)
+    mine = [
+        publication
+        for publication in publications
+        if (publication.platform, publication.account_id) == (connection.platform, connection.account_id)
+    ]
+    several = siblings[connection.platform] > 1
+    return Option(
+        connection=connection,
+        platform_name=adapter.name,
+        label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
+        problems=_problems_of_account(user, connection) + preflight.problems(adapter, clip),
+        live=next((one for one in mine if one.status in LIVE), None),
+        standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
+        max_title=adapter.limits.max_title,
+        max_text=adapter.limits.max_text,
+    )
+
+
+def _problems_of_account(user: User, connection: PlatformConnection) -> list[str]:
+    if not user.plan.allows(connection.platform):
+        return ["Ваш тариф не включает эту платформу. Смените тариф."]
+    if connection.status != ConnectionStatus.ACTIVE:
+        return ["Переподключите аккаунт: «Настройки → Интеграции»."]
+    return []
+
+
+def publish(user: User, clip_id: int, choices: Sequence[Choice]) -> list[Publication]:
+    """A publication for each choice, all or none. Raises NotFound or Problem.
+
+    Where one is live already it stands: a double click makes one.
+    """
+    try:
+        made = _make(user, clip_id, choices)
+    except IntegrityError:
+        # The other half of a double click was faster; seen now, its publications stand.
+        db.session.rollback()
+        made = _make(user, clip_id, choices)
+    _wake(*(publication.id for publication in made))
+    return made
+
+
+def _make(user: User, clip_id: int, choices: Sequence[Choice]) -> list[Publication]:
+    clip = clips.get(user, clip_id)
+    if clip.status != ClipStatus.READY:
+        raise Problem("Клип ещё не готов. Дождитесь состояния «Готов».")
+    if not choices:
+        raise Problem("Выберите хотя бы одну платформу.")
+    by_id = {option.connection.id: option for option in options(user, clip)}
+    made: list[Publication] = []
+    for choice in choices:
+        option = by_id.get(choice.connection_id)
+        if option is None:
+            raise NotFound
+        if option.live is None:
+            _check(option, choice)
+            made.append(_new(user, clip, option.connection, choice, clock.now()))
+    db.session.add_all(made)
+    db.session.flush()
+    for publication in made:
+        transitions.note(publication.id, "created", status=Status.PUBLISHING)
+    clip.version += 1
+    db.session.commit()
+    return made
+
+
+def _check(option: Option, choice: Choice) -> None:
+    adapter = platforms.adapter(option.connection.platform, current_app.config)
+    problems = option.problems + preflight.text_problems(adapter, choice.title, choice.description)
+    if problems:
+        raise Problem(f"{option.label}: {problems[0]}", f"connection-{option.connection.id}")
+    if option.standing and not choice.again:
+        raise Problem(
+            f"{option.label}: клип там уже опубликован. Отметьте «Опубликовать ещё раз», если так и нужно.",
+            f"connection-{option.connection.id}",
+        )
+
+
+def _new(user: User, clip: Clip, connection: PlatformConnection, choice: Choice, now) -> Publication:
+    return Publication(
+        user_id=user.id,
+        clip_id=clip.id,
+        connection_id=connection.id,
+        platform=connection.platform,
+        account_id=connection.account_id,
+        account_name=connection.account_name,
+        account_url=connection.account_url,
+        title=choice.title.strip(),
+        description=choice.description.strip(),
+        status=Status.PUBLISHING,
+        stage=Stage.QUEUED,
+        due_at=now,
+        started_at=now,
+        wake_at=now,
+        queued_at=now,
+    )
+
+
+def _wake(*publication_ids: int) -> None:
+    """The tick would find them anyway; this is faster. If the queue is away it finds them at its next look."""
+    if publication_ids and not queue.enqueue("app.jobs.publish", *publication_ids):
+        db.session.execute(
+            db.update(Publication).where(Publication.id.in_(publication_ids)).values(queued_at=None)
+        )
+        db.session.commit()
+
+
+# One publication
+
+
+def get(user: User, publication_id: int) -> Publication:
+    """Raises NotFound, for a stranger's publication too."""
+    publication = db.session.scalars(
+        select(Publication).where(Publication.id == publication_id, Publication.user_id == user.id)
+    ).first()
+    if publication is None:
+        raise NotFound
+    return publication
+
+
+def history(user: User, publication_id: int) -> list[PublicationEvent]:
+    get(user, publication_id)
+    return list(
+        db.session.scalars(
+            select(PublicationEvent)
+            .where(PublicationEvent.publication_id == publication_id)
+            .order_by(PublicationEvent.id)
+        )
+    )
+
+
+def can_cancel(publication: Publication) -> bool:
+    return publication.status in LIVE and not publication.armed and not publication.committed
+
+
+def can_resend(publication: Publication) -> bool:
+    """Only once nobody can still be sending."""
+    over = publication.armed_until
+    return publication.status == Status.UNCONFIRMED and (over is None or clock.now() >= over + lease.AFTER_DEADLINE)
+
+
+def cancel(user: User, publication_id: int) -> Publication:
+    publication = get(user, publication_id)
+    where: tuple[ColumnElement[bool], ...] = (Publication.armed.is_(None), Publication.committed.is_(False))
+    if publication.status in (Status.UNCONFIRMED, Status.FAILED):
+        where = ()
+    if not transitions.move(publication.id, Status.CANCELLED, *where):
+        db.session.rollback()
+        raise Problem("Уже нельзя отменить: клип передан платформе. Дождитесь её ответа.")
+    db.session.commit()
+    db.session.refresh(publication)
+    return publication
+
+
+def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None) -> int:
+    """Cancels what is live there and can be; the caller commits. Answers how many."""
+    one_of = Publication.connection_id == connection_id if connection_id else Publication.clip_id == clip_id
+    ids = db.session.scalars(select(Publication.id).where(one_of, Publication.status.in_(LIVE))).all()
+    return sum(
+        transitions.move(
+            publication_id, Status.CANCELLED, Publication.armed.is_(None), Publication.committed.is_(False)
+        )
+        for publication_id in ids
+    )
+
+
+def count_live(clip: Clip) -> int:
+    return db.session.scalar(
+        select(func.count()).where(Publication.clip_id == clip.id, Publication.status.in_(LIVE))
+    )
+
+
+def retry(user: User, publication_id: int) -> Publication:
+    """«Повторить»: from the start, with three retries again. Refused while another publication there lives."""
+    publication = get(user, publication_id)
+    if publication.connection_id is None:
+        raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
+    if publication.clip_id is None:
+        raise Problem("Клип удалён. Загрузите его заново.")
+    _again(publication, "retried", Publication.status == Status.FAILED)
+    return publication
+
+
+def resend(user: User, publication_id: int) -> Publication:
+    """«Нет, отправить ещё раз»: the user has looked and the clip is not there."""
+    publication = get(user, publication_id)
+    if publication.status == Status.UNCONFIRMED and not can_resend(publication):
+        raise Problem("Прежняя отправка ещё может дойти. Подождите немного и посмотрите ещё раз.")
+    if publication.connection_id is None:
+        raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
+    _again(publication, "resent", Publication.status == Status.UNCONFIRMED)
+    return publication
+
+
+def _again(publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
+    now = clock.now()
+    try:
+        moved = transitions.move(
+            publication.id,
+            Status.PUBLISHING,
+            *where,
+            event=event,
+            attempt=0,
+            crashes=0,
+            reason=None,
+            detail=None,
+            armed=None,
+            armed_until=None,
+            not_there=0,
+            committed=False,
+            stage=Stage.QUEUED,
+            started_at=now,
+            wake_at=now,
+            queued_at=now,
+        )
+        db.session.commit()
+    except IntegrityError:
+        db.session.rollback()
+        raise Problem("Этот клип уже публикуется на этом аккаунте.") from None
+    if not moved:
+        raise Problem("Публикация уже изменилась. Обновите страницу.")
+    db.session.refresh(publication)
+    _wake(publication.id)
+
+
+def confirm(user: User, publication_id: int, url: str = "") -> Publication:
+    """«Есть»: the user has seen the clip there; a link is welcome."""
+    publication = get(user, publication_id)
+    url = url.strip()
+    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname or len(url) > MAX_URL):
+        raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
+    moved = transitions.move(
+        publication.id,
+        Status.PUBLISHED,
+        Publication.status.in_((Status.UNCONFIRMED, Status.AWAITING_USER)),
+        event="confirmed",
+        url=url or publication.account_url,
+        published_at=clock.now(),
+        reason=None,
+        detail=None,
+    )
+    db.session.commit()
+    if not moved:
+        raise Problem("Публикация уже изменилась. Обновите страницу.")
+    db.session.refresh(publication)
+    return publication
+
+
+# For pages
+
+
+def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
+    """For each clip the latest publication on each account, cancelled ones left out. One query."""
+    return {
+        clip_id: [one for one in publications if one.status != Status.CANCELLED]
+        for clip_id, publications in _of_clips(user, clip_ids).items()
+    }
+
+
+def _of_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
+    newest = (
+        select(func.max(Publication.id))
+        .where(Publication.user_id == user.id, Publication.clip_id.in_(clip_ids))
+        .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
+    )
+    found: dict[int, list[Publication]] = {}
+    for publication in db.session.scalars(
+        select(Publication).where(Publication.id.in_(newest)).order_by(Publication.id)
+    ):
+        found.setdefault(publication.clip_id, []).append(publication)
+    return found

@@ -1,0 +1,101 @@
+// What htmx does not do by itself: the one dialog, toasts, the pace of the poll. Everything works without it, as forms.
+
+const $ = (selector, root = document) => root.querySelector(selector);
+
+// Dialog: htmx loads content into it, we open it; a server that is done sends `close-dialog`.
+
+const dialog = $("#dialog");
+
+function openDialog() {
+  if (!dialog.open) dialog.showModal();
+  ($("[autofocus]", dialog) ?? dialog).focus();
+  dialog.querySelectorAll("[data-counter]").forEach(count);
+}
+
+if (dialog) {
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === dialog && dialog.childElementCount) openDialog();
+  });
+  document.body.addEventListener("close-dialog", () => dialog.close());
+  dialog.addEventListener("click", (event) => {
+    const beside = event.target === dialog && !inside(dialog.getBoundingClientRect(), event);
+    if (!beside && !event.target.closest("[data-close]")) return;
+    event.preventDefault();
+    dialog.close();
+  });
+  // Empty while closed: a video stops, and nothing secret stays in the page.
+  dialog.addEventListener("close", () => dialog.replaceChildren());
+  dialog.addEventListener("input", (event) => {
+    const counter = event.target.closest(".option")?.querySelector("[data-counter]");
+    if (counter) count(counter);
+  });
+}
+
+function inside(box, { clientX, clientY }) {
+  return clientX >= box.left && clientX <= box.right && clientY >= box.top && clientY <= box.bottom;
+}
+
+// How much of a platform's limit the text takes: title and description go out as one. The server counts for real.
+function count(counter) {
+  const option = counter.closest(".option");
+  const parts = [$("[data-title]", option).value.trim(), $("[data-description]", option).value.trim()];
+  const length = parts.filter(Boolean).join("\n\n").length;
+  const limit = Number(counter.dataset.counter);
+  counter.textContent = `${length} из ${limit}`;
+  counter.classList.toggle("over", length > limit);
+}
+
+// Toasts
+
+const TOAST_MS = 6000;
+
+function toast(text, kind = "ok") {
+  const one = $("#toast").content.firstElementChild.cloneNode(true);
+  one.classList.add(kind);
+  $("span", one).textContent = text;
+  $("#toasts").append(one);
+  fade(one);
+}
+
+function fade(one) {
+  setTimeout(() => one.remove(), TOAST_MS);
+}
+
+document.querySelectorAll("#toasts .toast").forEach(fade);
+document.body.addEventListener("toast", ({ detail }) => toast(detail.text, detail.kind));
+document.body.addEventListener("htmx:sendError", ({ detail }) => {
+  if (detail.elt.id !== "poll") toast("Нет связи с сервером. Проверьте интернет и попробуйте ещё раз.", "error");
+});
+
+// The poll: one for the page, as often as its cards need it. A hidden page asks nothing, and asks at once when it is
+// looked at again.
+
+const EVERY_MS = { fast: 2000, slow: 30000 };
+const poll = $("#poll");
+let askedAt = Date.now();
+
+function ask() {
+  askedAt = Date.now();
+  window.htmx.trigger(poll, "poll");
+}
+
+function askWhenDue() {
+  if (document.hidden) return;
+  const pace = $('[data-pace="fast"]') ? "fast" : $('[data-pace="slow"]') ? "slow" : null;
+  // A timer may ring a little early.
+  if (pace && Date.now() - askedAt >= EVERY_MS[pace] - 100) ask();
+}
+
+if (poll) {
+  setInterval(askWhenDue, EVERY_MS.fast);
+  const lookedAt = () => {
+    if (!document.hidden && Date.now() - askedAt > 1000) ask();
+  };
+  document.addEventListener("visibilitychange", lookedAt);
+  window.addEventListener("focus", lookedAt);
+}
+
+// Sign-up: the browser knows its time zone.
+
+const zone = $("[data-browser-zone]");
+if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";

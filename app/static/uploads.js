@@ -1,0 +1,172 @@
+// Uploads: from the button or dropped on the page, several at once, resumable (tus). A finished one becomes a card.
+
+const CHUNK = 16 * 1024 * 1024; // fits behind any proxy that buffers a request; a cut costs at most this much
+const AT_ONCE = 3;
+const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000];
+
+const form = document.querySelector("#upload");
+const input = document.querySelector("#clip");
+const rows = document.querySelector("#uploads");
+const template = document.querySelector("#upload-row");
+const drop = document.querySelector("#drop");
+const maxBytes = Number(form.dataset.maxBytes);
+const waiting = [];
+let running = 0;
+
+function add(files) {
+  for (const file of files) {
+    const row = new Row(file);
+    rows.append(row.element);
+    if (file.size > maxBytes) row.fail(`Файл больше ${megabytes(maxBytes)} МБ. Сожмите видео или сократите его.`, false);
+    else enqueue(row);
+  }
+}
+
+function enqueue(row) {
+  waiting.push(row);
+  row.say("В очереди");
+  startNext();
+}
+
+function startNext() {
+  while (running < AT_ONCE && waiting.length) {
+    running += 1;
+    waiting.shift().start();
+  }
+}
+
+function finished() {
+  running -= 1;
+  startNext();
+}
+
+// One file on its way. `active` says whether it takes one of the places.
+class Row {
+  constructor(file) {
+    this.file = file;
+    this.active = false;
+    this.element = template.content.firstElementChild.cloneNode(true);
+    const find = (selector) => this.element.querySelector(selector);
+    this.bar = find("progress");
+    this.state = find(".upload-state");
+    this.retry = find("[data-retry]");
+    find(".upload-name").textContent = file.name;
+    this.bar.setAttribute("aria-label", `Загрузка: ${file.name}`);
+    const cancel = find("[data-cancel]");
+    cancel.setAttribute("aria-label", `Отменить загрузку: ${file.name}`);
+    cancel.addEventListener("click", () => this.cancel());
+    this.retry.addEventListener("click", () => this.again());
+  }
+
+  say(text) {
+    this.state.textContent = text;
+  }
+
+  async start() {
+    this.active = true;
+    this.upload = new window.tus.Upload(this.file, {
+      endpoint: form.dataset.endpoint,
+      chunkSize: CHUNK,
+      retryDelays: RETRY_MS,
+      removeFingerprintOnSuccess: true,
+      headers: { "X-CSRFToken": form.elements.csrf_token.value },
+      metadata: { filename: this.file.name, filetype: this.file.type },
+      onProgress: (sent, total) => this.progress(sent, total),
+      onError: (error) => this.fail(sentence(error)),
+      onSuccess: ({ lastResponse }) => this.succeed(lastResponse.getHeader("X-Clip-Id")),
+    });
+    this.say("Начинаем…");
+    const [earlier] = await this.upload.findPreviousUploads();
+    if (!this.active) return; // cancelled meanwhile
+    if (earlier) this.upload.resumeFromPreviousUpload(earlier);
+    this.since = null;
+    this.upload.start();
+  }
+
+  progress(sent, total) {
+    const now = performance.now();
+    // What an earlier try has sent says nothing about the speed of this one.
+    this.since ??= { at: now, sent };
+    const seconds = (now - this.since.at) / 1000;
+    const speed = seconds > 0.5 ? ` · ${megabytes((sent - this.since.sent) / seconds)} МБ/с` : "";
+    this.bar.value = (100 * sent) / total;
+    this.say(`${Math.floor((100 * sent) / total)} % · ${megabytes(sent)} из ${megabytes(total)} МБ${speed}`);
+  }
+
+  succeed(clipId) {
+    this.leave();
+    this.element.remove();
+    window.htmx.ajax("GET", form.dataset.card.replace("/0/", `/${clipId}/`), { target: "#clips", swap: "afterbegin" });
+  }
+
+  fail(text, mayRetry = true) {
+    this.leave();
+    this.element.classList.add("wrong");
+    this.retry.hidden = !mayRetry;
+    this.say(text);
+  }
+
+  again() {
+    this.element.classList.remove("wrong");
+    this.retry.hidden = true;
+    enqueue(this);
+  }
+
+  cancel() {
+    const place = waiting.indexOf(this);
+    if (place >= 0) waiting.splice(place, 1);
+    // The server forgets it too; if that fails, it sweeps the rest away by itself.
+    this.upload?.abort(true).catch(() => {});
+    this.leave();
+    this.element.remove();
+  }
+
+  leave() {
+    if (!this.active) return;
+    this.active = false;
+    finished();
+  }
+}
+
+// The server refuses with a sentence; without an answer it is the connection.
+function sentence(error) {
+  const answer = error.originalResponse;
+  const type = answer?.getHeader("Content-Type") ?? "";
+  const text = type.startsWith("text/plain") ? answer.getBody().trim() : "";
+  if (text) return text;
+  return answer ? "Сервер не принял файл. Попробуйте ещё раз." : "Связь прервалась. Повторите, продолжим с того же места.";
+}
+
+function megabytes(bytes) {
+  const value = bytes / 1e6;
+  return value.toLocaleString("ru", { maximumFractionDigits: value < 10 ? 1 : 0 });
+}
+
+input.required = false;
+input.addEventListener("change", () => {
+  add([...input.files]);
+  input.value = "";
+});
+
+// Dropping, anywhere on the page. Drag events come from every element passed over: only leaving the window counts.
+
+const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+window.addEventListener("dragenter", (event) => holdsFiles(event) && (drop.hidden = false));
+window.addEventListener("dragleave", (event) => event.relatedTarget === null && (drop.hidden = true));
+window.addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
+window.addEventListener("drop", (event) => {
+  if (!holdsFiles(event)) return;
+  event.preventDefault();
+  drop.hidden = true;
+  const files = [...event.dataTransfer.files];
+  const videos = files.filter((file) => file.type.startsWith("video/") || !file.type);
+  if (videos.length < files.length) {
+    const detail = { text: "Взяли только видео: остальные файлы не подходят.", kind: "error" };
+    document.body.dispatchEvent(new CustomEvent("toast", { detail }));
+  }
+  add(videos);
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (running || waiting.length) event.preventDefault();
+});

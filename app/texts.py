@@ -1,0 +1,130 @@
+"""Russian for every status, every stage and every reason: what is wrong, and what to do."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from app import clock
+
+
+class PublicationLike(Protocol):
+    status: str
+    stage: str | None
+    reason: str | None
+    due_at: datetime
+    wake_at: datetime | None
+    sent: int | None
+    total: int | None
+    attempt: int
+
+
+STATUSES = {
+    "scheduled": "Запланировано",
+    "publishing": "Публикация...",
+    "awaiting_user": "Ждёт вас",
+    "unconfirmed": "Проверьте",
+    "published": "Опубликовано",
+    "failed": "Ошибка",
+    "cancelled": "Отменено",
+}
+
+STAGES = {
+    "queued": "в очереди",
+    "starting": "начинаем",
+    "uploading": "загрузка",
+    "sent": "платформа принимает клип",
+    "processing": "обрабатывается платформой",
+    "checking": "ответ потерян, проверяем на платформе",
+    "waiting": "ждём: платформа просит не спешить",
+    "retry": "повтор",
+}
+
+EVENTS = {
+    "created": "Создана",
+    "scheduled": "Запланирована",
+    "started": "Началась",
+    "step": "Шаг сделан",
+    "armed": "Последний шаг: отправляем",
+    "accepted": "Платформа приняла клип",
+    "answer_lost": "Ответ платформы потерян",
+    "not_there": "Платформа: клипа там нет",
+    "retry": "Не вышло, будет повтор",
+    "evidence": "Пришёл поздний ответ платформы",
+    "published": "Опубликована",
+    "failed": "Не опубликована",
+    "unconfirmed": "Неизвестно, дошёл ли клип",
+    "awaiting_user": "Ждёт вас",
+    "cancelled": "Отменена",
+    "retried": "Повтор по вашей просьбе",
+    "confirmed": "Вы подтвердили публикацию",
+    "resent": "Вы попросили отправить ещё раз",
+}
+
+# What is wrong, what to do. Adapters bring their own: `add_reasons()`.
+REASONS: dict[str, tuple[str, str]] = {
+    "unavailable": ("Платформа не отвечает", "Повторите позже: с нашей стороны ничего менять не нужно."),
+    "internal": ("Внутренняя ошибка", "Мы её уже видим. Повторите; если не поможет, напишите в поддержку."),
+    "crashed": ("Публикация обрывается раз за разом", "Проверьте, что файл открывается, и повторите."),
+    "reconnect": ("Доступ к аккаунту больше не действует", "Переподключите его в «Настройки → Интеграции» и повторите."),
+    "rate_limited": ("Платформа просит подождать", "Попробуйте через несколько минут."),
+    "refused": ("Платформа отказала", "Прочитайте её ответ ниже, исправьте и повторите."),
+    "too_large": ("Файл больше, чем принимает платформа", "Сожмите клип или укоротите его и загрузите заново."),
+    "unknown": (
+        "Ответ платформы потерян: клип мог опубликоваться",
+        "Откройте страницу по ссылке и скажите, есть ли он там.",
+    ),
+    "missed": ("Пропущено время публикации", "Сервис не работал в этот час. Опубликуйте сейчас или выберите новое время."),
+    "plan": ("Ваш тариф больше не включает эту платформу", "Смените тариф и повторите."),
+    "disconnected": ("Аккаунт отключён", "Подключите его в «Настройки → Интеграции» и опубликуйте клип заново."),
+    "clip_gone": ("Файла клипа больше нет", "Загрузите клип заново."),
+}
+
+
+def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
+    REASONS.update(reasons)
+
+
+def reason(key: str, params: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """What is wrong and what to do, as two sentences."""
+    what, advice = REASONS[key]
+    return what, advice.format_map(_Blank(params or {}))
+
+
+def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
+    what, advice = reason(key, params)
+    return f"{what}. {advice}"
+
+
+class _Blank(dict):
+    """A stored reason has no parameters: the text reads on without them."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def moment(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
+
+
+def status(publication: PublicationLike, zone_name: str) -> str:
+    if publication.status == "scheduled":
+        return f"Запланировано на {moment(publication.due_at, zone_name)}"
+    return STATUSES[publication.status]
+
+
+def progress(publication: PublicationLike, now: datetime) -> str:
+    """What is going on inside «Публикация...»; empty in other statuses."""
+    if publication.status != "publishing":
+        return ""
+    if publication.stage == "uploading" and publication.total:
+        return f"загрузка {100 * (publication.sent or 0) // publication.total} %"
+    if publication.stage == "retry" and publication.wake_at:
+        return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из 3)"
+    if publication.stage == "waiting" and publication.wake_at:
+        return f"ждём: платформа просит не спешить, продолжим {_in(publication.wake_at, now)}"
+    return STAGES[publication.stage or "queued"]
+
+
+def _in(then: datetime, now: datetime) -> str:
+    seconds = max(round((then - now).total_seconds()), 1)
+    return f"через {seconds} с" if seconds < 60 else f"через {round(seconds / 60)} мин"

@@ -1,0 +1,83 @@
+"""Seals secrets with a public key and opens them with the private one (HPKE, RFC 9180).
+
+The web and the scheduler hold only the public key: they can put a token in and never read one back.
+Every ciphertext is bound to its row (`bound_to`) and names its key, so that keys can be rotated.
+
+A sealed value is: version byte 1, eight bytes of key id, HPKE's encapsulated key and ciphertext.
+Keys are written as base64 of their 32 raw bytes; several private keys stand side by side, with commas.
+"""
+
+import base64
+import binascii
+import hashlib
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_VERSION = b"\x01"
+_KEY_ID_BYTES = 8
+
+
+class CannotOpen(Exception):
+    """Wrong key, wrong row, or damaged bytes. Says nothing of the content."""
+
+
+class BadKey(ValueError):
+    pass
+
+
+def generate() -> tuple[str, str]:
+    """A new pair (public, private) as text for the settings."""
+    private = X25519PrivateKey.generate()
+    raw = private.private_bytes(
+        serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
+    )
+    return _public_text(private.public_key()), base64.b64encode(raw).decode()
+
+
+def key_id(public_key: str) -> str:
+    return hashlib.sha256(_decode(public_key)).digest()[:_KEY_ID_BYTES].hex()
+
+
+class Vault:
+    def __init__(self, public_key: str, private_keys: str = "") -> None:
+        self._public = X25519PublicKey.from_public_bytes(_decode(public_key))
+        self._key_id = bytes.fromhex(key_id(public_key))
+        self._private: dict[bytes, X25519PrivateKey] = {}
+        for text in filter(None, (part.strip() for part in private_keys.split(","))):
+            private = X25519PrivateKey.from_private_bytes(_decode(text))
+            self._private[bytes.fromhex(key_id(_public_text(private.public_key())))] = private
+
+    @property
+    def can_open(self) -> bool:
+        return bool(self._private)
+
+    def seal(self, plain: bytes, bound_to: str) -> bytes:
+        return _VERSION + self._key_id + _SUITE.encrypt(plain, self._public, info=bound_to.encode())
+
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
+        """The plain bytes. Raises CannotOpen."""
+        private = self._private.get(sealed[1 : 1 + _KEY_ID_BYTES])
+        if sealed[:1] != _VERSION or private is None:
+            raise CannotOpen("у этого процесса нет ключа, которым запечатано значение")
+        try:
+            return _SUITE.decrypt(sealed[1 + _KEY_ID_BYTES :], private, info=bound_to.encode())
+        except (InvalidTag, ValueError):
+            raise CannotOpen("значение повреждено или запечатано для другой записи") from None
+
+
+def _public_text(key: X25519PublicKey) -> str:
+    return base64.b64encode(key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)).decode()
+
+
+def _decode(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != 32:
+        raise BadKey("ключ хранилища — 32 байта в base64: flask keys new")
+    return raw

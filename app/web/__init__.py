@@ -1,0 +1,37 @@
+"""The web: blueprints, and what holds for all of them. A route validates a form, calls one service and renders."""
+
+from flask import Flask
+
+from app.web import (
+    access,
+    accounts,
+    clips,
+    connections,
+    errors,
+    health,
+    media,
+    plans,
+    publications,
+    security,
+    statics,
+    uploads,
+    words,
+)
+
+BLUEPRINTS = (
+    accounts.blueprint,
+    plans.blueprint,
+    clips.blueprint,
+    publications.blueprint,
+    connections.blueprint,
+    uploads.blueprint,
+    media.blueprint,
+    health.blueprint,
+)
+
+
+def register(app: Flask) -> None:
+    for part in (security, access, errors, statics, words):
+        part.register(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)

@@ -1,0 +1,124 @@
+"""«Клипы»: the grid, its one poll, and the dialogs of a clip."""
+
+import re
+from collections.abc import Sequence
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from markupsafe import Markup
+from wtforms import StringField, TextAreaField
+from wtforms.validators import InputRequired
+
+from app.models import Clip
+from app.services import clips, connections, publications, uploads
+from app.services.errors import Problem
+from app.web import responses
+from app.web.security import FORM_BYTES
+
+blueprint = Blueprint("clips", __name__)
+
+_KNOWN = re.compile(r"(\d{1,18}):(\d{1,18})")
+
+
+class Words(FlaskForm):
+    title = StringField("Название", [InputRequired("Напишите название.")])
+    description = TextAreaField("Описание")
+
+
+@blueprint.url_value_preprocessor
+def allow_files(endpoint: str | None, _values: dict | None) -> None:
+    """The plain upload is the one large form. Set before the CSRF check, which reads the form."""
+    if endpoint == "clips.upload" and current_user.is_authenticated:
+        request.max_content_length = uploads.max_bytes() + FORM_BYTES
+
+
+@blueprint.get("/")
+def page() -> ResponseReturnValue:
+    shown = clips.page(current_user, request.args.get("page", 1, int))
+    return render_template(
+        "clips/page.html",
+        shown=shown,
+        publications=publications.for_clips(current_user, [clip.id for clip in shown.clips]),
+        connected=bool(connections.all_of(current_user)),
+        max_bytes=uploads.max_bytes(),
+    )
+
+
+@blueprint.post("/clips")
+def upload() -> ResponseReturnValue:
+    """Without a script; with one, files come by tus."""
+    files = [file for file in request.files.getlist("clip") if file.filename]
+    if not files:
+        raise Problem("Выберите файл с видео.")
+    for file in files:
+        uploads.receive_form(current_user, file)
+    return responses.done("Загружено. Клип обрабатывается.", url_for(".page"))
+
+
+@blueprint.get("/clips/changes")
+def changes() -> ResponseReturnValue:
+    """The poll: what became of the clips that the page shows. Mostly nothing, found by one indexed query."""
+    known = {int(clip_id): int(version) for clip_id, version in map(_parse_known, request.args.getlist("known"))}
+    changed = clips.changed(current_user, known)
+    if not changed.clips and not changed.gone:
+        return "", 204
+    return cards(changed.clips) + removed(changed.gone)
+
+
+@blueprint.get("/clips/<int:clip_id>/card")
+def card(clip_id: int) -> ResponseReturnValue:
+    """A clip that has just been uploaded, for the top of the grid."""
+    return cards([clips.get(current_user, clip_id)], oob=False)
+
+
+@blueprint.get("/clips/<int:clip_id>/play")
+def play(clip_id: int) -> ResponseReturnValue:
+    return responses.dialog("clips/_play.html", clip=clips.get(current_user, clip_id))
+
+
+@blueprint.route("/clips/<int:clip_id>/edit", methods=["GET", "POST"])
+def edit(clip_id: int) -> ResponseReturnValue:
+    clip = clips.get(current_user, clip_id)
+    form = Words(obj=clip)
+    if form.validate_on_submit():
+        try:
+            clip = clips.rename(current_user, clip_id, form.title.data, form.description.data)
+        except Problem as problem:
+            responses.blame(form, problem)
+        else:
+            return responses.done("Сохранено.", url_for(".page"), cards([clip]))
+    return responses.dialog("clips/_edit.html", 422 if form.errors else 200, clip=clip, form=form)
+
+
+@blueprint.route("/clips/<int:clip_id>/delete", methods=["GET", "POST"])
+def delete(clip_id: int) -> ResponseReturnValue:
+    clip = clips.get(current_user, clip_id)
+    if request.method == "GET":
+        return responses.dialog("clips/_delete.html", clip=clip, live=publications.count_live(clip))
+    publications.cancel_all_of(clip_id=clip.id)
+    clips.delete(current_user, clip_id)
+    return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
+
+
+def cards(some: Sequence[Clip], *, oob: bool = True) -> str:
+    """Cards as fragments; out of band they take the place of what the page shows."""
+    by_clip = publications.for_clips(current_user, [clip.id for clip in some])
+    return Markup("").join(
+        Markup(render_template("clips/_card.html", clip=clip, publications=by_clip.get(clip.id, []), oob=oob))
+        for clip in some
+    )
+
+
+def removed(clip_ids: Sequence[int]) -> str:
+    return Markup("").join(
+        Markup('<article id="clip-{}" hx-swap-oob="delete"></article>').format(clip_id) for clip_id in clip_ids
+    )
+
+
+def _parse_known(text: str) -> tuple[str, str]:
+    match = _KNOWN.fullmatch(text)
+    if match is None:
+        raise Problem("Страница устарела. Обновите её.")
+    return match[1], match[2]

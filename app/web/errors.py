@@ -1,0 +1,68 @@
+"""What a person sees when something is wrong: a sentence and a way on."""
+
+import secrets
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Response, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from app.extensions import db
+from app.services.errors import NotFound, Problem
+from app.web import access, responses
+
+log = structlog.get_logger(__name__)
+
+# What is wrong, what to do.
+PAGES = {
+    403: ("Сюда нельзя", "У вашего аккаунта нет доступа к этой странице."),
+    404: ("Такой страницы нет", "Возможно, она удалена или адрес набран с ошибкой."),
+    405: ("Так эту страницу не открыть", "Вернитесь и попробуйте ещё раз."),
+    413: ("Слишком большой файл", "Сожмите видео или загрузите его со страницы «Клипы»."),
+    429: ("Слишком много попыток", "Подождите немного и попробуйте снова."),
+}
+OTHER = ("Запрос не принят", "Вернитесь, обновите страницу и попробуйте ещё раз.")
+STALE = ("Страница устарела", "Вернитесь, обновите её и попробуйте ещё раз: введённое не отправлено.")
+BROKEN = ("Что-то сломалось у нас", "Попробуйте ещё раз. Если не поможет, напишите нам и назовите код {code}.")
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(NotFound, lambda _error: _page(404, *PAGES[404]))
+    app.register_error_handler(Problem, problem)
+    app.register_error_handler(CSRFError, lambda _error: _page(400, *STALE))
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, unexpected)
+
+
+def problem(error: Problem) -> Response:
+    """A refusal for which the view has no form: told as a toast."""
+    db.session.rollback()
+    return responses.refused(error.text, 422, _came_from())
+
+
+def http_error(error: HTTPException) -> Response:
+    if error.response is not None:  # abort(response), or a redirect of the router
+        return error.response
+    if 300 <= error.code < 400:
+        return error.get_response()
+    return _page(error.code, *PAGES.get(error.code, OTHER))
+
+
+def unexpected(error: Exception) -> Response:
+    code = secrets.token_hex(4)
+    log.error("unexpected error", code=code, method=request.method, path=request.path, exc_info=error)
+    db.session.rollback()
+    what, advice = BROKEN
+    return _page(500, what, advice.format(code=code))
+
+
+def _page(status: int, what: str, advice: str) -> Response:
+    if request.htmx:
+        return responses.refused(f"{what}. {advice}", status, "/")
+    return make_response(render_template("errors/page.html", what=what, advice=advice), status)
+
+
+def _came_from() -> str:
+    path = urlsplit(request.referrer or "").path
+    return path if access.is_local(path) else "/"

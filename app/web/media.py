@@ -1,0 +1,89 @@
+"""A clip's file and poster, for its owner. What strangers uploaded is served so that it can only be looked at."""
+
+import re
+from urllib.parse import quote
+
+from flask import Blueprint, Response, abort, request, send_file, url_for
+from flask_login import current_user
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+
+from app.models import Clip
+from app.probe import CONTAINERS
+from app.services import clips
+from app.storage import storage
+
+blueprint = Blueprint("media", __name__, url_prefix="/media/clips")
+
+SUFFIXES = dict(CONTAINERS.values())
+YEAR = 365 * 24 * 3600
+
+
+@blueprint.get("/<int:clip_id>/video")
+def video(clip_id: int) -> Response:
+    """The file as it came; Range, HEAD and conditional requests work. `?download=1` saves it under the clip's title."""
+    clip = clips.get(current_user, clip_id)
+    content_type = clip.content_type if clip.content_type in SUFFIXES else "application/octet-stream"
+    response = _send(clip.storage_key, content_type)
+    if "download" in request.args:
+        response.headers["Content-Disposition"] = _attachment(clip)
+    return response
+
+
+@blueprint.get("/<int:clip_id>/poster")
+def poster(clip_id: int) -> Response:
+    """The poster. Under `poster_url`, which nobody can guess and which never changes its content, it is cached."""
+    clip = clips.get(current_user, clip_id)
+    if clip.poster_key is None:
+        abort(404)
+    response = _send(clip.poster_key, "image/jpeg")
+    if request.args.get("v") == _version(clip):
+        response.cache_control.no_cache = None
+        response.cache_control.max_age = YEAR
+        response.cache_control.immutable = True
+    return response
+
+
+def poster_url(clip: Clip) -> str | None:
+    """For pages: the address of the clip's poster, or None while there is none."""
+    return url_for("media.poster", clip_id=clip.id, v=_version(clip)) if clip.poster_key else None
+
+
+@blueprint.app_context_processor
+def _for_pages() -> dict:
+    return {"poster_url": poster_url}
+
+
+@blueprint.after_request
+def _only_to_be_looked_at(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+@blueprint.errorhandler(RequestedRangeNotSatisfiable)
+def _past_the_end(error: RequestedRangeNotSatisfiable) -> RequestedRangeNotSatisfiable:
+    """As it is: its Content-Range tells a player how long the file is."""
+    return error
+
+
+def _send(key: str, content_type: str) -> Response:
+    path = storage().path(key)
+    if not path.is_file():
+        abort(404)
+    # The key is the content's name: a file is never changed, so its ETag needs no look at it.
+    response = send_file(path, mimetype=content_type, conditional=True, etag=key.replace("/", ""))
+    response.headers.pop("Content-Disposition", None)  # it would tell the storage's own name for the file
+    response.cache_control.private = True
+    return response
+
+
+def _version(clip: Clip) -> str:
+    return clip.poster_key[-12:]
+
+
+def _attachment(clip: Clip) -> str:
+    """RFC 6266: a plain name for old programs, the title for all others."""
+    suffix = SUFFIXES.get(clip.content_type, "")
+    title = re.sub(r'[\\/:*?"<>|]+', " ", clip.title).strip(" .") or f"clip-{clip.id}"
+    return f"attachment; filename=\"clip-{clip.id}{suffix}\"; filename*=UTF-8''{quote(title + suffix, safe='')}"

@@ -1,0 +1,30 @@
+"""«Тарифы»: what each plan allows; in the demo, changing it by hand."""
+
+from flask import Blueprint, abort, current_app, flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from app import plans, platforms
+from app.services import accounts
+from app.web.responses import go
+
+blueprint = Blueprint("plans", __name__)
+
+
+@blueprint.get("/plans")
+def page() -> ResponseReturnValue:
+    return render_template(
+        "plans/page.html",
+        plans=plans.PLANS.values(),
+        platforms=platforms.ADAPTERS.values(),
+        may_choose=current_app.config["DEMO"],
+    )
+
+
+@blueprint.post("/plans/<key>")
+def choose(key: str) -> ResponseReturnValue:
+    if not current_app.config["DEMO"]:
+        abort(403)
+    user = accounts.set_plan(current_user.email, key)
+    flash(f"Теперь у вас тариф {user.plan.title}.", "ok")
+    return go(url_for(".page"))

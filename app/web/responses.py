@@ -1,0 +1,62 @@
+"""Answers that suit both ways of asking: htmx gets a fragment and events, a plain form gets a page or a redirect."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, flash, make_response, redirect, render_template, request
+from flask_wtf import FlaskForm
+
+from app.services.errors import Problem
+
+
+def go(url: str) -> Response:
+    """To another page. Headers are ASCII: what is not gets percent-encoded."""
+    url = quote(url, safe="/:?#[]@!$&'()*+,;=%~")
+    if request.htmx:
+        return Response(status=204, headers={"HX-Redirect": url})
+    return redirect(url, 303)
+
+
+def dialog(fragment: str, status: int = 200, **context: Any) -> Response:
+    """A dialog's content: loaded into the page's <dialog>, or a page of its own where there is no script."""
+    if request.htmx:
+        return make_response(render_template(fragment, **context), status)
+    return make_response(render_template("dialog_page.html", fragment=fragment, **context), status)
+
+
+def done(text: str, to: str, fragments: str = "") -> Response:
+    """It worked: closes the dialog, says so, and swaps `fragments` in by their ids; without htmx, goes to `to`."""
+    if not request.htmx:
+        flash(text, "ok")
+        return go(to)
+    response = make_response(fragments)
+    response.headers["HX-Reswap"] = "none"  # the fragments are out of band, and the dialog is about to go
+    _tell(response, text, "ok", close_dialog=True)
+    return response
+
+
+def refused(text: str, status: int, to: str) -> Response:
+    """It did not work, and there is no form to say it in."""
+    if not request.htmx:
+        flash(text, "error")
+        return go(to)
+    response = Response(status=status)
+    response.headers["HX-Reswap"] = "none"
+    _tell(response, text, "error")
+    return response
+
+
+def blame(form: FlaskForm, problem: Problem) -> None:
+    """Puts a service's refusal where it belongs: at its field, or above the form."""
+    if problem.field in form:
+        form[problem.field].errors = [*form[problem.field].errors, problem.text]
+    else:
+        form.form_errors.append(problem.text)
+
+
+def _tell(response: Response, text: str, kind: str, *, close_dialog: bool = False) -> None:
+    events: dict[str, Any] = {"toast": {"text": text, "kind": kind}}
+    if close_dialog:
+        events["close-dialog"] = True
+    response.headers["HX-Trigger"] = json.dumps(events)  # ASCII

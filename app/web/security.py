@@ -1,0 +1,67 @@
+"""What browsers are told: cookies, headers, and what a page may load."""
+
+from datetime import timedelta
+
+from flask import Flask, Response
+
+FORM_BYTES = 1 << 20  # all forms but the plain upload are small
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # Flask-WTF compares the referrer of a form with the host, over https.
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def register(app: Flask) -> None:
+    secure = app.config["PUBLIC_URL"].startswith("https://")
+    app.config.update(
+        MAX_CONTENT_LENGTH=FORM_BYTES,
+        # The names differ from the sandbox's: cookies do not know ports.
+        SESSION_COOKIE_NAME="vezde_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure,
+        REMEMBER_COOKIE_NAME="vezde_remember",
+        REMEMBER_COOKIE_HTTPONLY=True,
+        REMEMBER_COOKIE_SAMESITE="Lax",
+        REMEMBER_COOKIE_SECURE=secure,
+        REMEMBER_COOKIE_DURATION=timedelta(days=30),
+        # A page may lie open for days; the token ends with its session.
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    policy = content_policy(app)
+
+    @app.after_request
+    def protect(response: Response) -> Response:
+        """A blueprint's own headers (media's sandbox) win."""
+        response.vary.add("HX-Request")
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", policy)
+        if secure:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if response.mimetype == "text/html":
+            # Nobody's pages stay behind in the browser of a shared computer.
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def content_policy(app: Flask) -> str:
+    # A form whose answer redirects to a consent page is blocked unless that host is named.
+    consent_hosts = app.config.get("FORM_ACTION_HOSTS", ())
+    # The sandbox's avatars; in production there are no local hosts.
+    local = [f"http://{host}" for host in app.config["LOCAL_HOSTS"]]
+    return "; ".join(
+        " ".join(directive)
+        for directive in (
+            ("default-src", "'self'"),
+            ("img-src", "'self'", "https:", *local),
+            ("object-src", "'none'"),
+            ("base-uri", "'none'"),
+            ("form-action", "'self'", *consent_hosts),
+            ("frame-ancestors", "'none'"),
+        )
+    )

@@ -1,0 +1,35 @@
+"""Our own files for browsers: kept for a year, under addresses that change with their content."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from flask import Flask, url_for
+from whitenoise import WhiteNoise
+
+YEAR = 365 * 24 * 3600
+
+
+def register(app: Flask) -> None:
+    folder = Path(app.static_folder)
+    app.wsgi_app = WhiteNoise(
+        app.wsgi_app,
+        root=str(folder),
+        prefix="static/",
+        max_age=YEAR,
+        autorefresh=app.debug,
+        allow_all_origins=False,
+        add_headers_function=lambda headers, _path, _url: headers.add_header("X-Content-Type-Options", "nosniff"),
+    )
+
+    def static(name: str) -> str:
+        file = folder / name
+        version = _digest(file, file.stat().st_mtime_ns) if file.is_file() else None
+        return url_for("static", filename=name, v=version)
+
+    app.jinja_env.globals["static"] = static
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, _modified: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:10]

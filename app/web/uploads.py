@@ -1,0 +1,201 @@
+"""Resumable uploads: tus 1.0 (https://tus.io/protocols/resumable-upload) at /uploads.
+
+Besides the protocol: `X-Clip-Id` in an answer names the clip that the upload has become, and every refusal is a
+Russian sentence as plain text, which the page shows. A change needs the X-CSRFToken header, as everywhere.
+A piece needs a Content-Length: what has no end is refused before it is read.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, abort, request, url_for
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.http import http_date
+
+from app.services import uploads
+from app.services.errors import NotFound, Problem
+from app.web.access import public
+
+blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
+PIECE = "application/offset+octet-stream"
+# A client that is silent for so long is gone; gunicorn would keep a thread waiting for it for ever.
+SILENCE_SECONDS = 30
+
+STATUSES = {
+    uploads.TooLarge: 413,
+    uploads.QuotaFull: 413,
+    uploads.TooMany: 429,
+    uploads.NoRoom: 507,
+    uploads.Busy: 423,
+    uploads.OffsetMismatch: 409,
+    uploads.ChecksumMismatch: 460,
+}
+
+
+@blueprint.url_value_preprocessor
+def guard(_endpoint: str | None, _values: dict | None) -> None:
+    """Refuses what must not be read. Runs before the CSRF check, which would parse a form of any size."""
+    if request.method == "OPTIONS":
+        return
+    if not current_user.is_authenticated:
+        abort(_say("Вы вышли, или сеанс закончился. Войдите и продолжите загрузку.", 401))
+    if request.headers.get("Tus-Resumable") != VERSION:
+        abort(_say("Загрузчик говорит на другой версии протокола. Обновите страницу.", 412))
+    if request.method == "PATCH" and request.mimetype != PIECE:
+        abort(_say(f"Нужен Content-Type: {PIECE}.", 415))
+    if request.mimetype == PIECE:
+        if request.content_length is None:
+            abort(_say("Нужен Content-Length.", 411))
+        request.max_content_length = uploads.max_bytes()
+    elif request.content_length or "Transfer-Encoding" in request.headers:
+        abort(_say("Такое тело здесь не принимают.", 415))
+
+
+@blueprint.after_request
+def speak_tus(response: Response) -> Response:
+    response.headers["Tus-Resumable"] = VERSION
+    response.headers["Cache-Control"] = "no-store"
+    if response.status_code == 412:
+        response.headers["Tus-Version"] = VERSION
+    return response
+
+
+@blueprint.route("", methods=["OPTIONS"], provide_automatic_options=False)
+@blueprint.route("/<upload_id>", methods=["OPTIONS"], provide_automatic_options=False)
+@public
+def options(upload_id: str | None = None) -> Response:
+    return Response(
+        status=204,
+        headers={
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(uploads.max_bytes()),
+            "Tus-Checksum-Algorithm": ",".join(uploads.CHECKSUMS),
+        },
+    )
+
+
+@blueprint.post("")
+def create() -> Response:
+    length = _number("Upload-Length")
+    if request.mimetype == PIECE and request.content_length > length:
+        raise uploads.TooLarge(uploads.MORE_THAN_PROMISED)
+    upload = uploads.create(current_user, _metadata().get("filename", ""), length)
+    response = Response(status=201)
+    response.headers["Location"] = url_for(".send", upload_id=upload.id)
+    response.headers["Upload-Expires"] = http_date(upload.expires_at)
+    if request.mimetype == PIECE:
+        _report(response, _receive(upload.id, 0))
+    return response
+
+
+@blueprint.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
+def look(upload_id: str) -> Response:
+    progress = uploads.progress(current_user, upload_id)
+    response = Response(status=200)
+    response.headers["Upload-Length"] = str(progress.length)
+    return _report(response, progress)
+
+
+@blueprint.route("/<upload_id>", methods=["PATCH"], provide_automatic_options=False)
+def send(upload_id: str) -> Response:
+    return _report(Response(status=204), _receive(upload_id, _number("Upload-Offset")))
+
+
+@blueprint.route("/<upload_id>", methods=["DELETE"], provide_automatic_options=False)
+def terminate(upload_id: str) -> Response:
+    uploads.terminate(current_user, upload_id)
+    return Response(status=204)
+
+
+@blueprint.errorhandler(Problem)
+def problem(error: Problem) -> Response:
+    return _say(error.text, STATUSES.get(type(error), 400))
+
+
+@blueprint.errorhandler(NotFound)
+def not_found(_error: NotFound) -> Response:
+    return _say("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
+
+
+@blueprint.errorhandler(CSRFError)
+def stale_page(_error: CSRFError) -> Response:
+    return _say("Страница устарела. Обновите её и продолжите загрузку.", 400)
+
+
+@blueprint.errorhandler(HTTPException)
+def refused(error: HTTPException) -> Response:
+    return error.response or _say("Запрос не принят. Обновите страницу и повторите загрузку.", error.code)
+
+
+def _receive(upload_id: str, offset: int) -> uploads.Progress:
+    promised = request.content_length
+    progress = uploads.receive(current_user, upload_id, offset, _blocks(), promised, _checksum())
+    if progress.offset < offset + promised:
+        abort(_say("Связь прервалась. Продолжите загрузку.", 400))
+    return progress
+
+
+def _blocks() -> Iterator[bytes]:
+    """The body as it comes in. Ends early when the client goes away."""
+    if socket := request.environ.get("gunicorn.socket"):
+        socket.settimeout(SILENCE_SECONDS)
+    rest = request.content_length
+    try:
+        # Never read past the end: a stream at max_content_length takes the attempt for a body that is too large.
+        while rest and (block := request.stream.read(min(uploads.BLOCK, rest))):
+            rest -= len(block)
+            yield block
+    except ClientDisconnected:
+        return
+
+
+def _report(response: Response, progress: uploads.Progress) -> Response:
+    response.headers["Upload-Offset"] = str(progress.offset)
+    if progress.clip_id is None:
+        response.headers["Upload-Expires"] = http_date(progress.expires_at)
+    else:
+        response.headers["X-Clip-Id"] = str(progress.clip_id)
+    return response
+
+
+def _number(header: str) -> int:
+    text = request.headers.get(header, "")
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        abort(_say(f"Нужен заголовок {header}: целое число.", 400))
+    return int(text)
+
+
+def _metadata() -> dict[str, str]:
+    """Upload-Metadata: `key base64, key base64, key`."""
+    pairs = (pair.split() for pair in request.headers.get("Upload-Metadata", "").split(",") if pair.strip())
+    return {key: _unbase64("".join(value)).decode(errors="replace") for key, *value in pairs}
+
+
+def _checksum() -> uploads.Checksum | None:
+    """Upload-Checksum: `sha1 base64`."""
+    header = request.headers.get("Upload-Checksum")
+    if header is None:
+        return None
+    algorithm, _, digest = header.partition(" ")
+    if algorithm not in uploads.CHECKSUMS:
+        abort(_say(f"Контрольная сумма: {', '.join(uploads.CHECKSUMS)}.", 400))
+    return uploads.Checksum(algorithm, _unbase64(digest))
+
+
+def _unbase64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        abort(_say("Заголовок записан не в base64.", 400))
+
+
+def _say(text: str, status: int) -> Response:
+    return Response(text, status, mimetype="text/plain")

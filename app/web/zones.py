@@ -1,0 +1,61 @@
+"""Time zones as a Russian speaker looks for them: by city, the own country first, each with its offset."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from babel.core import get_global
+from babel.dates import get_timezone_location
+
+from app import clock
+
+# The country's own, named by the offset people know: MSK+n.
+RUSSIA = {
+    "Europe/Kaliningrad": "Калининград",
+    "Europe/Moscow": "Москва, Санкт-Петербург",
+    "Europe/Samara": "Самара, Ижевск",
+    "Asia/Yekaterinburg": "Екатеринбург, Челябинск",
+    "Asia/Omsk": "Омск",
+    "Asia/Novosibirsk": "Новосибирск, Томск",
+    "Asia/Krasnoyarsk": "Красноярск, Кемерово",
+    "Asia/Irkutsk": "Иркутск, Улан-Удэ",
+    "Asia/Yakutsk": "Якутск, Чита",
+    "Asia/Vladivostok": "Владивосток, Хабаровск",
+    "Asia/Magadan": "Магадан, Сахалин",
+    "Asia/Kamchatka": "Петропавловск-Камчатский",
+}
+
+Choices = list[tuple[str, str]]
+
+
+def choices(current: str) -> dict[str, Choices]:
+    """Groups for a <select>. `current` is in one of them even where it is an old name of a zone."""
+    today = clock.now().replace(minute=0, second=0, microsecond=0)
+    groups = {"Россия": _labels(tuple(RUSSIA.items()), today), "Другие": _labels(_others(), today)}
+    if current not in {name for group in groups.values() for name, _ in group}:
+        groups = {"Сейчас": _labels(((current, current),), today), **groups}
+    return groups
+
+
+@lru_cache(maxsize=8)
+def _labels(zones: tuple[tuple[str, str], ...], moment: datetime) -> Choices:
+    labelled = [(_offset(name, moment), name, label) for name, label in zones]
+    return [(name, f"{label} ({_utc(offset)})") for offset, name, label in sorted(labelled, key=lambda row: row[0])]
+
+
+@lru_cache(maxsize=1)
+def _others() -> tuple[tuple[str, str], ...]:
+    canonical = get_global("zone_territories").keys() & available_timezones()
+    named = ((name, get_timezone_location(name, locale="ru")) for name in canonical - RUSSIA.keys())
+    return tuple(sorted(named, key=lambda row: row[1]))
+
+
+def _offset(name: str, moment: datetime) -> timedelta:
+    return moment.astimezone(ZoneInfo(name)).utcoffset()
+
+
+def _utc(offset: timedelta) -> str:
+    minutes = round(offset.total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "−" if minutes < 0 else "+"
+    return f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "")

@@ -1,0 +1,156 @@
+"""What `make run` needs of the machine, and the settings it gives the application: ports, VAR_DIR, keys, the sandbox.
+
+Whatever the environment already says wins, so that everything can be pointed elsewhere.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+HOST = "127.0.0.1"
+NEEDS_MB = 200
+
+
+class CannotRun(Exception):
+    """The text is one line that says what to do."""
+
+
+def complete_environment(var: Path, port: int, sandbox_port: int) -> str:
+    """Gives every setting that is missing. Returns the vault's private key apart: only workers are to have it."""
+    public_key, private_key = vault_keys(var / "keys")
+    sandbox = f"http://{HOST}:{sandbox_port}"
+    for name, value in {
+        "DEMO": "1",
+        "WORKERS": "10",
+        "PUBLIC_URL": f"http://{HOST}:{port}",
+        "DATABASE_URL": f"sqlite:///{var / 'vezde.db'}",
+        "REDIS_URL": f"unix://{redis_socket(var)}",
+        "STORAGE_URL": f"file:{var / 'clips'}",
+        "SECRET_KEY": kept(var / "keys" / "secret_key", lambda: secrets.token_hex(32)),
+        "VAULT_PUBLIC_KEY": public_key,
+        "LOCAL_HOSTS": f"{HOST}:{sandbox_port} {HOST}:{port}",
+        "TELEGRAM_API_URL": f"{sandbox}/telegram",
+        "TELEGRAM_WEB_URL": f"{sandbox}/telegram-web",
+        "TELEGRAM_MAX_MB": "2000",
+    }.items():
+        os.environ.setdefault(name, value)
+    os.environ.update({"VAR_DIR": str(var), "PORT": str(port), "SANDBOX_PORT": str(sandbox_port)})
+    os.environ.pop("VAULT_PRIVATE_KEY", None)
+    return private_key
+
+
+def ports() -> tuple[int, int]:
+    port, sandbox_port = _port("PORT", "8000"), _port("SANDBOX_PORT", "5050")
+    if port == sandbox_port:
+        raise CannotRun(f"PORT и SANDBOX_PORT одинаковы ({port}): задайте разные.")
+    return port, sandbox_port
+
+
+def _port(variable: str, default: str) -> int:
+    text = os.environ.get(variable) or default
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise CannotRun(f"{variable}={text}: порт — число от 1 до 65535.")
+    return int(text)
+
+
+def check_free(variable: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                why = "занят (может быть, «Везде» уже запущено): освободите его или задайте другой"
+            else:
+                why = f"не занять ({error.strerror}): задайте другой"
+            other = port + 1 if 1024 <= port < 65535 else 8000
+            raise CannotRun(f"Порт {port} {why}, например: {variable}={other} make run") from None
+
+
+def workers() -> int:
+    text = os.environ["WORKERS"]
+    if not text.isdigit() or not 0 < int(text) <= 200:
+        raise CannotRun(f"WORKERS={text}: нужно число от 1 до 200.")
+    return int(text)
+
+
+def var_dir() -> Path:
+    var = Path(os.environ.get("VAR_DIR") or ROOT / "var").resolve()
+    try:
+        for folder in (var, var / "log", var / "keys", var / "redis", var / "clips", var / "sandbox"):
+            folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=var).close()
+    except OSError as error:
+        raise CannotRun(f"Папка VAR_DIR={var} не годится: {error.strerror}. Задайте другую: VAR_DIR=…") from None
+    free_mb = shutil.disk_usage(var).free >> 20
+    if free_mb < NEEDS_MB:
+        raise CannotRun(f"Мало места на диске: в {var} свободно {free_mb} МБ, нужно хотя бы {NEEDS_MB}.")
+    return var
+
+
+def lock(var: Path) -> int:
+    """Holds VAR_DIR: two Redis servers over one journal would ruin it. The children inherit the lock."""
+    descriptor = os.open(var / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    give_up = time.monotonic() + 3  # the children of a killed run go within moments
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise CannotRun(
+                    f"С папкой {var} уже работает другой запуск: остановите его или задайте свою папку, VAR_DIR=…"
+                ) from None
+            time.sleep(0.1)
+
+
+def redis_socket(var: Path) -> Path:
+    """In a short folder, since a socket's path ends at 107 bytes; the same at each start, so that a flask command
+    finds it. Others may write to /tmp too: it must be a folder of ours that nobody else can enter.
+    """
+    folder = Path(tempfile.gettempdir()) / f"vezde-{os.getuid()}-{hashlib.sha256(bytes(var)).hexdigest()[:12]}"
+    if len(bytes(folder)) > 90:
+        folder = Path("/tmp") / folder.name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise CannotRun(f"Папка {folder} не ваша или открыта другим: удалите её или задайте другую, TMPDIR=…")
+    return folder / "redis.sock"
+
+
+def forget_redis_socket(var: Path) -> None:
+    path = redis_socket(var)
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+def vault_keys(folder: Path) -> tuple[str, str]:
+    given = [os.environ.get(name) for name in ("VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEY")]
+    if all(given):
+        return given[0], given[1]
+    if any(given):
+        raise CannotRun("Из VAULT_PUBLIC_KEY и VAULT_PRIVATE_KEY задан один: задайте оба или ни одного.")
+    from app import vault  # not at the top: it is slow to import, and the ports are asked for first
+
+    public_key, private_key = kept(folder / "vault_keys", lambda: "\n".join(vault.generate())).split()
+    return public_key, private_key
+
+
+def kept(file: Path, make: Callable[[], str]) -> str:
+    """The file's text; made at the first start."""
+    if not file.exists():
+        fresh = file.with_suffix(".new")
+        fresh.write_text(make())
+        fresh.chmod(0o600)
+        fresh.replace(file)
+    return file.read_text()

@@ -1,0 +1,21 @@
+"""Settings of the web process, for the Procfile and for `make run` alike. WEB_CONCURRENCY: how many workers."""
+
+import os
+from pathlib import Path
+
+from app.process import die_with_parent
+
+bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+threads = 16
+# A thread's upload or playback may take its time; this only ends a worker whose main loop has stopped.
+timeout = 120
+# Uploads go on from where they were cut, so a restart need not wait for them.
+graceful_timeout = 8
+# The heartbeat file in memory: a busy disk would make a healthy worker look dead.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+control_socket_disable = True
+
+
+def post_fork(server, worker):
+    die_with_parent(server.pid)

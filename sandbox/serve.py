@@ -1,0 +1,58 @@
+"""Runs the sandbox under gunicorn: one process, many threads, since its world lives in memory."""
+
+import ctypes
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from sandbox import create_sandbox
+
+THREADS = 64
+"""A trouble that waits (`delay`, `hang`, `slow`) holds a thread, and so does each upload."""
+KEEPALIVE = 75
+"""Seconds, as at nginx: a shorter time lets clients' pools run into connections that just close."""
+GRACE = 2
+"""Seconds that running requests get at the end."""
+PR_SET_PDEATHSIG = 1
+
+
+class Server(BaseApplication):
+    def __init__(self, var_dir: Path, settings: dict[str, Any]) -> None:
+        self._var_dir = var_dir
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_sandbox(self._var_dir)
+
+
+def main(host: str, port: int, var_dir: str | Path, threads: int = THREADS) -> None:
+    """Serves until SIGTERM or SIGINT, then ends the process (SystemExit). Safe to call in a forked child."""
+    settings = {
+        "bind": f"{host}:{port}",
+        "worker_class": "gthread",
+        "workers": 1,
+        "threads": threads,
+        "timeout": 0,
+        "keepalive": KEEPALIVE,
+        "graceful_timeout": GRACE,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+        "post_fork": lambda arbiter, worker: _die_with_parent(arbiter.pid),
+    }
+    Server(Path(var_dir).resolve(), settings).run()
+
+
+def _die_with_parent(parent: int) -> None:
+    """A killed arbiter would leave its worker answering, and writing, beside the next one that is started."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,64 @@
+"""t.me: a post's page with a player, a channel's page, and the widget that shows a post's views."""
+
+from flask import Blueprint, abort, render_template, request
+
+from sandbox.telegram.chats import Chat, Chats
+from sandbox.world import Video
+
+POSTS_IN_CHANNEL = 20
+"""That many stand on a channel's page."""
+
+
+class Web:
+    def __init__(self, chats: Chats) -> None:
+        self._chats = chats
+
+    def add_routes(self, blueprint: Blueprint) -> None:
+        for path, view in {
+            "<name>": self._channel,
+            "<name>/<int:message_id>": self._message,
+            "c/<int:number>": self._private_channel,
+            "c/<int:number>/<int:message_id>": self._private_message,
+        }.items():
+            blueprint.add_url_rule(f"/telegram-web/{path}", view_func=view)
+
+    def _channel(self, name: str) -> str:
+        return self._show_channel(self._chats.named(name))
+
+    def _private_channel(self, number: int) -> str:
+        return self._show_channel(self._chats.private(number))
+
+    def _message(self, name: str, message_id: int) -> str:
+        chat = self._chats.named(name)
+        video = self._chats.post(chat, str(message_id)) if chat else None
+        if "embed" not in request.args:
+            return _show_message(video)
+        # A post that is not there is no 404 at t.me: the widget says so.
+        return render_template("telegram/embed.html", chat=chat, name=name, video=video, rounded=rounded)
+
+    def _private_message(self, number: int, message_id: int) -> str:
+        """For people in the sandbox. The real t.me shows it to members only, and has no widget for it."""
+        chat = self._chats.private(number)
+        if chat is None or "embed" in request.args:
+            abort(404)
+        return _show_message(self._chats.post(chat, str(message_id)))
+
+    def _show_channel(self, chat: Chat | None) -> str:
+        if chat is None:
+            abort(404)
+        newest = self._chats.posts(chat)[-POSTS_IN_CHANNEL:][::-1]
+        return render_template("telegram/channel.html", chat=chat, posts=newest)
+
+
+def _show_message(video: Video | None) -> str:
+    if video is None:
+        abort(404)
+    return render_template("watch.html", video=video)
+
+
+def rounded(count: int) -> str:
+    """As t.me shows a count: 999, 1.2K, 3M."""
+    for size, letter in ((1_000_000, "M"), (1_000, "K")):
+        if count >= size:
+            return f"{count // (size // 10) / 10:.1f}".removesuffix(".0") + letter
+    return str(count)

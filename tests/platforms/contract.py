@@ -1,0 +1,188 @@
+"""What every adapter must do, over HTTP, against its emulator. A new platform gets all of this for free.
+
+A platform's test file derives from `Contract` and says which calls it makes. Nothing here knows a platform.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app import clock, platforms
+from app.extensions import db
+from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from app.publishing import preflight
+from app.services import publications
+from app.services.publications import Choice
+from sandbox.testing import Sandbox
+from tests.publishing.conftest import look, row, settle
+
+
+class Contract:
+    platform: str
+    # Every call that publishing makes, as the sandbox's log shows it (regex on "METHOD /path"), in order.
+    calls: tuple[str, ...]
+    # The call that carries the clip's bytes from us; None where the platform fetches them.
+    upload: str | None
+    # The point of no return; `findable` tells whether the platform can be asked afterwards.
+    commit: str
+    findable: bool
+    # Documented errors at the first call: what the sandbox is to do, and the reason that the user must see.
+    refusals: dict[str, str]
+    # What the sandbox answers where the platform limits the rate.
+    rate_limit: dict = {"do": "status:429", "retry_after": 40}
+    # What the sandbox answers for a token that is no longer good, at the first call.
+    bad_token: dict = {"do": "status:401"}
+
+    def connect(self, user) -> PlatformConnection:
+        """A connection of `user` to an account of the sandbox."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def publication(self, app, user, ready_clip, sandbox) -> Callable[..., int]:
+        self.owner = user()
+        self.clip = ready_clip(self.owner)
+        self.connection_id = self.connect(self.owner).id
+        self.sandbox: Sandbox = sandbox
+
+        def make(title: str = "Закат", description: str = "Волга, июль", source: Path | None = None) -> int:
+            if source:
+                self.clip = ready_clip(self.owner, source=source)
+            [one] = publications.publish(self.owner, self.clip.id, [Choice(self.connection_id, title, description)])
+            return one.id
+
+        return make
+
+    def posts(self) -> list[dict]:
+        return [post for post in self.sandbox.posts if post["visible"]]
+
+    # Tests
+
+    def test_the_bytes_arrive_and_the_link_opens(self, publication):
+        done = settle(publication())
+        assert done.status == Status.PUBLISHED, (done.reason, done.detail)
+        [post] = self.posts()
+        assert post["sha256"] == self.clip.sha256
+        assert post["platform"] == self.platform
+        assert "Закат" in post["title"]
+        assert done.url == post["url"]
+
+    def test_what_the_log_shows_is_what_is_declared(self, publication):
+        """The faults below are tried at each declared call: a call that is not declared would not be tried."""
+        import re
+
+        publication_id = publication()
+        before = len(self.sandbox.requests)
+        settle(publication_id)
+        made = [f"{one['method']} {one['path']}" for one in self.sandbox.requests[before:]]
+        undeclared = [call for call in made if not any(re.search(known, call) for known in self.calls)]
+        assert not undeclared
+        assert all(any(re.search(known, call) for call in made) for known in self.calls)
+
+    def test_every_call_may_meet_a_server_error(self, publication, call):
+        self.sandbox.trouble({"match": call, "do": "status:502", "nth": 1})
+        self._ends_once(publication())
+
+    def test_every_answer_may_be_lost(self, publication, call):
+        self.sandbox.trouble({"match": call, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication(), unknown=call == self.commit)
+
+    def test_every_answer_may_be_a_page_of_html(self, publication, call):
+        self.sandbox.trouble({"match": call, "do": "garbage", "nth": 1})
+        self._ends_once(publication(), unknown=call == self.commit)
+
+    def test_every_request_may_be_cut(self, publication, heavy_file, call):
+        """A clip that is larger than what a socket holds: one cut half way is known not to have arrived."""
+        self.sandbox.trouble({"match": call, "do": "cut_request:50", "nth": 1})
+        self._ends_once(publication(source=heavy_file), unknown=call == self.commit and self.upload != call)
+
+    def test_every_call_may_be_told_to_wait(self, publication, call):
+        self.sandbox.trouble({"match": call, **self.rate_limit, "nth": 1})
+        publication_id = publication()
+        self._ends_once(publication_id)
+        assert row(publication_id).attempt == 0, "waiting as one is told is not a failed try"
+
+    def test_the_wait_that_is_asked_for_is_kept(self, publication):
+        self.sandbox.trouble({"match": self.calls[0], **self.rate_limit, "nth": 1})
+        publication_id = publication()
+        before = clock.now()
+        look(publication_id)
+        waits = (row(publication_id).wake_at - before).total_seconds()
+        assert waits >= self.rate_limit.get("retry_after", 1)
+
+    def test_a_platform_that_stays_down(self, publication):
+        self.sandbox.trouble({"match": self.calls[0], "do": "status:502"})
+        done = settle(publication())
+        assert (done.status, done.attempt) == (Status.FAILED, 3)
+        assert self.posts() == []
+
+    def test_documented_refusals(self, publication, refusal):
+        do, reason = refusal
+        self.sandbox.trouble({"match": self.calls[0], "do": do, "nth": 1})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, reason)
+        assert done.detail
+        assert self.posts() == []
+
+    def test_a_token_that_is_no_longer_good(self, publication):
+        self.sandbox.trouble({"match": self.calls[0], **self.bad_token})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "reconnect")
+        assert db.session.get(PlatformConnection, self.connection_id).status == ConnectionStatus.RECONNECT
+        assert self.posts() == []
+
+    def test_cancelled_in_the_upload(self, publication, heavy_file):
+        """The user cancels when the bytes are half way: the worker stops, nothing is seen there."""
+        if self.upload is None:
+            pytest.skip("the platform fetches the file")
+        self.sandbox.trouble({"match": self.upload, "do": "cut_request:50", "nth": 1})
+        publication_id = publication(source=heavy_file)
+        look(publication_id)
+        publications.cancel(self.owner, publication_id)
+        assert settle(publication_id).status == Status.CANCELLED
+        assert self.posts() == []
+
+    def test_a_second_publication_waits_for_the_users_word(self, publication):
+        settle(publication())
+        with pytest.raises(publications.Problem):
+            publication()
+        assert len(self.posts()) == 1
+
+    def test_oversize_is_told_before_sending(self, publication):
+        adapter = platforms.adapter(self.platform, self._config())
+        limit = adapter.limits.max_bytes
+        if limit is None:
+            pytest.skip("the platform names no limit")
+        self.clip.size = limit + 1
+        assert any("МБ" in problem for problem in preflight.problems(adapter, self.clip))
+        db.session.rollback()
+
+    # Helpers
+
+    def _config(self) -> dict:
+        from flask import current_app
+
+        return current_app.config
+
+    def _ends_once(self, publication_id: int, unknown: bool = False) -> Publication:
+        """At the end it stands there exactly once; where nobody can know, the user is asked and it is there at most once."""
+        done = settle(publication_id)
+        if unknown and not self.findable:
+            assert done.status == Status.UNCONFIRMED, (done.status, done.reason, done.detail)
+            assert len(self.posts()) <= 1
+            return done
+        assert done.status == Status.PUBLISHED, (done.status, done.reason, done.detail)
+        [post] = self.posts()
+        assert post["sha256"] == self.clip.sha256
+        return done
+
+
+def each_case(metafunc: pytest.Metafunc) -> None:
+    """Each call and each refusal of the platform is a case of its own."""
+    contract = metafunc.cls
+    if contract is None or not issubclass(contract, Contract):
+        return
+    if "call" in metafunc.fixturenames:
+        metafunc.parametrize("call", contract.calls)
+    if "refusal" in metafunc.fixturenames:
+        metafunc.parametrize("refusal", contract.refusals.items(), ids=lambda one: one[0])

@@ -1,0 +1,232 @@
+"""What the engine promises, shown with a platform of four calls."""
+
+from datetime import timedelta
+
+import pytest
+
+from app import clock
+from app.extensions import db
+from app.models import Publication, PublicationEvent, PublicationStep, Stage, Status
+from app.publishing import engine, lease
+from app.publishing.transitions import MOVES, SETTLED, move
+from app.services import publications
+from tests.publishing.conftest import look, row, settle, wait_until
+
+
+def test_the_whole_way(toy, toy_publication):
+    publication = settle(toy_publication())
+    assert publication.status == Status.PUBLISHED
+    assert publication.external_id == "1"
+    assert publication.url == f"{toy.url}/posts/1"
+    assert toy.posts == {"1": 1}
+    assert db.session.query(PublicationStep).count() == 0, "stored steps are erased when it settles"
+
+
+def test_history_tells_each_step(toy, toy_publication):
+    publication_id = toy_publication()
+    settle(publication_id)
+    kinds = [
+        (event.kind, event.name)
+        for event in db.session.query(PublicationEvent).filter_by(publication_id=publication_id)
+    ]
+    assert kinds == [
+        ("created", None),
+        ("step", "create"),
+        ("step", "upload"),
+        ("armed", "publish"),
+        ("accepted", "publish"),
+        ("step", "ready: since"),
+        ("step", "ready"),
+        ("published", None),
+    ]
+
+
+def test_a_second_job_for_the_same_row_does_nothing(toy, toy_publication):
+    publication_id = toy_publication()
+    assert lease.claim(publication_id, lambda _seconds: None)
+    assert look(publication_id) is False
+    assert toy.calls == {}
+
+
+@pytest.mark.parametrize("verb", ["create", "upload", "publish", "posts"])
+def test_a_server_error_is_retried_and_nothing_is_done_twice(toy, toy_publication, verb):
+    toy.answers = {verb: [502]}
+    publication = settle(toy_publication())
+    assert publication.status == Status.PUBLISHED
+    assert list(toy.posts.values()) == [1]
+    assert len(toy.drafts) == (2 if verb == "create" and len(toy.drafts) == 2 else 1)
+
+
+@pytest.mark.parametrize("verb", ["create", "upload", "publish", "posts"])
+def test_a_lost_answer_never_leads_to_a_second_post(toy, toy_publication, verb):
+    toy.answers = {verb: [0]}
+    publication = settle(toy_publication())
+    assert publication.status == Status.PUBLISHED
+    assert list(toy.posts.values()) == [1]
+
+
+def test_after_a_lost_answer_the_platform_is_asked_only_when_nobody_can_be_sending(toy, toy_publication):
+    toy.answers = {"publish": [0]}
+    publication_id = toy_publication()
+    look(publication_id)
+    publication = row(publication_id)
+    assert publication.armed == "publish"
+    assert publication.stage == Stage.CHECKING
+    assert publication.wake_at > clock.now() + timedelta(seconds=15)
+    assert toy.calls["posts"] == 0
+    settle(publication_id)
+    assert toy.calls["publish"] == 1
+
+
+def test_not_there_is_asked_twice_before_it_is_sent_again(toy, toy_publication):
+    toy.answers = {"publish": [503]}
+    publication = settle(toy_publication())
+    assert publication.status == Status.PUBLISHED
+    assert toy.calls["publish"] == 2
+    assert toy.calls["posts"] == 3, "twice «not there», then once «ready»"
+
+
+def test_three_retries_then_an_error_with_reason(toy, toy_publication):
+    toy.answers = {"create": [500] * 9}
+    publication = settle(toy_publication())
+    assert publication.status == Status.FAILED
+    assert publication.reason == "unavailable"
+    assert toy.calls["create"] == 4
+    assert toy.posts == {}
+
+
+def test_a_refusal_is_not_retried(toy, toy_publication):
+    toy.answers = {"create": [400]}
+    publication = settle(toy_publication())
+    assert (publication.status, publication.reason, publication.detail) == (Status.FAILED, "refused", "так нельзя")
+    assert toy.calls["create"] == 1
+
+
+def test_a_refusal_at_the_commit_clears_the_intent(toy, toy_publication):
+    toy.answers = {"publish": [400]}
+    publication = settle(toy_publication())
+    assert publication.status == Status.FAILED
+    assert publication.armed is None
+
+
+def test_processing_gives_the_worker_back(toy, toy_publication):
+    toy.processing = 3
+    publication_id = toy_publication()
+    look(publication_id)
+    publication = row(publication_id)
+    assert publication.lease_until is None
+    assert publication.stage == Stage.PROCESSING
+    assert settle(publication_id).status == Status.PUBLISHED
+
+
+def test_processing_without_end_is_for_the_user_to_check(toy, toy_publication):
+    toy.processing = 1000
+    publication = settle(toy_publication())
+    assert publication.status == Status.UNCONFIRMED
+    assert publication.url == f"{toy.url}/posts/1"
+
+
+def test_retry_starts_over_with_three_retries(app, user, toy, toy_publication):
+    owner = user()
+    toy.answers = {"create": [500] * 4}
+    publication_id = toy_publication(owner)
+    assert settle(publication_id).status == Status.FAILED
+    publications.retry(owner, publication_id)
+    assert settle(publication_id).status == Status.PUBLISHED
+    assert list(toy.posts.values()) == [1]
+
+
+def test_cancel_before_the_commit(user, toy, toy_publication):
+    owner = user()
+    toy.answers = {"upload": [500]}
+    publication_id = toy_publication(owner)
+    look(publication_id)
+    publications.cancel(owner, publication_id)
+    assert settle(publication_id).status == Status.CANCELLED
+    assert toy.posts == {}
+
+
+def test_cancel_while_a_worker_holds_it_stops_it_before_the_commit(app, user, toy, toy_publication):
+    owner = user()
+    publication_id = toy_publication(owner)
+    db.session.rollback()
+    with app.app_context():
+        held = lease.claim(publication_id, lambda _seconds: None)
+    publications.cancel(owner, publication_id)
+    with pytest.raises(lease.Cancelled):
+        held.renew()
+
+
+def test_no_cancel_once_the_commit_is_armed(user, toy, toy_publication):
+    owner = user()
+    toy.answers = {"publish": [0]}
+    publication_id = toy_publication(owner)
+    look(publication_id)
+    with pytest.raises(publications.Problem):
+        publications.cancel(owner, publication_id)
+    assert settle(publication_id).status == Status.PUBLISHED
+
+
+def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication):
+    """The answer of a sender that was taken for dead ends the matter for everyone."""
+    from app.platforms.base import Receipt
+    from app.publishing import evidence
+
+    publication_id = toy_publication()
+    move(publication_id, Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now())
+    db.session.commit()
+    vault = db.session.get(Publication, publication_id) and _vault()
+    sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
+    evidence.keep(publication_id, "publish", Receipt("7", "http://example.org/7"), sealed)
+    assert row(publication_id).status == Status.PUBLISHING
+    toy.posts["1"] = 1
+    publication = settle(publication_id)
+    assert (publication.status, publication.external_id) == (Status.PUBLISHED, "7")
+    assert toy.calls["publish"] == 0
+
+
+def _vault():
+    from flask import current_app
+
+    return current_app.extensions["vault"]
+
+
+def test_a_row_left_by_a_dead_worker_comes_back(toy, toy_publication):
+    publication_id = toy_publication()
+    assert lease.claim(publication_id, lambda _seconds: None)
+    assert row(publication_id).wake_at <= clock.now() + lease.LEASE + lease.AFTER_DEADLINE
+    assert settle(publication_id).status == Status.PUBLISHED
+    assert row(publication_id).crashes == 1
+
+
+def test_what_crashes_again_and_again_is_given_up(toy, toy_publication):
+    publication_id = toy_publication()
+    for _ in range(engine.MOST_CRASHES + 1):
+        wait_until(row(publication_id).wake_at)
+        assert lease.claim(publication_id, lambda _seconds: None)
+    publication = settle(publication_id)
+    assert (publication.status, publication.reason) == (Status.FAILED, "crashed")
+
+
+def test_plan_that_no_longer_allows_it(app, user, toy, toy_publication):
+    owner = user()
+    publication_id = toy_publication(owner)
+    owner.plan_key = "free"
+    db.session.commit()
+    publication = settle(publication_id)
+    assert (publication.status, publication.reason) == (Status.FAILED, "plan")
+    assert toy.calls == {}
+
+
+def test_expired_token_asks_to_reconnect(toy, toy_publication):
+    toy.answers = {"create": [401]}
+    publication = settle(toy_publication())
+    assert (publication.status, publication.reason) == (Status.FAILED, "reconnect")
+    assert publication.connection.status == "reconnect"
+
+
+def test_every_status_has_its_moves():
+    assert set(MOVES) == set(Status)
+    assert set(Status) >= SETTLED
+
+

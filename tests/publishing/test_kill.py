@@ -1,0 +1,69 @@
+"""A work-horse that dies or freezes at every step and commit: the clip ends up there once, and we say so."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from app import clock
+from app.models import Status
+from app.publishing import lease
+from tests.publishing.conftest import in_a_horse, row, settle
+from tests.publishing.toy import POINTS, Toy
+
+# The frozen horse's life: the clock of this test runs ahead of it, a real one would have its whole lease.
+LIFE_SECONDS = 1.5
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at(app, toy, toy_publication, point):
+    publication_id = toy_publication()
+    Toy.die_at = point
+    horse = in_a_horse(app, publication_id)
+    horse.join(20)
+    assert horse.exitcode == -signal.SIGKILL, "it died where it should"
+    Toy.die_at = ""
+    publication = settle(publication_id)
+    assert publication.status == Status.PUBLISHED
+    assert [count for count in toy.posts.values() if count] == [1], "once in the world"
+    assert toy.calls["create"] <= (2 if point == "create:after" else 1), "what was created is not created again"
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_horse_known_to_be_dead_is_not_waited_for(app, toy, toy_publication, point):
+    publication_id = toy_publication()
+    Toy.die_at = point
+    horse = in_a_horse(app, publication_id)
+    horse.join(20)
+    assert lease.bury(publication_id, horse.pid)
+    assert row(publication_id).wake_at <= clock.now()
+    Toy.die_at = ""
+    assert settle(publication_id).status == Status.PUBLISHED
+    assert [count for count in toy.posts.values() if count] == [1]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_frozen_at_and_woken_when_another_has_taken_over(app, toy, toy_publication, point):
+    """The kernel ends the sleeper at its deadline, before it can send another byte."""
+    publication_id = toy_publication()
+    Toy.die_at, Toy.signal = point, signal.SIGSTOP
+    horse = in_a_horse(app, publication_id, life=LIFE_SECONDS)
+    born = time.monotonic()
+    try:
+        _wait_for_stop(horse.pid)
+        time.sleep(max(born + LIFE_SECONDS + 0.2 - time.monotonic(), 0))
+        Toy.die_at, Toy.signal = "", signal.SIGKILL
+        publication = settle(publication_id)
+        assert publication.status == Status.PUBLISHED
+    finally:
+        os.kill(horse.pid, signal.SIGCONT)
+        horse.join(20)
+    assert [count for count in toy.posts.values() if count] == [1]
+
+
+def _wait_for_stop(pid: int) -> None:
+    while True:
+        _, status = os.waitpid(pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            return

@@ -1,0 +1,157 @@
+"""A platform as small as can be, to show what the engine does: a server with a count of what viewers see, an adapter.
+
+The adapter's process can be made to die (SIGKILL) or freeze (SIGSTOP) at any of its points, or to be refused.
+"""
+
+import http.server
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
+from app.platforms.body import FileBody
+from app.platforms.errors import Refused, TokenExpired, Unavailable
+
+POINTS = (
+    "create:before",
+    "create:after",
+    "upload:before",
+    "upload:after",
+    "publish:before",
+    "publish:armed",
+    "publish:after",
+    "ready:before",
+    "ready:after",
+)
+
+
+class ToyServer:
+    """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID.
+
+    `answers` are statuses to give, once each, without doing the deed; 0 does it and closes without an answer.
+    """
+
+    def __init__(self) -> None:
+        toy = self
+        self.drafts: dict[str, int] = {}
+        self.posts: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.answers: dict[str, list[int]] = {}
+        self.processing = 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one(self) -> None:
+                _, verb, *rest = self.path.split("/")
+                toy.calls[verb] += 1
+                length = int(self.headers.get("Content-Length") or 0)
+                received = len(self.rfile.read(length))
+                status = toy.answers[verb].pop(0) if toy.answers.get(verb) else 200
+                answer = toy.do(verb, rest[0] if rest else "", received) if status < 400 else {}
+                if status == 0:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = handle_one
+
+            def log_message(self, *_args) -> None:
+                """Silent."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def do(self, verb: str, post_id: str, received: int) -> dict:
+        if verb == "create":
+            post_id = str(len(self.drafts) + 1)
+            self.drafts[post_id] = 0
+        elif verb == "upload":
+            self.drafts[post_id] = received
+        elif verb == "publish":
+            self.posts[post_id] += 1
+        elif verb == "posts":
+            if self.processing:
+                self.processing -= 1
+                return {"id": post_id, "there": self.posts[post_id] > 0, "ready": False}
+            return {"id": post_id, "there": self.posts[post_id] > 0, "ready": True}
+        return {"id": post_id}
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Toy(Adapter):
+    key = "toy"
+    name = "Игрушка"
+    # Set by tests, inherited by the processes they fork.
+    url = ""
+    die_at = ""
+    signal = signal.SIGKILL
+
+    def connect(self, fields):
+        return [Account("1", "Игрушка", self.url)], Token("toy-token")
+
+    def publish(self, run: Run) -> Receipt:
+        draft = run.step("create", self._create)
+        run.step("upload", self._upload, run, draft)
+        receipt = run.commit("publish", self._publish, draft, find=self._find)
+        run.wait("ready", self._ready, draft, every=10, until=60)
+        return receipt
+
+    def _create(self) -> str:
+        return self._at("create", lambda: self._call("POST", "/create")["id"])
+
+    def _upload(self, run: Run, draft: str) -> str:
+        def send() -> str:
+            with run.clip.open() as file:
+                self._call("PUT", f"/upload/{draft}", data=FileBody(file, run.clip.size, on_block=run.progress))
+            return draft
+
+        return self._at("upload", send)
+
+    def _publish(self, draft: str, *, arm: Callable[[], None]) -> Receipt:
+        def send() -> Receipt:
+            arm()
+            self._die("publish:armed")
+            self._call("POST", f"/publish/{draft}")
+            return Receipt(draft, f"{self.url}/posts/{draft}")
+
+        return self._at("publish", send)
+
+    def _find(self, draft: str) -> Receipt | NotThere:
+        there = self._call("GET", f"/posts/{draft}")["there"]
+        return Receipt(draft, f"{self.url}/posts/{draft}") if there else NotThere()
+
+    def _ready(self, draft: str) -> bool | None:
+        return self._at("ready", lambda: self._call("GET", f"/posts/{draft}")["ready"] or None)
+
+    def _at(self, step: str, fn: Callable):
+        self._die(f"{step}:before")
+        answer = fn()
+        self._die(f"{step}:after")
+        return answer
+
+    def _die(self, point: str) -> None:
+        if self.die_at == point:
+            os.kill(os.getpid(), self.signal)
+
+    def _call(self, method: str, path: str, **kwargs) -> dict:
+        answer = self.http.request(method, f"{self.url}{path}", **kwargs)
+        if answer.status == 401:
+            raise TokenExpired("401")
+        if answer.status == 400:
+            raise Refused("refused", "так нельзя")
+        if answer.status != 200:
+            raise Unavailable(f"HTTP {answer.status}")
+        return answer.json()

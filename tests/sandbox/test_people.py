@@ -1,0 +1,60 @@
+import re
+
+import pytest
+import requests
+
+from tests.sandbox.conftest import BOT
+
+
+def test_the_page_shows_what_stands_where(sandbox, send, clip):
+    assert "Пока пусто" in requests.get(sandbox.url, timeout=10).text
+    send(clip, caption="Закат над Волгой")
+    sandbox.trouble({"match": "sendVideo", "do": "cut_request:60"})
+    with pytest.raises(requests.ConnectionError):
+        send(bytes(300_000), caption="Недогруженный")
+    page = requests.get(sandbox.url, timeout=10).text
+    assert "Закат над Волгой" in page
+    assert "Недогруженный" in page
+    assert "cut_request:60" in page
+    assert "POST /telegram/bot&lt;TOKEN&gt;/sendVideo" in page
+    assert BOT not in page
+
+
+def test_a_clip_can_be_downloaded(sandbox, send, clip):
+    send(clip, caption="Закат")
+    page = requests.get(sandbox.posts[0]["url"], timeout=10).text
+    link = re.search(r'href="([^"]+download[^"]+)"', page)[1]
+    answer = requests.get(sandbox.url + link, timeout=10)
+    assert answer.content == clip
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_trouble_is_switched_by_buttons(sandbox, send):
+    page = requests.get(sandbox.url, timeout=10).text
+    labels = dict(re.findall(r'name="preset" value="([^"]+)">([^<]+)<', page))
+    assert labels["telegram-500"] == "Telegram отвечает 500"
+    for preset in labels:
+        answer = requests.post(
+            f"{sandbox.url}/trouble", {"preset": preset}, timeout=10, allow_redirects=False
+        )
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert len(sandbox.control("trouble")["rules"]) == 5
+    assert send().status_code == 500
+    requests.post(f"{sandbox.url}/trouble", {"preset": "none"}, timeout=10)
+    assert sandbox.control("trouble")["rules"] == []
+    assert requests.post(f"{sandbox.url}/trouble", {"preset": "earthquake"}, timeout=10).status_code == 400
+
+
+def test_everything_can_be_thrown_away(sandbox, send):
+    send()
+    requests.post(f"{sandbox.url}/reset", timeout=10)
+    assert sandbox.posts == []
+
+
+def test_pages_carry_no_inline_script_or_style(sandbox, send):
+    send()
+    for path in ("/", "/telegram-web/vezde_demo", "/telegram-web/vezde_demo/1"):
+        page = requests.get(sandbox.url + path, timeout=10).text
+        assert "<script" not in page
+        assert "<style" not in page
+        assert not re.search(r'\s(style|on\w+)="', page)

@@ -1,0 +1,187 @@
+"""What python-telegram-bot, unchanged, gets from the emulated Bot API."""
+
+import pytest
+import requests
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter
+
+from tests.sandbox.conftest import BOT, BOT_ID, CHANNEL, sha256
+
+PRIVATE = -1002000000007
+
+
+def test_a_bot_introduces_itself(ask):
+    me = ask(lambda bot: bot.get_me())
+    assert (me.id, me.is_bot, me.username) == (BOT_ID, True, "vezde_demo_bot")
+
+
+@pytest.mark.parametrize("token", ["110201543:wrong", "1:x"])
+def test_a_wrong_token_is_unauthorized(ask, token):
+    with pytest.raises(InvalidToken):
+        ask(lambda bot: bot.get_me(), token=token)
+
+
+def test_a_revoked_token_is_unauthorized(ask, sandbox):
+    sandbox.control("revoke", platform="telegram", token=BOT)
+    with pytest.raises(InvalidToken):
+        ask(lambda bot: bot.get_me())
+
+
+@pytest.mark.parametrize("name", ["@vezde_demo", "@VEZDE_demo", CHANNEL])
+def test_a_channel_is_found_by_name_and_number(ask, name):
+    chat = ask(lambda bot: bot.get_chat(name))
+    assert (chat.id, chat.username, chat.type) == (CHANNEL, "vezde_demo", "channel")
+
+
+def test_a_public_channel_shows_itself_to_strangers(ask):
+    assert ask(lambda bot: bot.get_chat("@vezde_readonly")).title == "Только читать"
+
+
+@pytest.mark.parametrize("name", ["@nowhere", "vezde_demo", -1009999999999, 42])
+def test_an_unknown_chat_is_not_found(ask, name):
+    with pytest.raises(BadRequest, match="Chat not found"):
+        ask(lambda bot: bot.get_chat(name))
+
+
+def test_an_administrator_sees_its_rights(ask):
+    member = ask(lambda bot: bot.get_chat_member("@vezde_demo", BOT_ID))
+    assert (member.status, member.can_post_messages, member.user.id) == ("administrator", True, BOT_ID)
+
+
+def test_the_right_to_post_can_be_taken_away(ask, sandbox):
+    sandbox.control("rights", platform="telegram", account="@vezde_demo", can_post_messages=False)
+    assert ask(lambda bot: bot.get_chat_member("@vezde_demo", BOT_ID)).can_post_messages is False
+    with pytest.raises(BadRequest, match="Need administrator rights in the channel chat"):
+        ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
+
+
+def test_members_are_hidden_from_strangers(ask):
+    with pytest.raises(BadRequest, match="Member list is inaccessible"):
+        ask(lambda bot: bot.get_chat_member("@vezde_readonly", BOT_ID))
+
+
+def test_a_video_is_posted(ask, sandbox, clip, jpeg):
+    message = ask(
+        lambda bot: bot.send_video(
+            "@vezde_demo",
+            clip,
+            caption="Закат над Волгой\n\nСнято с теплохода",
+            duration=2,
+            width=270,
+            height=480,
+            thumbnail=jpeg(180, 320),
+            cover=jpeg(270, 480),
+            supports_streaming=True,
+            disable_notification=True,
+        )
+    )
+    assert (message.chat.id, message.chat.username) == (CHANNEL, "vezde_demo")
+    assert (message.video.file_size, message.video.width, message.video.height) == (len(clip), 270, 480)
+    assert message.caption == "Закат над Волгой\n\nСнято с теплохода"
+
+    [post] = sandbox.posts
+    assert post == {
+        "platform": "telegram",
+        "account": str(CHANNEL),
+        "id": str(message.message_id),
+        "title": "Закат над Волгой",
+        "bytes": len(clip),
+        "sha256": sha256(clip),
+        "url": f"{sandbox.url}/telegram-web/vezde_demo/{message.message_id}",
+        "created_at": post["created_at"],
+        "visible": True,
+    }
+    assert sandbox.drafts == []
+
+
+def test_messages_are_numbered_in_each_chat(ask, sandbox):
+    sandbox.control(
+        "chats", id=-1002, title="Второй", rights={str(BOT_ID): {"status": "creator"}}, username="vtoroi"
+    )
+    sent = [ask(lambda bot, chat=chat: bot.send_video(chat, b"clip")) for chat in (CHANNEL, CHANNEL, -1002)]
+    assert [message.message_id for message in sent] == [1, 2, 1]
+
+
+def test_a_caption_has_at_most_1024_characters(ask, sandbox):
+    ask(lambda bot: bot.send_video(CHANNEL, b"clip", caption="🌊" * 1024))
+    with pytest.raises(BadRequest, match="caption is too long"):
+        ask(lambda bot: bot.send_video(CHANNEL, b"clip", caption="🌊" * 1025))
+    assert len(sandbox.posts) == 1
+    assert sandbox.drafts == []
+
+
+def test_an_oversized_video_is_refused(ask, sandbox):
+    sandbox.control("options", telegram_max_mb=0.2)
+    ask(lambda bot: bot.send_video(CHANNEL, bytes(200_000)))
+    with pytest.raises(NetworkError, match="Request Entity Too Large"):
+        ask(lambda bot: bot.send_video(CHANNEL, bytes(200_001)))
+    assert [post["bytes"] for post in sandbox.posts] == [200_000]
+    assert sandbox.drafts == []
+
+
+def test_a_chat_takes_one_message_a_second(ask, sandbox):
+    sandbox.control("options", rate_limits=True)
+    ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
+    with pytest.raises(RetryAfter, match="Retry in 1 second"):
+        ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        ("left", Forbidden, "bot is not a member of the channel chat"),
+        ("kicked", Forbidden, "bot was kicked from the channel chat"),
+        ("member", BadRequest, "Need administrator rights"),
+    ],
+)
+def test_who_may_not_post_is_told_why(ask, sandbox, status, error, words):
+    sandbox.control("rights", platform="telegram", account=CHANNEL, status=status)
+    with pytest.raises(error, match=words):
+        ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
+    assert sandbox.posts == sandbox.drafts == []
+
+
+def test_a_channel_that_the_bot_never_joined_takes_nothing(ask):
+    with pytest.raises(Forbidden, match="bot is not a member of the channel chat"):
+        ask(lambda bot: bot.send_video("@vezde_readonly", b"clip"))
+
+
+def test_a_group_that_has_moved_says_where_to(ask, sandbox):
+    sandbox.control(
+        "chats",
+        id=-42,
+        title="Группа",
+        type="group",
+        migrate_to=CHANNEL,
+        rights={str(BOT_ID): {"status": "member"}},
+    )
+    with pytest.raises(ChatMigrated) as refusal:
+        ask(lambda bot: bot.send_video(-42, b"clip"))
+    assert refusal.value.new_chat_id == CHANNEL
+
+
+def test_a_private_channel_is_known_to_its_members_alone(ask, sandbox):
+    with pytest.raises(BadRequest, match="Chat not found"):
+        ask(lambda bot: bot.get_chat(PRIVATE))
+    admin = {"status": "administrator", "can_post_messages": True}
+    sandbox.control("chats", id=PRIVATE, title="Для своих", rights={str(BOT_ID): admin})
+    message = ask(lambda bot: bot.send_video(PRIVATE, b"clip"))
+    assert sandbox.posts[0]["url"] == f"{sandbox.url}/telegram-web/c/2000000007/{message.message_id}"
+    assert requests.get(sandbox.posts[0]["url"], timeout=10).ok
+
+
+def test_a_message_can_be_deleted(ask, sandbox):
+    message = ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
+    assert ask(lambda bot: bot.delete_message(CHANNEL, message.message_id)) is True
+    assert sandbox.posts == []
+    with pytest.raises(BadRequest, match="Message to delete not found"):
+        ask(lambda bot: bot.delete_message(CHANNEL, message.message_id))
+
+
+def test_another_bot_has_its_own_rights(ask, sandbox):
+    sandbox.control("tokens", platform="telegram", token="77:second", username="second_bot")
+    assert ask(lambda bot: bot.get_me(), token="77:second").username == "second_bot"
+    with pytest.raises(Forbidden):
+        ask(lambda bot: bot.send_video(CHANNEL, b"clip"), token="77:second")
+    sandbox.control("rights", platform="telegram", account=CHANNEL, token="77:second", can_post_messages=True)
+    assert ask(lambda bot: bot.send_video(CHANNEL, b"clip"), token="77:second").message_id == 1

@@ -1,0 +1,266 @@
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from app import clock, queue
+from app.extensions import db
+from app.models import Clip, ClipStatus, Publication, Status
+from app.services import clips
+from app.services.errors import NotFound, Problem
+from app.storage import storage
+from tests import clips as files
+
+
+@pytest.fixture
+def uploaded(app, tmp_path: Path):
+    """Makes clips whose bytes are there and whose probe is due: `uploaded(user, path)`."""
+
+    def make(user, path: Path | None = None, title: str = "Клип") -> Clip:
+        path = path or files.vertical(tmp_path)
+        clip = Clip(
+            user_id=user.id,
+            title=title,
+            file_name=path.name,
+            size=path.stat().st_size,
+            storage_key=storage().put_file(path),
+            wake_at=clock.now(),
+        )
+        db.session.add(clip)
+        db.session.commit()
+        return clip
+
+    return make
+
+
+@pytest.fixture
+def statements(app):
+    """The SQL statements that were sent since the test cleared the list."""
+    sent: list[str] = []
+
+    def note(_connection, _cursor, statement, *_more) -> None:
+        sent.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(db.engine, "before_cursor_execute", note)
+
+
+def test_a_probe_makes_a_clip_ready(user, uploaded, tmp_path):
+    path = files.vertical(tmp_path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    clip = uploaded(user(), path)
+    assert clips.due_probes() == [clip.id]
+
+    clips.probe(clip.id)
+
+    assert clip.status == ClipStatus.READY
+    assert (clip.width, clip.height, clip.rotation) == (*files.VERTICAL, 0)
+    assert (clip.container, clip.content_type) == ("mp4", "video/mp4")
+    assert (clip.video_codec, clip.audio_codec) == ("h264", "aac")
+    assert clip.sha256 == sha256
+    assert storage().open(clip.poster_key).read(2) == b"\xff\xd8"
+    assert clip.version == 2
+    assert clips.due_probes() == []
+
+
+def test_a_second_probe_changes_nothing(user, uploaded):
+    clip = uploaded(user())
+    clips.probe(clip.id)
+    clips.probe(clip.id)
+    assert (clip.status, clip.version, clip.probes) == (ClipStatus.READY, 2, 1)
+
+
+def test_a_clip_that_is_none_fails_with_the_reason(user, uploaded, tmp_path):
+    clip = uploaded(user(), files.write_not_a_video(tmp_path / "letter.mp4"))
+    clips.probe(clip.id)
+    assert (clip.status, clip.reason, clip.wake_at) == (ClipStatus.FAILED, "not_a_video", None)
+    assert clip.version == 2
+
+
+def test_a_lost_file_is_told(user, uploaded):
+    clip = uploaded(user())
+    storage().delete(clip.storage_key)
+    clips.probe(clip.id)
+    assert (clip.status, clip.reason) == (ClipStatus.FAILED, "file_missing")
+
+
+def test_a_probe_that_died_is_due_again_and_given_up_after_three(user, uploaded):
+    """A worker that died leaves a claim behind: that is what the rows below look like."""
+    clip = uploaded(user())
+    clip.probes, clip.wake_at = 1, clock.now() + clips.PROBE_LEASE
+    db.session.commit()
+    clips.probe(clip.id)
+    assert (clip.status, clip.probes) == (ClipStatus.PROCESSING, 1)  # somebody else's still
+    assert clips.due_probes() == []
+
+    clip.probes, clip.wake_at = clips.MAX_PROBES, clock.now() - timedelta(seconds=1)
+    db.session.commit()
+    assert clips.due_probes() == [clip.id]
+    clips.probe(clip.id)
+    assert (clip.status, clip.reason) == (ClipStatus.FAILED, "probe_failed")
+
+
+def test_probing_a_clip_that_is_gone_is_no_error(app):
+    clips.probe(12345)
+
+
+def test_the_queue_gets_the_probe(user, uploaded):
+    clip = uploaded(user())
+    assert queue.enqueue("app.jobs.probe", clip.id)
+    assert queue.queue(queue.CLIPS).jobs[0].args == [clip.id]
+
+
+def test_pages_are_newest_first(user, uploaded):
+    owner, stranger = user(), user()
+    ids = [uploaded(owner, title=f"Клип {n}").id for n in range(5)]
+    uploaded(stranger)
+    first, last = clips.page(owner, 1, per_page=2), clips.page(owner, 3, per_page=2)
+    assert [clip.id for clip in first.clips] == [ids[4], ids[3]]
+    assert (first.page, first.pages, first.total) == (1, 3, 5)
+    assert [clip.id for clip in last.clips] == [ids[0]]
+    assert clips.page(owner, 99, per_page=2).page == 3
+    assert clips.page(owner, -1, per_page=2).page == 1
+
+
+def test_no_clips_are_one_empty_page(user):
+    page = clips.page(user())
+    assert (page.clips, page.page, page.pages, page.total) == ([], 1, 1, 0)
+
+
+def test_a_poll_answers_what_changed_and_what_is_gone(user, uploaded):
+    owner, stranger = user(), user()
+    same, renamed, gone = (uploaded(owner) for _ in range(3))
+    foreign = uploaded(stranger)
+    known = {clip.id: clip.version for clip in (same, renamed, gone, foreign)}
+    gone_id, foreign_id = gone.id, foreign.id
+
+    clips.rename(owner, renamed.id, "Новое имя", "")
+    clips.delete(owner, gone_id)
+
+    changes = clips.changed(owner, known)
+    assert [clip.title for clip in changes.clips] == ["Новое имя"]
+    assert changes.gone == [gone_id, foreign_id]
+
+
+def test_a_poll_asks_a_fixed_number_of_questions(user, uploaded, statements):
+    owner = user()
+    many = {uploaded(owner).id: 1 for _ in range(12)}
+    assert owner.id
+    statements.clear()
+    assert clips.changed(owner, many).clips == []
+    assert len(statements) == 1
+    statements.clear()
+    assert len(clips.changed(owner, dict.fromkeys(many, 7)).clips) == 12
+    assert len(statements) == 2
+    statements.clear()
+    assert len(clips.page(owner).clips) == 12
+    assert len(statements) == 2
+
+
+def test_a_poll_with_absurdly_many_ids_is_bounded(user):
+    assert len(clips.changed(user(), dict.fromkeys(range(50_000), 1)).gone) == clips.MAX_KNOWN
+
+
+def test_queries_use_the_indexes(user, app):
+    def plan(statement) -> str:
+        rows = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}").all()
+        return " ".join(row[-1] for row in rows)
+
+    assert "ix_clips_user_newest" in plan("SELECT * FROM clips WHERE user_id = 1 ORDER BY id DESC LIMIT 24")
+    assert "ix_clips_wake" in plan("SELECT id FROM clips WHERE wake_at <= '2026-01-01' ORDER BY wake_at LIMIT 100")
+
+
+def test_rename_keeps_one_line_and_cleans(user, uploaded):
+    owner = user()
+    clip = clips.rename(owner, uploaded(owner).id, "  Закат\nнад\x00 Волгой\u202e 👨‍👩‍👧 ", "Первая\r\nвторая\x07\n")
+    assert clip.title == "Закат над Волгой 👨‍👩‍👧"
+    assert clip.description == "Первая\nвторая"
+    assert clip.version == 2
+
+
+@pytest.mark.parametrize(
+    ("title", "description", "field"),
+    [("", "", "title"), (" \u200b\n", "", "title"), ("я" * 201, "", "title"), ("Да", "я" * 5001, "description")],
+)
+def test_rename_says_which_field_is_wrong(user, uploaded, title, description, field):
+    owner = user()
+    with pytest.raises(Problem) as problem:
+        clips.rename(owner, uploaded(owner).id, title, description)
+    assert problem.value.field == field
+
+
+def test_strangers_find_nothing(user, uploaded):
+    clip_id, stranger = uploaded(user()).id, user()
+    for call in (
+        lambda: clips.get(stranger, clip_id),
+        lambda: clips.rename(stranger, clip_id, "Моё", ""),
+        lambda: clips.delete(stranger, clip_id),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert db.session.get(Clip, clip_id).title == "Клип"
+
+
+def test_delete_takes_the_files_along(user, uploaded):
+    owner = user()
+    clip = uploaded(owner)
+    clips.probe(clip.id)
+    keys = (clip.storage_key, clip.poster_key)
+    assert all(map(storage().exists, keys))
+    clips.delete(owner, clip.id)
+    assert not any(map(storage().exists, keys))
+    assert clips.page(owner).total == 0
+
+
+def test_a_clip_with_live_publications_stays(user, uploaded):
+    owner = user()
+    clip = uploaded(owner)
+    publication = Publication(
+        user_id=owner.id,
+        clip_id=clip.id,
+        platform="telegram",
+        account_id="1",
+        account_name="Канал",
+        title="Клип",
+        status=Status.SCHEDULED,
+        due_at=clock.now(),
+    )
+    db.session.add(publication)
+    db.session.commit()
+    with pytest.raises(Problem, match=r"\(1\)"):
+        clips.delete(owner, clip.id)
+    assert storage().exists(clip.storage_key)
+
+    publication.status = Status.CANCELLED
+    db.session.commit()
+    clips.delete(owner, clip.id)
+    db.session.refresh(publication)
+    assert publication.clip_id is None
+
+
+def test_used_bytes_count_only_mine(user, uploaded):
+    owner, stranger = user(), user()
+    size = uploaded(owner).size + uploaded(owner).size
+    uploaded(stranger)
+    assert clips.used_bytes(owner) == size
+
+
+@pytest.mark.parametrize(
+    ("file_name", "shown", "title"),
+    [
+        ("Закат над Волгой.mp4", "Закат над Волгой.mp4", "Закат над Волгой"),
+        ("my_best_clip.final.MOV", "my_best_clip.final.MOV", "my best clip.final"),
+        ("Клип. Часть 2", "Клип. Часть 2", "Клип. Часть 2"),
+        ("../../etc/passwd", "passwd", "passwd"),
+        ("C:\\Users\\me\\clip.mp4", "clip.mp4", "clip"),
+        ("evil\u202e4pm.exe\x00", "evil4pm.exe", "evil4pm"),
+        ("", "", "Без названия"),
+        ("ы" * 400 + ".mp4", "ы" * 255, "ы" * 200),
+    ],
+)
+def test_a_file_name_becomes_a_title(file_name, shown, title):
+    assert clips.shown_name(file_name) == shown
+    assert clips.title_from(clips.shown_name(file_name)) == title

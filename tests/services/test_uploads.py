@@ -1,0 +1,238 @@
+import fcntl
+import io
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from werkzeug.datastructures import FileStorage
+
+from app import clock, queue
+from app.extensions import db
+from app.models import Clip, ClipStatus, Upload
+from app.services import clips, uploads
+from app.services.errors import NotFound, Problem
+from app.storage import key_from, storage
+
+DATA = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def folder(app) -> Path:
+    return Path(app.config["VAR_DIR"], "uploads")
+
+
+def receive(user, upload, offset: int, data: bytes, **more) -> uploads.Progress:
+    return uploads.receive(user, upload.id, offset, [data], len(data), **more)
+
+
+def test_pieces_become_a_clip_whose_probe_is_queued(user, folder):
+    owner = user()
+    upload = uploads.create(owner, "Закат_над Волгой.mp4", len(DATA))
+    assert receive(owner, upload, 0, DATA[:4000]).offset == 4000
+    assert uploads.progress(owner, upload.id).offset == 4000
+    done = receive(owner, upload, 4000, DATA[4000:])
+
+    clip = clips.get(owner, done.clip_id)
+    assert (clip.title, clip.file_name) == ("Закат над Волгой", "Закат_над Волгой.mp4")
+    assert (clip.status, clip.size) == (ClipStatus.PROCESSING, len(DATA))
+    assert storage().open(clip.storage_key).read() == DATA
+    assert queue.queue(queue.CLIPS).jobs[0].args == [clip.id]
+    assert list(folder.iterdir()) == []
+    assert uploads.progress(owner, upload.id).clip_id == clip.id
+
+
+def test_the_last_piece_twice_makes_one_clip(user):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    first = receive(owner, upload, 0, DATA)
+    assert receive(owner, upload, len(DATA), b"").clip_id == first.clip_id
+    with pytest.raises(uploads.OffsetMismatch):
+        receive(owner, upload, 0, DATA)
+    assert clips.page(owner).total == 1
+
+
+def test_a_process_that_died_before_the_file_moved_loses_nothing(user, folder):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    (folder / upload.id).write_bytes(DATA)
+    done = uploads.progress(owner, upload.id)
+    assert storage().open(clips.get(owner, done.clip_id).storage_key).read() == DATA
+
+
+def test_a_process_that_died_after_the_file_moved_loses_nothing(user, folder):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    (folder / upload.id).write_bytes(DATA)
+    storage().put_file(folder / upload.id, key_from(upload.id))
+    done = receive(owner, upload, len(DATA), b"")
+    assert storage().open(clips.get(owner, done.clip_id).storage_key).read() == DATA
+    assert uploads.progress(owner, upload.id).clip_id == done.clip_id
+
+
+def test_a_piece_at_the_wrong_place_is_refused(user):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    receive(owner, upload, 0, DATA[:100])
+    for offset in (0, 99, 101, len(DATA) + 1):
+        with pytest.raises(uploads.OffsetMismatch):
+            receive(owner, upload, offset, b"x")
+    assert uploads.progress(owner, upload.id).offset == 100
+
+
+def test_more_than_promised_is_never_written(user, folder):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", 1000)
+    with pytest.raises(uploads.TooLarge):
+        receive(owner, upload, 0, b"x" * 1001)
+    with pytest.raises(uploads.TooLarge):
+        uploads.receive(owner, upload.id, 0, [b"x" * 500, b"x" * 600], 1000)
+    assert (folder / upload.id).stat().st_size == 0
+
+
+def test_a_connection_that_ends_early_keeps_what_came(user):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    assert uploads.receive(owner, upload.id, 0, [DATA[:700]], len(DATA)).offset == 700
+    assert uploads.progress(owner, upload.id).offset == 700
+
+
+def test_a_damaged_piece_is_dropped_whole(user):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    receive(owner, upload, 0, DATA[:100])
+    with pytest.raises(uploads.ChecksumMismatch):
+        receive(owner, upload, 100, DATA[100:200], checksum=uploads.Checksum("sha1", b"wrong"))
+    assert uploads.progress(owner, upload.id).offset == 100
+
+
+def test_one_writer_at_a_time(user, folder):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", len(DATA))
+    with (folder / upload.id).open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        for call in (lambda: receive(owner, upload, 0, DATA), lambda: uploads.terminate(owner, upload.id)):
+            with pytest.raises(uploads.Busy):
+                call()
+    assert receive(owner, upload, 0, DATA).clip_id
+
+
+def test_a_slow_body_does_not_hold_the_database(user):
+    """While a piece trickles in, others write."""
+    owner, other = user(), user()
+    upload = uploads.create(owner, "clip.mp4", 2)
+
+    def trickle():
+        yield b"a"
+        with db.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE users SET name = 'Другой' WHERE id = ?", (other_id,))
+        yield b"b"
+
+    other_id = other.id
+    assert uploads.receive(owner, upload.id, 0, trickle(), 2).clip_id
+    db.session.refresh(other)
+    assert other.name == "Другой"
+
+
+def test_promises_that_cannot_be_kept(app, user):
+    owner = user(plan="free")
+    with pytest.raises(Problem, match="пустой"):
+        uploads.create(owner, "clip.mp4", 0)
+    with pytest.raises(uploads.TooLarge, match="500 МБ"):
+        uploads.create(owner, "clip.mp4", 500 * uploads.MIB + 1)
+    with pytest.raises(uploads.NoRoom):
+        uploads.require_room(1 << 60)
+    assert db.session.query(Upload).count() == 0
+
+
+def test_the_quota_counts_clips_and_promises(user):
+    owner = user(plan="free")
+    db.session.add(Clip(user_id=owner.id, title="Большой", file_name="", storage_key="x", size=uploads.GIB))
+    db.session.commit()
+    uploads.create(owner, "1.mp4", 500 * uploads.MIB)
+    uploads.create(owner, "2.mp4", 500 * uploads.MIB)
+    with pytest.raises(uploads.QuotaFull, match="Free хранится до 2 ГБ"):
+        uploads.create(owner, "3.mp4", 25 * uploads.MIB)
+    uploads.create(owner, "4.mp4", 24 * uploads.MIB)
+
+
+def test_open_uploads_are_bounded(user):
+    owner = user()
+    for _ in range(uploads.MAX_OPEN):
+        upload = uploads.create(owner, "clip.mp4", 10)
+    with pytest.raises(uploads.TooMany):
+        uploads.create(owner, "clip.mp4", 10)
+    receive(owner, upload, 0, b"x" * 10)
+    uploads.create(owner, "clip.mp4", 10)
+    uploads.create(user(), "clip.mp4", 10)
+
+
+def test_strangers_find_nothing(user):
+    owner, stranger = user(), user()
+    upload = uploads.create(owner, "clip.mp4", 10)
+    for call in (
+        lambda: uploads.progress(stranger, upload.id),
+        lambda: receive(stranger, upload, 0, b"x"),
+        lambda: uploads.terminate(stranger, upload.id),
+        lambda: uploads.progress(owner, "../../etc/passwd"),
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert uploads.progress(owner, upload.id).offset == 0
+
+
+def test_termination_leaves_nothing_but_a_finished_clip(user, folder):
+    owner = user()
+    half, whole, moved = (uploads.create(owner, "clip.mp4", 10) for _ in range(3))
+    receive(owner, half, 0, b"x" * 5)
+    clip = clips.get(owner, receive(owner, whole, 0, b"x" * 10).clip_id)
+    (folder / moved.id).write_bytes(b"x" * 10)
+    storage().put_file(folder / moved.id, key_from(moved.id))
+    for upload in (half, whole, moved):
+        uploads.terminate(owner, upload.id)
+        with pytest.raises(NotFound):
+            uploads.progress(owner, upload.id)
+    assert list(folder.iterdir()) == []
+    assert storage().exists(clip.storage_key)
+    assert not storage().exists(key_from(moved.id))
+
+
+def test_a_form_brings_a_clip(user):
+    owner = user()
+    clip = uploads.receive_form(owner, FileStorage(io.BytesIO(DATA), filename="Форма.mp4"))
+    assert (clip.title, clip.size) == ("Форма", len(DATA))
+    assert storage().open(clip.storage_key).read() == DATA
+    with pytest.raises(Problem, match="пустой"):
+        uploads.receive_form(owner, FileStorage(io.BytesIO(), filename="Пусто.mp4"))
+
+
+def test_the_sweep_removes_what_nobody_touched(user, folder):
+    owner = user()
+    fresh, stale, finished, busy, complete = (uploads.create(owner, f"{n}.mp4", 10) for n in range(5))
+    clip_id = receive(owner, finished, 0, b"x" * 10).clip_id
+    (folder / complete.id).write_bytes(b"x" * 10)
+    (folder / "nobodys").write_bytes(b"x")
+    long_ago = clock.now() - uploads.LIFETIME - timedelta(minutes=1)
+    for path in folder.iterdir():
+        os.utime(path, (long_ago.timestamp(), long_ago.timestamp()))
+    for upload in (stale, finished, busy, complete):
+        db.session.get(Upload, upload.id).expires_at = long_ago
+    db.session.commit()
+
+    with (folder / busy.id).open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert uploads.sweep() == 3
+
+    assert {path.name for path in folder.iterdir()} == {fresh.id, busy.id}
+    assert {row.id for row in db.session.query(Upload)} == {fresh.id, busy.id, complete.id}
+    assert clips.get(owner, clip_id)
+    assert clips.get(owner, uploads.progress(owner, complete.id).clip_id).title == "4"
+
+
+def test_each_piece_gives_the_upload_another_day(user):
+    owner = user()
+    upload = uploads.create(owner, "clip.mp4", 10)
+    db.session.get(Upload, upload.id).expires_at = clock.now()
+    db.session.commit()
+    assert receive(owner, upload, 0, b"x").expires_at > clock.now() + timedelta(hours=23)
+    assert uploads.sweep() == 0

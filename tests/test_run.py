@@ -1,0 +1,220 @@
+"""`make run` as it is: real processes on free ports, in a folder of their own."""
+
+import http.client
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+import demo
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(true: Callable[[], bool], within: float = 20) -> None:
+    give_up = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < give_up, "it did not come true in time"
+        time.sleep(0.05)
+
+
+class Run:
+    """A run of run.py with ports, a folder and settings of its own."""
+
+    def __init__(self, var: Path, output: Path, **settings: str) -> None:
+        self.var = var
+        self.output = output
+        self.settings = {"PORT": str(free_port()), "SANDBOX_PORT": str(free_port()), "WORKERS": "2", **settings}
+        # What the developer's shell or CI has set must not reach it.
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "run.py"],
+                cwd=ROOT,
+                env={**inherited, **self.settings, "VAR_DIR": str(var), "PYTHONIOENCODING": "utf-8"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait_for_start(self) -> "Run":
+        def started() -> bool:
+            assert self.process.poll() is None, self.said
+            return "Остановить" in self.said
+
+        wait_until(started, START_SECONDS)
+        return self
+
+    def status(self, path: str, port: str = "PORT") -> int | None:
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.settings[port]), timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def redis(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(demo.redis_socket(self.var)))
+
+    def children(self) -> dict[str, int]:
+        pid = self.process.pid
+        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        names = {int(child): Path(f"/proc/{child}/comm") for child in pids}
+        return {name.read_text().strip(): child for child, name in names.items() if name.exists()}
+
+    def left(self) -> list[int]:
+        """Every process of this run that lives, whoever its parent is now: it was started with our VAR_DIR."""
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._is_ours(path)]
+
+    def _is_ours(self, environ: Path) -> bool:
+        try:
+            return f"VAR_DIR={self.var}".encode() in environ.read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is a zombie
+            return False
+
+    def stop(self, signum: int = signal.SIGINT) -> int:
+        self.process.send_signal(signum)
+        return self.process.wait(timeout=30)
+
+
+@pytest.fixture
+def run(tmp_path) -> Iterator[Callable[..., Run]]:
+    """Starts runs, and ends those that the test left."""
+    runs: list[Run] = []
+
+    def start(var: Path = tmp_path / "var", **settings: str) -> Run:
+        runs.append(Run(var, tmp_path / f"output-{len(runs)}", **settings))
+        return runs[-1]
+
+    yield start
+    for one in runs:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+        demo.forget_redis_socket(one.var)
+
+
+def users(var: Path) -> list[tuple[int, str]]:
+    with sqlite3.connect(var / "vezde.db") as connection:
+        return connection.execute("SELECT id, email FROM users ORDER BY id").fetchall()
+
+
+def test_everything_starts_heals_and_ends(run, tmp_path):
+    var = tmp_path / ("a folder whose path is longer than a socket's may be " + "x" * 80) / "var"
+    var.parent.mkdir()
+    one = run(var).wait_for_start()
+
+    port, sandbox_port = one.settings["PORT"], one.settings["SANDBOX_PORT"]
+    assert f"http://127.0.0.1:{port}" in one.said and f"http://127.0.0.1:{sandbox_port}" in one.said
+    assert one.status("/healthz") == 200
+    assert one.status("/", "SANDBOX_PORT") == 200
+    assert [email for _, email in users(var)] == [
+        f"{name}@demo.vezde.ru" for name in ("free", "start", "pro", "business", "admin")
+    ]
+    # The parent forks, so it must not have threads.
+    assert len(list(Path(f"/proc/{one.process.pid}/task").iterdir())) == 1
+
+    before = one.children()
+    assert set(before) == {"valkey-server", "sandbox", "web", "worker-1", "worker-2", "scheduler", "ticks"}
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: set(one.children()) == set(before) and not set(one.children().values()) & set(before.values()))
+    wait_until(lambda: one.status("/healthz") == 200 and one.status("/", "SANDBOX_PORT") == 200)
+    for name in ("redis", "web", "worker-1", "worker-2", "scheduler", "ticks", "sandbox"):
+        assert f"{name}: завершён сигналом SIGKILL, снова через" in one.said
+
+    assert one.left()
+    assert one.stop(signal.SIGINT) == 0
+    assert one.left() == []
+
+
+def test_the_next_start_goes_on_with_the_same_data(run):
+    one = run().wait_for_start()
+    one.redis().set("kept", "yes")
+    before = users(one.var), (one.var / "keys" / "secret_key").read_text()
+    assert one.stop(signal.SIGTERM) == 0
+
+    other = run().wait_for_start()
+    assert other.redis().get("kept") == b"yes"
+    assert (users(other.var), (other.var / "keys" / "secret_key").read_text()) == before
+
+
+def test_a_killed_run_leaves_nothing_and_the_next_one_starts_at_once(run):
+    one = run().wait_for_start()
+    one.redis().set("kept", "yes")
+    time.sleep(1.1)  # the journal is written to disk once a second
+    one.process.kill()
+    wait_until(lambda: one.left() == [])
+
+    other = run(PORT=one.settings["PORT"], SANDBOX_PORT=one.settings["SANDBOX_PORT"]).wait_for_start()
+    assert other.redis().get("kept") == b"yes"
+
+
+@pytest.mark.parametrize("variable", ["PORT", "SANDBOX_PORT"])
+def test_a_taken_port_is_one_clear_line(run, variable):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        one = run(**{variable: str(port)})
+        assert one.process.wait(timeout=10) == 1
+    assert one.said.startswith(f"Порт {port} занят") and f"{variable}=" in one.said
+    assert one.said.count("\n") == 1
+    assert not one.var.exists()
+
+
+def test_two_runs_on_one_folder_are_refused(run):
+    one = run().wait_for_start()
+    other = run()
+    assert other.process.wait(timeout=20) == 1
+    assert "уже работает другой запуск" in other.said and other.said.count("\n") == 1
+    assert one.status("/healthz") == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"PORT": "http"}, "PORT=http: порт"),
+        ({"PORT": "8000", "SANDBOX_PORT": "8000"}, "одинаковы"),
+        ({"WORKERS": "many"}, "WORKERS=many"),
+        ({"VAULT_PUBLIC_KEY": "one alone"}, "задайте оба или ни одного"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(run, settings, said):
+    one = run(**settings)
+    assert one.process.wait(timeout=20) == 1
+    assert said in one.said and one.said.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(run):
+    one = run(Path("/proc/vezde"))
+    assert one.process.wait(timeout=10) == 1
+    assert one.said.startswith("Папка VAR_DIR=/proc/vezde не годится") and one.said.count("\n") == 1
+
+
+def test_a_start_that_fails_tells_why_and_leaves_nothing(run):
+    one = run(SECRET_KEY="short")
+    assert one.process.wait(timeout=30) == 1
+    assert "Не запустилось: prepare" in one.said and "SECRET_KEY" in one.said
+    assert one.left() == []

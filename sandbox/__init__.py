@@ -5,10 +5,13 @@ Imports nothing of `app`, and `app` nothing of it. How to use it: README.md.
 
 from pathlib import Path
 
-from flask import Flask, request
+from flask import Flask, Response, abort, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from sandbox.body import ConnectionLost
 from sandbox.control import Control
+from sandbox.emulator import OPTIONS, Emulator
 from sandbox.gate import Gate
 from sandbox.orders import BadOrder, refused
 from sandbox.people import People
@@ -26,9 +29,9 @@ def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
     app.json.ensure_ascii = False
     app.json.sort_keys = False
 
-    options = {"rate_limits": True}
+    options = dict(OPTIONS)
     for emulator in EMULATORS:
-        options |= {f"{emulator.key}_{name}": value for name, value in emulator.options.items()}
+        options |= emulator.options
     world = World(Path(var_dir), options)
     troubles = Troubles(world)
     emulators = [emulator(world) for emulator in EMULATORS]
@@ -38,11 +41,29 @@ def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
     for part in (Control, People):
         app.register_blueprint(part(world, troubles, emulators).blueprint())
 
+    @app.before_request
+    def settle() -> None:
+        if isinstance(request.routing_exception, RequestRedirect):
+            abort(404)  # no vendor sends a POST on to the address with the slash
+        with world.lock:
+            for emulator in emulators:
+                emulator.settle()
+
+    by_prefix = {prefix: emulator for emulator in emulators for prefix in emulator.prefixes}
+    app.register_error_handler(HTTPException, lambda error: _unrouted(error, by_prefix))
     app.register_error_handler(BadOrder, refused)
     app.register_error_handler(ConnectionLost, _unanswered)
     app.register_error_handler(Gone, _unanswered)
-    app.wsgi_app = Gate(app.wsgi_app, world, troubles, emulators)
+    app.wsgi_app = Gate(app.wsgi_app, world, troubles, by_prefix)
     return app
+
+
+def _unrouted(error: HTTPException, by_prefix: dict[str, Emulator]) -> Response | HTTPException:
+    """A path or method that a platform does not have is refused in its own shape."""
+    emulator = by_prefix.get(request.path.split("/")[1])
+    if emulator is None or request.routing_exception is None:
+        return error
+    return emulator.status(request.path, error.code, None)
 
 
 def _unanswered(_: Exception) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """What an emulated platform offers. A new one is a module with an `Emulator`, and a word in `__init__`."""
 
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -12,6 +13,19 @@ from sandbox.orders import BadOrder, required
 from sandbox.world import Token, Video, World
 
 
+OPTIONS = {
+    "rate_limits": True,
+    "processing_seconds": 1.0,
+    "moderation": False,
+    "token_seconds": 0,
+    "code_seconds": 600,
+}
+"""What several platforms have in common, with the values at the start. `token_seconds` 0: the vendor's own."""
+
+RETRY_AFTER = 1
+"""Seconds that a 429 asks for where a trouble names none."""
+
+
 class Emulator:
     key: ClassVar[str]
     name: ClassVar[str]
@@ -20,8 +34,10 @@ class Emulator:
     """First path segments that belong to the platform."""
     publishing: ClassVar[str]
     """A regex on "METHOD /path" of the call that makes a clip visible."""
+    uploading: ClassVar[str]
+    """A regex on "METHOD /path" of the call that brings its bytes."""
     options: ClassVar[Mapping[str, Any]] = {}
-    """Own options with their values at the start; outside they are called `<key>_<option>`."""
+    """Own options with their values at the start, by their full names. `<key>_rate_limits` is a must."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -33,6 +49,9 @@ class Emulator:
         """What is known from the start."""
         raise NotImplementedError
 
+    def settle(self) -> None:
+        """What has changed by time alone since the last look: it is called before every request."""
+
     def place(self, video: Video) -> str:
         """Where a clip stands, for people."""
         return video.account
@@ -41,11 +60,11 @@ class Emulator:
         """The path without secrets."""
         return path
 
-    def status(self, status: int, retry_after: int | None) -> Response:
-        """The vendor's answer with an HTTP status. `retry_after` in seconds."""
+    def status(self, path: str, status: int, retry_after: int | None) -> Response:
+        """The vendor's answer with an HTTP status at this path. `retry_after` in seconds."""
         raise NotImplementedError
 
-    def error(self, code: str, retry_after: int | None) -> Response:
+    def error(self, path: str, code: str, retry_after: int | None) -> Response:
         """The vendor's answer with one of its own error codes. Any code is answered somehow."""
         raise NotImplementedError
 
@@ -55,6 +74,11 @@ class Emulator:
     @property
     def rate_limited(self) -> bool:
         return self.world.options["rate_limits"] and self.option("rate_limits")
+
+    def process(self, video: Video) -> None:
+        """Its bytes have all come: it will be ready after `processing_seconds`."""
+        video.ready_at = time.time() + self.world.options["processing_seconds"]
+        self.world.keep(video)
 
     # Control orders. Where a vendor is different, its emulator overrides them.
 
@@ -66,7 +90,7 @@ class Emulator:
                 platform=self.key,
                 token=required(order, "token"),
                 account=str(required(order, "account")),
-                scopes=_scopes(order),
+                scopes=words(order.get("scopes", [])),
                 expires_at=None if lifetime is None else time.time() + lifetime,
             )
         )
@@ -83,12 +107,14 @@ class Emulator:
 
     def rights(self, order: Mapping[str, Any]) -> None:
         """`scopes`: what the tokens may do from now on."""
-        required(order, "scopes")
+        if "scopes" not in order:
+            raise BadOrder("scopes is needed; none is []")
         for token in self.tokens_of(order):
-            token.scopes = _scopes(order)
+            token.scopes = words(order["scopes"])
             self.keep_token(token)
 
     def token(self, token: str) -> Token | None:
+        """Whatever became of it; see `expired` and `revoked`."""
         return self.world.tokens.get(f"{self.key} {token}")
 
     def keep_token(self, token: Token) -> None:
@@ -112,9 +138,17 @@ class Emulator:
         return named
 
 
-def _scopes(order: Mapping[str, Any]) -> list[str]:
-    scopes = order.get("scopes", [])
-    return re.split(r"[\s,]+", scopes.strip()) if isinstance(scopes, str) else list(scopes)
+def words(text: str | list[str]) -> list[str]:
+    """«a b», «a,b» or a list."""
+    return re.findall(r"[^\s,]+", text) if isinstance(text, str) else list(text)
+
+
+def answer(value: Any, status: int = 200, retry_after: int | None = None) -> Response:
+    """JSON, also outside of an application context."""
+    response = Response(json.dumps(value, ensure_ascii=False), status, content_type="application/json")
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
 
 
 def phrase(status: int) -> str:

@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from werkzeug.wrappers import Response
@@ -27,11 +27,12 @@ GARBAGE = "<!DOCTYPE html><title>Технические работы</title><h1>
 
 
 class Gate:
-    def __init__(self, app: App, world: World, troubles: Troubles, emulators: Iterable[Emulator]) -> None:
+    def __init__(self, app: App, world: World, troubles: Troubles, emulators: Mapping[str, Emulator]) -> None:
+        """`emulators` by the first segment of the paths that are theirs."""
         self._app = app
         self._world = world
         self._troubles = troubles
-        self._emulators = {prefix: emulator for emulator in emulators for prefix in emulator.prefixes}
+        self._emulators = emulators
 
     def __call__(self, environ: Environ, start_response: Callable) -> Iterable[bytes]:
         path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
@@ -44,7 +45,7 @@ class Gate:
         rule = self._troubles.strike(f"{method} {path}", f"{method} {public_path}")
         answer = None
         try:
-            answer = self._answer(environ, emulator, body, rule)
+            answer = self._answer(environ, emulator, path, body, rule)
             if answer is not None:
                 body.drain()
         except ConnectionLost:
@@ -57,7 +58,9 @@ class Gate:
             hang_up(environ)
         return answer(environ, start_response)
 
-    def _answer(self, environ: Environ, emulator: Emulator, body: Body, rule: Rule | None) -> Response | None:
+    def _answer(
+        self, environ: Environ, emulator: Emulator, path: str, body: Body, rule: Rule | None
+    ) -> Response | None:
         """The answer to give; None for hanging up without one."""
 
         def deed() -> Response:
@@ -69,9 +72,9 @@ class Gate:
             done = deed()
         match rule.kind:
             case "status":
-                return emulator.status(rule.argument, rule.retry_after)
+                return emulator.status(path, rule.argument, rule.retry_after)
             case "error":
-                return emulator.error(rule.argument, rule.retry_after)
+                return emulator.error(path, rule.argument, rule.retry_after)
             case "garbage":
                 return Response(GARBAGE, content_type="text/html; charset=utf-8")
             case "lose_answer":

@@ -89,7 +89,7 @@ def _presets(emulators: Iterable[Emulator]) -> dict[str, tuple[str, dict]]:
             ),
             f"{key}-cut": (
                 f"{name}: обрывать загрузку на половине",
-                {"match": emulator.publishing, "do": "cut_request:50"},
+                {"match": emulator.uploading, "do": "cut_request:50"},
             ),
             f"{key}-429": (
                 f"{name} отвечает 429",

@@ -37,7 +37,8 @@ class Video:
 
     `id` is the vendor's, unique within the account; None where the vendor gives one only at the end.
     `sha256` is None while bytes are still coming. `views` is None where the platform shows no number.
-    `facts` is what the platform's own emulator wants to remember.
+    `ready_at` is the Unix time when the platform has processed it; None until the last byte came, and where a
+    platform does not let one see that it processes. `facts` is what the platform's own emulator wants to remember.
     """
 
     key: str
@@ -52,12 +53,17 @@ class Video:
     bytes: int = 0
     total: int | None = None
     sha256: str | None = None
+    ready_at: float | None = None
     published: bool = False
     visible: bool = False
     views: int | None = 0
     likes: int | None = 0
     shares: int | None = 0
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        return self.ready_at is not None and self.ready_at <= time.time()
 
 
 @dataclass
@@ -104,6 +110,7 @@ class World:
         self._requests = deque(logged, LOGGED_REQUESTS)
         self.videos = self.table("video", Video)
         self.tokens = self.table("token", Token)
+        self._processing = {video.key: video for video in self.videos if _in_processing(video)}
         self._measure_interrupted()
 
     def table(self, kind: str, row_type: type[Row]) -> Table[Row]:
@@ -128,6 +135,7 @@ class World:
             self._requests.clear()
             self._store.drop("request")
             self.rates.clear()
+            self._processing.clear()
             for path in self.files.iterdir():
                 path.unlink()
             for fill in self._seeds:
@@ -153,13 +161,15 @@ class World:
 
     # Clips
 
-    def begin(self, platform: str, account: str = "", **known: Any) -> Video:
-        """A new draft."""
+    def begin(self, platform: str, account: str = "", key: str = "", **known: Any) -> Video:
+        """A new draft. `key` finds it in `videos` at once; unless given it is any."""
         name = uuid.uuid4().hex
-        video = Video(key=name, file=name, platform=platform, account=account, created_at=_now(), **known)
+        video = Video(
+            key=key or name, file=name, platform=platform, account=account, created_at=_timestamp(), **known
+        )
         with self.lock:
             (self.files / name).touch()
-            self.videos.put(name, video)
+            self.videos.put(video.key, video)
         return video
 
     def keep(self, video: Video) -> None:
@@ -168,25 +178,47 @@ class World:
             if self.videos.get(video.key) is not video:
                 raise Gone
             self.videos.put(video.key, video)
+            if _in_processing(video):
+                self._processing[video.key] = video
+            else:
+                self._processing.pop(video.key, None)
 
-    def publish(self, video: Video) -> None:
-        """From here on a viewer sees it; `created_at` becomes that moment. Raises Gone."""
+    def received(self, platform: str) -> list[Video]:
+        """Drafts whose bytes have all come: in processing, or waiting for what shall make them visible."""
+        with self.lock:
+            return [video for video in self._processing.values() if video.platform == platform]
+
+    def publish(self, video: Video, at: float | None = None) -> None:
+        """From here on a viewer sees it; `created_at` becomes that moment (`at`: Unix time). Raises Gone."""
         with self.lock:
             video.published = video.visible = True
-            video.created_at = _now()
+            video.created_at = _timestamp(at)
             self.keep(video)
+
+    def repeat(self, video: Video, **changed: Any) -> None:
+        """The same clip is visible at one more place: a post of its own."""
+        with self.lock:
+            again = self.begin(video.platform, video.account, **changed)
+            self.path(again).unlink()
+            self.path(again).hardlink_to(self.path(video))
+            again.bytes, again.sha256 = video.bytes, video.sha256
+            self.publish(again)
 
     def discard(self, video: Video) -> None:
         with self.lock:
             if self.videos.get(video.key) is video:
                 self.videos.drop(video.key)
+                self._processing.pop(video.key, None)
                 self.path(video).unlink(missing_ok=True)
 
     def path(self, video: Video) -> Path:
         return self.files / video.file
 
     def receive(self, video: Video) -> "Receiver":
-        """`with world.receive(video) as receiver: receiver.write(block)`; replaces what the draft held."""
+        """`with world.receive(video) as receiver: receiver.write(block)`; replaces what the draft held.
+
+        Who begins later wins: an upload that is still under way for the same draft ends with Gone.
+        """
         return Receiver(self, video)
 
     def _measure_interrupted(self) -> None:
@@ -196,6 +228,8 @@ class World:
                 path = self.path(video)
                 path.touch()
                 video.bytes = path.stat().st_size
+                if not video.bytes:  # nothing was on its way
+                    continue
                 with path.open("rb") as file:
                     video.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
                 self.videos.put(video.key, video)
@@ -205,7 +239,7 @@ class World:
     def log(self, method: str, path: str, status: int, received: int, trouble: str | None) -> None:
         with self.lock:
             number = self._requests[-1][0] + 1 if self._requests else 1
-            request = LoggedRequest(_now(), method, path, status, received, trouble)
+            request = LoggedRequest(_timestamp(), method, path, status, received, trouble)
             if len(self._requests) == LOGGED_REQUESTS:
                 self._store.drop("request", str(self._requests[0][0]))
             self._requests.append((number, request))
@@ -224,23 +258,34 @@ class Receiver:
         self._world = world
         self._video = video
         self._hash = hashlib.sha256()
+        self._name = uuid.uuid4().hex
 
     def __enter__(self) -> "Receiver":
-        self._video.bytes = 0
-        self._video.sha256 = None
-        self._world.keep(self._video)
-        self._file = self._world.path(self._video).open("wb", buffering=0)
+        with self._world.lock:
+            before = self._world.path(self._video)
+            self._video.file = self._name
+            self._video.bytes = 0
+            self._video.sha256 = None
+            self._world.keep(self._video)
+            before.unlink(missing_ok=True)
+            self._file = self._world.path(self._video).open("wb", buffering=0)
         return self
 
     def write(self, block: bytes | memoryview) -> None:
         self._hash.update(block)
         self._file.write(block)
-        self._video.bytes += len(block)
+        with self._world.lock:
+            if self._video.file != self._name:
+                raise Gone
+            self._video.bytes += len(block)
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        self._video.sha256 = self._hash.hexdigest()
-        self._world.keep(self._video)
+        with self._world.lock:
+            if self._video.file != self._name:
+                raise Gone
+            self._video.sha256 = self._hash.hexdigest()
+            self._world.keep(self._video)
 
 
 class Rates:
@@ -276,11 +321,19 @@ class Rates:
 
 
 def _alike(value: Any, default: Any) -> bool:
-    """Numbers may be whole or not; `true` is no number."""
+    """Numbers may be whole or not; `true` is no number. None stands for words: «a b», ["a", "b"] or none given."""
+    if default is None:
+        words = value if isinstance(value, list) else [value]
+        return value is None or all(isinstance(word, str) for word in words)
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     return isinstance(value, int | float if isinstance(default, int | float) else type(default))
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _in_processing(video: Video) -> bool:
+    return video.ready_at is not None and not video.published
+
+
+def _timestamp(at: float | None = None) -> str:
+    when = datetime.now(UTC) if at is None else datetime.fromtimestamp(at, UTC)
+    return when.isoformat(timespec="milliseconds")

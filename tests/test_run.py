@@ -213,8 +213,15 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(run):
     assert one.said.startswith("Папка VAR_DIR=/proc/vezde не годится") and one.said.count("\n") == 1
 
 
-def test_a_start_that_fails_tells_why_and_leaves_nothing(run):
-    one = run(SECRET_KEY="short")
+def test_settings_that_the_application_refuses_are_told_and_nothing_starts(run):
+    one = run(SECRET_KEY="short", PUBLIC_URL="nowhere")
     assert one.process.wait(timeout=30) == 1
-    assert "Не запустилось: prepare" in one.said and "SECRET_KEY" in one.said
+    assert "SECRET_KEY: " in one.said and "PUBLIC_URL: " in one.said and "Traceback" not in one.said
+    assert one.left() == []
+
+
+def test_a_start_that_fails_tells_why_and_leaves_nothing(run, tmp_path):
+    one = run(DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder.db")
+    assert one.process.wait(timeout=30) == 1
+    assert "Не запустилось: prepare" in one.said and "unable to open database file" in one.said
     assert one.left() == []

@@ -116,7 +116,7 @@ class VK(Adapter):
         return {name: str(value) for name, value in payload.items()} if isinstance(payload, dict) else arguments
 
     def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
-        return {"device_id": arguments.get("device_id", "")}
+        return {"device_id": arguments.get("device_id", ""), "state": arguments.get("state", "")}
 
     def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
         if answer.get("state") not in (None, arguments.get("state")):

@@ -1,8 +1,9 @@
 """Connecting accounts of platforms, and letting go of them."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import select, update
@@ -11,7 +12,7 @@ from app import platforms, texts
 from app.extensions import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, User
 from app.plans import Plan, cheapest_for
-from app.platforms.base import Account, FormField, Token
+from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
 from app.publishing import tokens
 from app.services.errors import NotFound, Problem
@@ -26,23 +27,33 @@ class PlatformCard:
     name: str
     allowed: bool
     plan_needed: Plan
+    consent: bool  # connected by a consent page of the platform
     form: Sequence[FormField]
+    mode: str  # which way of publishing is on, where there are several
+    unready: str  # why nothing can be published in this installation
     connections: list[PlatformConnection]
 
 
 def cards(user: User) -> list[PlatformCard]:
     mine = all_of(user)
     return [
-        PlatformCard(
-            adapter.key,
-            adapter.name,
-            user.plan.allows(adapter.key),
-            cheapest_for(adapter.key),
-            adapter.form,
-            [connection for connection in mine if connection.platform == adapter.key],
-        )
-        for adapter in platforms.ADAPTERS.values()
+        _card(user, platforms.adapter(key, current_app.config), [one for one in mine if one.platform == key])
+        for key in platforms.ADAPTERS
     ]
+
+
+def _card(user: User, adapter: Adapter, mine: list[PlatformConnection]) -> PlatformCard:
+    return PlatformCard(
+        key=adapter.key,
+        name=adapter.name,
+        allowed=user.plan.allows(adapter.key),
+        plan_needed=cheapest_for(adapter.key),
+        consent=adapter.oauth is not None,
+        form=adapter.form,
+        mode=adapter.mode,
+        unready=adapter.unready(),
+        connections=mine,
+    )
 
 
 def all_of(user: User) -> list[PlatformConnection]:
@@ -76,18 +87,40 @@ def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformCon
     if platform not in platforms.ADAPTERS:
         raise NotFound
     adapter = platforms.adapter(platform, current_app.config)
-    if not user.plan.allows(platform):
-        raise Problem(f"{adapter.name} доступен на тарифе {cheapest_for(platform).title}. Смените тариф.")
+    require_plan(user, platform)
     for field in adapter.form:
         if not fields.get(field.name, "").strip():
             raise Problem(f"Заполните поле «{field.label}».", field.name)
-    # Asking may take seconds, and the database must not wait for it.
-    db.session.rollback()
+    accounts, token = _ask(lambda: adapter.connect(fields))
+    return save(user, platform, accounts, token)
+
+
+def accept(
+    user: User, platform: str, answer: Mapping[str, Any], arguments: Mapping[str, str]
+) -> PlatformConnection:
+    """The connection that a consent gives: `answer` is the token address's, `arguments` the callback's.
+
+    Raises Problem, where a right was withheld for instance: nothing is connected then.
+    """
+    require_plan(user, platform)
+    adapter = platforms.adapter(platform, current_app.config)
+    accounts, token = _ask(lambda: adapter.accept(answer, arguments))
+    return save(user, platform, accounts, token)
+
+
+def require_plan(user: User, platform: str) -> None:
+    """Raises Problem where the plan does not include the platform."""
+    if not user.plan.allows(platform):
+        name, needed = platforms.ADAPTERS[platform].name, cheapest_for(platform).title
+        raise Problem(f"{name} доступен на тарифе {needed}. Смените тариф.")
+
+
+def _ask(platform_call: Callable[[], tuple[list[Account], Token]]) -> tuple[list[Account], Token]:
+    db.session.rollback()  # asking may take seconds, and the database must not wait for it
     try:
-        accounts, token = adapter.connect(fields)
+        return platform_call()
     except PlatformError as error:
         raise Problem(texts.sentence(error.reason, error.params), error.params.get("field")) from error
-    return save(user, platform, accounts, token)
 
 
 def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -> PlatformConnection:

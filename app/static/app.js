@@ -6,8 +6,13 @@ const $ = (selector, root = document) => root.querySelector(selector);
 
 const dialog = $("#dialog");
 
+let opener = null;
+
 function openDialog() {
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    opener = document.activeElement.id;
+    dialog.showModal();
+  }
   ($("[autofocus]", dialog) ?? dialog).focus();
   dialog.querySelectorAll("[data-counter]").forEach(count);
 }
@@ -24,7 +29,11 @@ if (dialog) {
     dialog.close();
   });
   // Empty while closed: a video stops, and nothing secret stays in the page.
-  dialog.addEventListener("close", () => dialog.replaceChildren());
+  dialog.addEventListener("close", () => {
+    dialog.replaceChildren();
+    // The browser gives the focus back to the button, but its card may have been swapped meanwhile.
+    document.getElementById(opener)?.focus();
+  });
   dialog.addEventListener("input", (event) => {
     const counter = event.target.closest(".option")?.querySelector("[data-counter]");
     if (counter) count(counter);

@@ -17,7 +17,7 @@ function add(files) {
   for (const file of files) {
     const row = new Row(file);
     rows.append(row.element);
-    if (file.size > maxBytes) row.fail(`Файл больше ${megabytes(maxBytes)} МБ. Сожмите видео или сократите его.`, false);
+    if (file.size > maxBytes) row.fail(`Файл больше ${form.dataset.maxMb} МБ. Сожмите видео или сократите его.`, false);
     else enqueue(row);
   }
 }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -43,6 +43,7 @@ def page() -> ResponseReturnValue:
         publications=publications.for_clips(current_user, [clip.id for clip in shown.clips]),
         connected=bool(connections.all_of(current_user)),
         max_bytes=uploads.max_bytes(),
+        max_mb=current_app.config["MAX_CLIP_MB"],
     )
 
 

@@ -26,13 +26,14 @@ def dialog(fragment: str, status: int = 200, **context: Any) -> Response:
 
 
 def done(text: str, to: str, fragments: str = "") -> Response:
-    """It worked: closes the dialog, says so, and swaps `fragments` in by their ids; without htmx, goes to `to`."""
+    """It worked: says so, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`."""
     if not request.htmx:
         flash(text, "ok")
         return go(to)
     response = make_response(fragments)
-    response.headers["HX-Reswap"] = "none"  # the fragments are out of band, and the dialog is about to go
-    _tell(response, text, "ok", close_dialog=True)
+    response.headers["HX-Reswap"] = "none"  # the fragments are out of band
+    response.headers["HX-Trigger"] = _toast(text, "ok")
+    response.headers["HX-Trigger-After-Settle"] = "close-dialog"
     return response
 
 
@@ -43,7 +44,7 @@ def refused(text: str, status: int, to: str) -> Response:
         return go(to)
     response = Response(status=status)
     response.headers["HX-Reswap"] = "none"
-    _tell(response, text, "error")
+    response.headers["HX-Trigger"] = _toast(text, "error")
     return response
 
 
@@ -55,8 +56,5 @@ def blame(form: FlaskForm, problem: Problem) -> None:
         form.form_errors.append(problem.text)
 
 
-def _tell(response: Response, text: str, kind: str, *, close_dialog: bool = False) -> None:
-    events: dict[str, Any] = {"toast": {"text": text, "kind": kind}}
-    if close_dialog:
-        events["close-dialog"] = True
-    response.headers["HX-Trigger"] = json.dumps(events)  # ASCII
+def _toast(text: str, kind: str) -> str:
+    return json.dumps({"toast": {"text": text, "kind": kind}})  # ASCII, as headers must be

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify
 
-from sandbox.emulator import Emulator, phrase
+from sandbox.emulator import RETRY_AFTER, Emulator, phrase
 from sandbox.orders import BadOrder, posted, required
 from sandbox.telegram.bot_api import BotApi
 from sandbox.telegram.chats import Chat, Chats
@@ -27,7 +27,8 @@ class Telegram(Emulator):
     name = "Telegram"
     prefixes = ("telegram", "telegram-web")
     publishing = r"(?i)/telegram/bot[^/]+/sendVideo"
-    options: ClassVar = {"rate_limits": True, "max_mb": 2000}
+    uploading = publishing
+    options: ClassVar = {"telegram_rate_limits": True, "telegram_max_mb": 2000}
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -56,12 +57,12 @@ class Telegram(Emulator):
         blueprint.add_url_rule("/control/chats", view_func=self._add_chat, methods=["POST"])
         return blueprint
 
-    def status(self, status: int, retry_after: int | None) -> Response:
+    def status(self, path: str, status: int, retry_after: int | None) -> Response:
         if status == 429:
-            return too_many(retry_after or 1).response()
+            return too_many(retry_after or RETRY_AFTER).response()
         return Refusal(status, phrase(status)).response()
 
-    def error(self, code: str, retry_after: int | None) -> Response:
+    def error(self, path: str, code: str, retry_after: int | None) -> Response:
         """`403`, `403 Forbidden: bot was kicked…`, or the text of a 400: `CHAT_ADMIN_REQUIRED`."""
         parsed = re.fullmatch(r"(\d{3})(?: (.+))?", code)
         if parsed is None:
@@ -69,7 +70,7 @@ class Telegram(Emulator):
         status, description = int(parsed[1]), parsed[2]
         if description or status in DESCRIPTIONS:
             return Refusal(status, description or DESCRIPTIONS[status]).response()
-        return self.status(status, retry_after)
+        return self.status(path, status, retry_after)
 
     # Control
 

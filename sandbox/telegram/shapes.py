@@ -1,11 +1,11 @@
 """What the Bot API says, in its own shapes: https://core.telegram.org/bots/api#available-types"""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
 
+from sandbox.emulator import answer
 from sandbox.telegram.chats import Chat
 from sandbox.world import Token, Video
 
@@ -36,13 +36,10 @@ class Refusal(Exception):
         self.parameters = parameters
 
     def response(self) -> Response:
-        answer = {"ok": False, "error_code": self.code, "description": self.description}
+        said = {"ok": False, "error_code": self.code, "description": self.description}
         if self.parameters:
-            answer["parameters"] = self.parameters
-        response = _json(answer, self.code)
-        if "retry_after" in self.parameters:
-            response.headers["Retry-After"] = str(self.parameters["retry_after"])
-        return response
+            said["parameters"] = self.parameters
+        return answer(said, self.code, self.parameters.get("retry_after"))
 
 
 def too_many(seconds: int) -> Refusal:
@@ -50,7 +47,7 @@ def too_many(seconds: int) -> Refusal:
 
 
 def result(value: Any) -> Response:
-    return _json({"ok": True, "result": value})
+    return answer({"ok": True, "result": value})
 
 
 def user(bot: Token) -> dict[str, Any]:
@@ -105,7 +102,3 @@ def message(of: Chat, video: Video) -> dict[str, Any]:
         },
     }
     return shown | ({"caption": video.text} if video.text else {})
-
-
-def _json(answer: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(answer, ensure_ascii=False), status, content_type="application/json")

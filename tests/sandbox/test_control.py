@@ -13,7 +13,7 @@ def test_everything_is_as_at_the_start_after_a_reset(sandbox, send):
     sandbox.reset()
     assert sandbox.posts == sandbox.drafts == sandbox.requests == []
     assert sandbox.control("trouble") == {"rules": []}
-    assert sandbox.control("options") == {
+    assert sandbox.control("options") == OPTIONS | {
         "rate_limits": True,
         "telegram_rate_limits": True,
         "telegram_max_mb": 2000,

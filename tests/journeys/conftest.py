@@ -1,0 +1,104 @@
+"""A real browser before the real `make run`: every process, on ports of its own."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, Playwright
+
+ROOT = Path(__file__).parent.parent.parent
+START_SECONDS = 60
+
+
+class Running:
+    """A running «Везде»: `url`, `sandbox_url`, and the sandbox's control."""
+
+    def __init__(self, folder: Path) -> None:
+        port, sandbox_port = _free_port(), _free_port()
+        self.url, self.sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
+        environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        environment |= {
+            "PORT": str(port),
+            "SANDBOX_PORT": str(sandbox_port),
+            "VAR_DIR": str(folder),
+            "WORKERS": "3",
+            "RETRY_SECONDS": "1,1,1",
+        }
+        self._process = subprocess.Popen([sys.executable, "run.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
+        for line in self._process.stdout:
+            if "Остановить" in line.decode():
+                return
+        raise RuntimeError(f"run.py did not come up: {self._process.wait()}")
+
+    def control(self, what: str, /, **order) -> dict:
+        method = "POST" if order or what == "reset" else "GET"
+        response = requests.request(method, f"{self.sandbox_url}/control/{what}", json=order, timeout=30)
+        response.raise_for_status()
+        return response.json()
+
+    @property
+    def posts(self) -> list[dict]:
+        return self.control("posts")["posts"]
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    one = Running(tmp_path_factory.mktemp("var"))
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def vezde(running: Running) -> Running:
+    running.control("reset")
+    return running
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is missing: .ci/run installs it")
+        pytest.skip("нужен chromium: apt install chromium")
+    browser = playwright.chromium.launch(
+        executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
+    """A new visitor's page; whatever the console or the content policy complains about fails the test."""
+    context = chromium.new_context(base_url=vezde.url, locale="ru-RU", timezone_id="Asia/Yekaterinburg")
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text)
+        if message.type == "error" and "Failed to load resource" not in message.text
+        else None,
+    )
+    yield page
+    context.close()
+    assert complaints == []

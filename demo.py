@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from app import platforms
+
 ROOT = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 NEEDS_MB = 200
@@ -29,7 +31,7 @@ def complete_environment(var: Path, port: int, sandbox_port: int) -> str:
     """Gives every setting that is missing. Returns the vault's private key apart: only workers are to have it."""
     public_key, private_key = vault_keys(var / "keys")
     sandbox = f"http://{HOST}:{sandbox_port}"
-    for name, value in {
+    defaults = {
         "DEMO": "1",
         "WORKERS": "10",
         "PUBLIC_URL": f"http://{HOST}:{port}",
@@ -39,10 +41,11 @@ def complete_environment(var: Path, port: int, sandbox_port: int) -> str:
         "SECRET_KEY": kept(var / "keys" / "secret_key", lambda: secrets.token_hex(32)),
         "VAULT_PUBLIC_KEY": public_key,
         "LOCAL_HOSTS": f"{HOST}:{sandbox_port} {HOST}:{port}",
-        "TELEGRAM_API_URL": f"{sandbox}/telegram",
-        "TELEGRAM_WEB_URL": f"{sandbox}/telegram-web",
-        "TELEGRAM_MAX_MB": "2000",
-    }.items():
+    }
+    for setting in platforms.settings():
+        if setting.demo is not None:
+            defaults[setting.name] = setting.demo.format(sandbox=sandbox)
+    for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ.update({"VAR_DIR": str(var), "PORT": str(port), "SANDBOX_PORT": str(sandbox_port)})
     os.environ.pop("VAULT_PRIVATE_KEY", None)

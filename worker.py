@@ -96,9 +96,7 @@ class TickScheduler(Scheduler):
         for name, seconds in TICKS.items():
             job_id = f"tick-{name.rpartition('.')[2]}"
             if job_id not in planned or not self.connection.exists(self.job_class.key_for(job_id)):
-                self.schedule(
-                    datetime.now(UTC), name, interval=seconds, id=job_id, queue_name=queue.TICKS, timeout=60
-                )
+                self.schedule(datetime.now(UTC), name, interval=seconds, id=job_id, queue_name=queue.TICKS, timeout=60)
             planned.discard(job_id)
         for stale in planned:
             self.cancel(stale)

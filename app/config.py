@@ -18,7 +18,8 @@ class Setting:
     """One environment variable.
 
     `parse` turns the text into a value and raises ValueError with a Russian sentence.
-    A setting without a default (`None`) must be given.
+    A setting without a default (`None`) must be given. `demo` is its value in `make run`, where `{sandbox}` stands
+    for the sandbox's address.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Setting:
     help: str
     parse: Callable[[str], Any] = str
     secret: bool = False
+    demo: str | None = None
 
 
 def number(low: int, high: int) -> Callable[[str], int]:
@@ -81,7 +83,7 @@ def words(text: str) -> tuple[str, ...]:
 
 def secret_key(text: str) -> str:
     if len(text) < 32:
-        raise ValueError("нужно не меньше 32 случайных знаков: python -c 'import secrets; print(secrets.token_hex(32))'")
+        raise ValueError("нужно не меньше 32 случайных знаков, например openssl rand -hex 32")
     return text
 
 

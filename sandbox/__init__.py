@@ -17,9 +17,10 @@ from sandbox.orders import BadOrder, refused
 from sandbox.people import People
 from sandbox.telegram import Telegram
 from sandbox.trouble import Troubles
+from sandbox.vk import Vk
 from sandbox.world import Gone, World
 
-EMULATORS = (Telegram,)
+EMULATORS = (Vk, Telegram)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

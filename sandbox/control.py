@@ -117,9 +117,7 @@ class Control:
                 and str(order.get("account", video.account)) == video.account
             ]
             if len(named) != 1:
-                raise BadOrder(
-                    f"{platform} has {len(named)} posts with id {number}; account tells them apart"
-                )
+                raise BadOrder(f"{platform} has {len(named)} posts with id {number}; account tells them apart")
             for count in COUNTS:
                 setattr(named[0], count, order.get(count, getattr(named[0], count)))
             self._world.keep(named[0])

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
 
 from sandbox.orders import BadOrder, required
 from sandbox.world import Token, Video, World
-
 
 OPTIONS = {
     "rate_limits": True,
@@ -156,6 +156,11 @@ def phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Error"
+
+
+def avatar(name: str) -> str:
+    """The address of a picture for somebody."""
+    return external(f"/avatars/{quote(name, safe='')}.svg")
 
 
 def external(path: str) -> str:

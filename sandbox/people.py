@@ -1,5 +1,6 @@
 """The page for people: what stands where, with a player; what is only a draft; switches for trouble."""
 
+import zlib
 from collections.abc import Iterable
 
 from flask import Blueprint, abort, redirect, render_template, request, send_file, url_for
@@ -26,6 +27,7 @@ class People:
         blueprint = Blueprint("people", __name__)
         blueprint.add_url_rule("/", "index", self._index)
         blueprint.add_url_rule("/files/<name>", "file", self._file)
+        blueprint.add_url_rule("/avatars/<name>.svg", "avatar", _avatar)
         blueprint.add_url_rule("/trouble", "trouble", self._trouble, methods=["POST"])
         blueprint.add_url_rule("/reset", "reset", self._reset, methods=["POST"])
         blueprint.app_template_filter("size")(_size)
@@ -73,6 +75,12 @@ class People:
     def _reset(self) -> Response:
         self._world.reset()
         return redirect(url_for("people.index"), 303)
+
+
+def _avatar(name: str) -> Response:
+    letters = "".join(word[0] for word in name.split()[:2]).upper()
+    picture = render_template("avatar.svg", letters=letters, hue=zlib.crc32(name.encode()) % 360)
+    return Response(picture, mimetype="image/svg+xml")
 
 
 def _presets(emulators: Iterable[Emulator]) -> dict[str, tuple[str, dict]]:

@@ -24,7 +24,7 @@ LOGGED_REQUESTS = 20_000
 
 
 class Gone(Exception):
-    """A draft was deleted, or the sandbox reset, while the draft was still being received."""
+    """A draft was deleted, replaced or published, or the sandbox reset, while it was still being received."""
 
 
 class UnknownOption(ValueError):
@@ -164,9 +164,7 @@ class World:
     def begin(self, platform: str, account: str = "", key: str = "", **known: Any) -> Video:
         """A new draft. `key` finds it in `videos` at once; unless given it is any."""
         name = uuid.uuid4().hex
-        video = Video(
-            key=key or name, file=name, platform=platform, account=account, created_at=_timestamp(), **known
-        )
+        video = Video(key=key or name, file=name, platform=platform, account=account, created_at=_timestamp(), **known)
         with self.lock:
             (self.files / name).touch()
             self.videos.put(video.key, video)
@@ -195,10 +193,10 @@ class World:
             video.created_at = _timestamp(at)
             self.keep(video)
 
-    def repeat(self, video: Video, **changed: Any) -> None:
+    def repeat(self, video: Video, **known: Any) -> None:
         """The same clip is visible at one more place: a post of its own."""
         with self.lock:
-            again = self.begin(video.platform, video.account, **changed)
+            again = self.begin(video.platform, **known)
             self.path(again).unlink()
             self.path(again).hardlink_to(self.path(video))
             again.bytes, again.sha256 = video.bytes, video.sha256
@@ -217,7 +215,8 @@ class World:
     def receive(self, video: Video) -> "Receiver":
         """`with world.receive(video) as receiver: receiver.write(block)`; replaces what the draft held.
 
-        Who begins later wins: an upload that is still under way for the same draft ends with Gone.
+        Who begins later wins: an upload that is still under way for the same draft ends with Gone. So does one
+        for a clip that has all its bytes.
         """
         return Receiver(self, video)
 
@@ -262,6 +261,8 @@ class Receiver:
 
     def __enter__(self) -> "Receiver":
         with self._world.lock:
+            if self._video.ready_at is not None or self._video.published:
+                raise Gone
             before = self._world.path(self._video)
             self._video.file = self._name
             self._video.bytes = 0

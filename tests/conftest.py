@@ -1,12 +1,16 @@
 """Real parts: a SQLite file made by the migrations, a real Redis server, the sandbox over HTTP. Nothing is patched."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -15,8 +19,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from itsdangerous import URLSafeTimedSerializer
+from werkzeug.serving import make_server
 
-from app import create_app, vault
+from app import create_app, platforms, vault
 from app.extensions import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
 from app.platforms.base import Account, Token
@@ -84,20 +89,28 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, st
 
 
 def _environment(folder: Path, database: Path, keys: tuple[str, str], redis_url: str, sandbox_url: str) -> dict:
+    port = free_port()
     return {
         "DATABASE_URL": f"sqlite:///{database}",
         "REDIS_URL": redis_url,
         "SECRET_KEY": "test-" * 8,
-        "PUBLIC_URL": "http://127.0.0.1:8000",
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "VAULT_PUBLIC_KEY": keys[0],
         "VAULT_PRIVATE_KEY": keys[1],
         "STORAGE_URL": f"file:{folder}/clips",
         "VAR_DIR": f"{folder}/var",
-        "LOCAL_HOSTS": sandbox_url.partition("//")[2],
-        "TELEGRAM_API_URL": f"{sandbox_url}/telegram",
-        "TELEGRAM_WEB_URL": f"{sandbox_url}/telegram-web",
-        "TELEGRAM_MAX_MB": "2000",
+        "LOCAL_HOSTS": f"{sandbox_url.partition('//')[2]} 127.0.0.1:{port}",
+    } | {
+        setting.name: setting.demo.format(sandbox=sandbox_url)
+        for setting in platforms.settings()
+        if setting.demo is not None
     }
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -128,6 +141,16 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+
+
+@pytest.fixture
+def public(app: Flask) -> Iterator[str]:
+    """The application at its public address, for platforms that come to fetch a file."""
+    address = urlsplit(app.config["PUBLIC_URL"])
+    server = make_server(address.hostname, address.port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield app.config["PUBLIC_URL"]
+    server.shutdown()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from app.extensions import db
 from app.models.types import Id, UTCDateTime
 from app.models.user import User
 
-
 # The name under which a file goes out is made of its probed type, never of the name it came with.
 EXTENSIONS = {
     "video/mp4": ".mp4",
@@ -65,8 +64,12 @@ class Clip(db.Model):
 
     __table_args__ = (
         Index("ix_clips_user_newest", "user_id", "id"),
-        Index("ix_clips_wake", "wake_at", sqlite_where=text("wake_at IS NOT NULL"),
-              postgresql_where=text("wake_at IS NOT NULL")),
+        Index(
+            "ix_clips_wake",
+            "wake_at",
+            sqlite_where=text("wake_at IS NOT NULL"),
+            postgresql_where=text("wake_at IS NOT NULL"),
+        ),
     )
 
 

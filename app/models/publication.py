@@ -91,8 +91,14 @@ class Publication(db.Model):
 
     __table_args__ = (
         # At most one live publication per clip and connection: a double click makes one.
-        Index("uq_publications_live", "clip_id", "connection_id", unique=True,
-              sqlite_where=_LIVE_SQL, postgresql_where=_LIVE_SQL),
+        Index(
+            "uq_publications_live",
+            "clip_id",
+            "connection_id",
+            unique=True,
+            sqlite_where=_LIVE_SQL,
+            postgresql_where=_LIVE_SQL,
+        ),
         Index("ix_publications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
         Index("ix_publications_user_newest", "user_id", "id"),
         Index("ix_publications_clip", "clip_id"),

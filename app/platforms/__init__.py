@@ -5,10 +5,13 @@ from typing import Any
 
 from app.config import Setting
 from app.platforms.base import Adapter
+from app.platforms.dzen import Dzen
 from app.platforms.http import Http
+from app.platforms.rutube import Rutube
 from app.platforms.telegram import Telegram
+from app.platforms.vk import VK
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (Telegram,)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram)}
 
 
 def settings() -> list[Setting]:

@@ -32,12 +32,31 @@ class Dzen(Adapter):
     key = "dzen"
     name = "Дзен"
     settings = (
-        Setting("YANDEX_OAUTH_URL", "https://oauth.yandex.ru", "Яндекс OAuth", web_address),
-        Setting("YANDEX_LOGIN_URL", "https://login.yandex.ru", "Яндекс ID: имя и портрет", web_address),
-        Setting("YANDEX_CLIENT_ID", "", "Номер приложения Яндекс OAuth"),
-        Setting("YANDEX_CLIENT_SECRET", "", "Секрет приложения Яндекс OAuth", secret=True),
-        Setting("DZEN_API_URL", "", "Партнёрский API Дзена; пусто — публикация с вашей помощью", optional_web_address),
-        Setting("DZEN_SCOPES", "login:info login:avatar", "Права; с партнёрским API ещё zen:write zen:read"),
+        Setting(
+            "YANDEX_OAUTH_URL", "https://oauth.yandex.ru", "Яндекс OAuth", web_address, demo="{sandbox}/yandex-oauth"
+        ),
+        Setting(
+            "YANDEX_LOGIN_URL",
+            "https://login.yandex.ru",
+            "Яндекс ID: имя и портрет",
+            web_address,
+            demo="{sandbox}/yandex-login",
+        ),
+        Setting("YANDEX_CLIENT_ID", "", "Номер приложения Яндекс OAuth", demo="vezde-demo"),
+        Setting("YANDEX_CLIENT_SECRET", "", "Секрет приложения Яндекс OAuth", secret=True, demo="vezde-demo-secret"),
+        Setting(
+            "DZEN_API_URL",
+            "",
+            "Партнёрский API Дзена (предполагаемый); пусто — публикация с вашей помощью",
+            optional_web_address,
+            demo="{sandbox}/dzen",
+        ),
+        Setting(
+            "DZEN_SCOPES",
+            "login:info login:avatar",
+            "Права; с партнёрским API ещё zen:write zen:read",
+            demo="login:info login:avatar zen:write zen:read",
+        ),
     )
     reasons = {
         "dzen_scopes": (
@@ -139,7 +158,7 @@ class Dzen(Adapter):
 
     def publish(self, run: Run) -> Receipt:
         if not self.config["DZEN_API_URL"]:
-            return run.ask_user(self.text(run.title, run.description), STUDIO)
+            return run.ask_user(self.text(run.title, run.description), STUDIO, "Открыть Дзен Студию")
         draft = run.step("create", self._create, run)
         run.step("upload", self._upload, run, draft)
         receipt = run.commit("publish", self._publish, run, draft, find=self._find)
@@ -204,7 +223,9 @@ class Dzen(Adapter):
 
 def _receipt(draft: Mapping[str, str], video: Mapping[str, Any]) -> Receipt:
     url = str(video.get("url") or "")
-    return Receipt(draft["id"], url if url.startswith(("https://", "http://")) else f"https://dzen.ru/shorts/{draft['id']}")
+    return Receipt(
+        draft["id"], url if url.startswith(("https://", "http://")) else f"https://dzen.ru/shorts/{draft['id']}"
+    )
 
 
 def _error(status: int, payload: Any, headers: Mapping[str, str]) -> Exception:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class PlatformError(Exception):
-    """`reason` is a key of the reasons' texts, `detail` is what the platform said (never a secret), `params` fill the text.
+    """`reason` is a key of the reasons' texts, which `params` fill; `detail` is what the platform said, never a secret.
 
     `harmless`: the call that raised it certainly published nothing, so a commit that was armed for it is void.
     """

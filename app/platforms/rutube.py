@@ -30,7 +30,7 @@ _PAUSE = 30
 class Rutube(Adapter):
     key = "rutube"
     name = "Rutube"
-    settings = (Setting("RUTUBE_API_URL", "https://rutube.ru", "API Rutube", web_address),)
+    settings = (Setting("RUTUBE_API_URL", "https://rutube.ru", "API Rutube", web_address, demo="{sandbox}/rutube"),)
     form = (
         FormField(
             "token",
@@ -166,9 +166,7 @@ class Rutube(Adapter):
 
     # The wire
 
-    def _call(
-        self, method: str, path: str, token: str, *, missing_is_none: bool = False, **kwargs: Any
-    ) -> Any:
+    def _call(self, method: str, path: str, token: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
         self.http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
         answer = self.http.request(
             method,

@@ -44,9 +44,27 @@ class Telegram(Adapter):
     key = "telegram"
     name = "Telegram"
     settings = (
-        Setting("TELEGRAM_API_URL", "https://api.telegram.org", "Bot API: облачный или свой сервер", web_address),
-        Setting("TELEGRAM_WEB_URL", "https://t.me", "Где открываются ссылки на каналы", web_address),
-        Setting("TELEGRAM_MAX_MB", "50", "Наибольший файл, МБ: 50 в облаке, 2000 у своего Bot API", number(1, 2000)),
+        Setting(
+            "TELEGRAM_API_URL",
+            "https://api.telegram.org",
+            "Bot API: облачный или свой сервер",
+            web_address,
+            demo="{sandbox}/telegram",
+        ),
+        Setting(
+            "TELEGRAM_WEB_URL",
+            "https://t.me",
+            "Где открываются ссылки на каналы",
+            web_address,
+            demo="{sandbox}/telegram-web",
+        ),
+        Setting(
+            "TELEGRAM_MAX_MB",
+            "50",
+            "Наибольший файл, МБ: 50 в облаке, 2000 у своего Bot API",
+            number(1, 2000),
+            demo="2000",
+        ),
         Setting("TELEGRAM_PROXY_URL", "", "Прокси для Telegram, если прямой путь закрыт", optional_web_address),
     )
     form = (
@@ -162,9 +180,7 @@ class Telegram(Adapter):
             file_type=clip.content_type,
         )
         with clip.open() as file:
-            body = FileBody(
-                file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm
-            )
+            body = FileBody(file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm)
             answer = self._call(
                 "sendVideo",
                 run.token.access,

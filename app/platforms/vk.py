@@ -52,9 +52,9 @@ class VK(Adapter):
     key = "vk"
     name = "VK"
     settings = (
-        Setting("VK_ID_URL", "https://id.vk.ru", "VK ID: вход и согласие", web_address),
-        Setting("VK_API_URL", "https://api.vk.com", "API VK", web_address),
-        Setting("VK_CLIENT_ID", "", "Номер приложения VK ID; без него остаётся «Токен VK»"),
+        Setting("VK_ID_URL", "https://id.vk.ru", "VK ID: вход и согласие", web_address, demo="{sandbox}/vk-id"),
+        Setting("VK_API_URL", "https://api.vk.com", "API VK", web_address, demo="{sandbox}/vk-api"),
+        Setting("VK_CLIENT_ID", "", "Номер приложения VK ID; без него остаётся «Токен VK»", demo="51234567"),
     )
     form = (
         FormField(
@@ -362,18 +362,14 @@ class VK(Adapter):
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
         return payload["response"]
 
-    def _upload(
-        self, run: Run, url: str, field: str, arm: Callable[[], None] | None = None
-    ) -> Mapping[str, Any]:
+    def _upload(self, run: Run, url: str, field: str, arm: Callable[[], None] | None = None) -> Mapping[str, Any]:
         clip = run.clip
         form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
         with clip.open() as file:
             answer = self.http.request(
                 "POST",
                 url,
-                data=FileBody(
-                    file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm
-                ),
+                data=FileBody(file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm),
                 headers={"Content-Type": form.content_type},
                 answer_seconds=COMMIT_ANSWER_SECONDS if arm else 60,
             )
@@ -385,7 +381,8 @@ def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
     if not isinstance(payload, dict):
         raise Unavailable(f"HTTP {answer.status}, не похоже на ответ сервера загрузки VK")
     if "error" in payload or "error_code" in payload:
-        raise UploadLost("unavailable", str(payload.get("error_descr") or payload.get("error") or payload["error_code"]))
+        said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
+        raise UploadLost("unavailable", str(said))
     if answer.status != 200 or "video_id" not in payload:
         raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
     if payload.get("size") not in (None, size):

@@ -96,7 +96,7 @@ def _settle(held: Held, publication: Publication) -> None:
     except OutcomeUnknown as error:
         _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
     except AskUser as ask:
-        _move(held, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link})
+        _move(held, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
     except Unavailable as error:
         _retry(held, publication, error)
     except LeaseLost:
@@ -170,9 +170,7 @@ def _guard(publication: Publication) -> None:
 def _start(held: Held, publication: Publication) -> None:
     now = clock.now()
     with transaction():
-        if not transitions.move(
-            publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now
-        ):
+        if not transitions.move(publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now):
             held.lost()
     held.fence += 1
     publication.started_at = now

@@ -21,9 +21,7 @@ def keep(publication_id: int, commit: str, receipt: Receipt, sealed: bytes) -> N
         db.session.execute(
             update(Publication)
             .where(Publication.id == publication_id)
-            .values(
-                external_id=receipt.id, url=receipt.url, armed=None, armed_until=None, not_there=0, committed=True
-            )
+            .values(external_id=receipt.id, url=receipt.url, armed=None, armed_until=None, not_there=0, committed=True)
         )
         status = db.session.scalar(select(Publication.status).where(Publication.id == publication_id))
         if status in _OVERRULED:

@@ -131,6 +131,7 @@ def bury(publication_id: int, pid: int) -> bool:
     """
     now = clock.now()
     last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
+    armed_until = db.case((Publication.armed_until > last_bytes, last_bytes), else_=Publication.armed_until)
     with transaction():
         return bool(
             db.session.execute(
@@ -140,9 +141,6 @@ def bury(publication_id: int, pid: int) -> bool:
                     Publication.holder == holder(pid),
                     Publication.lease_until.is_not(None),
                 )
-                .values(
-                    wake_at=now,
-                    armed_until=db.case((Publication.armed_until > last_bytes, last_bytes), else_=Publication.armed_until),
-                )
+                .values(wake_at=now, armed_until=armed_until)
             ).rowcount
         )

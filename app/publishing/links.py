@@ -3,6 +3,8 @@
 Never a bucket's presigned link: that could not be ended.
 """
 
+import re
+
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select
@@ -12,6 +14,7 @@ from app.extensions import db
 from app.models import Clip, Publication, Status
 
 MAX_AGE_SECONDS = 24 * 3600
+_EXTENSION = re.compile(r"\.(mp4|mov|webm|mkv|avi)$")
 
 
 def _signer() -> URLSafeTimedSerializer:
@@ -24,9 +27,9 @@ def signed_link(publication: Publication) -> str:
 
 
 def clip_for(signed: str) -> Clip | None:
-    """The clip that the link is for, while its publication is under way."""
+    """The clip that the link is for, while its publication is under way. The link ends with the file's extension."""
     try:
-        publication_id, clip_id = _signer().loads(signed, max_age=MAX_AGE_SECONDS)
+        publication_id, clip_id = _signer().loads(_EXTENSION.sub("", signed), max_age=MAX_AGE_SECONDS)
     except (BadSignature, ValueError):
         return None
     publication = db.session.scalars(

@@ -43,11 +43,10 @@ class Superseded(Exception):
 
 
 class AskUser(Exception):
-    """The user has to finish it by hand."""
+    """The user has to finish it by hand: with this text, at this link, which is called so."""
 
-    def __init__(self, text: str, link: str) -> None:
-        self.text = text
-        self.link = link
+    def __init__(self, text: str, link: str, label: str) -> None:
+        self.text, self.link, self.label = text, link, label
 
 
 class Run:
@@ -238,8 +237,8 @@ class Run:
             raise OutcomeUnknown("платформа не закончила обработку вовремя")
         raise Later(again, Stage.PROCESSING)
 
-    def ask_user(self, text: str, link: str) -> NoReturn:
-        raise AskUser(text, link)
+    def ask_user(self, text: str, link: str, label: str) -> NoReturn:
+        raise AskUser(text, link, label)
 
     # Storage of answers
 
@@ -260,9 +259,7 @@ class Run:
         with transaction():
             self._held.write(lease_until=Publication.lease_until)
             db.session.add(
-                PublicationStep(
-                    publication_id=self.publication_id, name=name, sealed_answer=self._seal(name, answer)
-                )
+                PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=self._seal(name, answer))
             )
             transitions.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
         self._answers[name] = answer

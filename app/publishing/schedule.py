@@ -29,14 +29,18 @@ def release_due(enqueue: Callable[[list[int]], bool]) -> int:
     due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, waiting)
     with transaction():
         chosen = _fair(due, now)
-        ids = list(
-            db.session.scalars(
-                update(Publication)
-                .where(Publication.id.in_(chosen), *due)
-                .values(queued_at=now)
-                .returning(Publication.id)
+        ids = (
+            list(
+                db.session.scalars(
+                    update(Publication)
+                    .where(Publication.id.in_(chosen), *due)
+                    .values(queued_at=now)
+                    .returning(Publication.id)
+                )
             )
-        ) if chosen else []
+            if chosen
+            else []
+        )
     # RETURNING keeps no order.
     ids.sort(key={publication_id: place for place, publication_id in enumerate(chosen)}.__getitem__)
     if ids and not enqueue(ids):
@@ -58,9 +62,11 @@ def _fair(due: tuple, now) -> list[int]:
             .group_by(Publication.user_id)
         ).all()
     )
-    place = func.row_number().over(
-        partition_by=Publication.user_id, order_by=(Publication.wake_at, Publication.id)
-    ).label("place")
+    place = (
+        func.row_number()
+        .over(partition_by=Publication.user_id, order_by=(Publication.wake_at, Publication.id))
+        .label("place")
+    )
     ranked = select(Publication.id, Publication.user_id, Publication.wake_at, place).where(*due).subquery()
     bound = current_app.config["WORKERS"]
     rows = db.session.execute(

@@ -75,13 +75,9 @@ def erase_steps(publication_id: int) -> None:
     db.session.execute(delete(PublicationStep).where(PublicationStep.publication_id == publication_id))
 
 
-def note(
-    publication_id: int, kind: str, *, status: Status, name: str | None = None, detail: str | None = None
-) -> None:
+def note(publication_id: int, kind: str, *, status: Status, name: str | None = None, detail: str | None = None) -> None:
     """A line in the publication's history."""
-    db.session.add(
-        PublicationEvent(publication_id=publication_id, kind=kind, status=status, name=name, detail=detail)
-    )
+    db.session.add(PublicationEvent(publication_id=publication_id, kind=kind, status=status, name=name, detail=detail))
 
 
 def touch(publication_id: int) -> None:

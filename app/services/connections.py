@@ -67,9 +67,7 @@ def all_of(user: User) -> list[PlatformConnection]:
 def get(user: User, connection_id: int) -> PlatformConnection:
     """Raises NotFound, for a stranger's connection too."""
     connection = db.session.scalars(
-        select(PlatformConnection).where(
-            PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id
-        )
+        select(PlatformConnection).where(PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id)
     ).first()
     if connection is None:
         raise NotFound
@@ -95,9 +93,7 @@ def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformCon
     return save(user, platform, accounts, token)
 
 
-def accept(
-    user: User, platform: str, answer: Mapping[str, Any], arguments: Mapping[str, str]
-) -> PlatformConnection:
+def accept(user: User, platform: str, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> PlatformConnection:
     """The connection that a consent gives: `answer` is the token address's, `arguments` the callback's.
 
     Raises Problem, where a right was withheld for instance: nothing is connected then.

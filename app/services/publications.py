@@ -177,9 +177,7 @@ def _new(user: User, clip: Clip, connection: PlatformConnection, choice: Choice,
 def _wake(*publication_ids: int) -> None:
     """The tick would find them anyway; this is faster. If the queue is away it finds them at its next look."""
     if publication_ids and not queue.enqueue("app.jobs.publish", *publication_ids):
-        db.session.execute(
-            db.update(Publication).where(Publication.id.in_(publication_ids)).values(queued_at=None)
-        )
+        db.session.execute(db.update(Publication).where(Publication.id.in_(publication_ids)).values(queued_at=None))
         db.session.commit()
 
 
@@ -243,9 +241,7 @@ def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = Non
 
 
 def count_live(clip: Clip) -> int:
-    return db.session.scalar(
-        select(func.count()).where(Publication.clip_id == clip.id, Publication.status.in_(LIVE))
-    )
+    return db.session.scalar(select(func.count()).where(Publication.clip_id == clip.id, Publication.status.in_(LIVE)))
 
 
 def retry(user: User, publication_id: int) -> Publication:

@@ -108,3 +108,14 @@ if (poll) {
 
 const zone = $("[data-browser-zone]");
 if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+
+// Copying a text that is to be pasted elsewhere.
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copy);
+  text.select();
+  await navigator.clipboard.writeText(text.value);
+  toast("Скопировано.");
+});

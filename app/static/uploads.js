@@ -11,6 +11,7 @@ const template = document.querySelector("#upload-row");
 const drop = document.querySelector("#drop");
 const maxBytes = Number(form.dataset.maxBytes);
 const waiting = [];
+const lost = new Set(); // rows that wait for the connection
 let running = 0;
 
 function add(files) {
@@ -72,7 +73,7 @@ class Row {
       headers: { "X-CSRFToken": form.elements.csrf_token.value },
       metadata: { filename: this.file.name, filetype: this.file.type },
       onProgress: (sent, total) => this.progress(sent, total),
-      onError: (error) => this.fail(sentence(error)),
+      onError: (error) => this.stop(error),
       onSuccess: ({ lastResponse }) => this.succeed(lastResponse.getHeader("X-Clip-Id")),
     });
     this.say("Начинаем…");
@@ -99,6 +100,17 @@ class Row {
     window.htmx.ajax("GET", form.dataset.card.replace("/0/", `/${clipId}/`), { target: "#clips", swap: "afterbegin" });
   }
 
+  // The server refuses with a sentence; without an answer it is the connection, and that comes back.
+  stop({ originalResponse: answer }) {
+    if (!answer) {
+      lost.add(this);
+      this.fail("Связь прервалась. Вернётся — продолжим с того же места.");
+      return;
+    }
+    const isSentence = (answer.getHeader("Content-Type") ?? "").startsWith("text/plain");
+    this.fail((isSentence && answer.getBody().trim()) || "Сервер не принял файл. Попробуйте ещё раз.");
+  }
+
   fail(text, mayRetry = true) {
     this.leave();
     this.element.classList.add("wrong");
@@ -107,12 +119,14 @@ class Row {
   }
 
   again() {
+    lost.delete(this);
     this.element.classList.remove("wrong");
     this.retry.hidden = true;
     enqueue(this);
   }
 
   cancel() {
+    lost.delete(this);
     const place = waiting.indexOf(this);
     if (place >= 0) waiting.splice(place, 1);
     // The server forgets it too; if that fails, it sweeps the rest away by itself.
@@ -128,15 +142,6 @@ class Row {
   }
 }
 
-// The server refuses with a sentence; without an answer it is the connection.
-function sentence(error) {
-  const answer = error.originalResponse;
-  const type = answer?.getHeader("Content-Type") ?? "";
-  const text = type.startsWith("text/plain") ? answer.getBody().trim() : "";
-  if (text) return text;
-  return answer ? "Сервер не принял файл. Попробуйте ещё раз." : "Связь прервалась. Повторите, продолжим с того же места.";
-}
-
 function megabytes(bytes) {
   const value = bytes / 1e6;
   return value.toLocaleString("ru", { maximumFractionDigits: value < 10 ? 1 : 0 });
@@ -147,6 +152,8 @@ input.addEventListener("change", () => {
   add([...input.files]);
   input.value = "";
 });
+
+window.addEventListener("online", () => [...lost].forEach((row) => row.again()));
 
 // Dropping, anywhere on the page. Drag events come from every element passed over: only leaving the window counts.
 

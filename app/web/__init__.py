@@ -10,6 +10,7 @@ from app.web import (
     errors,
     health,
     media,
+    oauth,
     plans,
     publications,
     security,
@@ -24,14 +25,16 @@ BLUEPRINTS = (
     clips.blueprint,
     publications.blueprint,
     connections.blueprint,
+    oauth.blueprint,
     uploads.blueprint,
     media.blueprint,
+    media.fetch_blueprint,
     health.blueprint,
 )
 
 
 def register(app: Flask) -> None:
-    for part in (security, access, errors, statics, words):
+    for part in (oauth, security, access, errors, statics, words):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -4,6 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app import platforms
 from app.services import connections
 from app.services.connections import PlatformCard
 from app.services.errors import NotFound, Problem
@@ -31,11 +32,26 @@ def connect(platform: str) -> ResponseReturnValue:
         except Problem as refusal:
             problem = refusal
         else:
+            if connection.choices:
+                return responses.dialog("connections/_choose.html", connection=connection)
             return responses.done(
                 f"{card.name} подключён: {connection.account_name}.", url_for(".page"), _fragment(platform)
             )
     return responses.dialog(
         "connections/_connect.html", 422 if problem else 200, card=card, problem=problem, typed=typed
+    )
+
+
+@blueprint.route("/integrations/<int:connection_id>/choose", methods=["GET", "POST"])
+def choose(connection_id: int) -> ResponseReturnValue:
+    """Of several accounts that one token leads to, the one to publish to."""
+    connection = connections.get(current_user, connection_id)
+    if request.method == "GET":
+        return responses.dialog("connections/_choose.html", connection=connection)
+    connection = connections.choose(current_user, connection_id, request.form.get("account", ""))
+    name = platforms.ADAPTERS[connection.platform].name
+    return responses.done(
+        f"{name} подключён: {connection.account_name}.", url_for(".page"), _fragment(connection.platform)
     )
 
 

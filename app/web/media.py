@@ -9,10 +9,13 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from app.models import Clip
 from app.probe import CONTAINERS
+from app.publishing import links
 from app.services import clips
 from app.storage import storage
+from app.web.access import public
 
 blueprint = Blueprint("media", __name__, url_prefix="/media/clips")
+fetch_blueprint = Blueprint("fetch", __name__, url_prefix="/fetch")
 
 SUFFIXES = dict(CONTAINERS.values())
 YEAR = 365 * 24 * 3600
@@ -48,12 +51,23 @@ def poster_url(clip: Clip) -> str | None:
     return url_for("media.poster", clip_id=clip.id, v=_version(clip)) if clip.poster_key else None
 
 
+@fetch_blueprint.get("/<signed>")
+@public
+def fetch(signed: str) -> Response:
+    """For a platform that downloads the clip itself: no sign-in, Range and HEAD, dead once the publication settled."""
+    clip = links.clip_for(signed)
+    if clip is None:
+        abort(404)
+    return _send(clip.storage_key, clip.content_type)
+
+
 @blueprint.app_context_processor
 def _for_pages() -> dict:
     return {"poster_url": poster_url}
 
 
 @blueprint.after_request
+@fetch_blueprint.after_request
 def _only_to_be_looked_at(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -26,7 +26,7 @@ STATE_SECONDS = 600
 
 
 class StateCookie:
-    """Authlib's cache for state and PKCE verifier: encrypted in the browser's own session, for ten minutes, used once."""
+    """Authlib's cache for state and PKCE verifier: encrypted in the browser's session, ten minutes, used once."""
 
     def __init__(self, app: Flask) -> None:
         key = hashlib.sha256(b"consent state: " + app.config["SECRET_KEY"].encode()).digest()

@@ -17,7 +17,8 @@ def register(app: Flask) -> None:
         root=str(folder),
         prefix="static/",
         max_age=YEAR,
-        autorefresh=app.debug,
+        # Otherwise files are measured once, and must not change under the process; in the demo people change them.
+        autorefresh=app.debug or app.config["DEMO"],
         allow_all_origins=False,
         add_headers_function=lambda headers, _path, _url: headers.add_header("X-Content-Type-Options", "nosniff"),
     )

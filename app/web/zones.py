@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from zoneinfo import ZoneInfo, available_timezones
 
+from babel import Locale
 from babel.core import get_global
 from babel.dates import get_timezone_location
 
@@ -25,6 +27,9 @@ RUSSIA = {
     "Asia/Kamchatka": "Петропавловск-Камчатский",
 }
 
+_RUSSIAN = Locale("ru")
+_NO_COUNTRY = "001"  # Etc/GMT-3 and the like, whose signs mislead
+
 Choices = list[tuple[str, str]]
 
 
@@ -40,14 +45,23 @@ def choices(current: str) -> dict[str, Choices]:
 @lru_cache(maxsize=8)
 def _labels(zones: tuple[tuple[str, str], ...], moment: datetime) -> Choices:
     labelled = [(_offset(name, moment), name, label) for name, label in zones]
-    return [(name, f"{label} ({_utc(offset)})") for offset, name, label in sorted(labelled, key=lambda row: row[0])]
+    return [(name, f"{label} ({_utc(offset)})") for offset, name, label in sorted(labelled, key=itemgetter(0, 2))]
 
 
 @lru_cache(maxsize=1)
 def _others() -> tuple[tuple[str, str], ...]:
-    canonical = get_global("zone_territories").keys() & available_timezones()
-    named = ((name, get_timezone_location(name, locale="ru")) for name in canonical - RUSSIA.keys())
-    return tuple(sorted(named, key=lambda row: row[1]))
+    countries = get_global("zone_territories")
+    return tuple(
+        (name, _place(name, countries[name]))
+        for name in sorted(countries.keys() & available_timezones() - RUSSIA.keys())
+        if countries[name] != _NO_COUNTRY
+    )
+
+
+def _place(zone: str, country_code: str) -> str:
+    city = get_timezone_location(zone, locale=_RUSSIAN, return_city=True)
+    country = _RUSSIAN.territories[country_code]
+    return city if city == country else f"{city}, {country}"
 
 
 def _offset(name: str, moment: datetime) -> timedelta:

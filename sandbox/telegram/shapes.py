@@ -1,6 +1,5 @@
 """What the Bot API says, in its own shapes: https://core.telegram.org/bots/api#available-types"""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Response

@@ -1,10 +1,8 @@
 """A real browser before the real `make run`: every process, on ports of its own."""
 
-import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +12,8 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, Playwright
 
+from tests.conftest import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 60
 
@@ -22,7 +22,7 @@ class Running:
     """A running «Везде»: `url`, `sandbox_url`, and the sandbox's control."""
 
     def __init__(self, folder: Path) -> None:
-        port, sandbox_port = _free_port(), _free_port()
+        port, sandbox_port = free_port(), free_port()
         self.url, self.sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
         environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         environment |= {
@@ -51,12 +51,6 @@ class Running:
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
-
-
-def _free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -95,9 +89,11 @@ def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on(
         "console",
-        lambda message: complaints.append(message.text)
-        if message.type == "error" and "Failed to load resource" not in message.text
-        else None,
+        lambda message: (
+            complaints.append(message.text)
+            if message.type == "error" and "Failed to load resource" not in message.text
+            else None
+        ),
     )
     yield page
     context.close()

@@ -165,7 +165,7 @@ class Contract:
         return current_app.config
 
     def _ends_once(self, publication_id: int, unknown: bool = False) -> Publication:
-        """At the end it stands there exactly once; where nobody can know, the user is asked and it is there at most once."""
+        """It stands there exactly once; where nobody can know, the user is asked and it is there at most once."""
         done = settle(publication_id)
         if unknown and not self.findable:
             assert done.status == Status.UNCONFIRMED, (done.status, done.reason, done.detail)

@@ -78,7 +78,9 @@ class TestTelegram(Contract):
         new_id = DEMO_CHANNEL - 77
         self.sandbox.control("chats", id=new_id, title="Новый дом", rights={"110201543": ADMIN})
         publication_id = publication()
-        self.sandbox.control("chats", id=DEMO_CHANNEL, title="Старый дом", rights={"110201543": ADMIN}, migrate_to=new_id)
+        self.sandbox.control(
+            "chats", id=DEMO_CHANNEL, title="Старый дом", rights={"110201543": ADMIN}, migrate_to=new_id
+        )
         done = settle(publication_id)
         assert done.status == Status.PUBLISHED, done.detail
         assert [post["account"] for post in self.posts()] == [str(new_id)]
@@ -99,7 +101,8 @@ def connect(app, user, sandbox):
 
 
 @pytest.mark.parametrize(
-    "channel", ["@vezde_demo", "vezde_demo", "https://t.me/vezde_demo", "t.me/s/vezde_demo", str(DEMO_CHANNEL), " @vezde_demo "]
+    "channel",
+    ["@vezde_demo", "vezde_demo", "https://t.me/vezde_demo", "t.me/s/vezde_demo", str(DEMO_CHANNEL), " @vezde_demo "],
 )
 def test_ways_to_write_a_channel(connect, sandbox, channel):
     connection = connect(channel=channel)
@@ -171,5 +174,3 @@ def test_connecting_again_renews_the_same_connection(connect):
 def test_reasons_have_two_sentences():
     for key, (what, advice) in platforms.reasons().items():
         assert what and advice, key
-
-

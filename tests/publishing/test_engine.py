@@ -228,5 +228,3 @@ def test_expired_token_asks_to_reconnect(toy, toy_publication):
 def test_every_status_has_its_moves():
     assert set(MOVES) == set(Status)
     assert set(Status) >= SETTLED
-
-

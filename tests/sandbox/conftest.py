@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import io
+import re
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import av
 import pytest
@@ -74,9 +76,7 @@ def ask(sandbox: Sandbox) -> Callable[..., Any]:
 def send(sandbox: Sandbox) -> Callable[..., requests.Response]:
     """A plain multipart `sendVideo` to the demo channel."""
 
-    def call(
-        data: bytes = b"clip", *, token: str = BOT, name: str = "video", **fields: Any
-    ) -> requests.Response:
+    def call(data: bytes = b"clip", *, token: str = BOT, name: str = "video", **fields: Any) -> requests.Response:
         fields = {"chat_id": CHANNEL, "caption": "Закат", **fields}
         files = {name: ("clip.mp4", data, "video/mp4")}
         return requests.post(f"{sandbox.url}/telegram/bot{token}/sendVideo", fields, files=files, timeout=20)
@@ -86,3 +86,28 @@ def send(sandbox: Sandbox) -> Callable[..., requests.Response]:
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+class Callback:
+    """Where a consent page sends a person: the app's address, and what it is told."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.params = dict(parse_qsl(urlsplit(url).query))
+
+
+@pytest.fixture
+def consent() -> Callable[..., Callback]:
+    """Opens a consent page and presses one of its buttons, as a browser would."""
+
+    def press(url: str, label: str = "Разрешить", account: str | None = None) -> Callback:
+        page = requests.get(url, timeout=10)
+        page.raise_for_status()
+        name, value = re.search(rf'<button[^>]* name="(\w+)" value="(\w+)">{label}</button>', page.text).groups()
+        chosen = account or re.search(r'name="account" value="(\w+)" checked', page.text)[1]
+        assert f'name="account" value="{chosen}"' in page.text
+        answer = requests.post(url, {name: value, "account": chosen}, timeout=10, allow_redirects=False)
+        assert answer.status_code == 303, answer.text
+        return Callback(answer.headers["Location"])
+
+    return press

@@ -5,6 +5,9 @@ from tests.sandbox.conftest import BOT, CHANNEL
 
 
 def test_everything_is_as_at_the_start_after_a_reset(sandbox, send):
+    sandbox.reset()
+    at_the_start = sandbox.control("options")
+    assert at_the_start["rate_limits"] is at_the_start["telegram_rate_limits"] is True
     send()
     sandbox.control("tokens", platform="telegram", token="77:second", username="second_bot")
     sandbox.control("options", telegram_max_mb=50)
@@ -13,11 +16,7 @@ def test_everything_is_as_at_the_start_after_a_reset(sandbox, send):
     sandbox.reset()
     assert sandbox.posts == sandbox.drafts == sandbox.requests == []
     assert sandbox.control("trouble") == {"rules": []}
-    assert sandbox.control("options") == OPTIONS | {
-        "rate_limits": True,
-        "telegram_rate_limits": True,
-        "telegram_max_mb": 2000,
-    }
+    assert sandbox.control("options") == at_the_start
     assert requests.get(f"{sandbox.url}/telegram/bot77:second/getMe", timeout=10).status_code == 401
     assert send().json()["result"]["message_id"] == 1
 

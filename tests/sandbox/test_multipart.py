@@ -9,9 +9,7 @@ from sandbox.multipart import BadMultipart, parts
 BOUNDARY = "sand"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 # Bytes that look like a boundary's beginning are the hard ones.
-DATA = st.lists(st.sampled_from([b"\r\n", b"--", b"\r\n--sand", b"sand", b"\r", b"\n", b"-", b"x" * 9])).map(
-    b"".join
-)
+DATA = st.lists(st.sampled_from([b"\r\n", b"--", b"\r\n--sand", b"sand", b"\r", b"\n", b"-", b"x" * 9])).map(b"".join)
 
 
 class Trickle(io.BytesIO):
@@ -28,18 +26,12 @@ class Trickle(io.BytesIO):
 def encode(fields: list[tuple[str, bytes]]) -> bytes:
     body = b""
     for name, data in fields:
-        body += (
-            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + data + b"\r\n"
-        )
+        body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + data + b"\r\n"
     return body + f"--{BOUNDARY}--\r\n".encode()
 
 
 @given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(["a", "имя"]), DATA.filter(lambda data: b"\r\n--sand" not in data + b"\r\n")
-        )
-    ),
+    st.lists(st.tuples(st.sampled_from(["a", "имя"]), DATA.filter(lambda data: b"\r\n--sand" not in data + b"\r\n"))),
     st.integers(1, 40),
 )
 def test_parts_come_out_as_they_went_in(fields, step):
@@ -55,9 +47,7 @@ def test_parts_that_nobody_reads_are_passed_over():
 def test_files_have_names_and_types():
     body = b'--sand\r\nContent-Disposition: form-data; name="video"; filename="\xd0\xba.mp4"\r\n'
     body += b"content-type: video/mp4\r\n\r\nxyz\r\n--sand--"
-    [(name, filename, kind)] = [
-        (one.name, one.filename, one.content_type) for one in parts(io.BytesIO(body), TYPE)
-    ]
+    [(name, filename, kind)] = [(one.name, one.filename, one.content_type) for one in parts(io.BytesIO(body), TYPE)]
     assert (name, filename, kind) == ("video", "к.mp4", "video/mp4")
 
 

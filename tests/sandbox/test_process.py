@@ -41,9 +41,7 @@ class Upload:
         self.connection = http.client.HTTPConnection(urlsplit(sandbox.url).netloc, timeout=60)
         self.connection.putrequest("POST", f"/telegram/bot{BOT}/sendVideo")
         self.connection.putheader("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
-        self.connection.putheader(
-            "Content-Length", str(len(self.head) + blocks * len(BLOCK) + len(self.tail))
-        )
+        self.connection.putheader("Content-Length", str(len(self.head) + blocks * len(BLOCK) + len(self.tail)))
         self.connection.endheaders(self.head)
 
     def send(self, blocks: int) -> None:
@@ -88,9 +86,7 @@ def test_uploads_at_once_do_not_mix(own):
     def send(clip: bytes) -> int:
         url = f"{own.url}/telegram/bot{BOT}/sendVideo"
         files = {"video": ("clip.mp4", clip)}
-        return requests.post(url, {"chat_id": CHANNEL}, files=files, timeout=60).json()["result"][
-            "message_id"
-        ]
+        return requests.post(url, {"chat_id": CHANNEL}, files=files, timeout=60).json()["result"]["message_id"]
 
     with ThreadPoolExecutor(12) as pool:
         numbers = list(pool.map(send, clips))
@@ -152,9 +148,7 @@ def test_everything_survives_a_kill(own, clip):
     assert draft["sha256"] == sha256(received[: draft["bytes"]])
     assert requests.get(f"{own.url}/telegram/bot77:second/getMe", timeout=10).status_code == 500
     assert requests.get(f"{own.url}/telegram/bot77:second/getMe", timeout=10).ok
-    again = requests.post(
-        f"{own.url}/telegram/bot{BOT}/sendVideo", {"chat_id": CHANNEL}, files=files, timeout=10
-    )
+    again = requests.post(f"{own.url}/telegram/bot{BOT}/sendVideo", {"chat_id": CHANNEL}, files=files, timeout=10)
     assert again.json()["result"]["message_id"] == 2
 
 

@@ -94,9 +94,7 @@ def test_a_video_is_posted(ask, sandbox, clip, jpeg):
 
 
 def test_messages_are_numbered_in_each_chat(ask, sandbox):
-    sandbox.control(
-        "chats", id=-1002, title="Второй", rights={str(BOT_ID): {"status": "creator"}}, username="vtoroi"
-    )
+    sandbox.control("chats", id=-1002, title="Второй", rights={str(BOT_ID): {"status": "creator"}}, username="vtoroi")
     sent = [ask(lambda bot, chat=chat: bot.send_video(chat, b"clip")) for chat in (CHANNEL, CHANNEL, -1002)]
     assert [message.message_id for message in sent] == [1, 2, 1]
 

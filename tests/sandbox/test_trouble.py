@@ -93,9 +93,7 @@ def test_a_cut_request_without_a_body_does_nothing(sandbox, send):
     send()
     sandbox.trouble({"match": "deleteMessage", "do": "cut_request:50"})
     with pytest.raises(requests.ConnectionError):
-        requests.get(
-            f"{sandbox.url}/telegram/bot{BOT}/deleteMessage?chat_id={CHANNEL}&message_id=1", timeout=10
-        )
+        requests.get(f"{sandbox.url}/telegram/bot{BOT}/deleteMessage?chat_id={CHANNEL}&message_id=1", timeout=10)
     assert len(sandbox.posts) == 1
 
 

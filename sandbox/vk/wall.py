@@ -1,0 +1,133 @@
+"""Walls: https://dev.vk.com/ru/method/wall.post. A video and its first post on a wall are one post of the world's."""
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.emulator import Emulator, words
+from sandbox.vk.call import Call, wrong
+from sandbox.vk.communities import Communities
+from sandbox.world import Video
+
+MOST_AT_ONCE = 100
+"""https://dev.vk.com/ru/method/wall.get"""
+
+
+@dataclass
+class Post:
+    """`videos`: keys of what is attached."""
+
+    id: int
+    owner: int
+    author: int
+    text: str
+    date: int
+    videos: list[str] = field(default_factory=list)
+    guid: str = ""
+
+
+class Wall:
+    def __init__(self, emulator: Emulator, communities: Communities) -> None:
+        self._world = emulator.world
+        self._communities = communities
+        self._posts = self._world.table("vk_post", Post)
+
+    def post(self, call: Call) -> dict[str, int]:
+        """https://dev.vk.com/ru/method/wall.post"""
+        owner = call.number("owner_id", call.owner)
+        text, guid = call.text("message"), call.text("guid")
+        as_community = call.flag("from_group")
+        if call.number("publish_date", 0):
+            wrong("publish_date: the emulator publishes at once only")
+        self._communities.check_editor(owner, call.token.account, code=214)
+        videos = [self._attached(one) for one in words(call.text("attachments"))]
+        if not text and not videos:
+            wrong("message or attachments should be given")
+        for post in self._posts:
+            if guid and (post.owner, post.guid) == (owner, guid):
+                return {"post_id": post.id}
+        author = owner if as_community and owner < 0 else call.owner
+        return {"post_id": self.put(owner, author, text, videos, guid).id}
+
+    def get(self, call: Call) -> dict[str, Any]:
+        """https://dev.vk.com/ru/method/wall.get"""
+        owner = call.number("owner_id", call.owner)
+        count, offset = call.number("count", 20), call.number("offset", 0)
+        if not 0 <= count <= MOST_AT_ONCE or offset < 0:
+            wrong(f"count should be at most {MOST_AT_ONCE}")
+        posts = [post for post in self._posts if post.owner == owner][::-1]
+        return {"count": len(posts), "items": [self._item(post) for post in posts[offset:][:count]]}
+
+    def put(self, owner: int, author: int, text: str, videos: Iterable[Video], guid: str = "") -> Post:
+        """On each wall the posts are numbered from 1. A video that stands on a wall already is there once more."""
+        videos = list(videos)
+        with self._world.lock:
+            number = max((post.id for post in self._posts if post.owner == owner), default=0) + 1
+            post = Post(number, owner, author, text, int(time.time()), [video.key for video in videos], guid)
+            self._posts.put(f"{owner}_{number}", post)
+            for video in videos:
+                if "post" in video.facts:
+                    self._repeat(video, post)
+                else:
+                    video.facts["post"] = f"{owner}_{number}"
+                    self._world.keep(video)
+        return post
+
+    def forget(self, video: Video) -> None:
+        """A video that is deleted leaves its posts without it; those that held nothing else go."""
+        for post in self._posts:
+            if video.key in post.videos:
+                post.videos.remove(video.key)
+                if post.text or post.videos:
+                    self._posts.put(f"{post.owner}_{post.id}", post)
+                else:
+                    self._posts.drop(f"{post.owner}_{post.id}")
+        for other in self._world.videos:
+            if other.facts.get("repeats") == video.key:
+                self._world.discard(other)
+
+    def _repeat(self, video: Video, post: Post) -> None:
+        place = f"wall{post.owner}_{post.id}"
+        self._world.repeat(
+            video,
+            account=str(post.owner),
+            id=place,
+            title=first_line(post.text) or video.title,
+            text=post.text,
+            url=f"/vk/{place}",
+            facts={"repeats": video.key},
+        )
+
+    def _attached(self, name: str) -> Video:
+        parsed = re.fullmatch(r"video(-?\d+_\d+)(?:_\w+)?", name)
+        if parsed is None:
+            wrong("attachments: the emulator knows only video<owner_id>_<video_id>")
+        video = self._world.videos.get(f"vk-{parsed[1]}")
+        if video is None or not video.published:
+            wrong(f"attachments: there is no {name}")
+        return video
+
+    def _item(self, post: Post) -> dict[str, Any]:
+        videos = (self._world.videos.get(key) for key in post.videos)
+        return {
+            "id": post.id,
+            "owner_id": post.owner,
+            "from_id": post.author,
+            "date": post.date,
+            "text": post.text,
+            "post_type": "post",
+            "attachments": [
+                {
+                    "type": "video",
+                    "video": {"id": int(video.id), "owner_id": int(video.account), "title": video.title},
+                }
+                for video in videos
+                if video is not None
+            ],
+        }
+
+
+def first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()

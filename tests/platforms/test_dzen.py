@@ -1,0 +1,85 @@
+"""Дзен: the contract on the assumed partner API, and the assisted way."""
+
+import pytest
+
+from app.extensions import db
+from app.models import Status
+from app.platforms.base import Account, Token
+from app.services import connections, publications
+from app.services.errors import Problem
+from app.services.publications import Choice
+from tests.platforms.contract import Contract
+from tests.publishing.conftest import row, settle
+
+DRAFTS = r"POST /dzen/publisher/videos/drafts$"
+UPLOAD = r"PUT /dzen/"
+PUBLISH = r"POST /dzen/publisher/videos/[\w-]+/publish$"
+LOOK = r"GET /dzen/publisher/videos/[\w-]+$"
+
+
+def connect(user, sandbox, token: str = "dzen-token"):
+    sandbox.control("tokens", platform="dzen", token=token, account="1", scopes=["zen:write", "zen:read"])
+    return connections.save(user, "dzen", [Account("1", "Анна")], Token(token))
+
+
+class TestPartnerApi(Contract):
+    platform = "dzen"
+    calls = (DRAFTS, UPLOAD, PUBLISH, LOOK)
+    upload = UPLOAD
+    commit = PUBLISH
+    findable = True
+    refusals = {"status:403": "dzen_forbidden", "status:413": "too_large"}
+
+    @pytest.fixture(autouse=True)
+    def world_of_dzen(self, sandbox):
+        self.sandbox = sandbox
+
+    @pytest.fixture(scope="class")
+    def vertical_file(self, tmp_path_factory):
+        from tests import clips
+
+        return clips.write(tmp_path_factory.mktemp("dzen") / "vertical.mp4", seconds=6)
+
+    @pytest.fixture(scope="class")
+    def heavy_file(self, tmp_path_factory):
+        from tests import clips
+
+        return clips.write_big(tmp_path_factory.mktemp("dzen") / "heavy.mp4", 40 << 20, seconds=6)
+
+    def connect(self, user):
+        return connect(user, self.sandbox)
+
+    def test_a_rejected_clip_is_told(self, publication):
+        self.sandbox.control("options", moderation=True)
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "dzen_rejected")
+
+
+class TestAssisted:
+    @pytest.fixture
+    def environment(self, environment):
+        return {**environment, "DZEN_API_URL": ""}
+
+    @pytest.fixture
+    def waiting(self, app, user, ready_clip, sandbox, tmp_path):
+        from tests import clips
+
+        self.owner = user()
+        connection = connect(self.owner, sandbox)
+        clip = ready_clip(self.owner, source=clips.write(tmp_path / "six.mp4", seconds=6))
+        [one] = publications.publish(self.owner, clip.id, [Choice(connection.id, "Закат", "Волга")])
+        return settle(one.id)
+
+    def test_it_waits_for_its_user_with_everything_at_hand(self, waiting):
+        assert waiting.status == Status.AWAITING_USER
+        assert waiting.ask["text"] == "Закат\n\nВолга"
+        assert waiting.ask["link"].startswith("https://dzen.ru/")
+
+    def test_the_link_makes_it_published(self, waiting):
+        publications.confirm(self.owner, waiting.id, "https://dzen.ru/shorts/abc")
+        db.session.rollback()
+        assert (row(waiting.id).status, row(waiting.id).url) == (Status.PUBLISHED, "https://dzen.ru/shorts/abc")
+
+    def test_a_link_is_a_link(self, waiting):
+        with pytest.raises(Problem):
+            publications.confirm(self.owner, waiting.id, "готово")

@@ -1,0 +1,84 @@
+"""Rutube: the contract, and what is peculiar to it: it fetches the file."""
+
+import pytest
+import requests
+
+from app import platforms
+from app.models import Status
+from app.publishing import links, preflight
+from app.services import connections
+from app.services.errors import Problem
+from tests.platforms.contract import Contract
+from tests.publishing.conftest import look, row, settle
+
+VIDEO = r"/rutube/api/video/\w{8,}/$"
+
+
+class TestRutube(Contract):
+    platform = "rutube"
+    calls = (
+        r"GET /rutube/api/video/person/",
+        r"POST /rutube/api/video/$",
+        rf"GET {VIDEO}",
+        rf"PATCH {VIDEO}",
+    )
+    upload = None
+    commit = rf"PATCH {VIDEO}"
+    findable = True
+    refusals = {"status:400": "refused"}
+
+    @pytest.fixture(autouse=True)
+    def reachable(self, public):
+        """Rutube comes to our public address."""
+
+    def connect(self, user):
+        return connections.connect(user, "rutube", {"token": "rutube-demo-token"})
+
+    def test_every_answer_may_be_lost(self, publication, call):
+        """Also that of the creation: the marker finds the hidden video, a second one is not made."""
+        super().test_every_answer_may_be_lost(publication, call)
+        created = [
+            one for one in self.sandbox.requests if (one["method"], one["path"]) == ("POST", "/rutube/api/video/")
+        ]
+        assert len(created) == 1
+
+    def test_nothing_shows_before_it_is_revealed(self, publication):
+        self.sandbox.trouble({"match": self.commit, "do": "status:502", "nth": 1, "times": 9})
+        settle(publication())
+        assert self.posts() == []
+
+    def test_in_moderation_counts_as_accepted(self, publication):
+        self.sandbox.control("options", moderation=True)
+        assert settle(publication()).status == Status.PUBLISHED
+
+    def test_our_link_is_for_one_file_and_ends_with_the_publication(self, publication, public):
+        publication_id = publication()
+        link = links.signed_link(row(publication_id))
+        head = requests.head(link, timeout=5)
+        assert (head.status_code, int(head.headers["Content-Length"])) == (200, self.clip.size)
+        part = requests.get(link, headers={"Range": "bytes=0-9"}, timeout=5)
+        assert (part.status_code, len(part.content)) == (206, 10)
+        assert requests.get(link.replace("/fetch/", "/fetch/x"), timeout=5).status_code == 404
+        settle(publication_id)
+        assert requests.get(link, timeout=5).status_code == 404
+
+    def test_the_worker_is_free_while_rutube_processes(self, publication):
+        self.sandbox.control("options", processing_seconds=2)
+        publication_id = publication()
+        look(publication_id)
+        assert row(publication_id).lease_until is None
+
+
+def test_an_address_that_rutube_cannot_reach_is_told_before_sending(app, user, ready_clip):
+    adapter = platforms.adapter("rutube", {**app.config, "PUBLIC_URL": "http://10.0.0.5", "LOCAL_HOSTS": ()})
+    assert "Публичный адрес не настроен" in preflight.problems(adapter, ready_clip(user()))[0]
+
+
+@pytest.mark.parametrize("token", ["чужой", "somebody-elses-token"])
+def test_a_wrong_token(app, user, sandbox, token):
+    with pytest.raises(Problem, match="не принял токен"):
+        connections.connect(user(), "rutube", {"token": token})
+
+
+def test_the_channels_name_is_shown(app, user, sandbox):
+    assert connections.connect(user(), "rutube", {"token": "rutube-demo-token"}).account_name

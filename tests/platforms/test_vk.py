@@ -1,0 +1,134 @@
+"""VK: the contract by both routes, and what is peculiar to it."""
+
+import pytest
+
+from app.models import ConnectionStatus, PlatformConnection, Status
+from app.platforms.base import Account, Token
+from app.services import connections
+from app.services.errors import Problem
+from tests.platforms.contract import Contract
+from tests.publishing.conftest import row, settle
+
+OWN_TOKEN = "vk1.a.vezde-demo"
+
+
+def call(method: str) -> str:
+    return rf"POST /vk-api/method/{method}$"
+
+
+UPLOAD = r"POST /vk-api/upload"
+
+
+class VKContract(Contract):
+    platform = "vk"
+    upload = UPLOAD
+    refusals = {
+        "error:15": "vk_rights",
+        "error:1051": "vk_rights",
+        "error:204": "vk_rights",
+        "error:14": "vk_user_wanted",
+        "error:17": "vk_user_wanted",
+        "error:100": "refused",
+        "error:222": "refused",
+    }
+    rate_limit = {"do": "error:6", "retry_after": 1}
+    bad_token = {"do": "error:5"}
+
+    def connect(self, user) -> PlatformConnection:
+        connection = connections.connect(user, "vk", {"token": OWN_TOKEN})
+        return connections.choose(user, connection.id, "1")
+
+
+class TestClipsRoute(VKContract):
+    calls = (
+        call("shortVideo.create"),
+        UPLOAD,
+        call("shortVideo.encodeProgress"),
+        call("shortVideo.edit"),
+        call("shortVideo.publish"),
+        call("video.get"),
+    )
+    commit = call("shortVideo.publish")
+    findable = True
+
+    def test_nothing_is_left_behind_by_a_cancel(self, publication, heavy_file):
+        self.test_cancelled_in_the_upload(publication, heavy_file)
+        assert self.sandbox.drafts == []
+
+
+class TestVideoRoute(VKContract):
+    calls = (call("shortVideo.create"), call("video.save"), UPLOAD, call("wall.post"), call("video.get"))
+    commit = call("wall.post")
+    findable = True
+
+    @pytest.fixture(autouse=True)
+    def without_clips(self, sandbox):
+        sandbox.control("options", vk_clips_route=False)
+
+    def test_the_post_is_on_the_wall_once(self, publication):
+        self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["platform"] == "vk"
+
+
+def test_own_token_offers_the_page_and_the_communities_one_may_post_to(app, user, sandbox):
+    owner = user()
+    connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    assert connection.status == ConnectionStatus.CHOOSING
+    ids = [choice["id"] for choice in connection.choices]
+    assert ids[0] == "1"
+    assert all(one.startswith("-") for one in ids[1:]) and len(ids) >= 2
+    chosen = connections.choose(owner, connection.id, ids[1])
+    assert (chosen.status, chosen.account_id) == (ConnectionStatus.ACTIVE, ids[1])
+    assert chosen.facts["group_id"] == -int(ids[1])
+
+
+def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
+    from app.services import publications
+    from app.services.publications import Choice
+
+    owner = user()
+    connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    group = connection.choices[1]["id"]
+    connections.choose(owner, connection.id, group)
+    clip = ready_clip(owner)
+    [one] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+    assert settle(one.id).status == Status.PUBLISHED, row(one.id).detail
+    assert [post["account"] for post in sandbox.posts] == [group]
+
+
+@pytest.mark.parametrize(("token", "says"), [("нет", "не похоже"), ("vk1.a.somebody-else", "не принял токен")])
+def test_refusals_of_an_own_token(app, user, sandbox, token, says):
+    with pytest.raises(Problem, match=says) as problem:
+        connections.connect(user(), "vk", {"token": token})
+    assert problem.value.field == "token"
+
+
+def test_an_expired_token_is_refreshed_once_and_the_new_pair_is_kept(app, user, ready_clip, sandbox):
+    """VK rotates refresh tokens: the old one is dead as soon as it was used."""
+    from app.services import publications
+    from app.services.publications import Choice
+
+    owner = user()
+    sandbox.control(
+        "tokens",
+        platform="vk",
+        token="vk1.a.short-lived",
+        account="1",
+        scopes=["video", "wall"],
+        refresh_token="refresh-1",
+        device_id="device-1",
+        expires_in=3600,
+    )
+    account = Account("1", "Анна", facts={"owner_id": 1})
+    token = Token("vk1.a.short-lived", "refresh-1", None, {"device_id": "device-1"})
+    connection = connections.save(owner, "vk", [account], token)
+    sealed = connection.sealed_token
+    sandbox.control("expire", platform="vk", token="vk1.a.short-lived")
+    clip = ready_clip(owner)
+    [one] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+    assert settle(one.id).status == Status.PUBLISHED, (row(one.id).reason, row(one.id).detail)
+    assert row(one.id).connection.sealed_token != sealed
+    refreshes = [call for call in sandbox.requests if call["path"].startswith("/vk-id/oauth2/auth")]
+    assert len(refreshes) == 1

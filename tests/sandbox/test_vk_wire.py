@@ -1,0 +1,484 @@
+"""VK's methods and upload servers on the wire: the clips route, every refusal, every option."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox.testing import Sandbox
+from tests.sandbox.conftest import sha256
+
+TOKEN = "vk1.a.vezde-demo"
+COMMUNITY = "vk1.a.community"
+
+
+class Wire:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._url = f"{sandbox.url}/vk-api/method"
+
+    def raw(self, method: str, token: str = TOKEN, **params: Any) -> dict[str, Any]:
+        fields = {"access_token": token, "v": "5.199"} | params
+        answer = requests.post(f"{self._url}/{method}", fields, timeout=10)
+        assert answer.status_code == 200
+        return answer.json()
+
+    def __call__(self, method: str, **params: Any) -> Any:
+        said = self.raw(method, **params)
+        assert "response" in said, said
+        return said["response"]
+
+    def refused(self, method: str, **params: Any) -> int:
+        said = self.raw(method, **params)
+        assert "error" in said, said
+        return said["error"]["error_code"]
+
+    def clip(self, data: bytes, text: str = "Закат\nНад Волгой", **params: Any) -> dict[str, Any]:
+        """Begun and uploaded, with the answers of both in one."""
+        begun = self("shortVideo.create", file_size=len(data), description=text, wallpost=0, **params)
+        return begun | upload(begun["upload_url"], "file", data)
+
+    def publish(self, clip: dict[str, Any], **params: Any) -> dict[str, Any]:
+        return self(
+            "shortVideo.publish", **ids(clip), **{"license_agree": 1, "publish_date": 0, "wallpost": 1} | params
+        )
+
+
+@pytest.fixture
+def vk(sandbox) -> Wire:
+    sandbox.control("options", processing_seconds=0)
+    return Wire(sandbox)
+
+
+def ids(video: dict[str, Any]) -> dict[str, int]:
+    return {"owner_id": video["owner_id"], "video_id": video["video_id"]}
+
+
+def upload(url: str, field: str, data: bytes) -> dict[str, Any]:
+    answer = requests.post(url, files={field: ("clip.mp4", data, "video/mp4")}, timeout=20)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def named(video: dict[str, Any]) -> str:
+    return f"{video['owner_id']}_{video['video_id']}"
+
+
+# The clips route
+
+
+def test_a_clip_is_published(vk, sandbox, clip):
+    begun = vk.clip(clip)
+    assert (begun["owner_id"], begun["size"]) == (1, len(clip))
+    [draft] = sandbox.drafts
+    assert (draft["id"], draft["offset"], draft["sha256"]) == (str(begun["video_id"]), len(clip), sha256(clip))
+    assert vk("shortVideo.encodeProgress", **ids(begun), hash=begun["video_hash"]) == {
+        "percents": 100,
+        "is_ready": True,
+    }
+    assert sandbox.posts == []
+    assert vk("video.get", videos=named(begun)) == {"count": 0, "items": []}
+
+    assert vk("shortVideo.edit", **ids(begun), description="Рассвет", privacy_view="all") == 1
+    said = vk.publish(begun)["video"]
+    url = f"{sandbox.url}/vk/clip{named(begun)}"
+    assert said == {"id": begun["video_id"], "owner_id": 1, "title": "Рассвет", "direct_url": url}
+    assert [(post["sha256"], post["title"], post["url"]) for post in sandbox.posts] == [(sha256(clip), "Рассвет", url)]
+    assert sandbox.drafts == []
+    [item] = vk("video.get", videos=named(begun))["items"]
+    assert (item["type"], "processing" in item) == ("short_video", False)
+    [post] = vk("wall.get", owner_id=1)["items"]
+    assert (post["text"], post["attachments"][0]["video"]["id"]) == ("Рассвет", begun["video_id"])
+
+
+def test_a_clip_may_stay_off_the_wall(vk, sandbox, clip):
+    begun = vk.clip(clip)
+    vk.publish(begun, wallpost=0)
+    assert vk("wall.get", owner_id=1)["count"] == 0
+    vk("wall.post", attachments=f"video{named(begun)}")
+    assert len(sandbox.posts) == 1
+
+
+def test_a_clip_goes_to_a_community(vk, sandbox, clip):
+    begun = vk.clip(clip, group_id=101)
+    assert begun["owner_id"] == -101
+    vk.publish(begun)
+    assert [post["account"] for post in sandbox.posts] == ["-101"]
+    page = requests.get(f"{sandbox.url}/vk/club101", timeout=10).text
+    assert "Везде — демо" in page
+    assert "Закат" in page
+    assert vk.refused("shortVideo.create", file_size=5, group_id=102) == 204
+    assert vk.refused("shortVideo.create", file_size=5, group_id=-101) == 100
+    assert vk.refused("shortVideo.create", file_size=5, group_id=999) == 100
+
+
+def test_a_clip_has_to_be_encoded_first(vk, sandbox, clip):
+    sandbox.control("options", processing_seconds=0.6)
+    begun = vk("shortVideo.create", file_size=len(clip))
+    assert vk.refused("shortVideo.publish", **ids(begun), license_agree=1) == 3001
+    begun |= upload(begun["upload_url"], "file", clip)
+    assert vk.refused("shortVideo.publish", **ids(begun), license_agree=1) == 3001
+    progress = vk("shortVideo.encodeProgress", **ids(begun), hash=begun["video_hash"])
+    assert (progress["percents"] < 100, progress["is_ready"]) == (True, False)
+    time.sleep(0.7)
+    assert vk("shortVideo.encodeProgress", **ids(begun), hash=begun["video_hash"])["is_ready"] is True
+    vk.publish(begun)
+
+
+def test_the_clips_route_can_be_unknown(vk, sandbox):
+    sandbox.control("options", vk_clips_route=False)
+    for method in ("create", "encodeProgress", "edit", "publish"):
+        assert vk.refused(f"shortVideo.{method}", file_size=5) == 3
+    assert vk("video.save", name="Закат")["upload_url"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("create", {}),
+        ("create", {"file_size": 0}),
+        ("create", {"file_size": 2_000_000_001}),
+        ("create", {"file_size": 5, "description": "x" * 5001}),
+        ("encodeProgress", {"hash": "wrong"}),
+        ("encodeProgress", {}),
+        ("edit", {"privacy_view": "only_me"}),
+        ("publish", {}),
+        ("publish", {"license_agree": 1, "publish_date": 1999999999}),
+        ("publish", {"license_agree": "yes"}),
+    ],
+)
+def test_wrong_parameters_of_clips_are_refused(vk, method, params):
+    begun = {} if method == "create" else ids(vk.clip(b"clip"))
+    assert vk.refused(f"shortVideo.{method}", **begun, **params) == 100
+
+
+def test_a_clip_is_published_once(vk, sandbox):
+    begun = vk.clip(b"clip")
+    vk.publish(begun)
+    assert vk.refused("shortVideo.publish", **ids(begun), license_agree=1, wallpost=1) == 100
+    assert len(sandbox.posts) == 1
+
+
+def test_clips_of_others_are_out_of_reach(vk, sandbox):
+    sandbox.control("tokens", platform="vk", token="vk1.a.other", account=2, scopes="video wall")
+    begun = vk.clip(b"clip")
+    for method in ("shortVideo.publish", "shortVideo.edit", "video.delete"):
+        assert vk.refused(method, **ids(begun), token="vk1.a.other", license_agree=1) == 204
+
+
+# Uploads
+
+
+@pytest.mark.parametrize(("route", "field"), [("clip", "video_file"), ("video", "file")])
+def test_each_route_has_its_own_field(vk, sandbox, route, field):
+    begun = vk("shortVideo.create", file_size=4) if route == "clip" else vk("video.save", name="x")
+    said = upload(begun["upload_url"], field, b"clip")
+    assert set(said) == {"error", "error_code", "error_descr"}
+    assert sandbox.posts == []
+    right = {"clip": "file", "video": "video_file"}[route]
+    assert upload(begun["upload_url"], right, b"clip")["size"] == 4
+
+
+def test_an_upload_needs_its_url_and_its_bytes(vk, sandbox):
+    begun = vk("shortVideo.create", file_size=4)
+    url = begun["upload_url"]
+    for wrong in (url[:-1], url.partition("?")[0], re.sub(r"\d+\?", "1?", url), url.replace("/clip/", "/video/")):
+        assert upload(wrong, "file", b"clip")["error_code"] == 22
+    assert upload(url, "file", b"")["error_code"] == 22
+    assert upload(url, "file", b"too long")["error_code"] == 22
+    answer = requests.post(url, b"clip", headers={"Content-Type": "video/mp4"}, timeout=10)
+    assert answer.json()["error_code"] == 22
+    assert upload(url, "file", b"clip")["size"] == 4
+    assert upload(url, "file", b"clip")["error_code"] == 22
+    assert requests.get(url, timeout=10).json()["error_code"] == 22
+
+
+def test_an_upload_that_was_cut_is_a_draft_and_can_be_repeated(vk, sandbox):
+    data = bytes(range(256)) * 4000
+    begun = vk("shortVideo.create", file_size=len(data), description="Закат")
+    sandbox.trouble({"match": "POST /vk-api/upload/clip/", "do": "cut_request:50", "times": 1})
+    with pytest.raises(requests.ConnectionError):
+        upload(begun["upload_url"], "file", data)
+    [draft] = sandbox.drafts
+    assert draft["offset"] == pytest.approx(len(data) / 2, abs=2000)
+    assert draft["sha256"] == sha256(data[: draft["offset"]])
+    assert vk.refused("shortVideo.publish", **ids(begun), license_agree=1) == 3001
+    upload(begun["upload_url"], "file", data)
+    vk.publish(begun)
+    assert sandbox.posts[0]["sha256"] == sha256(data)
+
+
+def test_a_size_limit_can_be_set(vk, sandbox):
+    sandbox.control("options", vk_max_mb=0.1)
+    assert vk.refused("shortVideo.create", file_size=100_001) == 100
+    begun = vk("video.save", name="x")
+    assert upload(begun["upload_url"], "video_file", bytes(100_001))["error"] == "ERR_UPLOAD_TOO_LARGE"
+    assert upload(begun["upload_url"], "video_file", bytes(100_000))["size"] == 100_000
+
+
+def test_a_lost_answer_leaves_the_video_there(vk, sandbox):
+    begun = vk("video.save", name="Закат")
+    assert vk("video.get", videos=named(begun))["count"] == 0
+    sandbox.trouble({"match": "/vk-api/upload/", "do": "lose_answer"})
+    with pytest.raises(requests.ConnectionError):
+        upload(begun["upload_url"], "video_file", b"clip")
+    assert vk("video.get", videos=named(begun))["count"] == 1
+
+
+# Videos and walls
+
+
+def test_a_video_stands_there_as_soon_as_it_is_uploaded(vk, sandbox, clip):
+    sandbox.control("options", processing_seconds=0.3)
+    begun = vk("video.save", name="Закат", description="Над Волгой", wallpost=0)
+    assert set(begun) == {"access_key", "owner_id", "video_id", "upload_url", "title", "description"}
+    said = upload(begun["upload_url"], "video_file", clip)
+    assert set(said) == {"video_hash", "size", "direct_link", "owner_id", "video_id"}
+    assert [post["url"] for post in sandbox.posts] == [said["direct_link"]]
+    page = requests.get(said["direct_link"], timeout=10).text
+    source = re.search(r'<video[^>]* src="([^"]+)"', page)[1]
+    part = requests.get(sandbox.url + source, headers={"Range": "bytes=10-19"}, timeout=10)
+    assert (part.status_code, part.content) == (206, clip[10:20])
+    assert requests.get(sandbox.url + source, timeout=10).content == clip
+    assert vk("video.get", videos=f"{named(begun)}_{begun['access_key']}")["items"][0]["converting"] == 1
+    time.sleep(0.4)
+    assert "converting" not in vk("video.get", videos=named(begun))["items"][0]
+
+
+def test_videos_are_numbered_for_each_owner(vk, sandbox):
+    first, second = vk("video.save", name="1"), vk("video.save", name="2")
+    vk("video.delete", **ids(second))
+    third, of_community = vk("video.save", name="3"), vk("video.save", name="1", group_id=101)
+    numbers = [video["video_id"] for video in (first, second, third, of_community)]
+    assert numbers == [456239017, 456239018, 456239019, 456239017]
+    assert len(sandbox.drafts) == 3
+
+
+def test_video_get_shows_counts_of_many(vk, sandbox):
+    clips = [vk.clip(b"clip", text=f"{number}") for number in range(3)]
+    for one in clips:
+        vk.publish(one, wallpost=0)
+    number = clips[0]["video_id"]
+    sandbox.control("stats", platform="vk", id=number, views=1200, likes=30, shares=4)
+    shown = vk("video.get", videos=",".join(["5_5", *map(named, clips)]))
+    assert shown["count"] == 3
+    item = shown["items"][0]
+    assert (item["views"], item["likes"]["count"], item["reposts"]["count"], item["comments"]) == (1200, 30, 4, 0)
+    listed = vk("video.get", owner_id=1, count=2)
+    assert [item["id"] for item in listed["items"]] == [number + 2, number + 1]
+    assert vk.refused("video.get", videos="clip1_1") == 100
+    assert vk.refused("video.get", count=201) == 100
+
+
+def test_a_deleted_video_is_gone(vk, sandbox):
+    begun = vk.clip(b"clip")
+    vk.publish(begun)
+    vk("wall.post", message="Ещё раз", attachments=f"video{named(begun)}")
+    assert len(sandbox.posts) == 2
+    assert vk("video.delete", **ids(begun)) == 1
+    assert sandbox.posts == sandbox.drafts == []
+    assert vk("video.get", videos=named(begun))["count"] == 0
+    assert all(post["attachments"] == [] for post in vk("wall.get")["items"])
+    assert vk.refused("video.delete", **ids(begun)) == 204
+
+
+def test_a_second_post_on_a_wall_is_a_second_post(vk, sandbox, clip):
+    begun = vk.clip(clip)
+    vk.publish(begun)
+    vk("wall.post", message="Ещё раз", attachments=f"video{named(begun)}", guid="a")
+    vk("wall.post", message="Ещё раз", attachments=f"video{named(begun)}", guid="a")
+    first, second = sandbox.posts
+    assert (first["sha256"], second["sha256"]) == (sha256(clip), sha256(clip))
+    assert (second["id"], second["title"]) == ("wall1_2", "Ещё раз")
+    for place in ("wall1_1", "wall1_2", f"clip{named(begun)}"):
+        assert "<video" in requests.get(f"{sandbox.url}/vk/{place}", timeout=10).text
+    assert requests.get(f"{sandbox.url}/vk/wall1_3", timeout=10).status_code == 404
+    assert requests.get(f"{sandbox.url}/vk/anything", timeout=10).status_code == 404
+
+
+def test_a_draft_has_no_page(vk, sandbox):
+    begun = vk.clip(b"clip")
+    assert requests.get(f"{sandbox.url}/vk/clip{named(begun)}", timeout=10).status_code == 404
+    assert vk.refused("wall.post", attachments=f"video{named(begun)}") == 100
+
+
+def test_walls_are_posted_to(vk, sandbox):
+    assert vk("wall.post", message="Привет") == {"post_id": 1}
+    assert vk("wall.post", owner_id=-101, from_group=1, message="Привет", guid="x") == {"post_id": 1}
+    assert vk("wall.post", owner_id=-101, from_group=1, message="Привет", guid="x") == {"post_id": 1}
+    assert [post["from_id"] for post in vk("wall.get", owner_id=-101)["items"]] == [-101]
+    assert sandbox.posts == []
+    assert vk.refused("wall.post", attachments="photo1_1") == 100
+    assert vk.refused("wall.post", message="x", publish_date=1999999999) == 100
+    assert vk.refused("wall.post", owner_id=2, message="x") == 214
+    assert vk.refused("wall.get", count=101) == 100
+
+
+# Who may call what
+
+
+def test_a_user_is_shown(vk, sandbox):
+    [user] = vk("users.get", fields="photo_100,sex")
+    assert (user["id"], user["first_name"], user["last_name"]) == (1, "Вера", "Демидова")
+    assert requests.get(user["photo_100"], timeout=10).ok
+    assert [user["id"] for user in vk("users.get", user_ids="2,404")] == [2]
+
+
+def test_communities_are_listed(vk, sandbox):
+    shown = vk("groups.get", filter="editor", extended=1, fields="photo_100")
+    assert [(one["id"], one["name"], one["is_admin"]) for one in shown["items"]] == [(101, "Везде — демо", 1)]
+    assert requests.get(shown["items"][0]["photo_100"], timeout=10).ok
+    assert vk("groups.get") == {"count": 2, "items": [101, 102]}
+    assert vk.refused("groups.get", filter="owner") == 100
+    assert vk.refused("groups.get", user_id=2) == 7
+    sandbox.control("rights", platform="vk", account=1, community=101, role="member")
+    assert vk("groups.get", filter="editor")["count"] == 0
+    assert vk.refused("video.save", group_id=101) == 204
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "code"),
+    [
+        ("wall groups", "video.save", 15),
+        ("wall groups", "video.get", 15),
+        ("wall groups", "shortVideo.create", 15),
+        ("video groups", "wall.post", 15),
+        ("video wall", "groups.get", 7),
+    ],
+)
+def test_each_right_is_needed(vk, sandbox, scopes, method, code):
+    sandbox.control("rights", platform="vk", token=TOKEN, scopes=scopes)
+    assert vk.refused(method, message="x", file_size=5) == code
+
+
+def test_a_token_type_may_not_publish(vk, sandbox):
+    sandbox.control("options", vk_may_publish=False)
+    for method in ("video.save", "shortVideo.create", "shortVideo.publish", "wall.post"):
+        assert vk.refused(method, message="x", file_size=5) == 1051
+    assert vk("users.get")
+
+
+def test_a_community_token_may_do_less(vk, sandbox):
+    sandbox.control("tokens", platform="vk", token=COMMUNITY, account=-101, scopes="wall,video")
+    assert vk("users.get", token=COMMUNITY) == []
+    assert vk.refused("video.save", token=COMMUNITY, name="x") == 27
+    assert vk.refused("groups.get", token=COMMUNITY) == 27
+    assert vk("wall.post", token=COMMUNITY, message="x") == {"post_id": 1}
+
+
+def test_three_requests_a_second_for_a_user_and_twenty_for_a_community(vk, sandbox):
+    sandbox.control("options", rate_limits=True)
+    sandbox.control("tokens", platform="vk", token=COMMUNITY, account=-101, scopes="wall")
+    for token, most in [(TOKEN, 3), (COMMUNITY, 20)]:
+        said = [vk.raw("users.get", token=token) for _ in range(most + 1)]
+        assert ["response" in one for one in said] == [True] * most + [False]
+        assert said[-1]["error"]["error_code"] == 6
+    sandbox.control("options", vk_rate_limits=False)
+    assert vk("users.get")
+
+
+def test_refusals_repeat_the_request_without_its_token(vk, sandbox):
+    said = vk.raw("video.delete", owner_id=1)
+    assert said == {
+        "error": {
+            "error_code": 100,
+            "error_msg": "One of the parameters specified was missing or invalid: video_id is undefined",
+            "request_params": [
+                {"key": "oauth", "value": "1"},
+                {"key": "method", "value": "video.delete"},
+                {"key": "v", "value": "5.199"},
+                {"key": "owner_id", "value": "1"},
+            ],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "words"),
+    [
+        ({"v": ""}, 8, "v (version) is required"),
+        ({"access_token": ""}, 5, "no access_token passed"),
+        ({"access_token": "vk1.a.wrong"}, 5, "invalid access_token"),
+    ],
+)
+def test_a_call_needs_a_version_and_a_token(vk, params, code, words):
+    error = vk.raw("users.get", **params)["error"]
+    assert error["error_code"] == code
+    assert words in error["error_msg"]
+
+
+def test_expired_and_revoked_tokens_are_refused(vk, sandbox):
+    sandbox.control("tokens", platform="vk", token="vk2.a.short", account=9, scopes="video", expires_in=0.2)
+    assert vk("users.get", token="vk2.a.short")[0]["first_name"] == "Пользователь"
+    time.sleep(0.3)
+    assert "expired" in vk.raw("users.get", token="vk2.a.short")["error"]["error_msg"]
+    sandbox.control("revoke", platform="vk", account=1)
+    assert vk.refused("users.get") == 5
+
+
+def test_parameters_may_stand_in_the_query(sandbox):
+    url = f"{sandbox.url}/vk-api/method/users.get?v=5.199&access_token={TOKEN}"
+    assert requests.get(url, timeout=10).json()["response"][0]["id"] == 1
+    bearer = requests.get(url.partition("&")[0], headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    assert bearer.json()["response"][0]["id"] == 1
+
+
+# Trouble
+
+
+@pytest.mark.parametrize(
+    ("do", "status", "code"), [("status:500", 500, 10), ("status:429", 429, 6), ("error:9", 200, 9)]
+)
+def test_trouble_speaks_vks_language(vk, sandbox, do, status, code):
+    sandbox.trouble({"match": "users.get", "do": do, "retry_after": 3})
+    answer = requests.post(f"{sandbox.url}/vk-api/method/users.get", timeout=10)
+    assert (answer.status_code, answer.json()["error"]["error_code"]) == (status, code)
+    assert answer.headers["Retry-After"] == "3"
+
+
+def test_trouble_at_the_upload_server_has_its_shape(vk, sandbox):
+    begun = vk("shortVideo.create", file_size=4)
+    sandbox.trouble({"match": "/vk-api/upload/", "do": "error:22", "times": 1})
+    assert upload(begun["upload_url"], "file", b"clip") == {
+        "error": "22",
+        "error_code": 22,
+        "error_descr": "Upload error",
+    }
+    sandbox.trouble({"match": "/vk-api/upload/", "do": "status:503", "times": 1})
+    answer = requests.post(begun["upload_url"], files={"file": b"clip"}, timeout=10)
+    assert (answer.status_code, set(answer.json())) == (503, {"error", "error_code", "error_descr"})
+
+
+def test_no_secret_is_logged(vk, sandbox):
+    vk.clip(b"clip")
+    paths = [one["path"] for one in sandbox.requests]
+    assert paths == ["/vk-api/method/shortVideo.create", "/vk-api/upload/clip/1_456239017"]
+
+
+@pytest.mark.parametrize(
+    ("what", "order"),
+    [
+        ("tokens", {"token": "x", "account": "durov"}),
+        ("rights", {"account": 1, "community": 999, "role": "member"}),
+        ("rights", {"account": 1, "community": 101, "role": "king"}),
+        ("rights", {"account": 1}),
+        ("expire", {"account": 404}),
+    ],
+)
+def test_orders_that_cannot_be_obeyed_say_why(sandbox, what, order):
+    with pytest.raises(ValueError, match='"error"'):
+        sandbox.control(what, platform="vk", **order)
+
+
+def test_everything_survives_a_kill(vk, world):
+    begun = vk.clip(b"clip")
+    vk.publish(begun)
+    vk("video.save", name="Черновик")
+    posts, drafts = world.posts, world.drafts
+    world.kill()
+    world.restart()
+    assert (world.posts, world.drafts) == (posts, drafts)
+    assert vk("video.get", videos=named(begun))["count"] == 1
+    assert vk("wall.get")["items"][0]["attachments"]
+    assert vk("video.save", name="Ещё")["video_id"] == begun["video_id"] + 2

@@ -1,0 +1,165 @@
+"""What holds for every page: who gets in, what browsers are told, what happens when something is wrong."""
+
+import re
+
+import pytest
+
+from app.extensions import csrf
+from app.services.errors import Problem
+
+PUBLIC = {"accounts.sign_in", "accounts.sign_up", "health.process", "static"}
+HTMX = {"HX-Request": "true"}
+
+
+def addresses(app):
+    """Every endpoint's path, with something in the place of its arguments."""
+    for rule in app.url_map.iter_rules():
+        values = {name: 1 if "<int:" + name in rule.rule else "x" for name in rule.arguments}
+        with app.test_request_context():
+            path = app.url_for(rule.endpoint, **values)
+        for method in rule.methods - {"OPTIONS", "HEAD"}:
+            yield rule.endpoint, method, path
+
+
+def test_everything_but_the_door_demands_a_user(app, client):
+    app.config["WTF_CSRF_ENABLED"] = False  # it would refuse first
+    open_to_all = set()
+    for endpoint, method, path in addresses(app):
+        answer = client.open(path, method=method)
+        to_sign_in = answer.status_code == 303 and answer.location.startswith("/sign-in")
+        if not to_sign_in and answer.status_code != 401:
+            open_to_all.add(endpoint)
+    assert open_to_all == PUBLIC
+
+
+def test_a_change_needs_the_form_token(app, user, sign_in):
+    browser = sign_in(user())
+    del browser.environ_base["HTTP_X_CSRFTOKEN"]
+    changes = [(method, path) for _, method, path in addresses(app) if method != "GET"]
+    assert len(changes) > 10
+    for method, path in changes:
+        answer = browser.open(path, method=method, headers={"Tus-Resumable": "1.0.0"})
+        assert answer.status_code in (400, 415), (method, path)
+    assert "Страница устарела" in browser.post("/sign-out").text
+    assert not csrf._exempt_views
+    assert not csrf._exempt_blueprints
+
+
+def test_the_sign_in_leads_back_to_where_one_wanted(client):
+    assert client.get("/settings/profile?x=1").location == "/sign-in?next=/settings/profile?x%3D1"
+    assert client.get("/").location == "/sign-in"
+
+
+def test_a_part_of_a_page_takes_the_whole_page_to_the_sign_in(client):
+    answer = client.get("/clips/changes", headers={**HTMX, "HX-Current-URL": "http://localhost/?page=2"})
+    assert answer.status_code == 204
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/"
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/", "/nowhere", "/static/nowhere.css"])
+def test_headers(client, path):
+    headers = client.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action 'self'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "HX-Request" in headers["Vary"]
+    assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_cookies(environment, secure):
+    from app import create_app
+    from app.extensions import db
+
+    app = create_app({**environment, "PUBLIC_URL": "https://vezde.example" if secure else "http://localhost"})
+    answer = app.test_client().get("/sign-in")
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("vezde_session=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert ("Secure" in cookie) is secure
+    assert ("Strict-Transport-Security" in answer.headers) is secure
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_pages_hold_no_script_and_no_style(user, sign_in, ready_clip, telegram):
+    one = user()
+    clip = ready_clip(one)
+    telegram(one)
+    browser = sign_in(one)
+    paths = ["/", "/plans", "/settings/profile", "/settings/password", "/settings/integrations", "/nowhere"]
+    paths += [f"/clips/{clip.id}/{what}" for what in ("publish", "edit", "delete", "play")]
+    for path in paths:
+        page = browser.get(path).text
+        assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|hx-on|javascript:", page), path
+
+
+def test_statics_are_kept_for_a_year_under_an_address_of_their_content(client):
+    page = client.get("/sign-in").text
+    path = re.search(r'"(/static/app\.css\?v=[0-9a-f]{10})"', page)[1]
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "max-age=31536000" in answer.headers["Cache-Control"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_pages_are_not_kept(client, user, sign_in):
+    assert sign_in(user()).get("/").headers["Cache-Control"] == "no-store"
+
+
+def test_what_does_not_exist(client, user, sign_in):
+    assert client.get("/nowhere").status_code == 404
+    answer = sign_in(user()).get("/clips/12345/edit")
+    assert answer.status_code == 404
+    assert "Такой страницы нет" in answer.text
+
+
+def test_a_part_of_a_page_tells_what_is_wrong_as_a_toast(user, sign_in):
+    answer = sign_in(user()).get("/clips/12345/edit", headers=HTMX)
+    assert answer.status_code == 404
+    assert answer.headers["HX-Trigger"].isascii()
+    assert answer.get_data() == b""
+    assert answer.headers["HX-Reswap"] == "none"
+
+
+def test_a_bug_gets_a_code_that_stands_in_the_log(app, user, sign_in, caplog):
+    from app.web.access import public
+
+    @public
+    def broken():
+        raise RuntimeError("secret details")
+
+    app.view_functions["health.process"] = broken
+    answer = sign_in(user()).get("/healthz")
+    assert answer.status_code == 500
+    assert "secret details" not in answer.text
+    code = re.search(r"код ([0-9a-f]{8})", answer.text)[1]
+    assert code in caplog.text
+    assert "secret details" in caplog.text
+
+
+def test_a_refusal_without_a_form_goes_back_to_the_page(app, user, sign_in):
+    def refuses():
+        raise Problem("Так нельзя.")
+
+    app.view_functions["plans.page"] = refuses
+    browser = sign_in(user())
+    answer = browser.get("/plans", headers={"Referer": "http://localhost/settings/profile"})
+    assert (answer.status_code, answer.location) == (303, "/settings/profile")
+    assert "Так нельзя." in browser.get("/settings/profile").text
+    assert browser.get("/plans", headers=HTMX).status_code == 422
+
+
+def test_a_large_form_is_refused(user, sign_in):
+    answer = sign_in(user()).post("/settings/profile", data={"name": "x" * (2 << 20)})
+    assert answer.status_code == 413
+
+
+def test_health(client):
+    assert client.get("/healthz").text == "ok"

@@ -1,0 +1,25 @@
+from app.services import accounts
+
+
+def test_the_four_plans_and_mine(user, sign_in):
+    page = sign_in(user(plan="start")).get("/plans").text
+    for title in ("Free", "Start", "Pro", "Business"):
+        assert f">{title}</h2>" in page
+    assert page.count("Ваш тариф") == 1
+    assert "напишите администратору" in page
+    assert "Выбрать" not in page
+
+
+def test_outside_the_demo_nobody_changes_a_plan_by_hand(user, sign_in):
+    anna = user(plan="free", email="anna@example.org")
+    assert sign_in(anna).post("/plans/business").status_code == 403
+    assert accounts.by_email("anna@example.org").plan_key == "free"
+
+
+def test_in_the_demo_a_button_does(app, user, sign_in):
+    app.config["DEMO"] = True
+    browser = sign_in(user(plan="free", email="anna@example.org"))
+    assert browser.get("/plans").text.count("Выбрать</button>") == 3
+    assert browser.post("/plans/pro").location == "/plans"
+    assert "Теперь у вас тариф Pro." in browser.get("/plans").text
+    assert browser.post("/plans/gold", headers={"HX-Request": "true"}).status_code == 422

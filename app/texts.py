@@ -89,8 +89,9 @@ def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
 
 def reason(key: str, params: Mapping[str, str] | None = None) -> tuple[str, str]:
     """What is wrong and what to do, as two sentences."""
+    known = _Blank(params or {})
     what, advice = REASONS[key]
-    return what, advice.format_map(_Blank(params or {}))
+    return what.format_map(known), advice.format_map(known)
 
 
 def sentence(key: str, params: Mapping[str, str] | None = None) -> str:

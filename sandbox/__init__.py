@@ -15,12 +15,13 @@ from sandbox.emulator import OPTIONS, Emulator
 from sandbox.gate import Gate
 from sandbox.orders import BadOrder, refused
 from sandbox.people import People
+from sandbox.rutube import Rutube
 from sandbox.telegram import Telegram
 from sandbox.trouble import Troubles
 from sandbox.vk import Vk
 from sandbox.world import Gone, World
 
-EMULATORS = (Vk, Telegram)
+EMULATORS = (Vk, Rutube, Telegram)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

@@ -56,6 +56,14 @@ class Emulator:
         """Where a clip stands, for people."""
         return video.account
 
+    def state(self, draft: Video) -> str:
+        """What became of a draft, for people."""
+        if draft.sha256 is None:
+            return "загружается" if draft.bytes else "ждёт файл"
+        if draft.ready_at is None:
+            return "загрузка остановилась"
+        return "загружен, но не показан" if draft.ready else "обрабатывается"
+
     def redact(self, path: str) -> str:
         """The path without secrets."""
         return path

@@ -33,6 +33,7 @@ class People:
         blueprint.app_template_filter("size")(_size)
         blueprint.app_template_filter("platform")(lambda video: self._emulators[video.platform].name)
         blueprint.app_template_filter("place")(lambda video: self._emulators[video.platform].place(video))
+        blueprint.app_template_filter("state")(lambda video: self._emulators[video.platform].state(video))
         return blueprint
 
     def _index(self) -> str:

@@ -276,7 +276,7 @@ class Receiver:
         self._hash.update(block)
         self._file.write(block)
         with self._world.lock:
-            if self._video.file != self._name:
+            if self._video.file != self._name or self._world.videos.get(self._video.key) is not self._video:
                 raise Gone
             self._video.bytes += len(block)
 

@@ -2,8 +2,9 @@ import hmac
 
 from app.extensions import db
 from app.models.clip import Clip, ClipStatus, Upload
-from app.models.connection import ConnectionStatus, PlatformConnection
-from app.models.publication import LIVE, Publication, PublicationEvent, PublicationStep, Stage, Status
+from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.notice import Notice
+from app.models.publication import LIVE, Publication, PublicationEvent, PublicationStep, Stage, StatsSample, Status
 from app.models.user import User
 
 
@@ -21,11 +22,14 @@ __all__ = [
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
+    "Notice",
     "PlatformConnection",
     "Publication",
     "PublicationEvent",
     "PublicationStep",
+    "Revocation",
     "Stage",
+    "StatsSample",
     "Status",
     "Upload",
     "User",

@@ -42,3 +42,16 @@ class PlatformConnection(db.Model):
     def sealed_for(self) -> str:
         """What the vault binds this row's token to."""
         return f"connection:{self.id}"
+
+
+class Revocation(db.Model):
+    """The token of a connection that is gone, until its platform was told: at most a quarter of an hour."""
+
+    __tablename__ = "revocations"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    sealed_token: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_for: Mapped[str] = mapped_column(String(64))
+    wake_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)

@@ -37,6 +37,12 @@ class Stage(StrEnum):
 LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONFIRMED)
 _LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
+_STATS_SQL = text("stats_due_at IS NOT NULL")
+
+
+def _search_text(context) -> str:
+    given = context.get_current_parameters()
+    return f"{given['title']} {given['account_name']}".casefold()
 
 
 class Publication(db.Model):
@@ -85,6 +91,15 @@ class Publication(db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Title and account in lower case: SQLite's own lower() does not know Cyrillic.
+    search_text: Mapped[str] = mapped_column(Text, default=_search_text)
+
+    # The newest counts; None where the platform gives no such number. Their history: StatsSample.
+    views: Mapped[int | None] = mapped_column(Id)
+    likes: Mapped[int | None] = mapped_column(Id)
+    shares: Mapped[int | None] = mapped_column(Id)
+    stats_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    stats_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     clip: Mapped[Clip | None] = relationship()
     connection: Mapped[PlatformConnection | None] = relationship()
@@ -100,6 +115,7 @@ class Publication(db.Model):
             postgresql_where=_LIVE_SQL,
         ),
         Index("ix_publications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
+        Index("ix_publications_stats_due", "stats_due_at", sqlite_where=_STATS_SQL, postgresql_where=_STATS_SQL),
         Index("ix_publications_user_newest", "user_id", "id"),
         Index("ix_publications_clip", "clip_id"),
         Index("ix_publications_connection", "connection_id"),
@@ -132,3 +148,18 @@ class PublicationEvent(db.Model):
     status: Mapped[str] = mapped_column(String(16))  # the status after it
     name: Mapped[str | None] = mapped_column(String(64))  # the step's or commit's name, or a reason
     detail: Mapped[str | None] = mapped_column(Text)
+
+
+class StatsSample(db.Model):
+    """The counts of a publication at one moment."""
+
+    __tablename__ = "stats_samples"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    views: Mapped[int | None] = mapped_column(Id)
+    likes: Mapped[int | None] = mapped_column(Id)
+    shares: Mapped[int | None] = mapped_column(Id)
+
+    __table_args__ = (Index("ix_stats_samples_publication", "publication_id", "at"),)

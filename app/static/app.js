@@ -14,7 +14,6 @@ function openDialog() {
     dialog.showModal();
   }
   ($("[autofocus]", dialog) ?? dialog).focus();
-  dialog.querySelectorAll("[data-counter]").forEach(count);
 }
 
 if (dialog) {

@@ -13,6 +13,8 @@ const maxBytes = Number(form.dataset.maxBytes);
 const waiting = [];
 const lost = new Set(); // rows that wait for the connection
 let running = 0;
+// Cards are asked for one after the other: of several requests for one place htmx keeps only the last.
+let shown = Promise.resolve();
 
 function add(files) {
   for (const file of files) {
@@ -97,7 +99,8 @@ class Row {
   succeed(clipId) {
     this.leave();
     this.element.remove();
-    window.htmx.ajax("GET", form.dataset.card.replace("/0/", `/${clipId}/`), { target: "#clips", swap: "afterbegin" });
+    const card = form.dataset.card.replace("/0/", `/${clipId}/`);
+    shown = shown.then(() => window.htmx.ajax("GET", card, { target: "#clips", swap: "afterbegin" })).catch(() => {});
   }
 
   // The server refuses with a sentence; without an answer it is the connection, and that comes back.

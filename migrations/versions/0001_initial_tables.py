@@ -10,6 +10,18 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table('revocations',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('platform', sa.String(length=16), nullable=False),
+    sa.Column('sealed_token', sa.LargeBinary(), nullable=False),
+    sa.Column('sealed_for', sa.String(length=64), nullable=False),
+    sa.Column('wake_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_revocations'))
+    )
+    with op.batch_alter_table('revocations', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_revocations_wake_at'), ['wake_at'], unique=False)
+
     op.create_table('users',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('email', sa.String(length=254), nullable=False),
@@ -112,6 +124,12 @@ def upgrade() -> None:
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('started_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('published_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('search_text', sa.Text(), nullable=False),
+    sa.Column('views', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('likes', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('shares', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('stats_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('stats_due_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['clip_id'], ['clips.id'], name=op.f('fk_publications_clip_id'), ondelete='SET NULL'),
     sa.ForeignKeyConstraint(['connection_id'], ['platform_connections.id'], name=op.f('fk_publications_connection_id'), ondelete='SET NULL'),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_publications_user_id'), ondelete='CASCADE'),
@@ -120,6 +138,7 @@ def upgrade() -> None:
     with op.batch_alter_table('publications', schema=None) as batch_op:
         batch_op.create_index('ix_publications_clip', ['clip_id'], unique=False)
         batch_op.create_index('ix_publications_connection', ['connection_id'], unique=False)
+        batch_op.create_index('ix_publications_stats_due', ['stats_due_at'], unique=False, sqlite_where=sa.text('stats_due_at IS NOT NULL'), postgresql_where=sa.text('stats_due_at IS NOT NULL'))
         batch_op.create_index('ix_publications_user_newest', ['user_id', 'id'], unique=False)
         batch_op.create_index('ix_publications_wake', ['wake_at'], unique=False, sqlite_where=sa.text('wake_at IS NOT NULL'), postgresql_where=sa.text('wake_at IS NOT NULL'))
         batch_op.create_index('uq_publications_live', ['clip_id', 'connection_id'], unique=True, sqlite_where=sa.text("status IN ('scheduled', 'publishing', 'awaiting_user', 'unconfirmed')"), postgresql_where=sa.text("status IN ('scheduled', 'publishing', 'awaiting_user', 'unconfirmed')"))
@@ -139,6 +158,29 @@ def upgrade() -> None:
     with op.batch_alter_table('uploads', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_uploads_expires_at'), ['expires_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_uploads_user_id'), ['user_id'], unique=False)
+
+    op.create_table('notices',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('kind', sa.String(length=32), nullable=False),
+    sa.Column('matter', sa.String(length=100), nullable=False),
+    sa.Column('facts', sa.JSON(), nullable=False),
+    sa.Column('publication_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('connection_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('read_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('wake_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('tries', sa.Integer(), nullable=False),
+    sa.Column('mailed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['connection_id'], ['platform_connections.id'], name=op.f('fk_notices_connection_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['publication_id'], ['publications.id'], name=op.f('fk_notices_publication_id'), ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_notices_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_notices')),
+    sa.UniqueConstraint('user_id', 'matter', name=op.f('uq_notices_user_id_matter'))
+    )
+    with op.batch_alter_table('notices', schema=None) as batch_op:
+        batch_op.create_index('ix_notices_user_newest', ['user_id', 'id'], unique=False)
+        batch_op.create_index('ix_notices_wake', ['wake_at'], unique=False, sqlite_where=sa.text('wake_at IS NOT NULL'), postgresql_where=sa.text('wake_at IS NOT NULL'))
 
     op.create_table('publication_events',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -164,14 +206,36 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_publication_steps')),
     sa.UniqueConstraint('publication_id', 'name', name=op.f('uq_publication_steps_publication_id_name'))
     )
+    op.create_table('stats_samples',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('publication_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('views', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('likes', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('shares', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.ForeignKeyConstraint(['publication_id'], ['publications.id'], name=op.f('fk_stats_samples_publication_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_stats_samples'))
+    )
+    with op.batch_alter_table('stats_samples', schema=None) as batch_op:
+        batch_op.create_index('ix_stats_samples_publication', ['publication_id', 'at'], unique=False)
+
 
 
 def downgrade() -> None:
+    with op.batch_alter_table('stats_samples', schema=None) as batch_op:
+        batch_op.drop_index('ix_stats_samples_publication')
+
+    op.drop_table('stats_samples')
     op.drop_table('publication_steps')
     with op.batch_alter_table('publication_events', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_publication_events_publication_id'))
 
     op.drop_table('publication_events')
+    with op.batch_alter_table('notices', schema=None) as batch_op:
+        batch_op.drop_index('ix_notices_wake', sqlite_where=sa.text('wake_at IS NOT NULL'), postgresql_where=sa.text('wake_at IS NOT NULL'))
+        batch_op.drop_index('ix_notices_user_newest')
+
+    op.drop_table('notices')
     with op.batch_alter_table('uploads', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_uploads_user_id'))
         batch_op.drop_index(batch_op.f('ix_uploads_expires_at'))
@@ -181,6 +245,7 @@ def downgrade() -> None:
         batch_op.drop_index('uq_publications_live', sqlite_where=sa.text("status IN ('scheduled', 'publishing', 'awaiting_user', 'unconfirmed')"), postgresql_where=sa.text("status IN ('scheduled', 'publishing', 'awaiting_user', 'unconfirmed')"))
         batch_op.drop_index('ix_publications_wake', sqlite_where=sa.text('wake_at IS NOT NULL'), postgresql_where=sa.text('wake_at IS NOT NULL'))
         batch_op.drop_index('ix_publications_user_newest')
+        batch_op.drop_index('ix_publications_stats_due', sqlite_where=sa.text('stats_due_at IS NOT NULL'), postgresql_where=sa.text('stats_due_at IS NOT NULL'))
         batch_op.drop_index('ix_publications_connection')
         batch_op.drop_index('ix_publications_clip')
 
@@ -195,3 +260,7 @@ def downgrade() -> None:
 
     op.drop_table('clips')
     op.drop_table('users')
+    with op.batch_alter_table('revocations', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_revocations_wake_at'))
+
+    op.drop_table('revocations')

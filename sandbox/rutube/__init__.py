@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from flask import Blueprint, Response, abort, render_template
 
 from sandbox.emulator import RETRY_AFTER, Emulator, phrase
-from sandbox.orders import required
+from sandbox.orders import BadOrder, required
 from sandbox.rutube.api import Api
 from sandbox.rutube.channels import Channel, Channels
 from sandbox.rutube.pull import Pull
@@ -35,7 +35,7 @@ class Rutube(Emulator):
         super().__init__(world)
         self._channels = Channels(world)
         self._videos = Videos(self)
-        self._api = Api(self, self._channels, self._videos, Pull(self))
+        self._api = Api(self, self._channels, self._videos, Pull(self, self._videos))
 
     def seed(self) -> None:
         self._channels.keep(Channel(DEMO_CHANNEL, "Волжские закаты"))
@@ -58,22 +58,37 @@ class Rutube(Emulator):
         self._videos.settle()
 
     def place(self, video: Video) -> str:
-        return self._channels.of(video.account).name
+        channel = self._channels.find(video.account)
+        return channel.name if channel else video.account
+
+    def state(self, draft: Video) -> str:
+        match draft.facts["state"]:
+            case "error":
+                return f"не скачан: {draft.facts['failure']}"
+            case "moderation":
+                return "на модерации"
+            case "ready":
+                return "скрыт"
+        return super().state(draft)
 
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
         if status == 429:
             return too_many(retry_after or RETRY_AFTER).response()
-        return Refusal(status, phrase(status)).response(retry_after)
+        return Refusal(status, phrase(status), retry_after).response()
 
     def error(self, path: str, code: str, retry_after: int | None) -> Response:
         """Rutube has no codes of its own: an HTTP status, or the text of a 400."""
         if code.isdigit():
             return self.status(path, int(code), retry_after)
-        return Refusal(400, {"non_field_errors": [code]}).response(retry_after)
+        return Refusal(400, {"non_field_errors": [code]}, retry_after).response()
 
     # Control
 
     def add_token(self, order: Mapping[str, Any]) -> None:
         """Rutube's tokens know no scopes: each may do everything. `rights` with `scopes: []` makes one read only."""
-        self._channels.of(str(required(order, "account")))
+        account = str(required(order, "account"))
+        if not account.isdigit():
+            raise BadOrder("a Rutube account is a number")
+        if self._channels.find(account) is None:
+            self._channels.keep(Channel(account, f"Канал {account}"))
         super().add_token({**order, "scopes": ["everything"]})

@@ -1,9 +1,7 @@
 """Channels: whose video it is."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from sandbox.emulator import avatar
 from sandbox.world import World
 
 
@@ -11,12 +9,6 @@ from sandbox.world import World
 class Channel:
     id: str
     name: str
-
-    def as_author(self) -> dict[str, Any]:
-        return {"id": int(self.id), "name": self.name, "avatar_url": avatar(self.name)}
-
-    def as_profile(self) -> dict[str, Any]:
-        return {"id": int(self.id), "name": self.name, "avatar": avatar(self.name)}
 
 
 class Channels:

@@ -22,6 +22,7 @@ UPLOAD = r"POST /vk-api/upload"
 class VKContract(Contract):
     platform = "vk"
     upload = UPLOAD
+    unlimited = (UPLOAD,)
     refusals = {
         "error:15": "vk_rights",
         "error:1051": "vk_rights",
@@ -105,30 +106,3 @@ def test_refusals_of_an_own_token(app, user, sandbox, token, says):
     assert problem.value.field == "token"
 
 
-def test_an_expired_token_is_refreshed_once_and_the_new_pair_is_kept(app, user, ready_clip, sandbox):
-    """VK rotates refresh tokens: the old one is dead as soon as it was used."""
-    from app.services import publications
-    from app.services.publications import Choice
-
-    owner = user()
-    sandbox.control(
-        "tokens",
-        platform="vk",
-        token="vk1.a.short-lived",
-        account="1",
-        scopes=["video", "wall"],
-        refresh_token="refresh-1",
-        device_id="device-1",
-        expires_in=3600,
-    )
-    account = Account("1", "Анна", facts={"owner_id": 1})
-    token = Token("vk1.a.short-lived", "refresh-1", None, {"device_id": "device-1"})
-    connection = connections.save(owner, "vk", [account], token)
-    sealed = connection.sealed_token
-    sandbox.control("expire", platform="vk", token="vk1.a.short-lived")
-    clip = ready_clip(owner)
-    [one] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
-    assert settle(one.id).status == Status.PUBLISHED, (row(one.id).reason, row(one.id).detail)
-    assert row(one.id).connection.sealed_token != sealed
-    refreshes = [call for call in sandbox.requests if call["path"].startswith("/vk-id/oauth2/auth")]
-    assert len(refreshes) == 1

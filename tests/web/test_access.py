@@ -7,7 +7,8 @@ import pytest
 from app.extensions import csrf
 from app.services.errors import Problem
 
-PUBLIC = {"accounts.sign_in", "accounts.sign_up", "health.process", "static"}
+# A platform fetches a clip by a signed link.
+PUBLIC = {"accounts.sign_in", "accounts.sign_up", "fetch.fetch", "health.process", "static"}
 HTMX = {"HX-Request": "true"}
 
 

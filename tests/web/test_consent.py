@@ -1,0 +1,135 @@
+"""Connecting by a consent page: our routes, Authlib, and the sandbox's pages as a person clicks through them."""
+
+import re
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+import requests
+
+from app.extensions import db
+from app.models import ConnectionStatus, PlatformConnection, Status
+from app.services import publications
+from app.services.publications import Choice
+from tests.publishing.conftest import row, settle
+
+CARDS = "/settings/integrations"
+
+
+@pytest.fixture
+def consent(app, user, sign_in, sandbox):
+    """Goes through a platform's consent; answers our callback's path with its query."""
+    owner = user(plan="business")
+    browser = sign_in(owner)
+
+    def begin(platform: str) -> str:
+        answer = browser.post(f"{CARDS}/{platform}/consent")
+        assert answer.status_code in (302, 303)
+        return answer.headers["Location"]
+
+    def press(address: str, button: str) -> str:
+        """Presses a button of the consent page, as a browser does; answers where it leads."""
+        visitor = requests.Session()
+        page = visitor.get(address, timeout=10)
+        assert page.status_code == 200, page.text
+        form = re.search(r"<form[^>]*>.*?</form>", page.text, re.S)[0]
+        action = re.search(r'action="([^"]*)"', form)
+        fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form))
+        name, value = re.search(rf'<button[^>]*name="([^"]+)"[^>]*value="([^"]+)"[^>]*>\s*{button}', form).groups()
+        target = urljoin(page.url, (action[1] if action and action[1] else page.url).replace("&amp;", "&"))
+        answer = visitor.post(target, data={**fields, name: value}, allow_redirects=False, timeout=10)
+        assert answer.status_code in (302, 303), answer.text
+        back = urlsplit(answer.headers["Location"])
+        return f"{back.path}?{back.query}"
+
+    consent.owner, consent.browser, consent.begin, consent.press = owner, browser, begin, press
+    return consent
+
+
+@pytest.mark.parametrize("platform", ["vk", "dzen"])
+def test_consent_connects_the_account(consent, platform):
+    back = consent.press(consent.begin(platform), "Разрешить")
+    page = consent.browser.get(back, follow_redirects=True)
+    connection = db.session.query(PlatformConnection).one()
+    assert connection.status == ConnectionStatus.ACTIVE
+    assert connection.account_name in page.text
+    assert connection.avatar_url in page.text.replace("&amp;", "&")
+    assert connection.sealed_token
+
+
+@pytest.mark.parametrize("platform", ["vk", "dzen"])
+def test_what_is_asked_for(consent, platform):
+    address = consent.begin(platform)
+    assert "code_challenge_method=S256" in address
+    assert {"vk": "scope=video+wall", "dzen": "zen%3Awrite"}[platform] in address
+    assert "127.0.0.1" in address and "state=" in address
+
+
+@pytest.mark.parametrize("platform", ["vk", "dzen"])
+def test_a_refusal_connects_nothing(consent, platform):
+    back = consent.press(consent.begin(platform), "Отказать")
+    page = consent.browser.get(back, follow_redirects=True)
+    assert "вы не дали доступ" in page.text
+    assert db.session.query(PlatformConnection).count() == 0
+
+
+@pytest.mark.parametrize("platform", ["vk", "dzen"])
+def test_a_callback_works_once_and_only_in_its_own_browser(consent, app, platform):
+    back = consent.press(consent.begin(platform), "Разрешить")
+    stranger = app.test_client()
+    stranger.get(back)
+    assert db.session.query(PlatformConnection).count() == 0
+    consent.browser.get(back)
+    assert db.session.query(PlatformConnection).count() == 1
+    page = consent.browser.get(back, follow_redirects=True)
+    assert "Начните ещё раз" in page.text
+
+
+def test_vk_callback_as_one_json_payload(consent, sandbox):
+    sandbox.control("options", vk_callback_payload=True)
+    back = consent.press(consent.begin("vk"), "Разрешить")
+    assert "payload=" in back
+    consent.browser.get(back, follow_redirects=True)
+    assert db.session.query(PlatformConnection).one().status == ConnectionStatus.ACTIVE
+
+
+def test_rights_that_vk_withholds_are_told(consent, sandbox):
+    sandbox.control("options", vk_scopes="video")
+    back = consent.press(consent.begin("vk"), "Разрешить")
+    page = consent.browser.get(back, follow_redirects=True)
+    assert "не дал нужных прав: wall" in page.text, page.text
+    assert db.session.query(PlatformConnection).count() == 0
+
+
+def test_an_expired_token_is_refreshed_once_and_the_new_pair_is_kept(consent, sandbox, ready_clip):
+    """VK rotates refresh tokens: the old one is dead as soon as it was used."""
+    consent.browser.get(consent.press(consent.begin("vk"), "Разрешить"))
+    connection = db.session.query(PlatformConnection).one()
+    sealed = connection.sealed_token
+    clip = ready_clip(consent.owner)
+    for number in (1, 2):
+        sandbox.control("expire", platform="vk", account=connection.account_id)
+        [one] = publications.publish(consent.owner, clip.id, [Choice(connection.id, "Закат", "", again=True)])
+        assert settle(one.id).status == Status.PUBLISHED, (row(one.id).reason, row(one.id).detail)
+        refreshes = [call for call in sandbox.requests if call["path"].startswith("/vk-id/oauth2/auth")]
+        assert len(refreshes) == 1 + number, "one for the code, then one for each expiry"
+    assert db.session.query(PlatformConnection).one().sealed_token != sealed
+
+
+@pytest.mark.parametrize("platform", ["vk", "dzen"])
+def test_free_plan_cannot_begin(app, user, sign_in, platform):
+    browser = sign_in(user(plan="free"))
+    browser.post(f"{CARDS}/{platform}/consent")
+    page = browser.get(CARDS)
+    assert "Доступно на тарифе" in page.text
+    assert f"/{platform}/consent" not in page.text
+
+
+def test_start_plan_has_vk_alone(app, user, sign_in):
+    page = sign_in(user(plan="start")).get(CARDS).text
+    assert "Подключить VK" in page
+    for name in ("Rutube", "Дзен", "Telegram"):
+        assert f"Подключить {name}" not in page
+
+
+def test_an_unknown_platform_is_not_found(user, sign_in):
+    assert sign_in(user()).post(f"{CARDS}/myspace/consent").status_code == 404

@@ -11,6 +11,7 @@ from werkzeug.routing import RequestRedirect
 
 from sandbox.body import ConnectionLost
 from sandbox.control import Control
+from sandbox.dzen import Dzen
 from sandbox.emulator import OPTIONS, Emulator
 from sandbox.gate import Gate
 from sandbox.orders import BadOrder, refused
@@ -21,7 +22,7 @@ from sandbox.trouble import Troubles
 from sandbox.vk import Vk
 from sandbox.world import Gone, World
 
-EMULATORS = (Vk, Rutube, Telegram)
+EMULATORS = (Vk, Rutube, Dzen, Telegram)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

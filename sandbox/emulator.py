@@ -125,6 +125,12 @@ class Emulator:
         """Whatever became of it; see `expired` and `revoked`."""
         return self.world.tokens.get(f"{self.key} {token}")
 
+    def authorized(self, scheme: str) -> Token | None:
+        """The good token in this request's `Authorization: <scheme> <token>`."""
+        said, _, text = request.headers.get("Authorization", "").partition(" ")
+        token = self.token(text) if said == scheme else None
+        return token if token is not None and not (token.revoked or token.expired) else None
+
     def keep_token(self, token: Token) -> None:
         self.world.tokens.put(f"{self.key} {token.token}", token)
 

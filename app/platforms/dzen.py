@@ -189,6 +189,8 @@ class Dzen(Adapter):
             )
         if not 200 <= answer.status < 300:
             raise _error(answer.status, answer.json(), answer.headers)
+        if answer.body.lstrip().startswith(b"<"):
+            raise Unavailable("страница вместо ответа на загрузку")
 
     def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
         arm()

@@ -4,6 +4,7 @@ Rutube downloads the file from a link of ours. A video may become public as soon
 hidden, with a marker by which it can be found when the answer was lost, and revealed by one PATCH: the commit.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from hashlib import sha256
@@ -25,6 +26,7 @@ MAX_TITLE = 100
 MAX_DESCRIPTION = 5000
 _PROCESSING_SECONDS = 3 * 3600
 _PAUSE = 30
+_TOKEN = re.compile(r"[!-~]{8,500}")
 
 
 class Rutube(Adapter):
@@ -67,6 +69,8 @@ class Rutube(Adapter):
 
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
         token = fields["token"].strip()
+        if not _TOKEN.fullmatch(token):
+            raise Refused("rutube_token", field="token")
         try:
             videos = self._call("GET", "/api/video/person/", token, params={"limit": 1})
         except Reconnect as error:

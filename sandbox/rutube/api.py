@@ -68,11 +68,10 @@ class Api:
         return _answered(view)
 
     def _token(self) -> Token:
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Token" or not text:
+        if not request.headers.get("Authorization", "").startswith("Token "):
             raise Refusal(401, "Учетные данные не были предоставлены.")
-        token = self._emulator.token(text)
-        if token is None or token.revoked or token.expired:
+        token = self._emulator.authorized("Token")
+        if token is None:
             raise Refusal(401, "Недопустимый токен.")
         return token
 

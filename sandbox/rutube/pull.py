@@ -10,7 +10,10 @@ import requests
 
 from sandbox.emulator import Emulator, words
 from sandbox.rutube.videos import Videos
-from sandbox.world import BLOCK, Gone, Receiver, Video
+from sandbox.world import Gone, Receiver, Video
+
+PIECE = 64 << 10
+"""Bytes that are taken at once: what a connection that breaks was about to give is lost up to this."""
 
 AT_ONCE = 5
 """Downloads of a channel; more wait. By the vendor's page."""
@@ -111,7 +114,7 @@ class Pull:
         ) as answer:
             if answer.status_code != (206 if start else 200):
                 raise Failed(f"GET answers {answer.status_code}")
-            for block in answer.iter_content(BLOCK):
+            for block in answer.iter_content(PIECE):
                 if time.monotonic() > deadline:
                     raise Failed("it takes too long")
                 if video.bytes + len(block) > self._emulator.option("max_mb") * 1_000_000:

@@ -8,6 +8,7 @@ from app.platforms.base import Account, Token
 from app.services import connections, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
+from tests import clips
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import row, settle
 
@@ -22,6 +23,17 @@ def connect(user, sandbox, token: str = "dzen-token"):
     return connections.save(user, "dzen", [Account("1", "Анна")], Token(token))
 
 
+@pytest.fixture(scope="module")
+def six_seconds(tmp_path_factory):
+    """Дзен takes nothing under five."""
+    return clips.write(tmp_path_factory.mktemp("dzen") / "vertical.mp4", seconds=6)
+
+
+@pytest.fixture(scope="module")
+def six_heavy_seconds(tmp_path_factory):
+    return clips.write_big(tmp_path_factory.mktemp("dzen") / "heavy.mp4", 40 << 20, seconds=6)
+
+
 class TestPartnerApi(Contract):
     platform = "dzen"
     calls = (DRAFTS, UPLOAD, PUBLISH, LOOK)
@@ -34,17 +46,13 @@ class TestPartnerApi(Contract):
     def world_of_dzen(self, sandbox):
         self.sandbox = sandbox
 
-    @pytest.fixture(scope="class")
-    def vertical_file(self, tmp_path_factory):
-        from tests import clips
+    @pytest.fixture
+    def vertical_file(self, six_seconds):
+        return six_seconds
 
-        return clips.write(tmp_path_factory.mktemp("dzen") / "vertical.mp4", seconds=6)
-
-    @pytest.fixture(scope="class")
-    def heavy_file(self, tmp_path_factory):
-        from tests import clips
-
-        return clips.write_big(tmp_path_factory.mktemp("dzen") / "heavy.mp4", 40 << 20, seconds=6)
+    @pytest.fixture
+    def heavy_file(self, six_heavy_seconds):
+        return six_heavy_seconds
 
     def connect(self, user):
         return connect(user, self.sandbox)
@@ -61,12 +69,10 @@ class TestAssisted:
         return {**environment, "DZEN_API_URL": ""}
 
     @pytest.fixture
-    def waiting(self, app, user, ready_clip, sandbox, tmp_path):
-        from tests import clips
-
+    def waiting(self, app, user, ready_clip, sandbox, six_seconds):
         self.owner = user()
         connection = connect(self.owner, sandbox)
-        clip = ready_clip(self.owner, source=clips.write(tmp_path / "six.mp4", seconds=6))
+        clip = ready_clip(self.owner, source=six_seconds)
         [one] = publications.publish(self.owner, clip.id, [Choice(connection.id, "Закат", "Волга")])
         return settle(one.id)
 

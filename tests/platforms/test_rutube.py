@@ -43,9 +43,11 @@ class TestRutube(Contract):
         assert len(created) == 1
 
     def test_nothing_shows_before_it_is_revealed(self, publication):
-        self.sandbox.trouble({"match": self.commit, "do": "status:502", "nth": 1, "times": 9})
-        settle(publication())
+        self.sandbox.trouble({"match": self.commit, "do": "status:502"})
+        done = settle(publication())
+        assert (done.status, done.attempt) == (Status.FAILED, 3)
         assert self.posts() == []
+        assert self.sandbox.drafts == [], "the hidden video is removed"
 
     def test_in_moderation_counts_as_accepted(self, publication):
         self.sandbox.control("options", moderation=True)

@@ -3,7 +3,6 @@
 import pytest
 
 from app.models import ConnectionStatus, PlatformConnection, Status
-from app.platforms.base import Account, Token
 from app.services import connections
 from app.services.errors import Problem
 from tests.platforms.contract import Contract
@@ -53,7 +52,7 @@ class TestClipsRoute(VKContract):
     findable = True
 
     def test_nothing_is_left_behind_by_a_cancel(self, publication, heavy_file):
-        self.test_cancelled_in_the_upload(publication, heavy_file)
+        self.test_cancelled_before_the_commit(publication, heavy_file)
         assert self.sandbox.drafts == []
 
 
@@ -104,5 +103,3 @@ def test_refusals_of_an_own_token(app, user, sandbox, token, says):
     with pytest.raises(Problem, match=says) as problem:
         connections.connect(user(), "vk", {"token": token})
     assert problem.value.field == "token"
-
-

@@ -19,7 +19,7 @@ flask: setup-run
 	@$(BIN)/python run.py flask $(ARGS)
 
 test: setup-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
 
 check: setup-dev
 	@$(BIN)/ruff check

@@ -123,7 +123,7 @@ class Run:
         if name not in self._answers:
             if self._armed == name:
                 self._look_for(name, find, args)
-            if name not in self._answers:
+            else:
                 self._try_commit(name, fn, args)
         return Receipt(**self._answers[name])
 
@@ -204,6 +204,8 @@ class Run:
                 self._held.write(armed=None, armed_until=None, not_there=0)
                 transitions.note(self.publication_id, "not_there", status=Status.PUBLISHING, name=name)
             self._armed = self._armed_until = None
+            # Sent again, but as a failed try: a platform that never takes it must come to an end.
+            raise Unavailable("ответ потерян, клипа на платформе нет", harmless=True)
 
     def _keep_evidence(self, name: str, receipt: Receipt) -> None:
         answer = asdict(receipt)

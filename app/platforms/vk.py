@@ -7,6 +7,7 @@ it (error 3) takes the video route: there the uploaded video may be seen at once
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -228,6 +229,8 @@ class VK(Adapter):
                 return self._by_clips_route(run, video)
             return self._by_video_route(run, video)
         except UploadLost as lost:
+            with suppress(Refused):  # it is gone already
+                self._delete(run, video)
             run.drop("create", "upload")
             raise Unavailable(lost.detail, harmless=True) from None
 
@@ -344,7 +347,10 @@ class VK(Adapter):
     def discard(self, run: Run) -> None:
         video = run.answer("create")
         if video:
-            self._method("video.delete", run.token.access, **_ids(video))
+            self._delete(run, video)
+
+    def _delete(self, run: Run, video: Mapping[str, Any]) -> None:
+        self._method("video.delete", run.token.access, **_ids(video))
 
     # The wire
 
@@ -378,8 +384,8 @@ class VK(Adapter):
 
 def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
     payload = answer.json()
-    if not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {answer.status}, не похоже на ответ сервера загрузки VK")
+    if answer.status >= 500 or not isinstance(payload, dict):
+        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
     if "error" in payload or "error_code" in payload:
         said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
         raise UploadLost("unavailable", str(said))

@@ -60,7 +60,8 @@ def work(app: Flask | None = None) -> None:
     with app.app_context():
         connection = _blocking_redis(app)
         queues = [
-            Queue(name, connection=connection, serializer=JSONSerializer) for name in (queue.CLIPS, queue.PUBLISH)
+            Queue(name, connection=connection, serializer=JSONSerializer)
+            for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH)
         ]
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
         worker.work(logging_level="WARNING")

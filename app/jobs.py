@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app import clock, process, queue
 from app.extensions import db, transaction
 from app.publishing import engine, schedule
-from app.services import clips, uploads
+from app.services import clips, recovery, safety, uploads
 
 
 def publish(publication_id: int) -> None:
@@ -19,6 +19,11 @@ def publish(publication_id: int) -> None:
 def probe(clip_id: int) -> None:
     with structlog.contextvars.bound_contextvars(clip=clip_id):
         clips.probe(clip_id)
+
+
+def mail_recovery(user_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(user=user_id):
+        recovery.mail_link(user_id)
 
 
 # Ticks: run beside the scheduler, only SQL and wake-ups.
@@ -36,6 +41,7 @@ def tick_clips() -> None:
 
 def tick_housekeeping() -> None:
     uploads.sweep()
+    safety.sweep()
 
 
 def correct_clock() -> None:

@@ -14,11 +14,13 @@ log = structlog.get_logger(__name__)
 
 PUBLISH = "publish"
 CLIPS = "clips"
+CHORES = "chores"  # small things that must not wait for uploads
 TICKS = "ticks"
 
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
+    "app.jobs.mail_recovery": CHORES,
 }
 
 # Uploads take as long as they take; a work-horse's own deadline is its lease.

@@ -60,6 +60,20 @@ EVENTS = {
     "resent": "Вы попросили отправить ещё раз",
 }
 
+SECURITY = {
+    "signed_up": "Аккаунт создан",
+    "signed_in": "Вход",
+    "sign_in_failed": "Неудачная попытка входа",
+    "signed_out_everywhere": "Выход на всех устройствах",
+    "password_changed": "Пароль изменён",
+    "recovery_asked": "Запрошена ссылка для нового пароля",
+    "password_recovered": "Пароль изменён по ссылке из письма",
+    "plan_changed": "Тариф изменён",
+    "connected": "Аккаунт подключён",
+    "disconnected": "Аккаунт отключён",
+    "data_downloaded": "Данные скачаны",
+}
+
 # What is wrong, what to do. Adapters bring their own: `add_reasons()`.
 REASONS: dict[str, tuple[str, str]] = {
     "unavailable": ("Платформа не отвечает", "Повторите позже: с нашей стороны ничего менять не нужно."),

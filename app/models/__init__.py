@@ -5,6 +5,7 @@ from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
 from app.models.notice import Notice
 from app.models.publication import LIVE, Publication, PublicationEvent, PublicationStep, Stage, StatsSample, Status
+from app.models.safety import SecurityEvent
 from app.models.user import User
 
 
@@ -28,6 +29,7 @@ __all__ = [
     "PublicationEvent",
     "PublicationStep",
     "Revocation",
+    "SecurityEvent",
     "Stage",
     "StatsSample",
     "Status",

@@ -15,6 +15,7 @@ from app.plans import Plan, cheapest_for
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
 from app.publishing import tokens
+from app.services import safety
 from app.services.errors import NotFound, Problem
 from app.services.publications import cancel_all_of
 
@@ -138,6 +139,8 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
         db.session.add(connection)
     db.session.flush()
     tokens.seal_token(connection, token)
+    if connection.status == ConnectionStatus.ACTIVE:
+        safety.note(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -158,6 +161,7 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
         db.session.flush()
     connection.account_id = chosen.id
     _describe(connection, chosen)
+    safety.note(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -205,6 +209,12 @@ def disconnect(user: User, connection_id: int) -> int:
     """Deletes the connection and its token; answers how many live publications were cancelled with it."""
     connection = get(user, connection_id)
     cancelled = cancel_all_of(connection_id=connection.id)
+    safety.note(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
     return cancelled
+
+
+def _told(connection: PlatformConnection) -> str:
+    """For «Безопасность»."""
+    return f"{platforms.ADAPTERS[connection.platform].name}: {connection.account_name}"

@@ -11,8 +11,11 @@ from app.web import (
     health,
     media,
     oauth,
+    personal,
     plans,
     publications,
+    recovery,
+    safety,
     security,
     statics,
     uploads,
@@ -21,6 +24,9 @@ from app.web import (
 
 BLUEPRINTS = (
     accounts.blueprint,
+    recovery.blueprint,
+    safety.blueprint,
+    personal.blueprint,
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.extensions import login, reads_only
+from app.services.safety import visitor
 from app.web import responses
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -30,8 +31,9 @@ def writes(view: View) -> View:
 
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_prepare_database)
+    app.before_request(_remember_visitor)
     app.before_request(_require_user)
-    app.teardown_request(lambda _error: reads_only.set(False))
+    app.teardown_request(_forget_request)
     login.unauthorized_handler(ask_to_sign_in)
 
 
@@ -54,6 +56,17 @@ def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
     """The first hook of a request: before anything asks for the user."""
     view = current_app.view_functions.get(endpoint)
     reads_only.set(request.method in READING and not getattr(view, "writes", False))
+
+
+def _forget_request(_error: BaseException | None) -> None:
+    """The thread serves others after it."""
+    reads_only.set(False)
+    visitor.set(None)
+
+
+def _remember_visitor() -> None:
+    """For «Безопасность»."""
+    visitor.set(request.remote_addr)
 
 
 def _require_user() -> ResponseReturnValue | None:

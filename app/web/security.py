@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 FORM_BYTES = 1 << 20  # all forms but the plain upload are small
 
@@ -32,6 +33,9 @@ def register(app: Flask) -> None:
         # A page may lie open for days; the token ends with its session.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    proxies = app.config["TRUSTED_PROXIES"]
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)
     policy = content_policy(app)
 
     @app.after_request

@@ -9,6 +9,7 @@ from app.services.errors import Problem
 
 # A platform fetches a clip by a signed link.
 PUBLIC = {"accounts.sign_in", "accounts.sign_up", "fetch.fetch", "health.process", "static"}
+PUBLIC |= {"recovery.ask", "recovery.choose", "personal.privacy"}
 HTMX = {"HX-Request": "true"}
 
 
@@ -94,6 +95,7 @@ def test_pages_hold_no_script_and_no_style(user, sign_in, ready_clip, telegram):
     telegram(one)
     browser = sign_in(one)
     paths = ["/", "/plans", "/settings/profile", "/settings/password", "/settings/integrations", "/nowhere"]
+    paths += ["/settings/security", "/settings/delete", "/privacy", "/recovery"]
     paths += [f"/clips/{clip.id}/{what}" for what in ("publish", "edit", "delete", "play")]
     for path in paths:
         page = browser.get(path).text

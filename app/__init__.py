@@ -25,7 +25,10 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     app = Flask(__name__)
     app.config.update(values)
     app.config["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
+        "pool_pre_ping": True,
+        "hide_parameters": True,  # an error's text would quote the values of a row
+    }
 
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True, compare_type=True)

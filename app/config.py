@@ -9,6 +9,8 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
+from app import redact
+
 
 class BadSettings(Exception):
     """One or more settings cannot be used. The text lists all of them, a line each."""
@@ -159,6 +161,8 @@ def load(environ: Mapping[str, str], more: Iterable[Setting] = ()) -> dict[str, 
             values[setting.name] = setting.parse(text)
         except ValueError as error:
             problems.append(f"{setting.name}: {error}")
+        if setting.secret:
+            redact.hide(text, *text.split(","))
     if problems:
         raise BadSettings("Настройки не подходят:\n" + "\n".join(f"  {problem}" for problem in problems))
     return values

@@ -1,9 +1,14 @@
-"""Logs: one JSON object a line on stderr, with the ids that the context carries."""
+"""Logs: one JSON object a line on stderr, with the ids that the context carries, and without secrets.
+
+Tracebacks show lines of code and never the values of variables.
+"""
 
 import logging
 import sys
 
 import structlog
+
+from app import redact
 
 _SHARED = [
     structlog.contextvars.merge_contextvars,
@@ -28,6 +33,8 @@ def configure() -> None:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
+                # The last: whatever any library has said, in whatever field, has to pass it.
+                lambda _logger, _name, line: redact.text(line),
             ],
         )
     )

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from app import redact
+
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _VERSION = b"\x01"
 _KEY_ID_BYTES = 8
@@ -48,6 +50,7 @@ class Vault:
         self._key_id = bytes.fromhex(key_id(public_key))
         self._private: dict[bytes, X25519PrivateKey] = {}
         for text in filter(None, (part.strip() for part in private_keys.split(","))):
+            redact.hide(text)
             private = X25519PrivateKey.from_private_bytes(_decode(text))
             self._private[bytes.fromhex(key_id(_public_text(private.public_key())))] = private
 

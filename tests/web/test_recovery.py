@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -116,9 +117,7 @@ def test_the_link_is_kept_nowhere(app, anna, ask, mailbox, capfd):
     signed = link_in(mailbox).rpartition("/")[2].encode()
     for key in redis_client().keys("*"):
         assert signed not in (redis_client().dump(key) or b"")
-    database = app.config["DATABASE_URL"].removeprefix("sqlite:///")
-    with open(database, "rb") as file:
-        assert signed not in file.read()
+    assert signed not in Path(app.config["DATABASE_URL"].removeprefix("sqlite:///")).read_bytes()
     assert signed.decode() not in "".join(capfd.readouterr())
 
 

@@ -1,21 +1,24 @@
-"""Commands for operators: `flask users …`. Errors are a Russian sentence and exit code 1."""
+"""Commands for operators: `flask users …`, `keys …`, `doctor`. Errors are a Russian sentence and exit code 1."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from flask import Flask
-from flask.cli import AppGroup
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
 
 from app import clock, plans
-from app.services import accounts
+from app.services import accounts, doctor, keys
 from app.services.errors import NotFound, Problem
 
 users = AppGroup("users", help="Пользователи: список, тарифы, пароли.")
+vault_keys = AppGroup("keys", help="Ключи, которыми запечатаны токены.")
 
 
 def register(app: Flask) -> None:
     app.cli.add_command(users)
+    app.cli.add_command(vault_keys)
+    app.cli.add_command(examine)
 
 
 @contextmanager
@@ -78,3 +81,44 @@ def password(email: str, password: str) -> None:
     with _plainly(email):
         accounts.reset_password(email, password)
     click.echo(f"{email}: пароль изменён")
+
+
+@vault_keys.command("new")
+def new_keys() -> None:
+    """Новая пара ключей. Закрытый нужен только работникам."""
+    public_key, private_key = keys.new()
+    click.echo(f"VAULT_PUBLIC_KEY={public_key}\nVAULT_PRIVATE_KEY={private_key}")
+
+
+@vault_keys.command("status")
+def keys_status() -> None:
+    """Сколько значений каким ключом запечатано и что открывает этот процесс."""
+    for key in keys.status():
+        notes = ["нынешний"] * key.present + ["открывается здесь" if key.opens else "здесь не открыть"]
+        click.echo(f"{key.key_id}\t{key.count}\t{', '.join(notes)}")
+
+
+@vault_keys.command("rotate")
+def rotate_keys() -> None:
+    """Перезапечатать всё нынешним открытым ключом. Нужны закрытые ключи, старый и новый, через запятую."""
+    if not current_app.extensions["vault"].can_open:
+        raise click.ClickException("Нет закрытых ключей. Задайте VAULT_PRIVATE_KEY=новый,старый и повторите.")
+    done = keys.rotate()
+    click.echo(f"Перезапечатано: {done.sealed}.")
+    if done.lost:
+        raise click.ClickException(
+            f"Не открылось: {done.lost}. Добавьте их ключ в VAULT_PRIVATE_KEY (flask keys status) и повторите."
+        )
+
+
+@click.command("doctor")
+@click.option("--role", type=click.Choice(list(doctor.ROLES)), help="Кем этот процесс должен быть.")
+@with_appcontext
+def examine(role: str | None) -> None:
+    """Что у этого процесса есть и чего он не может. С --role код выхода 1, если это не так, как должно быть."""
+    findings = doctor.examine(role)
+    marks = {True: "✓", False: "✗", None: "·"}
+    for finding in findings:
+        click.echo(f"{marks[finding.good]} {finding.text}")
+    if any(finding.good is False for finding in findings):
+        raise click.exceptions.Exit(1)

@@ -120,7 +120,7 @@ CORE = (
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
     Setting("SECRET_KEY", None, "Подпись сеансов, не короче 32 знаков", secret_key, secret=True),
     Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
-    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов: flask keys new"),
+    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов; пару делает python -m app.vault"),
     Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
     Setting("STORAGE_URL", "file:var/clips", "Где лежат клипы: file:/папка", storage_address),
     Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),

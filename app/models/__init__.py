@@ -4,7 +4,16 @@ from app.extensions import db
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
 from app.models.notice import Notice
-from app.models.publication import LIVE, Publication, PublicationEvent, PublicationStep, Stage, StatsSample, Status
+from app.models.publication import (
+    LIVE,
+    Publication,
+    PublicationEvent,
+    PublicationStep,
+    Stage,
+    StatsSample,
+    Status,
+    step_sealed_for,
+)
 from app.models.safety import SecurityEvent
 from app.models.user import User
 
@@ -36,4 +45,5 @@ __all__ = [
     "Upload",
     "User",
     "load_user",
+    "step_sealed_for",
 ]

@@ -16,6 +16,7 @@ from app.web import (
     publications,
     recovery,
     safety,
+    sanity,
     security,
     statics,
     uploads,
@@ -40,7 +41,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words):
+    for part in (sanity, oauth, security, access, errors, statics, words):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -39,15 +39,21 @@ def register(app: Flask) -> None:
 
 def is_local(url: str) -> bool:
     """Whether a redirect to it stays here: `next` comes from the address bar."""
-    parts = urlsplit(url)
-    return url.startswith("/") and not url.startswith(("//", "/\\")) and not parts.netloc and url.isprintable()
+    return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+
+
+def path_of(url: str | None) -> str:
+    """An address' path, where a browser's header named one that can be read."""
+    try:
+        return urlsplit(url or "").path or "/"
+    except ValueError:
+        return "/"
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
     """A page leads to the sign-in and back; a part of a page takes the whole page there."""
     if request.htmx:
-        shown = urlsplit(request.htmx.current_url or "/")
-        return responses.go(url_for("accounts.sign_in", next=shown.path))
+        return responses.go(url_for("accounts.sign_in", next=path_of(request.htmx.current_url)))
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return responses.go(url_for("accounts.sign_in", next=None if back == "/" else back))
 

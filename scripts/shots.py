@@ -23,7 +23,7 @@ from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
 from app.extensions import db  # noqa: E402
-from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status  # noqa: E402
+from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, SecurityEvent, Stage, Status  # noqa: E402
 from app.services import accounts  # noqa: E402
 from app.storage import storage  # noqa: E402
 
@@ -112,6 +112,12 @@ def fill() -> None:
     )
     for one, state in zip(made, states, strict=False):
         db.session.add(publication(one, channel, **state))
+    for kind, detail, address in (
+        ("connected", "Telegram: Везде: демо", "203.0.113.7"),
+        ("plan_changed", "Pro", None),
+        ("sign_in_failed", "", "198.51.100.23"),
+    ):
+        db.session.add(SecurityEvent(user_id=user.id, kind=kind, detail=detail, address=address))
     db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
     db.session.commit()
 
@@ -231,6 +237,9 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     visitor = person(None)
     shot(visitor, "sign-in", "/sign-in")
     shot(visitor, "sign-up", "/sign-up")
+    shot(visitor, "recovery", "/recovery")
+    shot(visitor, "recovery-over", "/recovery/x")
+    shot(visitor, "privacy", "/privacy")
     pro = person("pro@demo.vezde.ru")
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
@@ -246,6 +255,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
+    shot(pro, "settings-security", "/settings/security")
+    shot(pro, "settings-delete", "/settings/delete")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")

@@ -60,6 +60,14 @@ EVENTS = {
     "resent": "Вы попросили отправить ещё раз",
 }
 
+# The same lines, where the adapter says which of its steps they are about.
+STEP_EVENTS = {
+    "step": "Готово: {step}",
+    "waiting": "Ждём: {step}",
+    "armed": "Передаём платформе: {step}",
+    "accepted": "Платформа подтвердила: {step}",
+}
+
 # What is wrong, what to do. Adapters bring their own: `add_reasons()`.
 REASONS: dict[str, tuple[str, str]] = {
     "unavailable": ("Платформа не отвечает", "Повторите позже: с нашей стороны ничего менять не нужно."),
@@ -114,6 +122,19 @@ def status(publication: PublicationLike, zone_name: str) -> str:
     if publication.status == "scheduled":
         return f"Запланировано на {moment(publication.due_at, zone_name)}"
     return STATUSES[publication.status]
+
+
+def event(kind: str, step: str = "") -> str:
+    """A line of a publication's history; `step` is its adapter's word for what was done."""
+    return STEP_EVENTS[kind].format(step=step) if step else EVENTS[kind]
+
+
+def day(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
+
+
+def second(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
 
 
 def progress(publication: PublicationLike, now: datetime) -> str:

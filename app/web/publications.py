@@ -1,4 +1,4 @@
-"""The publish dialog, and what can be done with one publication."""
+"""The publish dialog, and what can be done with one publication, wherever it is shown."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +8,7 @@ from app.models import Clip, Publication
 from app.services import clips, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
-from app.web import responses
+from app.web import history, responses
 from app.web.clips import cards
 
 blueprint = Blueprint("publications", __name__)
@@ -25,7 +25,8 @@ def publish(clip_id: int) -> ResponseReturnValue:
         publications.publish(current_user, clip_id, _choices())
     except Problem as problem:
         return _dialog(clips.get(current_user, clip_id), problem)
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), _card(clip_id))
+    card = cards([clips.get(current_user, clip_id)])
+    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card)
 
 
 @blueprint.post("/publications/<int:publication_id>/retry")
@@ -81,8 +82,5 @@ def _dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
 
 
 def _changed(publication: Publication, text: str) -> ResponseReturnValue:
-    return responses.done(text, url_for("clips.page"), _card(publication.clip_id))
-
-
-def _card(clip_id: int | None) -> str:
-    return cards([clips.get(current_user, clip_id)]) if clip_id else ""
+    to, fragments = history.redrawn(publication)
+    return responses.done(text, to, fragments)

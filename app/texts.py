@@ -118,15 +118,22 @@ def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
 
 
+def event(kind: str, name: str | None, zone_name: str) -> str:
+    """A line of the history: «Запланирована на 26.11.2026 18:30», where the event's name is its due time."""
+    if kind in ("scheduled", "moved") and name:
+        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+    return EVENTS[kind]
+
+
+def step_event(kind: str, step: str) -> str:
+    """A line of the history about a step, by its adapter's word for it: «Готово: загрузка видео»."""
+    return STEP_EVENTS[kind].format(step=step)
+
+
 def status(publication: PublicationLike, zone_name: str) -> str:
     if publication.status == "scheduled":
         return f"Запланировано на {moment(publication.due_at, zone_name)}"
     return STATUSES[publication.status]
-
-
-def event(kind: str, step: str = "") -> str:
-    """A line of a publication's history; `step` is its adapter's word for what was done."""
-    return STEP_EVENTS[kind].format(step=step) if step else EVENTS[kind]
 
 
 def day(value: datetime, zone_name: str) -> str:

@@ -17,10 +17,9 @@ PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
 MAX_WORDS = 10
 
-# Events of which `name` is a step, and those that begin and end an attempt.
+# Events of which `name` is a step, and those by which the user begins another attempt.
 _OF_STEPS = ("step", "armed", "accepted")
-_BEGIN = ("started", "retried", "resent")
-_END = ("retry",)
+_AGAIN = ("retried", "resent")
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Line:
-    """One event in Russian: what happened, why and what to do, and what the platform said."""
+    """One event: what happened, in Russian why and what to do, and what the platform said.
+
+    `step` is the adapter's word for what an event of a step is about; else `name` is the event's own.
+    """
 
     at: datetime
     kind: str
-    text: str
-    reason: str
-    detail: str | None
+    name: str | None
+    step: str = ""
+    reason: str = ""
+    detail: str | None = None
 
 
 @dataclass(frozen=True)
@@ -198,11 +201,15 @@ def _by_attempt(platform: str, events: Iterator[PublicationEvent]) -> Iterator[A
     for event in events:
         if attempt is None:
             attempt = Attempt(0 if event.status == Status.SCHEDULED else 1)
-        elif event.kind in _BEGIN or (over and event.kind != Status.CANCELLED):
+        elif (
+            (over and event.kind != Status.CANCELLED)
+            or event.kind in _AGAIN
+            or (attempt.number == 0 and event.status == Status.PUBLISHING)
+        ):
             yield attempt
             attempt = Attempt(attempt.number + 1)
         attempt.lines.append(_line(platform, event))
-        over = event.kind in _END
+        over = event.kind == "retry"
     if attempt:
         yield attempt
 
@@ -211,8 +218,8 @@ def _line(platform: str, event: PublicationEvent) -> Line:
     if event.kind in _OF_STEPS and event.name:
         name = event.name.removesuffix(SINCE)
         kind = event.kind if name == event.name else "waiting"
-        return Line(event.at, kind, texts.event(kind, platforms.step(platform, name)), "", event.detail)
+        return Line(event.at, kind, None, step=platforms.step(platform, name), detail=event.detail)
     what, advice = texts.reason(event.name) if event.name in texts.REASONS else ("", "")
     # What is tried again by itself leaves the user nothing to do.
     reason = what if event.kind == "retry" else f"{what}. {advice}" if what else ""
-    return Line(event.at, event.kind, texts.event(event.kind), reason, event.detail)
+    return Line(event.at, event.kind, event.name, reason=reason, detail=event.detail)

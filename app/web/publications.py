@@ -25,23 +25,22 @@ def publish(clip_id: int) -> ResponseReturnValue:
         publications.publish(current_user, clip_id, _choices())
     except Problem as problem:
         return _dialog(clips.get(current_user, clip_id), problem)
-    card = cards([clips.get(current_user, clip_id)])
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card)
+    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card(clip_id))
 
 
 @blueprint.post("/publications/<int:publication_id>/retry")
 def retry(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
+    return changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
 
 
 @blueprint.post("/publications/<int:publication_id>/cancel")
 def cancel(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
+    return changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
 
 
 @blueprint.post("/publications/<int:publication_id>/resend")
 def resend(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
+    return changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
 
 
 @blueprint.route("/publications/<int:publication_id>/confirm", methods=["GET", "POST"])
@@ -50,7 +49,7 @@ def confirm(publication_id: int) -> ResponseReturnValue:
     publication, problem, url = publications.get(current_user, publication_id), None, request.form.get("url", "")
     if request.method == "POST":
         try:
-            return _changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
+            return changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
         except Problem as refusal:
             problem = refusal
     return responses.dialog(
@@ -81,6 +80,10 @@ def _dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
     )
 
 
-def _changed(publication: Publication, text: str) -> ResponseReturnValue:
+def changed(publication: Publication, text: str) -> ResponseReturnValue:
     to, fragments = history.redrawn(publication)
     return responses.done(text, to, fragments)
+
+
+def card(clip_id: int) -> str:
+    return cards([clips.get(current_user, clip_id)])

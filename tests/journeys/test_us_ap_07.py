@@ -8,9 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.test_main_job import choose_plan, connect_telegram, publish, sign_up, upload
-
-SETTLED_MS = 60_000
+from tests.journeys.steps import PUBLISHING_MS, connect_telegram, publish, sign_up, upload
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +21,8 @@ def named_clip(tmp_path_factory) -> Callable:
 @pytest.fixture
 def creator(page: Page, request) -> Page:
     """Somebody new on Pro, with a channel."""
-    sign_up(page, f"{request.function.__name__}@example.org")
-    choose_plan(page, "Pro")
+    sign_up(page, f"{request.node.originalname.replace('_', '-')}@example.org", plan="Pro")
     connect_telegram(page)
-    expect(page.get_by_text("Подключено").first).to_be_visible()
     return page
 
 
@@ -46,10 +42,10 @@ def open_list(page: Page) -> None:
 def test_ac1_ac2_the_card_shows_the_status_and_then_the_link(creator: Page, vezde: Running, named_clip):
     upload(creator, named_clip("Закат"))
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:3"}])
-    publish(creator, "Закат")
+    publish(creator, card(creator, "Закат"))
     expect(card(creator, "Закат")).to_contain_text("Публикация...")
     link = card(creator, "Закат").get_by_role("link", name="Опубликовано")
-    expect(link).to_be_visible(timeout=SETTLED_MS)
+    expect(link).to_be_visible(timeout=PUBLISHING_MS)
     with creator.expect_popup() as opened:
         link.click()
     [post] = vezde.posts
@@ -60,8 +56,8 @@ def test_ac1_ac2_the_card_shows_the_status_and_then_the_link(creator: Page, vezd
 def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vezde: Running, named_clip):
     upload(creator, named_clip("Кофе"))
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "error:400"}])
-    publish(creator, "Кофе")
-    expect(card(creator, "Кофе")).to_contain_text("Ошибка", timeout=SETTLED_MS)
+    publish(creator, card(creator, "Кофе"))
+    expect(card(creator, "Кофе")).to_contain_text("Ошибка", timeout=PUBLISHING_MS)
     expect(card(creator, "Кофе")).to_contain_text("Telegram не находит канал. Проверьте, что канал не удалён")
     expect(card(creator, "Кофе")).to_contain_text("Ответ платформы: ")
     expect(card(creator, "Кофе").get_by_role("button", name="Повторить")).to_be_visible()
@@ -72,7 +68,7 @@ def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vez
     expect(creator).to_have_url(re.compile(r"/publications\?status=failed$"))
     vezde.control("trouble", rules=[])
     entry(creator, "Кофе").get_by_role("button", name="Повторить").click()
-    expect(entry(creator, "Кофе").get_by_role("link", name="Опубликовано")).to_be_visible(timeout=SETTLED_MS)
+    expect(entry(creator, "Кофе").get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
     assert len(vezde.posts) == 1
 
     # Its own page tells both attempts.
@@ -90,17 +86,17 @@ def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vez
 def test_the_list_is_searched_and_filtered_while_it_lives(creator: Page, vezde: Running, named_clip):
     for title in ("Ёжик в тумане", "Сырники"):
         upload(creator, named_clip(title))
-    publish(creator, "Ёжик в тумане")
-    expect(card(creator, "Ёжик в тумане")).to_contain_text("Опубликовано", timeout=SETTLED_MS)
+    publish(creator, card(creator, "Ёжик в тумане"))
+    expect(card(creator, "Ёжик в тумане")).to_contain_text("Опубликовано", timeout=PUBLISHING_MS)
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:6"}])
-    publish(creator, "Сырники")
+    publish(creator, card(creator, "Сырники"))
     open_list(creator)
     expect(entry(creator, "Сырники")).to_contain_text("Публикация...")
 
     # The poll changes a row under the hands of somebody who types.
     creator.get_by_label("Поиск").fill("сыр")
     expect(entry(creator, "Ёжик")).to_have_count(0)
-    expect(entry(creator, "Сырники")).to_contain_text("Опубликовано", timeout=SETTLED_MS)
+    expect(entry(creator, "Сырники")).to_contain_text("Опубликовано", timeout=PUBLISHING_MS)
     expect(creator.get_by_label("Поиск")).to_be_focused()
     expect(creator.get_by_label("Поиск")).to_have_value("сыр")
 
@@ -122,16 +118,16 @@ def test_an_open_dialog_outlives_the_poll(creator: Page, vezde: Running, named_c
     for title in ("Первый", "Второй"):
         upload(creator, named_clip(title))
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "lose_answer", "nth": 1}])
-    publish(creator, "Первый")
+    publish(creator, card(creator, "Первый"))
     expect(card(creator, "Первый")).to_contain_text("Проверьте", timeout=90_000)
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:6"}])
-    publish(creator, "Второй")
+    publish(creator, card(creator, "Второй"))
     open_list(creator)
     expect(entry(creator, "Второй")).to_contain_text("Публикация...")
     entry(creator, "Первый").get_by_role("button", name="Есть").click()
     dialog = creator.get_by_role("dialog")
     dialog.get_by_label("Ссылка").fill("https://t.me/vezde_demo/1")
-    expect(creator.locator(".entry", has_text="Второй")).to_contain_text("Опубликовано", timeout=SETTLED_MS)
+    expect(creator.locator(".entry", has_text="Второй")).to_contain_text("Опубликовано", timeout=PUBLISHING_MS)
     expect(dialog.get_by_label("Ссылка")).to_be_focused()
     expect(dialog.get_by_label("Ссылка")).to_have_value("https://t.me/vezde_demo/1")
     dialog.get_by_role("button", name="Есть").click()

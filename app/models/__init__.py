@@ -12,6 +12,7 @@ from app.models.publication import (
     Stage,
     StatsSample,
     Status,
+    fold,
     step_sealed_for,
 )
 from app.models.safety import SecurityEvent
@@ -44,6 +45,7 @@ __all__ = [
     "Status",
     "Upload",
     "User",
+    "fold",
     "load_user",
     "step_sealed_for",
 ]

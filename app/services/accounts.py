@@ -60,7 +60,7 @@ def _add(email: str, password: str, name: str, timezone: str = clock.DEFAULT_ZON
     db.session.add(user)
     try:
         db.session.flush()
-        safety.note(user.id, "signed_up")
+        safety.record(user.id, "signed_up")
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
@@ -79,7 +79,7 @@ def authenticate(email: str, password: str, address: str) -> User:
     user = _find(email)
     right = _matches(user, password)
     # A line is written whoever it is for, and whether there is somebody: the time tells nothing.
-    safety.note(user and user.id, "signed_in" if right else "sign_in_failed")
+    safety.record(user and user.id, "signed_in" if right else "sign_in_failed")
     db.session.commit()
     if not right:
         raise Problem("Почта или пароль не подходят.")
@@ -117,7 +117,7 @@ def recover(user: User, new: str) -> None:
 
 def sign_out_everywhere(user: User) -> None:
     user.session_key = _session_key()
-    safety.note(user.id, "signed_out_everywhere")
+    safety.record(user.id, "signed_out_everywhere")
     db.session.commit()
 
 
@@ -136,7 +136,7 @@ def set_plan(email: str, plan_key: str) -> User:
     user = by_email(email)
     if user.plan_key != plan_key:
         user.plan_key = plan_key
-        safety.note(user.id, "plan_changed", user.plan.title)
+        safety.record(user.id, "plan_changed", user.plan.title)
     db.session.commit()
     return user
 
@@ -199,7 +199,7 @@ def _nobodys_hash() -> str:
 def _set_password(user: User, password: str, event: str) -> None:
     user.password_hash = _hasher.hash(password)
     user.session_key = _session_key()
-    safety.note(user.id, event)
+    safety.record(user.id, event)
     db.session.commit()
 
 

@@ -140,7 +140,7 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
     db.session.flush()
     tokens.seal_token(connection, token)
     if connection.status == ConnectionStatus.ACTIVE:
-        safety.note(user.id, "connected", _told(connection))
+        safety.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -161,7 +161,7 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
         db.session.flush()
     connection.account_id = chosen.id
     _describe(connection, chosen)
-    safety.note(user.id, "connected", _told(connection))
+    safety.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -209,7 +209,7 @@ def disconnect(user: User, connection_id: int) -> int:
     """Deletes the connection and its token; answers how many live publications were cancelled with it."""
     connection = get(user, connection_id)
     cancelled = cancel_all_of(connection_id=connection.id)
-    safety.note(user.id, "disconnected", _told(connection))
+    safety.record(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
     return cancelled

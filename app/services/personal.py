@@ -56,7 +56,7 @@ def export(user: User) -> Iterator[str]:
 
     The clips' files are not in it; each clip names the address at which its own can be saved.
     """
-    safety.note(user.id, "data_downloaded")
+    safety.record(user.id, "data_downloaded")
     db.session.commit()
     return _document(user.id, _row(user, _PROFILE))
 

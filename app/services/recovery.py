@@ -43,7 +43,7 @@ def ask(email: str, address: str) -> None:
     email = email.strip().lower()
     attempts.spend((_PER_ACCOUNT, email), (_PER_ADDRESS, address))
     user_id = db.session.scalar(select(User.id).where(User.email == email))
-    safety.note(user_id, "recovery_asked")
+    safety.record(user_id, "recovery_asked")
     db.session.commit()
     if not queue.enqueue("app.jobs.mail_recovery", user_id or _NOBODY):
         raise Problem("Сейчас письмо не отправить. Попробуйте через несколько минут.")

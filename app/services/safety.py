@@ -20,7 +20,7 @@ SHOWN = 100
 visitor: ContextVar[str | None] = ContextVar("visitor", default=None)
 
 
-def note(user_id: int | None, kind: str, detail: str = "") -> None:
+def record(user_id: int | None, kind: str, detail: str = "") -> None:
     """One line; the caller commits. `kind` is a key of texts.SECURITY, `detail` never a secret."""
     db.session.add(SecurityEvent(user_id=user_id, kind=kind, detail=detail[:300], address=visitor.get()))
 

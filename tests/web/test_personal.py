@@ -78,7 +78,7 @@ def test_taking_along_goes_in_batches(app, anna):
     from app.services import safety
 
     for _ in range(2 * personal.BATCH + 1):
-        safety.note(anna.id, "signed_in")
+        safety.record(anna.id, "signed_in")
     db.session.commit()
     pieces = list(personal.export(anna))
     assert len(pieces) > 2 * personal.BATCH

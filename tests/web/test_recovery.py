@@ -137,7 +137,7 @@ def test_a_mail_server_that_is_away(app, anna, ask, caplog):
 def test_old_lines_are_swept(app, anna):
     from app.services import safety
 
-    safety.note(None, "sign_in_failed")
+    safety.record(None, "sign_in_failed")
     db.session.commit()
     wait_until(clock.now() + timedelta(days=31))
     assert safety.sweep() == 1

@@ -48,7 +48,7 @@ def test_everything_that_matters_is_written_down(app, user, sign_in, sandbox):
 
 def test_a_strangers_lines_are_not_shown(user, sign_in):
     boris, anna = user(email="boris@example.org"), user(email="anna@example.org")
-    safety.note(boris.id, "connected", "VK: Борис Борисов")
+    safety.record(boris.id, "connected", "VK: Борис Борисов")
     assert "Борис Борисов" not in sign_in(anna).get("/settings/security").text
     assert "Борис Борисов" in sign_in(boris).get("/settings/security").text
 

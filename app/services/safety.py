@@ -15,6 +15,7 @@ KEPT = timedelta(days=180)
 # Tries at e-mails that nobody has are the operator's business only, and not for long.
 KEPT_WITHOUT_USER = timedelta(days=30)
 SHOWN = 100
+MAX_DETAIL, MAX_ADDRESS = 300, 45
 
 # Where the request comes from; None where an operator's command is at work.
 visitor: ContextVar[str | None] = ContextVar("visitor", default=None)
@@ -22,7 +23,10 @@ visitor: ContextVar[str | None] = ContextVar("visitor", default=None)
 
 def record(user_id: int | None, kind: str, detail: str = "") -> None:
     """One line; the caller commits. `kind` is a key of texts.SECURITY, `detail` never a secret."""
-    db.session.add(SecurityEvent(user_id=user_id, kind=kind, detail=detail[:300], address=visitor.get()))
+    address = visitor.get()
+    # A proxy may hand on more than an address.
+    address = address and address[:MAX_ADDRESS]
+    db.session.add(SecurityEvent(user_id=user_id, kind=kind, detail=detail[:MAX_DETAIL], address=address))
 
 
 def latest(user: User) -> list[SecurityEvent]:

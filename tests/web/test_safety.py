@@ -53,6 +53,15 @@ def test_a_strangers_lines_are_not_shown(user, sign_in):
     assert "Борис Борисов" in sign_in(boris).get("/settings/security").text
 
 
+def test_what_a_proxy_hands_on_fits_its_column(app, user):
+    anna = user()
+    safety.visitor.set("x" * 500)
+    safety.record(anna.id, "connected", "y" * 500)
+    safety.visitor.set(None)
+    event = safety.latest(anna)[0]
+    assert (len(event.address), len(event.detail)) == (safety.MAX_ADDRESS, safety.MAX_DETAIL)
+
+
 def test_signing_out_everywhere(app, user, sign_in):
     anna = user(email="anna@example.org")
     here, elsewhere = sign_in(anna), app.test_client()

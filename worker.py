@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 TICKS = {
     "app.jobs.tick_publications": 1,
     "app.jobs.tick_clips": 5,
+    "app.jobs.tick_mails": 5,
+    "app.jobs.tick_revocations": 5,
+    "app.jobs.tick_refreshes": 20,
+    "app.jobs.tick_reminders": 60,
     "app.jobs.correct_clock": 60,
     "app.jobs.tick_housekeeping": 600,
 }
@@ -60,7 +64,8 @@ def work(app: Flask | None = None) -> None:
     with app.app_context():
         connection = _blocking_redis(app)
         queues = [
-            Queue(name, connection=connection, serializer=JSONSerializer) for name in (queue.CLIPS, queue.PUBLISH)
+            Queue(name, connection=connection, serializer=JSONSerializer)
+            for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH)
         ]
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
         worker.work(logging_level="WARNING")

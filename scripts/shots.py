@@ -23,7 +23,16 @@ from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
 from app.extensions import db  # noqa: E402
-from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status  # noqa: E402
+from app.models import (  # noqa: E402
+    Clip,
+    ClipStatus,
+    ConnectionStatus,
+    Notice,
+    PlatformConnection,
+    Publication,
+    Stage,
+    Status,
+)
 from app.services import accounts  # noqa: E402
 from app.storage import storage  # noqa: E402
 
@@ -113,7 +122,23 @@ def fill() -> None:
     for one, state in zip(made, states, strict=False):
         db.session.add(publication(one, channel, **state))
     db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
+    fill_notices(user.id, made[0].title)
     db.session.commit()
+
+
+def fill_notices(user_id: int, title: str) -> None:
+    facts = {"platform": "Telegram", "account": "Кухня за минуту — рецепты каждый день", "title": title}
+    soon = (clock.now() + timedelta(hours=24)).isoformat()
+    kinds = {
+        "awaiting_user": {},
+        "failed": {"reason": "telegram_rights"},
+        "unconfirmed": {"reason": "unknown"},
+        "ahead": {"due_at": soon},
+        "reconnect": {},
+    }
+    for number, (kind, more) in enumerate(kinds.items()):
+        read_at = clock.now() if number < 2 else None
+        db.session.add(Notice(user_id=user_id, kind=kind, matter=kind, facts=facts | more, read_at=read_at))
 
 
 def connection(user_id: int, name: str, account_id: str) -> PlatformConnection:
@@ -244,12 +269,14 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
+    shot(pro, "notices", "/notices")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
+    shot(free, "notices-empty", "/notices")
     shot(free, "upgrade", "/settings/integrations")
     for page in (visitor, pro, free):
         page.context.close()

@@ -10,6 +10,7 @@ from app.web import (
     errors,
     health,
     media,
+    notices,
     oauth,
     plans,
     publications,
@@ -25,6 +26,7 @@ BLUEPRINTS = (
     clips.blueprint,
     publications.blueprint,
     connections.blueprint,
+    notices.blueprint,
     oauth.blueprint,
     uploads.blueprint,
     media.blueprint,
@@ -34,7 +36,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words):
+    for part in (oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -5,22 +5,20 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.test_main_job import choose_plan, connect_telegram, publish, sign_up, upload
+from tests.journeys.steps import connect_telegram, publish, sign_up, upload
 
 MAILBOX = "oksana@example.org"
 
 
 def test_the_bell_and_the_mail(page: Page, vezde: Running, vertical_file):
-    sign_up(page, MAILBOX)
-    choose_plan(page, "Pro")
+    sign_up(page, MAILBOX, "Pro")
     connect_telegram(page)
-    expect(page.get_by_text("Везде — демо").first).to_be_visible()
-    upload(page, vertical_file)
+    card = upload(page, vertical_file)
     expect(page.get_by_role("link", name="Уведомления", exact=True)).to_be_visible()
 
     vezde.control("revoke", platform="telegram", account="110201543")
-    publish(page, vertical_file.stem)
-    expect(page.get_by_role("article", name=vertical_file.stem)).to_contain_text("Ошибка", timeout=30_000)
+    publish(page, card)
+    expect(card).to_contain_text("Ошибка", timeout=30_000)
     bell = page.get_by_role("link", name=re.compile(r"Уведомления, 2\s+новых"))
     expect(bell).to_be_visible()
     bell.click()

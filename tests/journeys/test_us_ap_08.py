@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.test_main_job import choose_plan, connect_telegram, publish, sign_up, upload
+from tests.journeys.steps import connect_telegram, publish, sign_up, upload
 
 CARDS = "/settings/integrations"
 
@@ -26,26 +26,25 @@ def rows(vezde: Running, query: str) -> list[tuple]:
 
 def test_disconnect(page: Page, vezde: Running, clip_files):
     published, sending, waiting = clip_files
-    sign_up(page, "us-ap-08@example.org")
-    choose_plan(page, "Pro")
+    sign_up(page, "us-ap-08@example.org", "Pro")
     connect_telegram(page)
     expect(page.get_by_role("button", name="Отключить")).to_have_count(1)  # AC1
     for path in clip_files:
         upload(page, path)
-    publish(page, published.stem)
     card = page.get_by_role("article", name=published.stem)
+    publish(page, card)
     expect(card).to_contain_text("Опубликовано", timeout=30_000)
     link = card.get_by_role("link", name="Опубликовано").get_attribute("href")
 
     # One whose last byte is with Telegram, and one that Telegram makes wait.
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:6", "nth": 1, "effect": True}])
-    publish(page, sending.stem)
+    publish(page, page.get_by_role("article", name=sending.stem))
     expect(page.get_by_role("article", name=sending.stem)).to_contain_text("принимает клип", timeout=20_000)
     vezde.control(
         "trouble",
         rules=[{"match": "sendVideo", "do": "status:429", "retry_after": 600}],
     )
-    publish(page, waiting.stem)
+    publish(page, page.get_by_role("article", name=waiting.stem))
     expect(page.get_by_role("article", name=waiting.stem)).to_contain_text("не спешить", timeout=20_000)
 
     page.goto(CARDS)

@@ -24,7 +24,6 @@ def tell_of_publication(publication_id: int) -> None:
             Publication.account_name,
             Publication.title,
             Publication.reason,
-            Publication.clip_id,
         ).where(Publication.id == publication_id)
     ).one()
     _tell(
@@ -63,7 +62,6 @@ def _facts(publication: Any) -> dict[str, Any]:
         "platform": platforms.ADAPTERS[publication.platform].name,
         "account": publication.account_name,
         "title": publication.title,
-        "clip": publication.clip_id,
     }
 
 

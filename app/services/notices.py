@@ -73,7 +73,7 @@ def about(notice: Notice) -> tuple[str, str]:
     """Where it leads: what the link is called, and its path."""
     if notice.kind in ("reconnect", "ahead"):
         return "Переподключить", "/settings/integrations"
-    return "Открыть клип", f"/#clip-{notice.facts['clip']}" if notice.facts.get("clip") else "/"
+    return "Открыть публикацию", f"/publications/{notice.publication_id}"
 
 
 # Ahead of time

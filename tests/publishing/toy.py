@@ -15,7 +15,7 @@ from datetime import timedelta
 from app import clock
 from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
 from app.platforms.body import FileBody
-from app.platforms.errors import Refused, TokenExpired, Unavailable
+from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 
 POINTS = (
     "create:before",
@@ -120,6 +120,7 @@ class ToyServer:
 class Toy(Adapter):
     key = "toy"
     name = "Игрушка"
+    steps = {"create": "создание", "upload": "загрузка", "publish": "публикация", "ready": "обработка"}
     # Set by tests, inherited by the processes they fork.
     url = ""
     die_at = ""
@@ -130,6 +131,8 @@ class Toy(Adapter):
 
     def refresh(self, token: Token) -> Token:
         """Each answer is a new pair."""
+        if not token.refresh:
+            raise Reconnect
         number = self._call("POST", "/refresh")["id"]
         self._die("refresh:after")
         return Token(f"toy-token-{number}", f"refresh-{number}", clock.now() + timedelta(hours=1))

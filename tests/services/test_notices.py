@@ -181,7 +181,7 @@ def test_it_goes_out_once(app, sandbox, failed):
     assert letter["to"] == ["anna@example.org"]
     assert letter["subject"] == "Не опубликовано: «Закат над Волгой»"
     assert "Бот не может публиковать в этом канале" in letter["text"]
-    assert f"{app.config['PUBLIC_URL']}/" in letter["text"]
+    assert f"{app.config['PUBLIC_URL']}/publications/{told()[0].publication_id}" in letter["text"]
     assert told()[0].mailed_at
     assert at_work(notices.due_mails) == []
 

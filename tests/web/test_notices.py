@@ -6,7 +6,7 @@ import pytest
 
 from app.extensions import db
 from app.models import Notice
-from tests.web.test_clips import HTMX, XSS
+from tests.web.test_clips import HTMX, XSS, publish
 
 PAGE = "/notices"
 
@@ -52,14 +52,16 @@ def test_the_bell_counts_what_is_new(web, notice):
     assert ">новое<" not in web.get(PAGE).text
 
 
-def test_the_newest_stands_first_and_leads_on(web, notice):
-    notice("failed", clip=7)
+def test_the_newest_stands_first_and_leads_on(web, owner, ready_clip, telegram, notice):
+    publication = publish(ready_clip(owner), telegram(owner), status="failed", reason="unavailable")
+    notice().publication_id = publication.id
     notice("reconnect")
     page = web.get(PAGE).text
     assert page.index("Переподключите VK") < page.index("Не опубликовано: «Закат»")
     assert "VK, «Анна». Платформа не отвечает." in page
     assert 'href="/settings/integrations">Переподключить</a>' in page
-    assert 'href="/#clip-7">Открыть клип</a>' in page
+    assert f'href="/publications/{publication.id}">Открыть публикацию</a>' in page
+    assert web.get(f"/publications/{publication.id}").status_code == 200
 
 
 def test_what_a_user_wrote_is_text(web, notice):
@@ -87,10 +89,8 @@ def test_the_poll_brings_the_bell_with_what_has_changed(web, owner, ready_clip, 
     assert re.search(r'id="bell"[^>]*hx-swap-oob="true"', answer)
 
 
-def test_pages_and_paths(web, notice):
-    for number in range(21):
-        notice(clip=number)
+def test_pages(web, notice):
+    for _ in range(21):
+        notice()
     assert "Старше" in web.get(PAGE).text
     assert "Новее" in web.get(f"{PAGE}?page=2").text
-    for path in ("/", "/settings/integrations"):
-        assert web.get(path).status_code == 200

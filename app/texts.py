@@ -42,6 +42,8 @@ STAGES = {
 EVENTS = {
     "created": "Создана",
     "scheduled": "Запланирована",
+    "moved": "Перенесена",
+    "hastened": "Вы попросили опубликовать сейчас",
     "started": "Началась",
     "step": "Шаг сделан",
     "armed": "Последний шаг: отправляем",
@@ -108,6 +110,13 @@ class _Blank(dict):
 
 def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
+
+
+def event(kind: str, name: str | None, zone_name: str) -> str:
+    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time."""
+    if kind in ("scheduled", "moved") and name:
+        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+    return EVENTS[kind]
 
 
 def status(publication: PublicationLike, zone_name: str) -> str:

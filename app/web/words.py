@@ -4,7 +4,7 @@ from babel import Locale
 from flask import Flask
 
 from app import clock, platforms, texts
-from app.services import publications
+from app.services import clips, publications
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -14,7 +14,7 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(plural=plural, size=size, duration=duration, initials=initials)
-    app.jinja_env.tests["telling_time"] = tells_time
+    app.jinja_env.tests.update(telling_time=tells_time, due_soon=due_soon)
     app.jinja_env.globals.update(
         now=clock.now,
         texts=texts,
@@ -60,6 +60,11 @@ def progress_percent(publication) -> int | None:
     if publication.stage != "uploading" or not publication.total:
         return None
     return 100 * (publication.sent or 0) // publication.total
+
+
+def due_soon(publication) -> bool:
+    """Whether a page shall look often, so as to see it begin."""
+    return publication.status == "scheduled" and publication.due_at <= clock.now() + clips.SOON
 
 
 def tells_time(publication) -> bool:

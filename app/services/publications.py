@@ -40,6 +40,7 @@ class Option:
     platform_name: str
     label: str
     problems: list[str]
+    mode: str  # which way of publishing is on, where there are several
     live: Publication | None
     standing: Publication | None
     max_title: int | None
@@ -90,6 +91,7 @@ def _option(
         platform_name=adapter.name,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
         problems=_problems_of_account(user, connection) + preflight.problems(adapter, clip),
+        mode=adapter.mode,
         live=next((one for one in mine if one.status in LIVE), None),
         standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
         max_title=adapter.limits.max_title,

@@ -40,6 +40,8 @@ class TestPartnerApi(Contract):
     upload = UPLOAD
     commit = PUBLISH
     findable = True
+    once = (DRAFTS, UPLOAD)
+    removes_drafts = False  # the assumed contract has no call for it
     refusals = {"status:403": "dzen_forbidden", "status:413": "too_large"}
 
     @pytest.fixture(autouse=True)

@@ -109,6 +109,11 @@ def fill() -> None:
             "wake_at": now + timedelta(minutes=2),
             "attempt": 2,
         },
+        {
+            "status": Status.SCHEDULED,
+            "due_at": now + timedelta(days=1, hours=3),
+            "wake_at": now + timedelta(days=1, hours=3),
+        },
     )
     for one, state in zip(made, states, strict=False):
         db.session.add(publication(one, channel, **state))
@@ -162,8 +167,7 @@ def publication(one: Clip, where: PlatformConnection, **state) -> Publication:
         account_name=where.account_name,
         account_url=where.account_url,
         title=one.title,
-        due_at=clock.now(),
-        **state,
+        **({"due_at": clock.now()} | state),
     )
 
 
@@ -228,6 +232,12 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
         page.get_by_role("button", name="Подключить", exact=True).click()
         page.get_by_text("Это не похоже на токен бота").wait_for()
 
+    def refused_date(page: Page) -> None:
+        first.click()
+        page.get_by_label("Дата и время").fill("2020-01-01T12:00")
+        page.get_by_role("button", name="Запланировать").click()
+        page.get_by_text("Это время уже прошло").wait_for()
+
     visitor = person(None)
     shot(visitor, "sign-in", "/sign-in")
     shot(visitor, "sign-up", "/sign-up")
@@ -235,6 +245,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
     shot(pro, "clips-publish", "/", lambda _page: first.click())
+    shot(pro, "clips-schedule", "/", refused_date)
+    shot(pro, "clips-move", "/", opens("Перенести"))
     shot(pro, "clips-edit", "/", opens("Изменить", 3))
     shot(pro, "clips-delete", "/", opens("Удалить", 3))
     shot(pro, "clips-play", "/", opens("Смотреть"))

@@ -311,9 +311,11 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:
-    """«Есть»: the user has seen the clip there; a link is welcome."""
+    """«Есть»: the user has seen the clip there; a link is welcome. Who has published by hand must give it."""
     publication = get(user, publication_id)
     url = url.strip()
+    if not url and publication.status == Status.AWAITING_USER:
+        raise Problem("Вставьте ссылку на опубликованный клип: она начинается с https://.", "url")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname or len(url) > MAX_URL):
         raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
     moved = transitions.move(

@@ -94,4 +94,4 @@ def publish(page: Page, card: Locator) -> None:
 
 def row(card: Locator, platform: str) -> Locator:
     """The card's line about one platform."""
-    return card.get_by_role("listitem").filter(has_text=re.compile(rf"^\s*{platform}\b"))
+    return card.get_by_role("listitem").filter(has_text=re.compile(rf"^\s*{platform}(\s|$)"))

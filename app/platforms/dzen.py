@@ -207,8 +207,13 @@ class Dzen(Adapter):
 
     def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run, done_is=409)
-        return _receipt(draft, done)
+        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run, none_for=409)
+        if done is not None:
+            return _receipt(draft, done)
+        found = self._find(run, draft)  # published already, it says
+        if isinstance(found, NotThere):
+            raise Unavailable("Дзен говорит, что клип уже опубликован, и не показывает его")
+        return found
 
     def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
@@ -220,7 +225,7 @@ class Dzen(Adapter):
             raise Refused("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
 
-    def _call(self, method: str, path: str, run: Run, *, done_is: int = 0, **kwargs: Any) -> Mapping[str, Any]:
+    def _call(self, method: str, path: str, run: Run, *, none_for: int = 0, **kwargs: Any) -> Mapping[str, Any] | None:
         self.http.pace(Window(f"dzen:token:{run.token.access}", *PER_TOKEN))
         answer = self.http.request(
             method,
@@ -229,8 +234,8 @@ class Dzen(Adapter):
             **kwargs,
         )
         payload = answer.json()
-        if answer.status == done_is:
-            return {}
+        if answer.status == none_for:
+            return None
         if not 200 <= answer.status < 300 or not isinstance(payload, dict):
             raise _error(answer.status, payload, answer.headers)
         return payload

@@ -1,4 +1,4 @@
-"""The publish dialog, and what can be done with one publication."""
+"""The publish dialog, and what can be done with one publication, wherever it is shown."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +8,7 @@ from app.models import Clip, Publication
 from app.services import clips, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
-from app.web import responses, when
+from app.web import history, responses, when
 from app.web.clips import cards
 
 blueprint = Blueprint("publications", __name__)
@@ -83,8 +83,9 @@ def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturn
 
 
 def changed(publication: Publication, text: str) -> ResponseReturnValue:
-    return responses.done(text, url_for("clips.page"), card(publication.clip_id))
+    to, fragments = history.redrawn(publication)
+    return responses.done(text, to, fragments)
 
 
-def card(clip_id: int | None) -> str:
-    return cards([clips.get(current_user, clip_id)]) if clip_id else ""
+def card(clip_id: int) -> str:
+    return cards([clips.get(current_user, clip_id)])

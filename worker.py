@@ -54,8 +54,8 @@ class ClipWorker(Worker):
             lease.bury(job.args[0], retpid)
 
 
-def work(app: Flask | None = None) -> None:
-    """One worker; returns after SIGTERM, when its job is done."""
+def work(app: Flask | None = None, burst: bool = False) -> None:
+    """One worker; returns after SIGTERM, when its job is done. With `burst`, once the queues are empty."""
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
@@ -63,7 +63,7 @@ def work(app: Flask | None = None) -> None:
             Queue(name, connection=connection, serializer=JSONSerializer) for name in (queue.CLIPS, queue.PUBLISH)
         ]
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
-        worker.work(logging_level="WARNING")
+        worker.work(burst=burst, logging_level="WARNING")
 
 
 class TickScheduler(Scheduler):

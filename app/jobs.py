@@ -12,6 +12,7 @@ from app.services import clips, uploads
 
 
 def publish(publication_id: int) -> None:
+    correct_clock()  # this machine's may be ahead, and nothing goes out early
     with structlog.contextvars.bound_contextvars(publication=publication_id):
         engine.advance(publication_id, lambda seconds: process.end_at(time.monotonic() + seconds))
 

@@ -288,6 +288,12 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
         page.get_by_role("button", name="Подключить", exact=True).click()
         page.get_by_text("Это не похоже на токен бота").wait_for()
 
+    def refused_date(page: Page) -> None:
+        first.click()
+        page.get_by_label("Дата и время").fill("2020-01-01T12:00")
+        page.get_by_role("button", name="Запланировать").click()
+        page.get_by_text("Это время уже прошло").wait_for()
+
     visitor = person(None)
     shot(visitor, "sign-in", "/sign-in")
     shot(visitor, "sign-up", "/sign-up")
@@ -295,6 +301,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
     shot(pro, "clips-publish", "/", lambda _page: first.click())
+    shot(pro, "clips-schedule", "/", refused_date)
+    shot(pro, "clips-move", "/", opens("Перенести"))
     shot(pro, "clips-edit", "/", opens("Изменить", 3))
     shot(pro, "clips-delete", "/", opens("Удалить", 3))
     shot(pro, "clips-play", "/", opens("Смотреть"))

@@ -4,7 +4,7 @@ from babel import Locale
 from flask import Flask
 
 from app import clock, platforms, texts
-from app.services import history, publications
+from app.services import clips, history, publications
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -14,7 +14,7 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(plural=plural, size=size, duration=duration, initials=initials)
-    app.jinja_env.tests["telling_time"] = tells_time
+    app.jinja_env.tests.update(telling_time=tells_time, due_soon=due_soon)
     app.jinja_env.globals.update(
         now=clock.now,
         texts=texts,
@@ -65,9 +65,14 @@ def progress_percent(publication) -> int | None:
     return 100 * (publication.sent or 0) // publication.total
 
 
+def due_soon(publication) -> bool:
+    """Whether a page shall look often, so as to see it begin."""
+    return publication.status == "scheduled" and publication.due_at <= clock.now() + clips.SOON
+
+
 def pace(publication) -> str:
     """How often a page has to ask for it: `fast`, `slow`, or empty once nothing changes by itself."""
-    if publication.status == "publishing":
+    if publication.status == "publishing" or due_soon(publication):
         return "fast"
     return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
 

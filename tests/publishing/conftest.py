@@ -66,13 +66,13 @@ def settle(publication_id: int, looks: int = 40) -> Publication:
 
 @pytest.fixture
 def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
-    """A publication on the toy platform, as the user's click makes it."""
+    """A publication on the toy platform, as the user's click makes it: now, or at `due_at`."""
 
-    def make(owner: User | None = None) -> int:
+    def make(owner: User | None = None, due_at: datetime | None = None) -> int:
         owner = owner or user()
         connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
         clip = ready_clip(owner)
-        [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+        [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
         return publication.id
 
     return make

@@ -15,6 +15,7 @@ from app.web import (
     publications,
     security,
     statics,
+    stats,
     uploads,
     words,
 )
@@ -26,6 +27,7 @@ BLUEPRINTS = (
     publications.blueprint,
     connections.blueprint,
     oauth.blueprint,
+    stats.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,

@@ -41,6 +41,8 @@ class TestPartnerApi(Contract):
     commit = PUBLISH
     findable = True
     refusals = {"status:403": "dzen_forbidden", "status:413": "too_large"}
+    stats_calls = (LOOK,)
+    gone_id = "0" * 24
 
     @pytest.fixture(autouse=True)
     def world_of_dzen(self, sandbox):

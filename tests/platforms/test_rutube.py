@@ -26,6 +26,8 @@ class TestRutube(Contract):
     commit = rf"PATCH {VIDEO}"
     findable = True
     refusals = {"status:400": "refused"}
+    stats_calls = (rf"GET {VIDEO}", r"GET /rutube/api/numerator/")
+    gone_id = "0" * 32
 
     @pytest.fixture(autouse=True)
     def reachable(self, public):

@@ -67,17 +67,19 @@ def read(connection_id: int) -> None:
     if connection is None:
         return
     platform = _Platform(connection)
-    due = _claim(connection_id, platform.per_call * _MOST_CALLS)
+    due = claim(connection_id, platform.per_call * _MOST_CALLS)
     left = [one for one in due if one.external_id and platform.gives]
     if len(left) < len(due):
         _postpone([one for one in due if not (one.external_id and platform.gives)], None)
     if left and platform.waits_for_its_user:
         _postpone(left, clock.now() + _UNTIL_RECONNECTED)
         return
+    failed_before = False
     while left:
         some, left = left[: platform.per_call], left[platform.per_call :]
         try:
             _store(some, platform.counts([one.external_id for one in some]))
+            failed_before = False
         except RateLimited as limited:
             _postpone(some + left, limited.until)
             return
@@ -88,9 +90,10 @@ def read(connection_id: int) -> None:
         except PlatformError as error:
             log.info("counts were not read", reason=error.reason, detail=error.detail)
             _postpone(some, clock.now() + _AFTER_FAILURE)
-            if isinstance(error, Unavailable):
+            if isinstance(error, Unavailable) and failed_before:  # it is the platform, not this one publication
                 _postpone(left, clock.now() + _BEHIND_FAILURE)
                 return
+            failed_before = True
 
 
 class _Platform:
@@ -131,7 +134,7 @@ class _Platform:
         self._token = tokens.refresh(self._connection.id, self._adapter, self._token)
 
 
-def _claim(connection_id: int, most: int) -> Due:
+def claim(connection_id: int, most: int) -> Due:
     """What is due on the account, and what is due in a moment goes along; nobody else takes it for a while."""
     now = clock.now()
     due = (
@@ -139,14 +142,16 @@ def _claim(connection_id: int, most: int) -> Due:
         Publication.status == Status.PUBLISHED,
         Publication.stats_due_at <= now + LOST_AFTER,
     )
+    # The newest first: their numbers are looked at.
     first = select(Publication.id).where(*due).order_by(Publication.stats_due_at, Publication.id.desc()).limit(most)
     with transaction():
-        return db.session.execute(
+        claimed = db.session.execute(
             update(Publication)
             .where(Publication.id.in_(first), *due)
             .values(stats_due_at=now + _LEASE)
             .returning(Publication.id, Publication.external_id, Publication.published_at, Publication.stats_at)
         ).all()
+    return sorted(claimed, key=lambda one: one.id, reverse=True)
 
 
 def _store(some: Due, counts: Mapping[str, Stats]) -> None:

@@ -29,11 +29,12 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Number:
-    """One count of one publication. `value` None: unknown, and `reason` says why."""
+    """One count of one publication. `value` None: unknown, and `reason` says why. `note`: what to know of it."""
 
     count: str
     value: int | None
-    reason: str = ""
+    reason: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,9 @@ def numbers(publication: Publication) -> list[Number]:
     """The newest counts of a published clip, each with the reason where there is none."""
     counting = _counting(publication.platform)
     return [
-        Number(count, value, "" if value is not None else _why_unknown(publication, counting, count))
+        Number(count, value, "" if value is not None else _why_unknown(publication, counting, count), counting.note)
         for count, value in ((count, getattr(publication, count)) for count in COUNTS)
     ]
-
-
-def note(publication: Publication) -> str:
-    """What one should know of its numbers."""
-    return _counting(publication.platform).note
 
 
 def _why_unknown(publication: Publication, counting: Counting, count: str) -> str:

@@ -19,6 +19,7 @@ blueprint = Blueprint("stats", __name__, url_prefix="/stats")
 # The chart's own units; the page stretches it.
 WIDTH, HEIGHT = 720, 200
 _GAP = 0.28  # of a day's width
+_WIDEST = 44.0
 _STEPS = 4
 
 # A cell that begins so is a formula for a spreadsheet, also as full-width characters.
@@ -94,15 +95,16 @@ def chart(days: Sequence[Day]) -> Chart:
     bars = []
     for place, (day, value) in enumerate(zip(days, values, strict=True)):
         height = round(HEIGHT * value / top, 2)
-        left = round(place * step, 2)
+        left = place * step
+        width = min(step * (1 - _GAP), _WIDEST)
         bars.append(
             Bar(
                 day=day,
-                x=round(left + step * _GAP / 2, 2),
+                x=round(left + (step - width) / 2, 2),
                 y=round(HEIGHT - height, 2),
-                width=round(step * (1 - _GAP), 2),
+                width=round(width, 2),
                 height=height,
-                left=left,
+                left=round(left, 2),
                 step=round(step, 2),
             )
         )

@@ -39,7 +39,6 @@ def register(app: Flask) -> None:
         can_cancel=publications.can_cancel,
         can_resend=publications.can_resend,
         numbers=stats.numbers,
-        numbers_note=stats.note,
         count_names=COUNT_NAMES,
     )
 

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from flask import current_app
@@ -210,15 +212,16 @@ def _gains(user: User, calendar: Sequence[tuple[date, datetime]]) -> _Gains:
         .order_by(StatsSample.publication_id, StatsSample.at)
     )
     gains = _Gains(by_day=[Counter() for _ in calendar])
-    for publication_id, at, *values in since:
-        peak = highest.setdefault(publication_id, [0] * len(COUNTS))
-        gained = gains.by_publication.setdefault(publication_id, Counter())
-        day = gains.by_day[bisect_right(begins, at) - 1]
-        for place, value in enumerate(values):
-            if value is not None and value > peak[place]:
-                gained[COUNTS[place]] += value - peak[place]
-                day[COUNTS[place]] += value - peak[place]
-                peak[place] = value
+    for publication_id, samples in groupby(since, itemgetter(0)):
+        before_it = highest.get(publication_id, [0] * len(COUNTS))
+        peak = list(before_it)
+        for _, at, *values in samples:
+            for place, value in enumerate(values):
+                if value is not None and value > peak[place]:
+                    gains.by_day[bisect_right(begins, at) - 1][COUNTS[place]] += value - peak[place]
+                    peak[place] = value
+        gained = (now - then for now, then in zip(peak, before_it, strict=True))
+        gains.by_publication[publication_id] = Counter(dict(zip(COUNTS, gained, strict=True)))
     return gains
 
 

@@ -36,6 +36,7 @@ PUBLISHING_SCOPES = ("zen:write", "zen:read")
 # One public client: ролики last from 5 to 120 seconds.
 MIN_SECONDS, MAX_SECONDS = 5, 120
 MAX_TITLE = 200
+CONTAINERS = frozenset({"mp4"})  # assumed, as the contract is: its upload names one type
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
@@ -54,6 +55,13 @@ class Dzen(Adapter):
             "Яндекс ID: имя и портрет",
             web_address,
             demo="{sandbox}/yandex-login",
+        ),
+        Setting(
+            "YANDEX_AVATARS_URL",
+            "https://avatars.yandex.net",
+            "Яндекс: портреты",
+            web_address,
+            demo="{sandbox}/yandex-avatars",
         ),
         Setting("YANDEX_CLIENT_ID", "", "Номер приложения Яндекс OAuth", demo="vezde-demo"),
         Setting("YANDEX_CLIENT_SECRET", "", "Секрет приложения Яндекс OAuth", secret=True, demo="vezde-demo-secret"),
@@ -100,7 +108,12 @@ class Dzen(Adapter):
 
     @property
     def limits(self) -> Limits:
-        return Limits(min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS, max_title=MAX_TITLE)
+        return Limits(
+            min_seconds=MIN_SECONDS,
+            max_seconds=MAX_SECONDS,
+            max_title=MAX_TITLE,
+            containers=CONTAINERS if self.config["DZEN_API_URL"] else None,
+        )
 
     # Connecting
 
@@ -128,7 +141,7 @@ class Dzen(Adapter):
         account = Account(
             id=str(info["id"]),
             name=info.get("display_name") or info.get("login") or "Дзен",
-            avatar_url=f"https://avatars.yandex.net/get-yapic/{avatar}/islands-200" if avatar else None,
+            avatar_url=f"{self.config['YANDEX_AVATARS_URL']}/get-yapic/{avatar}/islands-200" if avatar else None,
         )
         return [account], token
 

@@ -40,6 +40,8 @@ class TestPartnerApi(Contract):
     upload = UPLOAD
     commit = PUBLISH
     findable = True
+    once = (DRAFTS, UPLOAD)
+    removes_drafts = False  # the assumed contract has no call for it
     refusals = {"status:403": "dzen_forbidden", "status:413": "too_large"}
     stats_calls = (LOOK,)
     gone_id = "0" * 24
@@ -88,6 +90,9 @@ class TestAssisted:
         db.session.rollback()
         assert (row(waiting.id).status, row(waiting.id).url) == (Status.PUBLISHED, "https://dzen.ru/shorts/abc")
 
-    def test_a_link_is_a_link(self, waiting):
-        with pytest.raises(Problem):
-            publications.confirm(self.owner, waiting.id, "готово")
+    @pytest.mark.parametrize("url", ["готово", "", "javascript:alert(1)"])
+    def test_a_link_is_a_link(self, waiting, url):
+        with pytest.raises(Problem) as problem:
+            publications.confirm(self.owner, waiting.id, url)
+        assert problem.value.field == "url"
+        assert row(waiting.id).status == Status.AWAITING_USER

@@ -25,6 +25,7 @@ class TestRutube(Contract):
     upload = None
     commit = rf"PATCH {VIDEO}"
     findable = True
+    once = (r"POST /rutube/api/video/$",)
     refusals = {"status:400": "refused"}
     stats_calls = (rf"GET {VIDEO}", r"GET /rutube/api/numerator/")
     gone_id = "0" * 32
@@ -32,6 +33,9 @@ class TestRutube(Contract):
     @pytest.fixture(autouse=True)
     def reachable(self, public):
         """Rutube comes to our public address."""
+
+    def accounts(self):
+        return ["23000001"]
 
     def connect(self, user):
         return connections.connect(user, "rutube", {"token": "rutube-demo-token"})

@@ -29,6 +29,9 @@ class TestTelegram(Contract):
     stats_calls = (WIDGET,)
     gone_id = "999"
 
+    def accounts(self):
+        return ["110201543"]
+
     def connect(self, user):
         return connections.connect(user, "telegram", {"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
 

@@ -7,39 +7,37 @@ import time
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.test_main_job import choose_plan, publish, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, connect_by_consent, publish, row, sign_up, upload
 
 # The first numbers come some seconds after publishing; the page, which waits for them, is not reloaded.
 FIRST_NUMBERS_MS = 45_000
 
 
 def test_numbers_of_a_published_clip(page: Page, vezde: Running, vertical_file):
-    sign_up(page, "stats@example.org")
+    sign_up(page, "stats@example.org", "Pro")
     page.get_by_role("link", name="Статистика").click()
     expect(page.get_by_role("heading", name="Здесь появятся просмотры, лайки и репосты")).to_be_visible()
 
-    choose_plan(page, "Pro")
-    connect_vk(page)
-    upload(page, vertical_file)
-    publish(page, "vertical")
+    connect_by_consent(page, "VK")
+    card = upload(page, vertical_file)
+    publish(page, card)
     give_up = time.monotonic() + 60
     while not vezde.posts and time.monotonic() < give_up:
         time.sleep(0.1)
     [post] = vezde.posts
     vezde.control("stats", platform="vk", id=post["id"], views=12_345, likes=678, shares=9)
 
-    card = page.get_by_role("article", name="vertical")
-    expect(card).to_contain_text("Опубликовано", timeout=60_000)
-    expect(card).to_contain_text("12,3\u00a0тыс.", timeout=FIRST_NUMBERS_MS)
-    numbers = card.locator(".numbers")
+    published = row(card, "VK")
+    expect(published).to_contain_text("Опубликовано", timeout=PUBLISHING_MS)
+    expect(published).to_contain_text("12,3\u00a0тыс.", timeout=FIRST_NUMBERS_MS)
     for text in ("Просмотры", "Лайки", "678", "Репосты", "9"):
-        expect(numbers).to_contain_text(text)
+        expect(published).to_contain_text(text)
 
     page.get_by_role("link", name="Статистика").click()
     expect(page.get_by_role("img", name="Просмотры по дням")).to_be_visible()
-    platform = page.get_by_role("region", name="По платформам").last.get_by_role("row", name="VK")
+    platform = page.get_by_role("region", name="Таблица по платформам").get_by_role("row", name="VK")
     expect(platform).to_contain_text("12\u00a0345")
-    clip = page.get_by_role("region", name="По клипам").last.get_by_role("row", name="vertical")
+    clip = page.get_by_role("region", name="Таблица по клипам").get_by_role("row", name="vertical")
     expect(clip).to_contain_text("678")
     page.get_by_role("link", name="7\u00a0дней").click()
     expect(page.get_by_role("link", name="7\u00a0дней")).to_have_attribute("aria-current", "page")
@@ -48,10 +46,3 @@ def test_numbers_of_a_published_clip(page: Page, vezde: Running, vertical_file):
     rows = list(csv.reader(io.StringIO(download.value.path().read_text("utf-8-sig")), delimiter=";"))
     assert rows[1][0] == "vertical"
     assert rows[1][5:8] == ["12345", "678", "9"]
-
-
-def connect_vk(page: Page) -> None:
-    page.goto("/settings/integrations")
-    page.get_by_role("button", name="Подключить VK").click()
-    page.get_by_role("button", name="Разрешить").click()
-    expect(page.get_by_text("VK").first).to_be_visible()

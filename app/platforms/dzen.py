@@ -220,8 +220,13 @@ class Dzen(Adapter):
 
     def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run.token, done_is=409)
-        return _receipt(draft, done)
+        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run.token, none_for=409)
+        if done is not None:
+            return _receipt(draft, done)
+        found = self._find(run, draft)  # published already, it says
+        if isinstance(found, NotThere):
+            raise Unavailable("Дзен говорит, что клип уже опубликован, и не показывает его")
+        return found
 
     def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
@@ -242,22 +247,15 @@ class Dzen(Adapter):
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         found: dict[str, Stats] = {}
         for video_id in ids:
-            video = self._call("GET", f"/publisher/videos/{video_id}", token, missing_is_none=True)
+            video = self._call("GET", f"/publisher/videos/{video_id}", token, none_for=404)
             if video is not None:
                 counts = video.get("statistics") or {}
                 found[video_id] = Stats(**{count: number(counts.get(count)) for count in COUNTS})
         return found
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        token: Token,
-        *,
-        done_is: int = 0,
-        missing_is_none: bool = False,
-        **kwargs: Any,
-    ) -> Any:
+        self, method: str, path: str, token: Token, *, none_for: int = 0, **kwargs: Any
+    ) -> Mapping[str, Any] | None:
         self.http.pace(Window(f"dzen:token:{token.access}", *PER_TOKEN))
         answer = self.http.request(
             method,
@@ -266,10 +264,8 @@ class Dzen(Adapter):
             **kwargs,
         )
         payload = answer.json()
-        if answer.status == 404 and missing_is_none:
+        if answer.status == none_for:
             return None
-        if answer.status == done_is:
-            return {}
         if not 200 <= answer.status < 300 or not isinstance(payload, dict):
             raise _error(answer.status, payload, answer.headers)
         return payload

@@ -61,6 +61,11 @@ class TestPartnerApi(Contract):
     def connect(self, user):
         return connect(user, self.sandbox)
 
+    def test_published_already_counts_as_done(self, publication):
+        """409: the deed of a try that never heard its answer. The link is the platform's all the same."""
+        self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "effect": True, "nth": 1})
+        self._ends_once(publication())
+
     def test_a_rejected_clip_is_told(self, publication):
         self.sandbox.control("options", moderation=True)
         done = settle(publication())

@@ -114,7 +114,7 @@ def test_the_first_reading_comes_seconds_after_publishing(posted):
 def test_also_when_the_user_has_confirmed_it(owner, posted, status):
     one = posted()
     change(one, status=status, stats_due_at=None)
-    publications.confirm(db.session.get(User, one.user_id), one.id)
+    publications.confirm(db.session.get(User, one.user_id), one.id, "https://t.me/vezde_demo/1")
     assert row(one.id).stats_due_at
 
 

@@ -33,9 +33,9 @@ def correct(database_now: datetime) -> timedelta:
     return _offset
 
 
-@lru_cache
+@lru_cache(maxsize=1024)
 def zone(name: str | None) -> ZoneInfo:
-    """Remembered: looking through the system's zones takes longer than a page may."""
+    """Remembered: listing the zones there are walks through hundreds of files, and a page asks for every line."""
     return ZoneInfo(name if name in available_timezones() else DEFAULT_ZONE)
 
 

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 # Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
 TICKS = {
     "app.jobs.tick_publications": 1,
+    "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
     "app.jobs.correct_clock": 60,
     "app.jobs.tick_housekeeping": 600,
@@ -59,8 +60,10 @@ def work(app: Flask | None = None, burst: bool = False) -> None:
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
+        # In this order: numbers are read when nothing is to be published.
         queues = [
-            Queue(name, connection=connection, serializer=JSONSerializer) for name in (queue.CLIPS, queue.PUBLISH)
+            Queue(name, connection=connection, serializer=JSONSerializer)
+            for name in (queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
         worker.work(burst=burst, logging_level="WARNING")

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from app import clock, process, queue
 from app.extensions import db, transaction
-from app.publishing import engine, schedule
+from app.publishing import engine, schedule, stats
 from app.services import clips, uploads
 
 
@@ -22,6 +22,11 @@ def probe(clip_id: int) -> None:
         clips.probe(clip_id)
 
 
+def read_stats(connection_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(connection=connection_id):
+        stats.read(connection_id)
+
+
 # Ticks: run beside the scheduler, only SQL and wake-ups.
 
 
@@ -33,6 +38,10 @@ def tick_clips() -> None:
     due = clips.due_probes()
     if due:
         queue.enqueue("app.jobs.probe", *due)
+
+
+def tick_stats() -> None:
+    stats.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
 
 
 def tick_housekeeping() -> None:

@@ -14,11 +14,13 @@ log = structlog.get_logger(__name__)
 
 PUBLISH = "publish"
 CLIPS = "clips"
+STATS = "stats"
 TICKS = "ticks"
 
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
+    "app.jobs.read_stats": STATS,
 }
 
 # Uploads take as long as they take; a work-horse's own deadline is its lease.

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app import clock, platforms, storage
@@ -89,7 +89,7 @@ def _settle(held: Held, publication: Publication) -> None:
     except AccountMoved as moved:
         _move_account(held, publication, moved)
     except (Reconnect, TokenExpired) as error:
-        _require_reconnect(publication)
+        tokens.require_reconnect(publication.connection_id)
         _fail(held, publication, error)
     except Refused as error:
         _fail(held, publication, error)
@@ -247,15 +247,6 @@ def _wait_for_limit(held: Held, publication: Publication, limited: RateLimited) 
         _fail(held, publication, limited)
     else:
         held.release(limited.until, values={"stage": Stage.WAITING})
-
-
-def _require_reconnect(publication: Publication) -> None:
-    with transaction():
-        db.session.execute(
-            update(PlatformConnection)
-            .where(PlatformConnection.id == publication.connection_id)
-            .values(status=ConnectionStatus.RECONNECT, reason="reconnect")
-        )
 
 
 def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> None:

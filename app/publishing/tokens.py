@@ -8,7 +8,7 @@ from sqlalchemy import or_, update
 
 from app import clock
 from app.extensions import db, transaction
-from app.models import PlatformConnection
+from app.models import ConnectionStatus, PlatformConnection
 from app.platforms.base import Adapter, Token
 from app.platforms.errors import RateLimited
 from app.vault import Vault
@@ -83,3 +83,13 @@ def _end_refresh(connection_id: int, fresh: Token | None = None) -> None:
         if fresh:
             seal_token(connection, fresh)
         connection.refresh_until = None
+
+
+def require_reconnect(connection_id: int) -> None:
+    """The platform no longer takes the token: its user has to connect the account again."""
+    with transaction():
+        db.session.execute(
+            update(PlatformConnection)
+            .where(PlatformConnection.id == connection_id)
+            .values(status=ConnectionStatus.RECONNECT, reason="reconnect")
+        )

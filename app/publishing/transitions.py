@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from app import clock
 from app.extensions import db
 from app.models import Clip, Publication, PublicationEvent, PublicationStep, Status
+from app.publishing import readings
 
 S = Status
 
@@ -58,6 +59,8 @@ def move(
     )
     if leftovers:
         fresh["wake_at"] = clock.now()
+    if to == Status.PUBLISHED:
+        fresh["stats_due_at"] = readings.first(clock.now())
     moved = db.session.execute(
         update(Publication)
         .where(Publication.id == publication_id, Publication.status.in_(sources), *where)

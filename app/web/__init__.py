@@ -17,6 +17,7 @@ from app.web import (
     schedule,
     security,
     statics,
+    stats,
     uploads,
     words,
 )
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     history.blueprint,
     connections.blueprint,
     oauth.blueprint,
+    stats.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,

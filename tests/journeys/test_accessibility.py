@@ -113,7 +113,9 @@ def looked_at(page: Page, start: str) -> list[str]:
             found += [f"«{label}»: {one}" for one in complaints(page)]
             page.keyboard.press("Escape")
             expect(page.get_by_role("dialog")).to_be_hidden()
-        for link in page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))"):
+        for link in page.eval_on_selector_all(
+            "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
+        ):
             path = urlsplit(urljoin(page.url, link))
             address = path._replace(fragment="", query="").geturl()
             kind = "/".join(part for part in path.path.split("/") if not part.isdigit())

@@ -12,7 +12,7 @@ from app import clock, platforms, process
 from app.extensions import db
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
-from app.publishing import engine
+from app.publishing import engine, stats
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.publishing.toy import Toy, ToyServer
@@ -62,6 +62,14 @@ def settle(publication_id: int, looks: int = 40) -> Publication:
         wait_until(publication.wake_at)
         look(publication_id)
     raise AssertionError(f"not at rest after {looks} looks: {row(publication_id).stage}")
+
+
+def read_stats(*publication_ids: int) -> None:
+    """What the tick and a worker do once the first counts of these are due, in a session of its own."""
+    wait_until(max(row(publication_id).stats_due_at for publication_id in publication_ids))
+    db.session.rollback()
+    with current_app.app_context():
+        stats.release_due(lambda connection_ids: all(stats.read(one) is None for one in connection_ids))
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from sqlalchemy import func, select
 
 from app import clock, process, queue
 from app.extensions import db, transaction
-from app.publishing import engine, revocations, schedule, tokens
+from app.publishing import engine, revocations, schedule, stats, tokens
 from app.services import clips, notices, uploads
 
 
 def publish(publication_id: int) -> None:
+    correct_clock()  # this machine's may be ahead, and nothing goes out early
     with structlog.contextvars.bound_contextvars(publication=publication_id):
         engine.advance(publication_id, lambda seconds: process.end_at(time.monotonic() + seconds))
 
@@ -34,6 +35,11 @@ def revoke_token(revocation_id: int) -> None:
 def mail_notice(notice_id: int) -> None:
     with structlog.contextvars.bound_contextvars(notice=notice_id):
         notices.mail_out(notice_id)
+
+
+def read_stats(connection_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(connection=connection_id):
+        stats.read(connection_id)
 
 
 # Ticks: run beside the scheduler, only SQL and wake-ups.
@@ -62,6 +68,10 @@ def tick_revocations() -> None:
 
 def tick_reminders() -> None:
     notices.remind()
+
+
+def tick_stats() -> None:
+    stats.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
 
 
 def tick_housekeeping() -> None:

@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 PUBLISH = "publish"
 CLIPS = "clips"
 CHORES = "chores"  # small things that must not wait for uploads
+STATS = "stats"
 TICKS = "ticks"
 
 JOBS = {
@@ -23,6 +24,7 @@ JOBS = {
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,
     "app.jobs.mail_notice": CHORES,
+    "app.jobs.read_stats": STATS,
 }
 
 # Uploads take as long as they take; a work-horse's own deadline is its lease.

@@ -42,6 +42,8 @@ STAGES = {
 EVENTS = {
     "created": "Создана",
     "scheduled": "Запланирована",
+    "moved": "Перенесена",
+    "hastened": "Вы попросили опубликовать сейчас",
     "started": "Началась",
     "step": "Шаг сделан",
     "armed": "Последний шаг: отправляем",
@@ -150,7 +152,7 @@ def moment(value: datetime, zone_name: str) -> str:
 
 
 def event(kind: str, name: str | None, zone_name: str) -> str:
-    """A line of the history: «Запланирована на 26.11.2026 18:30», where the event's name is its due time."""
+    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time."""
     if kind in ("scheduled", "moved") and name:
         return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
     return EVENTS[kind]

@@ -280,7 +280,8 @@ def _clean_up(held: Held, publication: Publication) -> None:
 
 def _discard(held: Held, publication: Publication) -> None:
     """Best effort: a draft that stays is seen by nobody but its owner."""
-    if publication.connection is None or publication.clip is None:
+    begun = publication.started_at is not None
+    if not begun or publication.connection is None or publication.clip is None:
         return
     try:
         token = tokens.open_token(publication.connection)

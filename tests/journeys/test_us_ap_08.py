@@ -20,7 +20,7 @@ def clip_files(tmp_path_factory):
 
 
 def rows(vezde: Running, query: str) -> list[tuple]:
-    with sqlite3.connect(vezde.var / "vezde.db", timeout=30) as connection:
+    with sqlite3.connect(vezde.folder / "vezde.db", timeout=30) as connection:
         return connection.execute(query).fetchall()
 
 

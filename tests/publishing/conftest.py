@@ -18,7 +18,7 @@ from app import clock, platforms, process
 from app.extensions import db
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
-from app.publishing import engine
+from app.publishing import engine, stats
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.publishing.toy import Toy, ToyServer
@@ -84,15 +84,23 @@ def settle(publication_id: int, looks: int = 40) -> Publication:
     raise AssertionError(f"not at rest after {looks} looks: {row(publication_id).stage}")
 
 
+def read_stats(*publication_ids: int) -> None:
+    """What the tick and a worker do once the first counts of these are due, in a session of its own."""
+    wait_until(max(row(publication_id).stats_due_at for publication_id in publication_ids))
+    db.session.rollback()
+    with current_app.app_context():
+        stats.release_due(lambda connection_ids: all(stats.read(one) is None for one in connection_ids))
+
+
 @pytest.fixture
 def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
-    """A publication on the toy platform, as the user's click makes it."""
+    """A publication on the toy platform, as the user's click makes it: now, or at `due_at`."""
 
-    def make(owner: User | None = None) -> int:
+    def make(owner: User | None = None, due_at: datetime | None = None) -> int:
         owner = owner or user()
         connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
         clip = ready_clip(owner)
-        [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+        [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
         return publication.id
 
     return make

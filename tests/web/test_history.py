@@ -420,4 +420,8 @@ def test_strangers_see_nothing(user, sign_in, clip, channel):
     [("publishing", "fast"), ("scheduled", "slow"), ("unconfirmed", "slow"), ("published", ""), ("awaiting_user", "")],
 )
 def test_paces(status, pace):
-    assert words.pace(Publication(status=status)) == pace
+    assert words.pace(Publication(status=status, due_at=clock.now() + timedelta(hours=1))) == pace
+
+
+def test_what_falls_due_within_the_minute_is_asked_for_often():
+    assert words.pace(Publication(status=Status.SCHEDULED, due_at=clock.now() + timedelta(seconds=50))) == "fast"

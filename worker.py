@@ -28,6 +28,10 @@ TICKS = {
     "app.jobs.tick_publications": 1,
     "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
+    "app.jobs.tick_mails": 5,
+    "app.jobs.tick_revocations": 5,
+    "app.jobs.tick_refreshes": 20,
+    "app.jobs.tick_reminders": 60,
     "app.jobs.correct_clock": 60,
     "app.jobs.tick_housekeeping": 600,
 }
@@ -63,7 +67,7 @@ def work(app: Flask | None = None, burst: bool = False) -> None:
         # In this order: numbers are read when nothing is to be published.
         queues = [
             Queue(name, connection=connection, serializer=JSONSerializer)
-            for name in (queue.CLIPS, queue.PUBLISH, queue.STATS)
+            for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
         worker.work(burst=burst, logging_level="WARNING")

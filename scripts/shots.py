@@ -27,6 +27,7 @@ from app.models import (  # noqa: E402
     Clip,
     ClipStatus,
     ConnectionStatus,
+    Notice,
     PlatformConnection,
     Publication,
     PublicationEvent,
@@ -144,6 +145,7 @@ def fill() -> None:
     db.session.add(story)
     db.session.flush()
     db.session.add_all(history(story))
+    fill_notices(user.id, story)
     db.session.commit()
     fill_stats(user.id, made)
 
@@ -170,6 +172,30 @@ def fill_stats(user_id: int, made: list[Clip]) -> None:
                 published.stats_at = at
             published.views, published.likes, published.shares = counts["views"], counts["likes"], counts["shares"]
     db.session.commit()
+
+
+def fill_notices(user_id: int, about: Publication) -> None:
+    facts = {"platform": "Telegram", "account": "Кухня за минуту — рецепты каждый день", "title": about.title}
+    soon = (clock.now() + timedelta(hours=24)).isoformat()
+    kinds = {
+        "awaiting_user": {},
+        "failed": {"reason": "telegram_rights"},
+        "unconfirmed": {"reason": "unknown"},
+        "ahead": {"due_at": soon},
+        "reconnect": {},
+    }
+    for number, (kind, more) in enumerate(kinds.items()):
+        read_at = clock.now() if number < 2 else None
+        db.session.add(
+            Notice(
+                user_id=user_id,
+                kind=kind,
+                matter=kind,
+                facts=facts | more,
+                publication_id=about.id,
+                read_at=read_at,
+            )
+        )
 
 
 def history(of: Publication) -> list[PublicationEvent]:
@@ -346,12 +372,14 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
+    shot(pro, "notices", "/notices")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
+    shot(free, "notices-empty", "/notices")
     shot(free, "stats-empty", "/stats/")
     shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")

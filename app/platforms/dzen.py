@@ -163,7 +163,9 @@ class Dzen(Adapter):
         return self._token(answer)
 
     def revoke(self, token: Token) -> None:
-        self._oauth("revoke_token", access_token=token.access)
+        answer = self._oauth("revoke_token", access_token=token.access)
+        if answer.get("error") not in (None, "invalid_grant", "unsupported_token_type"):
+            raise Unavailable(str(answer["error"]))
 
     def _token(self, answer: Mapping[str, Any]) -> Token:
         lifetime = answer.get("expires_in")
@@ -182,10 +184,11 @@ class Dzen(Adapter):
                 "client_id": self.config["YANDEX_CLIENT_ID"],
                 "client_secret": self.config["YANDEX_CLIENT_SECRET"],
             },
-        ).json()
-        if not isinstance(answer, dict):
-            raise Unavailable("непонятный ответ Яндекс OAuth")
-        return answer
+        )
+        payload = answer.json()
+        if answer.status == 429 or answer.status >= 500 or not isinstance(payload, dict):
+            raise Unavailable(f"HTTP {answer.status} от Яндекс OAuth")  # it says nothing of the token
+        return payload
 
     # Publishing
 

@@ -218,9 +218,12 @@ class VK(Adapter):
                 "device_id": token.extra.get("device_id", ""),
                 "state": state,
             },
-        ).json()
+        )
+        status, answer = answer.status, answer.json()
         if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
             raise Unavailable("непонятный ответ VK ID")
+        if status == 429 or status >= 500:
+            raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
         if "error" in answer:
             raise Reconnect(str(answer.get("error_description") or answer["error"]))
         return self._token(answer, token.extra.get("device_id", ""))

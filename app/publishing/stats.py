@@ -84,7 +84,7 @@ def read(connection_id: int) -> None:
             _postpone(some + left, limited.until)
             return
         except (Reconnect, TokenExpired):
-            tokens.require_reconnect(connection_id)
+            tokens.require_reconnect(connection_id, platform.token)
             _postpone(some + left, clock.now() + _UNTIL_RECONNECTED)
             return
         except PlatformError as error:
@@ -110,7 +110,7 @@ class _Platform:
             connection.facts,
         )
         self._counting = self._adapter.counting
-        self._token = None
+        self.token = None
         self.per_call = self._counting.per_call
         self.gives = self._counting.gives
 
@@ -120,18 +120,18 @@ class _Platform:
 
     def counts(self, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Once more with a fresh token where the platform says that it has run out."""
-        if self._counting.needs_token and self._token is None:
-            self._token = tokens.open_token(self._connection)
-            if tokens.runs_out_soon(self._token):
+        if self._counting.needs_token and self.token is None:
+            self.token = tokens.open_token(self._connection)
+            if tokens.runs_out_soon(self.token):
                 self._refresh()
         try:
-            return self._adapter.stats(self._token, self._account, ids)
+            return self._adapter.stats(self.token, self._account, ids)
         except TokenExpired:
             self._refresh()
-            return self._adapter.stats(self._token, self._account, ids)
+            return self._adapter.stats(self.token, self._account, ids)
 
     def _refresh(self) -> None:
-        self._token = tokens.refresh(self._connection.id, self._adapter, self._token)
+        self.token = tokens.refresh(self._connection.id, self._adapter, self.token)
 
 
 def claim(connection_id: int, most: int) -> Due:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from app import clock
 from app.extensions import db
 from app.models import Clip, Publication, PublicationEvent, PublicationStep, Status
-from app.publishing import readings
+from app.publishing import notices, readings
 
 S = Status
 
@@ -48,8 +48,8 @@ def move(
 ) -> bool:
     """One conditional UPDATE: True if the row was in a status that may lead to `to` and every `where` held.
 
-    Leaves an event, erases the stored steps of what settles and lets go of every worker by raising the fence.
-    The caller commits. `name` is the event's, where the reason is not.
+    Leaves an event, tells the user what they must know, erases the stored steps of what settles and lets go of every
+    worker by raising the fence. The caller commits. `name` is the event's, where the reason is not.
     """
     sources = [status for status, targets in MOVES.items() if to in targets]
     fresh = dict(_AT_REST) if to in SETTLED else {}
@@ -71,6 +71,8 @@ def move(
     if to in SETTLED and not leftovers:
         erase_steps(publication_id)
     note(publication_id, event or to, status=to, name=name or values.get("reason"), detail=values.get("detail"))
+    if to in notices.OF_STATUS:
+        notices.tell_of_publication(publication_id)
     touch(publication_id)
     return True
 

@@ -229,13 +229,17 @@ def cancel(user: User, publication_id: int) -> Publication:
     return publication
 
 
-def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None) -> int:
+def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None) -> int:
     """Cancels what is live there and can be; the caller commits. Answers how many."""
     one_of = Publication.connection_id == connection_id if connection_id else Publication.clip_id == clip_id
     ids = db.session.scalars(select(Publication.id).where(one_of, Publication.status.in_(LIVE))).all()
     return sum(
         transitions.move(
-            publication_id, Status.CANCELLED, Publication.armed.is_(None), Publication.committed.is_(False)
+            publication_id,
+            Status.CANCELLED,
+            Publication.armed.is_(None),
+            Publication.committed.is_(False),
+            reason=reason,
         )
         for publication_id in ids
     )

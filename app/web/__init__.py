@@ -11,6 +11,7 @@ from app.web import (
     health,
     history,
     media,
+    notices,
     oauth,
     plans,
     publications,
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     schedule.blueprint,
     history.blueprint,
     connections.blueprint,
+    notices.blueprint,
     oauth.blueprint,
     stats.blueprint,
     uploads.blueprint,
@@ -40,7 +42,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words):
+    for part in (oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -1,12 +1,18 @@
+import base64
+import hashlib
 import math
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 from flask import current_app
+from sqlalchemy import inspect
 
 from app import clock, platforms, process
 from app.extensions import db
@@ -16,6 +22,8 @@ from app.publishing import engine, stats
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.publishing.toy import Toy, ToyServer
+
+Model = TypeVar("Model")
 
 
 @pytest.fixture
@@ -46,6 +54,18 @@ def look(publication_id: int) -> bool:
     db.session.rollback()  # this test's own transaction holds SQLite's write lock
     with current_app.app_context():
         return engine.advance(publication_id)
+
+
+def at_work(job: Callable, *arguments) -> Any:
+    """Does a worker's job in a session of its own."""
+    db.session.rollback()
+    with current_app.app_context():
+        return job(*arguments)
+
+
+def fresh(one: Model) -> Model:
+    """The same row in this test's session, after another has closed it."""
+    return db.session.get(type(one), inspect(one).identity[0], populate_existing=True)
 
 
 def row(publication_id: int) -> Publication:
@@ -98,3 +118,34 @@ def in_a_horse(app, publication_id: int, life: float = math.inf) -> multiprocess
     horse = multiprocessing.get_context("fork").Process(target=ride)
     horse.start()
     return horse
+
+
+@pytest.fixture
+def vk(app, sandbox) -> Callable[[User], PlatformConnection]:
+    """Makes connections by VK ID's consent, as a browser and our callback do."""
+
+    def connect(owner: User) -> PlatformConnection:
+        verifier = "v" * 43
+        digest = hashlib.sha256(verifier.encode()).digest()
+        common = {"client_id": app.config["VK_CLIENT_ID"], "redirect_uri": "http://127.0.0.1/back", "state": "s"}
+        answer = requests.post(
+            f"{sandbox.url}/vk-id/authorize",
+            params=common
+            | {
+                "response_type": "code",
+                "scope": "video wall",
+                "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+                "code_challenge_method": "S256",
+            },
+            data={"decision": "allow", "account": "1"},
+            allow_redirects=False,
+            timeout=10,
+        )
+        back = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+        code = {"grant_type": "authorization_code", "code": back["code"], "code_verifier": verifier}
+        pair = requests.post(
+            f"{sandbox.url}/vk-id/oauth2/auth", common | code | {"device_id": back["device_id"]}, timeout=10
+        ).json()
+        return connections.accept(owner, "vk", pair, back)
+
+    return connect

@@ -253,7 +253,7 @@ def test_an_account_to_reconnect_is_left_alone(owner, ready_clip, sandbox):
     connections.choose(owner, connection.id, "1")
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
     publication_id, connection_id = settle(made.id).id, connection.id
-    tokens.require_reconnect(connection_id)
+    assert tokens.require_reconnect(connection_id, tokens.open_token(row(publication_id).connection))
     asked = len(sandbox.requests)
     read_stats(publication_id)
     assert len(sandbox.requests) == asked

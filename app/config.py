@@ -42,6 +42,11 @@ def number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def optional_number(low: int, high: int) -> Callable[[str], int | None]:
+    parse = number(low, high)
+    return lambda text: parse(text) if text.strip() else None
+
+
 def numbers(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isdigit() for part in parts):
@@ -126,6 +131,7 @@ CORE = (
     Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),
     Setting("PORT", "8000", "Порт веб-процесса", number(1, 65535)),
     Setting("SANDBOX_PORT", "5050", "Порт песочницы, которую запускает make run", number(1, 65535)),
+    Setting("SANDBOX_SMTP_PORT", "", "Порт почты песочницы; пусто — первый свободный", optional_number(1, 65535)),
     Setting("MAX_CLIP_MB", "500", "Наибольший размер клипа, МиБ", number(1, 25_000)),
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),

@@ -11,6 +11,7 @@ from app.web import (
     health,
     history,
     media,
+    notices,
     oauth,
     personal,
     plans,
@@ -18,8 +19,10 @@ from app.web import (
     recovery,
     safety,
     sanity,
+    schedule,
     security,
     statics,
+    stats,
     uploads,
     words,
 )
@@ -32,9 +35,12 @@ BLUEPRINTS = (
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,
+    schedule.blueprint,
     history.blueprint,
     connections.blueprint,
+    notices.blueprint,
     oauth.blueprint,
+    stats.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,
@@ -43,7 +49,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (sanity, oauth, security, access, errors, statics, words):
+    for part in (sanity, oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -11,6 +11,7 @@ from app.models import (
     Publication,
     PublicationEvent,
     PublicationStep,
+    Revocation,
     SecurityEvent,
     Status,
     Upload,
@@ -106,6 +107,7 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
     assert left == {"users": 1, "clips": 1, "platform_connections": 1}
     for model in (Publication, PublicationEvent, PublicationStep, Upload):
         assert db.session.query(model).count() == 0
+    assert db.session.query(Revocation).count() == 1, "the platform is told; the sealed token is gone within minutes"
     assert {event.user_id for event in db.session.query(SecurityEvent)} == {boris.id}
     files = [path for path in (tmp_path / "clips").rglob("*") if path.is_file()]
     assert len(files) == 2, "a clip and its poster: Boris'"

@@ -24,7 +24,7 @@ SHAPES = {
     "значение секретной настройки": r"\b(?:SECRET_KEY|VAULT_PRIVATE_KEY|\w+_CLIENT_SECRET|\w+_TOKEN|\w+_PASSWORD)"
     r"\s*=\s*[\"']?[A-Za-z0-9+/=_-]{20,}",
 }
-INVENTED = ("demo", "example", "test", "stranger", "very-secret", "password", "AAHdqTcvCH1vGWJxfSe1")
+INVENTED = ("demo", "example", "test", "stranger", "very-secret", "s3cret", "password", "AAHdqTcvCH1vGWJxfSe1")
 # Under this many bits a sign it is words, not chance: "xxxx", "not-a-token-at-all".
 CHANCE_BITS = 3.0
 

@@ -106,7 +106,9 @@ CORE = (
     Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
     Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов: flask keys new"),
     Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
-    Setting("STORAGE_URL", "file:var/clips", "Где лежат клипы: file:/папка или s3://бакет?endpoint=…&region=…", storage_address),
+    Setting(
+        "STORAGE_URL", "file:var/clips", "Где клипы: file:/папка или s3://бакет?endpoint=…&region=…", storage_address
+    ),
     Setting("AWS_ACCESS_KEY_ID", "", "Ключ бакета; пусто — роль машины или профиль AWS", secret=True),
     Setting("AWS_SECRET_ACCESS_KEY", "", "Секрет ключа бакета", secret=True),
     Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),
@@ -116,6 +118,8 @@ CORE = (
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),
     Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
+    Setting("METRICS_TOKEN", "", "Пароль к /metrics для Prometheus; пусто — только для администраторов", secret=True),
+    Setting("SENTRY_DSN", "", "Куда сообщать об ошибках (Sentry); пусто — никуда", secret=True),
     Setting("LOCAL_HOSTS", "", "Частные адреса (host:port через пробел), куда можно ходить; в бою пусто", words),
     Setting("DEMO", "", "1 — показ на своей машине: тариф меняется кнопкой, есть демо-пользователи", flag),
 )

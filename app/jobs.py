@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app import clock, process, queue
 from app.extensions import db, transaction
 from app.publishing import engine, schedule
-from app.services import clips, uploads
+from app.services import clips, heartbeats, retention, uploads
 
 
 def publish(publication_id: int) -> None:
@@ -19,6 +19,11 @@ def publish(publication_id: int) -> None:
 def probe(clip_id: int) -> None:
     with structlog.contextvars.bound_contextvars(clip=clip_id):
         clips.probe(clip_id)
+
+
+def remove_old(clip_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(clip=clip_id):
+        retention.remove(clip_id)
 
 
 # Ticks: run beside the scheduler, only SQL and wake-ups.
@@ -36,6 +41,10 @@ def tick_clips() -> None:
 
 def tick_housekeeping() -> None:
     uploads.sweep()
+    heartbeats.sweep()
+    old = retention.due()
+    if old:
+        queue.enqueue("app.jobs.remove_old", *old)
 
 
 def correct_clock() -> None:

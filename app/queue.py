@@ -16,9 +16,12 @@ PUBLISH = "publish"
 CLIPS = "clips"
 TICKS = "ticks"
 
+SERIALIZER = JSONSerializer
+
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
+    "app.jobs.remove_old": CLIPS,
 }
 
 # Uploads take as long as they take; a work-horse's own deadline is its lease.
@@ -27,7 +30,7 @@ _KEEP_FAILED_SECONDS = 24 * 3600
 
 
 def queue(name: str) -> Queue:
-    return Queue(name, connection=redis_client(), serializer=JSONSerializer)
+    return Queue(name, connection=redis_client(), serializer=SERIALIZER)
 
 
 def enqueue(job: str, *ids: int) -> bool:
@@ -46,3 +49,12 @@ def enqueue(job: str, *ids: int) -> bool:
         log.warning("queue is away", job=job, error=type(error).__name__)
         return False
     return True
+
+
+def lengths() -> dict[str, int] | None:
+    """How many wake-ups lie in each queue; None where Redis is away."""
+    try:
+        return {name: queue(name).count for name in (PUBLISH, CLIPS, TICKS)}
+    except redis.RedisError as error:
+        log.warning("queues cannot be counted", error=type(error).__name__)
+        return None

@@ -110,6 +110,10 @@ def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
 
 
+def day(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
+
+
 def status(publication: PublicationLike, zone_name: str) -> str:
     if publication.status == "scheduled":
         return f"Запланировано на {moment(publication.due_at, zone_name)}"

@@ -143,7 +143,7 @@ class PublicationEvent(db.Model):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
     kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
     status: Mapped[str] = mapped_column(String(16))  # the status after it
     name: Mapped[str | None] = mapped_column(String(64))  # the step's or commit's name, or a reason

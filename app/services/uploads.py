@@ -242,6 +242,8 @@ def _folder() -> Path:
     if not os.access(folder, os.W_OK):
         folder = Path(tempfile.gettempdir(), f"vezde-uploads-{os.getuid()}")
         folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid != os.getuid():  # others may write to /tmp too
+            raise PermissionError(errno.EACCES, "not ours", str(folder))
     return folder
 
 

@@ -11,10 +11,13 @@ from app.web import (
     health,
     media,
     oauth,
+    ops,
+    ops_queues,
     plans,
     publications,
     security,
     statics,
+    tracing,
     uploads,
     words,
 )
@@ -30,11 +33,13 @@ BLUEPRINTS = (
     media.blueprint,
     media.fetch_blueprint,
     health.blueprint,
+    ops.blueprint,
 )
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words):
+    for part in (tracing, oauth, security, access, errors, statics, words):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    ops_queues.register(app)

@@ -4,7 +4,7 @@ from babel import Locale
 from flask import Flask
 
 from app import clock, platforms, texts
-from app.services import publications
+from app.services import publications, retention
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -23,6 +23,7 @@ def register(app: Flask) -> None:
         progress_percent=progress_percent,
         can_cancel=publications.can_cancel,
         can_resend=publications.can_resend,
+        leaves_at=retention.leaves_at,
     )
 
 

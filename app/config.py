@@ -118,6 +118,7 @@ CORE = (
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),
     Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
+    Setting("TRUSTED_PROXIES", "0", "Сколько прокси стоит впереди: по ним узнаём адрес посетителя", number(0, 10)),
     Setting("METRICS_TOKEN", "", "Пароль к /metrics для Prometheus; пусто — только для администраторов", secret=True),
     Setting("SENTRY_DSN", "", "Куда сообщать об ошибках (Sentry); пусто — никуда", secret=True),
     Setting("LOCAL_HOSTS", "", "Частные адреса (host:port через пробел), куда можно ходить; в бою пусто", words),

@@ -100,3 +100,15 @@ def test_every_answer_has_an_id(client):
     )
     forged = client.get("/healthz", headers={"X-Request-ID": "not an id"}).headers["X-Request-ID"]
     assert forged != "not an id"
+
+
+@pytest.mark.parametrize(("proxies", "locked_out"), [("0", True), ("1", False)])
+def test_a_visitor_behind_a_proxy_has_their_own_address(elsewhere, proxies, locked_out):
+    """Or one visitor's tries would lock everybody out. What a visitor claims to be is not believed."""
+    client = elsewhere(TRUSTED_PROXIES=proxies)
+    client.application.config["WTF_CSRF_ENABLED"] = False
+    for number in range(51):
+        form = {"email": f"nobody{number}@example.org", "password": "wrong-wrong"}
+        headers = {"X-Forwarded-For": f"6.6.6.6, 192.0.2.{number}"}
+        answer = client.post("/sign-in", data=form, headers=headers)
+    assert ("Почта или пароль не подходят" not in answer.text) is locked_out

@@ -32,6 +32,10 @@ class S3Server:
             time.sleep(0.05)
         raise RuntimeError("the S3 server did not come up")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait()

@@ -2,9 +2,9 @@
 
 from flask import Flask
 
-from app.cli import publications, settings, users
+from app.cli import publications, settings, storage, users
 
 
 def register(app: Flask) -> None:
-    for part in (users, publications, settings):
+    for part in (users, publications, storage, settings):
         app.cli.add_command(part.group)

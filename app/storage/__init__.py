@@ -9,15 +9,25 @@ from flask import Flask, current_app
 from app.storage.base import Storage, StorageUnavailable, key_from, new_key
 from app.storage.folder import FolderStorage
 
-__all__ = ["FolderStorage", "Storage", "StorageUnavailable", "connect_storage", "key_from", "new_key", "storage"]
+__all__ = [
+    "FolderStorage",
+    "Storage",
+    "StorageUnavailable",
+    "connect_storage",
+    "key_from",
+    "new_key",
+    "storage",
+    "storage_at",
+]
 
 
 def connect_storage(app: Flask) -> None:
     """Makes STORAGE_URL's storage the application's."""
-    app.extensions["storage"] = _storage_at(app.config["STORAGE_URL"], app.config)
+    app.extensions["storage", "storage_at"] = storage_at(app.config["STORAGE_URL"], app.config)
 
 
-def _storage_at(url: str, config: Mapping[str, Any]) -> Storage:
+def storage_at(url: str, config: Mapping[str, Any]) -> Storage:
+    """The storage at an address that `config.storage_address` has let through."""
     if url.startswith("file:"):
         return FolderStorage(Path(url.removeprefix("file:")))
     # Here: who keeps clips in a folder need not load the client of buckets.
@@ -27,4 +37,4 @@ def _storage_at(url: str, config: Mapping[str, Any]) -> Storage:
 
 
 def storage() -> Storage:
-    return current_app.extensions["storage"]
+    return current_app.extensions["storage", "storage_at"]

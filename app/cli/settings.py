@@ -40,4 +40,4 @@ def with_table(document: str) -> str:
 def _row(setting: config.Setting) -> tuple[str, str, str]:
     default = "нужна" if setting.default is None else f"`{setting.default}`" if setting.default else "—"
     secret = " *Секрет.*" if setting.secret else ""
-    return f"`{setting.name}`", default, f"{setting.help.replace('|', '∣')}.{secret}"
+    return f"`{setting.name}`", default, f"{setting.help.removesuffix('…')}.{secret}"

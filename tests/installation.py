@@ -1,6 +1,6 @@
 """An installation as an operator has it: the Procfile's processes in several copies, and what is asked of them.
 
-The first web's VAR_DIR is a folder of its own; the other webs, workers and schedulers have one that cannot be written to.
+The first web has a VAR_DIR of its own; the other webs, workers and schedulers have one that cannot be written to.
 """
 
 import re

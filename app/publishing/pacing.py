@@ -52,18 +52,20 @@ class Pacer:
 
         Without Redis the call is made: the platform's own 429 is obeyed all the same.
         """
-        for _ in range(3):
-            try:
-                pause = self._take(windows) / 1000
-            except redis.RedisError as error:
-                log.warning("pacing without redis", error=type(error).__name__)
-                return
-            if pause == 0:
-                return
-            if pause > LONGEST_SLEEP:
-                break
+        may_sleep = LONGEST_SLEEP
+        while pause := self._pause(windows):
+            if pause > may_sleep:
+                raise RateLimited(clock.now() + timedelta(seconds=pause))
             time.sleep(pause)
-        raise RateLimited(clock.now() + timedelta(seconds=pause))
+            may_sleep -= pause
+
+    def _pause(self, windows: tuple[Window, ...]) -> float:
+        """Seconds to wait; 0 = the call is counted and may be made."""
+        try:
+            return self._take(windows) / 1000
+        except redis.RedisError as error:
+            log.warning("pacing without redis", error=type(error).__name__)
+            return 0
 
     def _take(self, windows: tuple[Window, ...]) -> int:
         """Keys are hashed: a window's own key may hold a token."""

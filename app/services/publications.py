@@ -38,6 +38,7 @@ class Option:
     platform_name: str
     label: str
     problems: list[str]
+    mode: str  # which way of publishing is on, where there are several
     live: Publication | None
     standing: Publication | None
     max_title: int | None
@@ -88,6 +89,7 @@ def _option(
         platform_name=adapter.name,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
         problems=_problems_of_account(user, connection) + preflight.problems(adapter, clip),
+        mode=adapter.mode,
         live=next((one for one in mine if one.status in LIVE), None),
         standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
         max_title=adapter.limits.max_title,
@@ -298,9 +300,11 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:
-    """«Есть»: the user has seen the clip there; a link is welcome."""
+    """«Есть»: the user has seen the clip there; a link is welcome. Who has published by hand must give it."""
     publication = get(user, publication_id)
     url = url.strip()
+    if not url and publication.status == Status.AWAITING_USER:
+        raise Problem("Вставьте ссылку на опубликованный клип: она начинается с https://.", "url")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname or len(url) > MAX_URL):
         raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
     moved = transitions.move(

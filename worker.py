@@ -4,6 +4,7 @@ One parent imports the application and freezes what it holds, and forks: the chi
 """
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from flask import Flask
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
+from sqlalchemy.orm import configure_mappers
 
 from app import create_app, process, queue
 from app.extensions import db
@@ -168,8 +170,16 @@ def run_ticks(app: Flask | None = None) -> None:
         _work(TickWorker(queues, connection=connection, worker_ttl=_WORKER_TTL_SECONDS), "ticks")
 
 
+def preload() -> None:
+    """What the children would load each for itself, in memory of its own."""
+    for name in ("app.jobs", "app.publishing.engine", "psycopg"):
+        importlib.import_module(name)
+    configure_mappers()
+
+
 def main(arguments: list[str]) -> None:
     app = create_app()
+    preload()
     gc.collect()
     gc.freeze()
     supervisor = process.Supervisor(lambda line: log.warning(line))

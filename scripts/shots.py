@@ -251,7 +251,9 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
     shot(free, "upgrade", "/settings/integrations")
-    for page in (visitor, pro, free):
+    admin = person("admin@demo.vezde.ru")
+    shot(admin, "ops", "/ops")
+    for page in (visitor, pro, free, admin):
         page.context.close()
 
 

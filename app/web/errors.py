@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from redis import RedisError
 from werkzeug.exceptions import HTTPException
 
 from app.extensions import db
@@ -26,6 +27,7 @@ PAGES = {
 OTHER = ("Запрос не принят", "Вернитесь, обновите страницу и попробуйте ещё раз.")
 STALE = ("Страница устарела", "Вернитесь, обновите её и попробуйте ещё раз: введённое не отправлено.")
 AWAY = ("Хранилище клипов не отвечает", "Мы уже знаем об этом. Попробуйте через минуту.")
+NO_QUEUES = ("Очередь задач не отвечает", "Ничего не потеряно. Попробуйте через минуту.")
 BROKEN = ("Что-то сломалось у нас", "Попробуйте ещё раз. Если не поможет, напишите нам и назовите код {code}.")
 
 
@@ -33,6 +35,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(NotFound, lambda _error: _page(404, *PAGES[404]))
     app.register_error_handler(Problem, problem)
     app.register_error_handler(StorageUnavailable, storage_is_away)
+    app.register_error_handler(RedisError, redis_is_away)
     app.register_error_handler(CSRFError, lambda _error: _page(400, *STALE))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
@@ -48,6 +51,11 @@ def storage_is_away(error: StorageUnavailable) -> Response:
     log.error("storage is away", path=request.path, error=str(error))
     db.session.rollback()
     return _page(503, *AWAY)
+
+
+def redis_is_away(error: RedisError) -> Response:
+    log.error("redis is away", path=request.path, error=type(error).__name__)
+    return _page(503, *NO_QUEUES)
 
 
 def http_error(error: HTTPException) -> Response:

@@ -7,7 +7,7 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from app import clock
+from app import clock, create_app
 from app.extensions import db
 from app.models import Publication, Status
 from app.services import heartbeats
@@ -104,3 +104,16 @@ def test_its_scripts_run_by_nonce_alone(admin):
     assert page.text.count("<script") == page.text.count(f'<script nonce="{nonce}"')
     assert nonce not in admin.get("/ops/queues/").text
     assert "unsafe" not in admin.get("/ops").headers["Content-Security-Policy"]
+
+
+def test_without_redis_the_queues_say_so_and_the_rest_is_there(environment, user):
+    one = user(is_admin=True)
+    app = create_app({**environment, "REDIS_URL": "redis://127.0.0.1:9/0"})
+    browser = app.test_client()
+    with browser.session_transaction() as session:
+        session["_user_id"], session["_fresh"] = one.get_id(), True
+    assert "Redis не отвечает" in browser.get("/ops").text
+    answer = browser.get("/ops/queues/0/view/workers")
+    assert (answer.status_code, "Очередь задач не отвечает" in answer.text) == (503, True)
+    with app.app_context():
+        db.engine.dispose()

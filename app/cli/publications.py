@@ -9,7 +9,7 @@ from flask.cli import AppGroup
 
 from app import clock, platforms, texts
 from app.models import Publication
-from app.services import night_shift
+from app.services import history, night_shift
 from app.services.errors import NotFound, Problem
 
 group = AppGroup("publications", help="Публикации: посмотреть, повторить, отменить.")
@@ -34,9 +34,9 @@ def show(publication_id: int) -> None:
         for name, value in _facts(publication):
             click.echo(f"{name + ':':<22} {value}")
         click.echo("История:")
-        for event in night_shift.events(publication):
-            words = [texts.EVENTS.get(event.kind, event.kind), event.name, event.detail]
-            click.echo(f"  {_moment(event.at)}  {' — '.join(filter(None, words))}")
+        for attempt in history.attempts(publication):
+            for line in attempt.lines:
+                click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, _words(line)))}")
 
 
 @group.command()
@@ -78,6 +78,11 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     yield "Взведено", publication.armed or "нет"
     yield "Номер на платформе", publication.external_id or "—"
     yield "Ссылка", publication.url or "—"
+
+
+def _words(line: history.Line) -> tuple[str, str, str | None]:
+    what = texts.step_event(line.kind, line.step) if line.step else texts.event(line.kind, line.name, "UTC")
+    return what, line.reason, line.detail
 
 
 def _moment(value: datetime | None) -> str:

@@ -5,7 +5,16 @@ from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
 from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
-from app.models.publication import LIVE, Publication, PublicationEvent, PublicationStep, Stage, StatsSample, Status
+from app.models.publication import (
+    LIVE,
+    Publication,
+    PublicationEvent,
+    PublicationStep,
+    Stage,
+    StatsSample,
+    Status,
+    fold,
+)
 from app.models.user import User
 
 
@@ -35,5 +44,6 @@ __all__ = [
     "Status",
     "Upload",
     "User",
+    "fold",
     "load_user",
 ]

@@ -154,6 +154,8 @@ class Adapter(ABC):
     form: ClassVar[Sequence[FormField]] = ()
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    # What the steps, commits and waits of `publish` are called in the history that users read.
+    steps: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: Mapping[str, Any], http: Http) -> None:
         self.config = config

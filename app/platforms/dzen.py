@@ -75,6 +75,13 @@ class Dzen(Adapter):
         "dzen_forbidden": ("Дзен не разрешает публиковать", "Проверьте права канала и подключите его заново."),
     }
 
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "publish": "публикация",
+        "processed": "обработка видео",
+    }
+
     @property
     def oauth(self) -> OAuth | None:
         if not self.config["YANDEX_CLIENT_ID"]:

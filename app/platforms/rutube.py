@@ -48,6 +48,13 @@ class Rutube(Adapter):
         "rutube_gone": ("Видео на Rutube удалено", "Повторите, чтобы загрузить его снова."),
     }
 
+    steps = {
+        "create": "создание скрытого видео",
+        "processed": "скачивание и обработка на Rutube",
+        "reveal": "открытие видео для всех",
+        "confirmed": "проверка, что клип виден",
+    }
+
     @property
     def limits(self) -> Limits:
         return Limits(

@@ -86,6 +86,16 @@ class VK(Adapter):
         "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
     }
 
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "encoded": "обработка видео",
+        "describe": "название и описание",
+        "publish": "публикация в VK Клипах",
+        "post": "запись на стене",
+        "confirmed": "проверка, что клип виден",
+    }
+
     @property
     def oauth(self) -> OAuth | None:
         if not self.config["VK_CLIENT_ID"]:

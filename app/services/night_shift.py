@@ -1,7 +1,7 @@
 """What an operator looks up and does for a user, by a publication's number."""
 
 from app.extensions import db
-from app.models import Publication, PublicationEvent, User
+from app.models import Publication, User
 from app.services import publications
 from app.services.errors import NotFound
 
@@ -16,17 +16,6 @@ def find(publication_id: int) -> Publication:
 
 def owner(publication: Publication) -> User:
     return db.session.get(User, publication.user_id)
-
-
-def events(publication: Publication) -> list[PublicationEvent]:
-    """Its history, from the beginning."""
-    return list(
-        db.session.scalars(
-            db.select(PublicationEvent)
-            .where(PublicationEvent.publication_id == publication.id)
-            .order_by(PublicationEvent.id)
-        )
-    )
 
 
 def retry(publication_id: int) -> Publication:

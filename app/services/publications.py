@@ -18,7 +18,6 @@ from app.models import (
     ConnectionStatus,
     PlatformConnection,
     Publication,
-    PublicationEvent,
     Stage,
     Status,
     User,
@@ -196,17 +195,6 @@ def get(user: User, publication_id: int) -> Publication:
     return publication
 
 
-def history(user: User, publication_id: int) -> list[PublicationEvent]:
-    get(user, publication_id)
-    return list(
-        db.session.scalars(
-            select(PublicationEvent)
-            .where(PublicationEvent.publication_id == publication_id)
-            .order_by(PublicationEvent.id)
-        )
-    )
-
-
 def can_cancel(publication: Publication) -> bool:
     return publication.status in LIVE and not publication.armed and not publication.committed
 
@@ -322,28 +310,3 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
     db.session.refresh(publication)
     return publication
-
-
-# For pages
-
-
-def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
-    """For each clip the latest publication on each account, cancelled ones left out. One query."""
-    return {
-        clip_id: [one for one in publications if one.status != Status.CANCELLED]
-        for clip_id, publications in _of_clips(user, clip_ids).items()
-    }
-
-
-def _of_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
-    newest = (
-        select(func.max(Publication.id))
-        .where(Publication.user_id == user.id, Publication.clip_id.in_(clip_ids))
-        .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
-    )
-    found: dict[int, list[Publication]] = {}
-    for publication in db.session.scalars(
-        select(Publication).where(Publication.id.in_(newest)).order_by(Publication.id)
-    ):
-        found.setdefault(publication.clip_id, []).append(publication)
-    return found

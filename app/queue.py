@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 PUBLISH = "publish"
 CLIPS = "clips"
+CHORES = "chores"  # small things that must not wait for uploads
+STATS = "stats"
 TICKS = "ticks"
 
 SERIALIZER = JSONSerializer
@@ -22,6 +24,10 @@ JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
     "app.jobs.remove_old": CLIPS,
+    "app.jobs.refresh_token": CHORES,
+    "app.jobs.revoke_token": CHORES,
+    "app.jobs.mail_notice": CHORES,
+    "app.jobs.read_stats": STATS,
 }
 
 # Uploads take as long as they take; a work-horse's own deadline is its lease.
@@ -54,7 +60,7 @@ def enqueue(job: str, *ids: int) -> bool:
 def lengths() -> dict[str, int] | None:
     """How many wake-ups lie in each queue; None where Redis is away."""
     try:
-        return {name: queue(name).count for name in (PUBLISH, CLIPS, TICKS)}
+        return {name: queue(name).count for name in (PUBLISH, CLIPS, CHORES, STATS, TICKS)}
     except redis.RedisError as error:
         log.warning("queues cannot be counted", error=type(error).__name__)
         return None

@@ -11,13 +11,16 @@ from app.web import (
     health,
     history,
     media,
+    notices,
     oauth,
     ops,
     ops_queues,
     plans,
     publications,
+    schedule,
     security,
     statics,
+    stats,
     tracing,
     uploads,
     words,
@@ -28,9 +31,12 @@ BLUEPRINTS = (
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,
+    schedule.blueprint,
     history.blueprint,
     connections.blueprint,
+    notices.blueprint,
     oauth.blueprint,
+    stats.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,
@@ -40,7 +46,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (tracing, oauth, security, access, errors, statics, words):
+    for part in (tracing, oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -107,7 +107,8 @@ def set_plan(email: str, plan_key: str) -> User:
     if plan_key not in plans.PLANS:
         raise Problem(f"Нет тарифа «{plan_key}». Есть: {', '.join(plans.PLANS)}.")
     user = by_email(email)
-    user.plan_key = plan_key
+    if user.plan_key != plan_key:
+        user.plan_key, user.plan_since = plan_key, clock.now()
     db.session.commit()
     return user
 

@@ -13,12 +13,15 @@ from app.web import (
     media,
     notices,
     oauth,
+    ops,
+    ops_queues,
     plans,
     publications,
     schedule,
     security,
     statics,
     stats,
+    tracing,
     uploads,
     words,
 )
@@ -38,11 +41,13 @@ BLUEPRINTS = (
     media.blueprint,
     media.fetch_blueprint,
     health.blueprint,
+    ops.blueprint,
 )
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words, notices):
+    for part in (tracing, oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    ops_queues.register(app)

@@ -4,6 +4,7 @@ One parent imports the application and freezes what it holds, and forks: the chi
 """
 
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -16,10 +17,12 @@ from flask import Flask
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
+from sqlalchemy.orm import configure_mappers
 
 from app import create_app, process, queue
 from app.extensions import db
 from app.publishing import lease
+from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +41,9 @@ TICKS = {
 SCHEDULER_SECONDS = 0.5
 _LOCK_SECONDS = 10
 _STOP_GRACE_SECONDS = 25.0
+# An idle worker waits for a job 15 s less than its time to live, and says in between that it lives.
+_WORKER_TTL_SECONDS = 25
+_LOOK_AT_HORSE_SECONDS = 10
 
 
 def _blocking_redis(app: Flask) -> redis.Redis:
@@ -45,7 +51,17 @@ def _blocking_redis(app: Flask) -> redis.Redis:
     return redis.Redis.from_url(app.config["REDIS_URL"], health_check_interval=30)
 
 
-class ClipWorker(Worker):
+class Heard:
+    """For RQ's workers: whenever they tell Redis that they live, they tell the database."""
+
+    pulse: Pulse
+
+    def heartbeat(self, *arguments, **more) -> None:
+        super().heartbeat(*arguments, **more)
+        self.pulse.beat()
+
+
+class ClipWorker(Heard, Worker):
     """RQ's worker whose work-horse dies with it and begins with connections of its own."""
 
     def main_work_horse(self, job, queue) -> None:
@@ -69,8 +85,25 @@ def work(app: Flask | None = None, burst: bool = False) -> None:
             Queue(name, connection=connection, serializer=JSONSerializer)
             for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
-        worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
-        worker.work(burst=burst, logging_level="WARNING")
+        worker = ClipWorker(
+            queues,
+            connection=connection,
+            serializer=JSONSerializer,
+            log_job_description=False,
+            worker_ttl=_WORKER_TTL_SECONDS,
+            job_monitoring_interval=_LOOK_AT_HORSE_SECONDS,
+        )
+        _work(worker, "worker", burst)
+
+
+def _work(worker: Worker, kind: str, burst: bool = False) -> None:
+    worker.pulse = Pulse(kind)
+    worker.work(burst=burst, logging_level="WARNING")
+    worker.pulse.stop()
+
+
+class TickWorker(Heard, SimpleWorker):
+    """Does the ticks without forking."""
 
 
 class TickScheduler(Scheduler):
@@ -109,13 +142,16 @@ class TickScheduler(Scheduler):
             self.cancel(stale)
 
     def run_until(self, stop: threading.Event) -> None:
+        pulse = Pulse("scheduler")
         while not stop.wait(SCHEDULER_SECONDS):
+            pulse.beat()
             try:
                 if self.acquire_lock():
                     self.put_back_ticks()
                     self.enqueue_jobs()
             except redis.RedisError as error:
                 log.warning("scheduler waits for redis", error=type(error).__name__)
+        pulse.stop()
         try:
             self.remove_lock()
         except redis.RedisError as error:
@@ -137,11 +173,20 @@ def run_ticks(app: Flask | None = None) -> None:
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
-        SimpleWorker([Queue(queue.TICKS, connection=connection)], connection=connection).work(logging_level="WARNING")
+        queues = [Queue(queue.TICKS, connection=connection)]
+        _work(TickWorker(queues, connection=connection, worker_ttl=_WORKER_TTL_SECONDS), "ticks")
+
+
+def preload() -> None:
+    """What the children would load each for itself, in memory of its own."""
+    for name in ("app.jobs", "app.publishing.engine", "psycopg"):
+        importlib.import_module(name)
+    configure_mappers()
 
 
 def main(arguments: list[str]) -> None:
     app = create_app()
+    preload()
     gc.collect()
     gc.freeze()
     supervisor = process.Supervisor(lambda line: log.warning(line))

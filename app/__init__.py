@@ -16,19 +16,17 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from flask import Flask
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, logs, models, platforms, probe, storage, texts, web
-    from app.extensions import connect_redis, csrf, db, htmx, login, migrate, prepare_sqlite
+    from app import cli, config, logs, models, platforms, probe, sentry, storage, texts, web
+    from app.extensions import connect_redis, csrf, db, engine_options, htmx, login, migrate, prepare_sqlite
     from app.vault import Vault
 
     logs.configure()
     values = config.load(environ, platforms.settings())
+    sentry.connect(values["SENTRY_DSN"])
     app = Flask(__name__)
     app.config.update(values)
     app.config["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {
-        "pool_pre_ping": True,
-        "hide_parameters": True,  # an error's text would quote the values of a row
-    }
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values["DATABASE_URL"])
 
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True, compare_type=True)

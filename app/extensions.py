@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import redis
 from flask import Flask, current_app
@@ -12,10 +13,11 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from htmx_flask import Htmx
 from sqlalchemy import MetaData, event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase
 
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
 
 # A page that only reads must not queue for SQLite's one write lock.
 reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
@@ -60,6 +62,15 @@ def connect_redis(app: Flask) -> None:
     app.extensions["redis"] = redis.Redis.from_url(
         app.config["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
     )
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """A database that does not answer is noticed within seconds."""
+    # An error's text would quote the values of a row.
+    options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
+    if make_url(url).get_backend_name() == "postgresql":
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+    return options
 
 
 def prepare_sqlite(engine: Engine) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app import clock, process, queue
 from app.extensions import db, transaction
 from app.publishing import engine, revocations, schedule, stats, tokens
-from app.services import clips, notices, recovery, safety, uploads
+from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
 
 
 def publish(publication_id: int) -> None:
@@ -20,6 +20,11 @@ def publish(publication_id: int) -> None:
 def probe(clip_id: int) -> None:
     with structlog.contextvars.bound_contextvars(clip=clip_id):
         clips.probe(clip_id)
+
+
+def remove_old(clip_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(clip=clip_id):
+        retention.remove(clip_id)
 
 
 def refresh_token(connection_id: int) -> None:
@@ -83,6 +88,8 @@ def tick_housekeeping() -> None:
     uploads.sweep()
     safety.sweep()
     notices.sweep()
+    heartbeats.sweep()
+    _wake("app.jobs.remove_old", retention.due())
 
 
 def _wake(job: str, due: list[int]) -> None:

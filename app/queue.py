@@ -18,10 +18,13 @@ CHORES = "chores"  # small things that must not wait for uploads
 STATS = "stats"
 TICKS = "ticks"
 
+SERIALIZER = JSONSerializer
+
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
     "app.jobs.mail_recovery": CHORES,
+    "app.jobs.remove_old": CLIPS,
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,
     "app.jobs.mail_notice": CHORES,
@@ -34,7 +37,7 @@ _KEEP_FAILED_SECONDS = 24 * 3600
 
 
 def queue(name: str) -> Queue:
-    return Queue(name, connection=redis_client(), serializer=JSONSerializer)
+    return Queue(name, connection=redis_client(), serializer=SERIALIZER)
 
 
 def enqueue(job: str, *ids: int) -> bool:
@@ -53,3 +56,12 @@ def enqueue(job: str, *ids: int) -> bool:
         log.warning("queue is away", job=job, error=type(error).__name__)
         return False
     return True
+
+
+def lengths() -> dict[str, int] | None:
+    """How many wake-ups lie in each queue; None where Redis is away."""
+    try:
+        return {name: queue(name).count for name in (PUBLISH, CLIPS, CHORES, STATS, TICKS)}
+    except redis.RedisError as error:
+        log.warning("queues cannot be counted", error=type(error).__name__)
+        return None

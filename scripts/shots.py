@@ -395,7 +395,9 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(free, "stats-empty", "/stats/")
     shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")
-    for page in (visitor, pro, free):
+    admin = person("admin@demo.vezde.ru")
+    shot(admin, "ops", "/ops")
+    for page in (visitor, pro, free, admin):
         page.context.close()
 
 

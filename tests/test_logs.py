@@ -1,105 +1,108 @@
-"""No secret comes out of a log, however it got into the text."""
+"""The log: JSON lines on stdout with ids, gunicorn's among them; errors to Sentry without anybody's data."""
 
-import io
+import gzip
 import json
-import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
-import structlog
+import requests
 
-from app import config, logs, redact
-from app.platforms.base import Token
-from tests.conftest import DEMO_BOT
-
-SIGNED = "WzEsMl0.aSBhbSBhIHNpZ25hdHVyZQ.c2lnbmF0dXJl"
+from tests.procfile import ROOT, Process, environ
+from tests.test_run import free_port, wait_until
 
 
 @pytest.fixture
-def written():
-    """What this process' log says, as the application writes it."""
-    root = logging.getLogger()
-    before, level = root.handlers, root.level
-    logs.configure()
-    stream = io.StringIO()
-    root.handlers[0].setStream(stream)
-    yield stream.getvalue
-    root.handlers, root.level = before, level
+def web(environment, tmp_path: Path) -> Iterator[tuple[str, Process]]:
+    port = free_port()
+    process = Process("web", {**environment, "PORT": str(port), "WEB_CONCURRENCY": "1"}, tmp_path / "web.log")
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return requests.get(f"{url}/healthz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    wait_until(answers, 60)
+    yield url, process
+    process.kill()
 
 
-@pytest.mark.parametrize(
-    ("said", "secret"),
-    [
-        (f"POST https://api.telegram.org/bot{DEMO_BOT}/sendVideo", DEMO_BOT),
-        (f"bot {DEMO_BOT} failed", DEMO_BOT),
-        ("token vk1.a.AbCdEf-123_x.y refused", "AbCdEf"),
-        ("GET /callback?code=c0de-c0de&state=st4te&device_id=dev1ce HTTP/1.1", "c0de-c0de"),
-        ("GET /callback?code=c0de-c0de&state=st4te&device_id=dev1ce HTTP/1.1", "st4te"),
-        ("code_verifier=v3rifier&grant_type=authorization_code", "v3rifier"),
-        ("POST /token access_token=t0ken", "t0ken"),
-        ('{"access_token": "t0ken", "x": 1}', "t0ken"),
-        ("{'refresh_token': 'r3fresh'}", "r3fresh"),
-        ("Authorization: OAuth y0_t0ken", "y0_t0ken"),
-        ("Cookie: vezde_session=s3ssion; a=b", "s3ssion"),
-        (f"GET /fetch/{SIGNED}.mp4 200", SIGNED),
-        (f"GET /recovery/{SIGNED} 200", SIGNED),
-        ("cannot reach redis://:p4ssword@host:6379/0", "p4ssword"),
-        ("smtps://user:p4ssword@mail.example.org", "p4ssword"),
-    ],
-)
-def test_by_its_looks(written, said, secret):
-    logging.getLogger("some.library").warning(said)
-    structlog.get_logger("ours").warning("it failed", said=said, nested={"deep": [said]})
-    try:
-        raise RuntimeError(said)
-    except RuntimeError:
-        structlog.get_logger("ours").exception("it failed")
-    assert secret not in written()
-    assert written().count(redact.HIDDEN) >= 4
-    assert all(json.loads(line) for line in written().splitlines())
+def test_every_line_is_json_and_a_request_is_found_by_its_id(web):
+    url, process = web
+    answer = requests.get(f"{url}/sign-in?secret=1", timeout=10)
+    assert process.stop() == 0
+    lines = [json.loads(line) for line in process.said.splitlines()]
+    assert any("Booting worker" in line["event"] and line["logger"] == "gunicorn.error" for line in lines)
+    [line] = [line for line in lines if line.get("request") == answer.headers["X-Request-ID"]]
+    assert (line["path"], line["status"], line["level"]) == ("/sign-in", 200, "info")
+    assert "secret" not in process.said
 
 
-def test_every_token_that_was_made_is_known(written):
-    token = Token("plain-as-a-word", "its-refresh-token", extra={"device_id": "the-device-id"})
-    logging.getLogger("some.library").error("%s %s %s %r", token.access, token.refresh, dict(token.extra), token)
-    for secret in ("plain-as-a-word", "its-refresh-token", "the-device-id"):
-        assert secret not in written()
+def test_a_command_keeps_stdout_for_its_answer(environment, app):
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "current"]
+    done = subprocess.run(command, cwd=ROOT, env=environ(environment), capture_output=True, text=True, check=True)
+    assert "logger" not in done.stdout
+    assert json.loads(done.stderr.splitlines()[0])["logger"] == "alembic.runtime.migration"
 
 
-def test_every_secret_setting_is_known(written, environment):
-    from app import platforms
+class Sentry(BaseHTTPRequestHandler):
+    """Takes what Sentry's client sends."""
 
-    config.load({**environment, "YANDEX_CLIENT_SECRET": "plain-as-another-word"}, platforms.settings())
-    logging.getLogger("some.library").error("%s %s", environment["SECRET_KEY"], "plain-as-another-word")
-    assert environment["SECRET_KEY"] not in written()
-    assert "plain-as-another-word" not in written()
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
 
-
-def test_a_traceback_shows_no_values(written):
-    hidden_value = "a-value-in-a-variable"
-    try:
-        raise RuntimeError(len(hidden_value))
-    except RuntimeError:
-        structlog.get_logger("ours").exception("it failed")
-    assert "RuntimeError" in written()
-    assert hidden_value not in written().replace('hidden_value = "a-value-in-a-variable"', "")
+    def log_message(self, *_arguments) -> None:
+        """Quiet."""
 
 
-def test_ordinary_words_stay(written):
-    said = "token expired: code 5, state of the art, publication 17 at 12:30:45, https://vk.com/clip1_2?x=1"
-    logging.getLogger("some.library").warning(said)
-    assert said in written()
+@pytest.fixture
+def sentry() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), Sentry)
+    server.got = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
 
 
-def test_an_error_of_the_database_does_not_quote_the_row(app, user):
-    from sqlalchemy.exc import IntegrityError
+BREAK = """
+from app import create_app
+from app.web.access import public
 
-    from app.extensions import db
-    from app.models import User
+@public
+def broken():
+    password = "local-secret"
+    raise RuntimeError("it broke")
 
-    user(email="anna@example.org")
-    db.session.add(User(email="anna@example.org", password_hash="h4sh-h4sh", session_key="k3y", name="x"))
-    with pytest.raises(IntegrityError) as error:
-        db.session.commit()
-    db.session.rollback()
-    assert "h4sh-h4sh" not in str(error.value)
-    assert "anna@example.org" not in str(error.value)
+app = create_app()
+app.view_functions["health.process"] = broken
+app.test_client().get("/healthz?code=query-secret", headers={"Cookie": "a=cookie-secret", "X-Request-ID": "request-17"})
+"""
+
+
+def report(environment, dsn: str) -> None:
+    settings = {**environment, "SENTRY_DSN": dsn}
+    subprocess.run([sys.executable, "-c", BREAK], cwd=ROOT, env=environ(settings), check=True, capture_output=True)
+
+
+def test_errors_go_to_sentry_with_ids_and_without_data(environment, app, sentry):
+    report(environment, f"http://key@127.0.0.1:{sentry.server_port}/1")
+    [sent] = sentry.got
+    text = sent.decode()
+    assert "it broke" in text and "request-17" in text and "RuntimeError" in text
+    for secret in ("local-secret", "query-secret", "cookie-secret", environment["SECRET_KEY"], "/healthz"):
+        assert secret not in text
+
+
+def test_without_an_address_nothing_is_reported(environment, app, sentry):
+    report(environment, "")
+    assert sentry.got == []

@@ -3,6 +3,7 @@ import hmac
 from app.extensions import db
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
     LIVE,
@@ -33,6 +34,7 @@ __all__ = [
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
+    "Heartbeat",
     "Notice",
     "PlatformConnection",
     "Publication",

@@ -158,7 +158,7 @@ class PublicationEvent(db.Model):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
     kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
     status: Mapped[str] = mapped_column(String(16))  # the status after it
     # The step's or commit's name, a reason, or the due time it was given (ISO 8601, UTC).

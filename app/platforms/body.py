@@ -49,12 +49,12 @@ class FileBody:
         amount = left if amount < 0 else min(amount, left)
         if self._on_block:
             self._on_block(self._sent, self._total)
-        if self._before_last:
-            if self._sent < self._last:
-                amount = min(amount, self._last - self._sent)
-            else:
-                self._commit()
-        block = self._next(amount)
+        last = self._before_last is not None and self._sent >= self._last
+        if self._before_last and not last:
+            amount = min(amount, self._last - self._sent)
+        block = self._next(amount)  # before it is armed: a storage that fails here has harmed nothing
+        if last:
+            self._commit()
         self._sent += len(block)
         return block
 

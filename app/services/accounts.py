@@ -135,7 +135,7 @@ def set_plan(email: str, plan_key: str) -> User:
         raise Problem(f"Нет тарифа «{plan_key}». Есть: {', '.join(plans.PLANS)}.")
     user = by_email(email)
     if user.plan_key != plan_key:
-        user.plan_key = plan_key
+        user.plan_key, user.plan_since = plan_key, clock.now()
         safety.record(user.id, "plan_changed", user.plan.title)
     db.session.commit()
     return user

@@ -13,6 +13,8 @@ from app.web import (
     media,
     notices,
     oauth,
+    ops,
+    ops_queues,
     personal,
     plans,
     publications,
@@ -23,6 +25,7 @@ from app.web import (
     security,
     statics,
     stats,
+    tracing,
     uploads,
     words,
 )
@@ -45,11 +48,13 @@ BLUEPRINTS = (
     media.blueprint,
     media.fetch_blueprint,
     health.blueprint,
+    ops.blueprint,
 )
 
 
 def register(app: Flask) -> None:
-    for part in (sanity, oauth, security, access, errors, statics, words, notices):
+    for part in (sanity, tracing, oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    ops_queues.register(app)

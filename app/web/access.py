@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -27,6 +27,12 @@ def writes(view: View) -> View:
     """Marks a view that changes something though it is asked by GET (a return from a consent page)."""
     view.writes = True
     return view
+
+
+def require_admin() -> None:
+    """For `before_request` of what is the operator's alone: to others it does not exist."""
+    if not current_user.is_admin:
+        abort(404)
 
 
 def register(app: Flask) -> None:

@@ -1,0 +1,75 @@
+"""`flask users`: who there is, their plans and passwords."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask.cli import AppGroup
+
+from app import clock, plans
+from app.services import accounts
+from app.services.errors import NotFound, Problem
+
+group = AppGroup("users", help="Пользователи: список, тарифы, пароли.")
+
+
+@contextmanager
+def _plainly(email: str = "") -> Iterator[None]:
+    """Services' refusals as a command tells them."""
+    try:
+        yield
+    except NotFound:
+        raise click.ClickException(f"Нет пользователя с почтой {email}. Все: flask users list") from None
+    except Problem as problem:
+        raise click.ClickException(problem.text) from None
+
+
+@group.command("list")
+def list_users() -> None:
+    """Все пользователи: почта, тариф, имя."""
+    for user in accounts.everybody():
+        click.echo("\t".join([user.email, user.plan_key, user.name, *(["админ"] if user.is_admin else [])]))
+
+
+@group.command()
+@click.argument("email")
+@click.option("--name", prompt="Имя", help="Имя пользователя.")
+@click.option("--plan", default=plans.FREE.key, show_default=True, help="Тариф: " + ", ".join(plans.PLANS))
+@click.password_option(prompt="Пароль", confirmation_prompt="Ещё раз", help="Пароль; без него спросим.")
+def add(email: str, name: str, plan: str, password: str) -> None:
+    """Добавить пользователя."""
+    if plan not in plans.PLANS:
+        raise click.ClickException(f"Нет тарифа «{plan}». Есть: {', '.join(plans.PLANS)}.")
+    with _plainly(email):
+        user = accounts.sign_up(email=email, password=password, name=name, timezone=clock.DEFAULT_ZONE)
+        accounts.set_plan(user.email, plan)
+    click.echo(f"{user.email}: добавлен, тариф {user.plan.title}")
+
+
+@group.command()
+@click.argument("email")
+@click.argument("plan_key", metavar="PLAN")
+def plan(email: str, plan_key: str) -> None:
+    """Сменить тариф: free, start, pro или business."""
+    with _plainly(email):
+        user = accounts.set_plan(email, plan_key)
+    click.echo(f"{user.email}: тариф {user.plan.title}")
+
+
+@group.command()
+@click.argument("email")
+def admin(email: str) -> None:
+    """Сделать администратором."""
+    with _plainly(email):
+        user = accounts.make_admin(email)
+    click.echo(f"{user.email}: администратор")
+
+
+@group.command()
+@click.argument("email")
+@click.password_option(prompt="Новый пароль", confirmation_prompt="Ещё раз", help="Без него спросим.")
+def password(email: str, password: str) -> None:
+    """Задать новый пароль; все браузеры пользователя выйдут."""
+    with _plainly(email):
+        accounts.reset_password(email, password)
+    click.echo(f"{email}: пароль изменён")

@@ -9,7 +9,7 @@ help:
 	@echo 'make run    запустить всё на этой машине: http://127.0.0.1:8000 (порты: PORT, SANDBOX_PORT)'
 	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
-	@echo 'make check  линтер, оформление, направление импортов'
+	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
 
 run: setup-run
@@ -25,6 +25,8 @@ check: setup-dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/scan_secrets.py
+	@$(BIN)/python scripts/audit.py
 
 setup-run setup-dev: setup-%:
 	@command -v $(PYTHON) >/dev/null || { echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }

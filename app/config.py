@@ -9,6 +9,8 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from app import redact
+
 
 class BadSettings(Exception):
     """One or more settings cannot be used. The text lists all of them, a line each."""
@@ -129,7 +131,7 @@ CORE = (
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
     Setting("SECRET_KEY", None, "Подпись сеансов, не короче 32 знаков", secret_key, secret=True),
     Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
-    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов: flask keys new"),
+    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов; пару делает python -m app.vault"),
     Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
     Setting(
         "STORAGE_URL", "file:var/clips", "Где клипы: file:/папка или s3://бакет?endpoint=…&region=…", storage_address
@@ -155,6 +157,8 @@ CORE = (
         secret=True,
     ),
     Setting("MAIL_FROM", "", "От кого письма: Имя <адрес>; пусто — no-reply на хосте PUBLIC_URL", mailbox),
+    Setting("OPERATOR_NAME", "", "Кто обрабатывает персональные данные: имя или организация, для страницы /privacy"),
+    Setting("OPERATOR_CONTACT", "", "Куда обращаться по персональным данным: почта или адрес, для страницы /privacy"),
     Setting("LOCAL_HOSTS", "", "Частные адреса (host:port через пробел), куда можно ходить; в бою пусто", words),
     Setting("DEMO", "", "1 — показ на своей машине: тариф меняется кнопкой, есть демо-пользователи", flag),
 )
@@ -173,6 +177,8 @@ def load(environ: Mapping[str, str], more: Iterable[Setting] = ()) -> dict[str, 
             values[setting.name] = setting.parse(text)
         except ValueError as error:
             problems.append(f"{setting.name}: {error}")
+        if setting.secret:
+            redact.hide(text, *text.split(","))
     if problems:
         raise BadSettings("Настройки не подходят:\n" + "\n".join(f"  {problem}" for problem in problems))
     return values

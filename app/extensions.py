@@ -66,7 +66,8 @@ def connect_redis(app: Flask) -> None:
 
 def engine_options(url: str) -> dict[str, Any]:
     """A database that does not answer is noticed within seconds."""
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    # An error's text would quote the values of a row.
+    options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
     if make_url(url).get_backend_name() == "postgresql":
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
     return options

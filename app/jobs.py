@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app import clock, process, queue
 from app.extensions import db, transaction
 from app.publishing import engine, revocations, schedule, stats, tokens
-from app.services import clips, heartbeats, notices, retention, uploads
+from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
 
 
 def publish(publication_id: int) -> None:
@@ -47,6 +47,11 @@ def read_stats(connection_id: int) -> None:
         stats.read(connection_id)
 
 
+def mail_recovery(user_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(user=user_id):
+        recovery.mail_link(user_id)
+
+
 # Ticks: run beside the scheduler, only SQL and wake-ups.
 
 
@@ -81,6 +86,7 @@ def tick_stats() -> None:
 
 def tick_housekeeping() -> None:
     uploads.sweep()
+    safety.sweep()
     notices.sweep()
     heartbeats.sweep()
     _wake("app.jobs.remove_old", retention.due())

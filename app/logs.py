@@ -1,6 +1,7 @@
-"""Logs: one JSON object a line on stdout, with the ids that the context carries.
+"""Logs: one JSON object a line on stdout, with the ids that the context carries, and without secrets.
 
-A command's own stdout is its answer: there the log goes to stderr.
+Tracebacks show lines of code and never the values of variables. A command's own stdout is its answer: there the log
+goes to stderr.
 """
 
 import logging
@@ -9,7 +10,7 @@ import sys
 import click
 import structlog
 
-from app import sentry
+from app import redact, sentry
 
 _SHARED = [
     structlog.contextvars.merge_contextvars,
@@ -44,6 +45,8 @@ def handler() -> logging.Handler:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
+                # The last: whatever any library has said, in whatever field, has to pass it.
+                lambda _logger, _name, line: redact.text(line),
             ],
         )
     )

@@ -23,6 +23,7 @@ SERIALIZER = JSONSerializer
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
+    "app.jobs.mail_recovery": CHORES,
     "app.jobs.remove_old": CLIPS,
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,

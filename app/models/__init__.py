@@ -14,7 +14,9 @@ from app.models.publication import (
     StatsSample,
     Status,
     fold,
+    step_sealed_for,
 )
+from app.models.safety import SecurityEvent
 from app.models.user import User
 
 
@@ -39,6 +41,7 @@ __all__ = [
     "PublicationEvent",
     "PublicationStep",
     "Revocation",
+    "SecurityEvent",
     "Stage",
     "StatsSample",
     "Status",
@@ -46,4 +49,5 @@ __all__ = [
     "User",
     "fold",
     "load_user",
+    "step_sealed_for",
 ]

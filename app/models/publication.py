@@ -141,6 +141,15 @@ class PublicationStep(db.Model):
 
     __table_args__ = (UniqueConstraint("publication_id", "name"),)
 
+    @property
+    def sealed_for(self) -> str:
+        """What the vault binds this row's answer to."""
+        return step_sealed_for(self.publication_id, self.name)
+
+
+def step_sealed_for(publication_id: int, name: str) -> str:
+    return f"step:{publication_id}:{name}"
+
 
 class PublicationEvent(db.Model):
     """A line of a publication's history, which its user can open."""

@@ -142,7 +142,10 @@ class VK(Adapter):
             payload = json.loads(arguments["payload"])
         except ValueError:
             return arguments
-        return {name: str(value) for name, value in payload.items()} if isinstance(payload, dict) else arguments
+        if not isinstance(payload, dict):
+            return arguments
+        # JSON can name halves of characters, which no address can.
+        return {name: str(value).encode(errors="ignore").decode() for name, value in payload.items()}
 
     def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
         return {"device_id": arguments.get("device_id", ""), "state": arguments.get("state", "")}

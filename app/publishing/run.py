@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, update
 
 from app import clock
 from app.extensions import db, transaction
-from app.models import Publication, PublicationStep, Stage, Status
+from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for
 from app.platforms.base import Account, ClipFile, NotThere, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
 from app.platforms.http import UNACKNOWLEDGED_MS
@@ -272,4 +272,4 @@ class Run:
         return self._vault.seal(json.dumps(answer).encode(), self._bound_to(name))
 
     def _bound_to(self, name: str) -> str:
-        return f"step:{self.publication_id}:{name}"
+        return step_sealed_for(self.publication_id, name)

@@ -138,6 +138,15 @@ def delete(user: User, clip_id: int) -> None:
         storage().delete(key)
 
 
+def erase_files(user: User) -> None:
+    """The files of all the user's clips, for the end of the account; their rows go with the account's."""
+    keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
+    db.session.commit()
+    for key in keys:
+        storage().delete(key)
+        storage().delete(_poster_key(key))
+
+
 def used_bytes(user: User) -> int:
     """What the user's clips weigh, for the plan's quota."""
     return db.session.scalar(select(func.coalesce(func.sum(Clip.size), 0)).where(Clip.user_id == user.id))

@@ -203,6 +203,12 @@ def terminate(user: User, upload_id: str) -> None:
         _forget(upload)
 
 
+def terminate_all(user: User) -> None:
+    """For the end of the account. Raises Busy while one of them is being sent."""
+    for upload_id in db.session.scalars(select(Upload.id).where(Upload.user_id == user.id)).all():
+        terminate(user, upload_id)
+
+
 def sweep() -> int:
     """Removes what nobody touched for LIFETIME: half-uploads, and files without a row. Answers how many."""
     now = clock.now()

@@ -15,8 +15,12 @@ from app.web import (
     oauth,
     ops,
     ops_queues,
+    personal,
     plans,
     publications,
+    recovery,
+    safety,
+    sanity,
     schedule,
     security,
     statics,
@@ -28,6 +32,9 @@ from app.web import (
 
 BLUEPRINTS = (
     accounts.blueprint,
+    recovery.blueprint,
+    safety.blueprint,
+    personal.blueprint,
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,
@@ -46,7 +53,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (tracing, oauth, security, access, errors, statics, words, notices):
+    for part in (sanity, tracing, oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -1,7 +1,6 @@
 """What a person sees when something is wrong: a sentence and a way on."""
 
 import secrets
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, make_response, render_template, request
@@ -81,5 +80,5 @@ def _page(status: int, what: str, advice: str) -> Response:
 
 
 def _came_from() -> str:
-    path = urlsplit(request.referrer or "").path
+    path = access.path_of(request.referrer)
     return path if access.is_local(path) else "/"

@@ -126,6 +126,10 @@ class Toy(Adapter):
     die_at = ""
     signal = signal.SIGKILL
 
+    def __init__(self, config, http) -> None:
+        super().__init__(config, http)
+        http.allow([self.url])
+
     def connect(self, fields):
         return [Account("1", "Игрушка", self.url)], Token("toy-token")
 

@@ -1,19 +1,18 @@
 """What workers run. A job takes an id and calls one service; it may come twice."""
 
-import time
-
 import structlog
 from sqlalchemy import func, select
 
 from app import clock, process, queue
 from app.extensions import db, transaction
-from app.publishing import engine, schedule
+from app.publishing import engine, lease, schedule
 from app.services import clips, uploads
 
 
 def publish(publication_id: int) -> None:
     with structlog.contextvars.bound_contextvars(publication=publication_id):
-        engine.advance(publication_id, lambda seconds: process.end_at(time.monotonic() + seconds))
+        correct_clock()  # a work-horse is born with the clock of its worker, and leases are compared across machines
+        engine.advance(publication_id, process.end_at)
 
 
 def probe(clip_id: int) -> None:
@@ -25,7 +24,8 @@ def probe(clip_id: int) -> None:
 
 
 def tick_publications() -> None:
-    schedule.release_due(lambda ids: queue.enqueue("app.jobs.publish", *ids))
+    lease.bury_the_dead()
+    schedule.release_due(lambda ids: queue.enqueue("app.jobs.publish", *ids), queue.length(queue.PUBLISH))
 
 
 def tick_clips() -> None:

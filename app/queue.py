@@ -30,6 +30,14 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis_client(), serializer=JSONSerializer)
 
 
+def length(name: str) -> int | None:
+    """How many jobs wait there; None where Redis is away."""
+    try:
+        return queue(name).count
+    except redis.RedisError:
+        return None
+
+
 def enqueue(job: str, *ids: int) -> bool:
     """A job for each id. False where Redis is away: the tick sends them later."""
     target = queue(JOBS[job])

@@ -51,7 +51,9 @@ _numbers = itertools.count()
 
 
 def pytest_report_header() -> str | None:
-    return "PostgreSQL не установлен: тесты идут только на SQLite (apt install postgresql)" if WITHOUT_POSTGRESQL else None
+    return (
+        "PostgreSQL не установлен: тесты идут только на SQLite (apt install postgresql)" if WITHOUT_POSTGRESQL else None
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -191,9 +193,7 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def environment(
-    tmp_path: Path, database: str, keys: tuple[str, str], redis_url: str, world: Sandbox
-) -> dict[str, str]:
+def environment(tmp_path: Path, database: str, keys: tuple[str, str], redis_url: str, world: Sandbox) -> dict[str, str]:
     """The environment of this test's application: for `app`, and for processes that a test starts."""
     redis.Redis.from_url(redis_url).flushall()
     return settings(tmp_path, database, keys, redis_url, world.url)

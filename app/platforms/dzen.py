@@ -15,7 +15,7 @@ from app import clock
 from app.config import Setting, optional_web_address, web_address
 from app.platforms.base import Account, Adapter, Limits, NotThere, OAuth, Receipt, Run, Token
 from app.platforms.body import FileBody
-from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, TokenExpired, Unavailable
 from app.platforms.http import Window
 
 STUDIO = "https://dzen.ru/profile/editor"
@@ -204,7 +204,7 @@ class Dzen(Adapter):
     def _processed(self, run: Run, draft: Mapping[str, str]) -> bool | None:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
         if video.get("status") == "rejected":
-            raise Refused("dzen_rejected", str(video.get("reason") or ""))
+            raise Rejected("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
 
     def _call(self, method: str, path: str, run: Run, *, done_is: int = 0, **kwargs: Any) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from app.config import Setting, number, optional_web_address, web_address
 from app.platforms.base import Account, Adapter, FormField, Limits, Receipt, Run, Token
 from app.platforms.body import FileBody, Multipart
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
-from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
+from app.platforms.http import LONG_ANSWER_SECONDS, Answer, Window
 
 # https://core.telegram.org/bots/api#sendvideo
 CAPTION_CHARACTERS = 1024
@@ -160,7 +160,7 @@ class Telegram(Adapter):
     def publish(self, run: Run) -> Receipt:
         return run.commit("send", self._send_video, run)
 
-    def _send_video(self, run: Run, *, arm: Callable[[], None]) -> Receipt:
+    def _send_video(self, run: Run, *, arm: Callable[..., None]) -> Receipt:
         chat_id = run.account.facts["chat_id"]
         self.http.pace(
             Window(f"telegram:bot:{run.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
@@ -180,13 +180,20 @@ class Telegram(Adapter):
             file_type=clip.content_type,
         )
         with clip.open() as file:
-            body = FileBody(file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm)
+            body = FileBody(
+                file,
+                clip.size,
+                head=form.head,
+                tail=form.tail,
+                on_block=run.progress,
+                before_last=lambda: arm(LONG_ANSWER_SECONDS),
+            )
             answer = self._call(
                 "sendVideo",
                 run.token.access,
                 data=body,
                 headers={"Content-Type": form.content_type},
-                answer_seconds=COMMIT_ANSWER_SECONDS,
+                answer_seconds=LONG_ANSWER_SECONDS,
             )
         message = _result(answer, run.account.facts.get("bot", ""))
         message_id = message.get("message_id") if isinstance(message, dict) else None

@@ -17,7 +17,7 @@ from app.platforms.http import Window
 
 log = structlog.get_logger(__name__)
 
-# A worker sleeps no longer than this; a longer wait goes into the row.
+# A worker sleeps no longer than this in all; a longer wait goes into the row.
 LONGEST_SLEEP = 1.0
 
 # Sliding windows: one sorted set a window, a member a call. Answers the milliseconds to wait, 0 = counted.
@@ -52,7 +52,8 @@ class Pacer:
 
         Without Redis the call is made: the platform's own 429 is obeyed all the same.
         """
-        for _ in range(3):
+        slept = 0.0
+        while True:
             try:
                 pause = self._take(windows) / 1000
             except redis.RedisError as error:
@@ -60,10 +61,10 @@ class Pacer:
                 return
             if pause == 0:
                 return
-            if pause > LONGEST_SLEEP:
-                break
+            if slept + pause > LONGEST_SLEEP:
+                raise RateLimited(clock.now() + timedelta(seconds=pause))
             time.sleep(pause)
-        raise RateLimited(clock.now() + timedelta(seconds=pause))
+            slept += pause
 
     def _take(self, windows: tuple[Window, ...]) -> int:
         """Keys are hashed: a window's own key may hold a token."""

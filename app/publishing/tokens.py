@@ -7,10 +7,10 @@ from flask import current_app
 from sqlalchemy import or_, update
 
 from app import clock
-from app.extensions import db, transaction
+from app.extensions import db, insist, transaction
 from app.models import PlatformConnection
 from app.platforms.base import Adapter, Token
-from app.platforms.errors import RateLimited
+from app.platforms.errors import RateLimited, Reconnect
 from app.vault import Vault
 
 # A token that runs out within this is refreshed before it is used.
@@ -60,6 +60,8 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
             .values(refresh_until=now + _REFRESH_LEASE)
         ).rowcount
         connection = db.session.get(PlatformConnection, connection_id)
+        if connection is None:
+            raise Reconnect("аккаунт отключён")
         stored = open_token(connection)
         if stored.access != used.access:
             connection.refresh_until = None if mine else connection.refresh_until
@@ -71,7 +73,8 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     except Exception:
         _end_refresh(connection_id)
         raise
-    _end_refresh(connection_id, fresh)
+    # The old refresh token may be spent: losing the new pair would cost the user a new consent.
+    insist(lambda: _end_refresh(connection_id, fresh))
     return fresh
 
 

@@ -173,11 +173,12 @@ def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication)
     from app.publishing import evidence
 
     publication_id = toy_publication()
+    held = lease.claim(publication_id, lambda _deadline: None)
     move(publication_id, Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now())
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
     sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    evidence.keep(publication_id, "publish", Receipt("7", "http://example.org/7"), sealed)
+    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
     assert row(publication_id).status == Status.PUBLISHING
     toy.posts["1"] = 1
     publication = settle(publication_id)

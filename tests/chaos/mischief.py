@@ -3,6 +3,7 @@
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -41,10 +42,12 @@ def rules(seed: int) -> list[dict]:
 
 
 class Mischief:
-    """`one()` does something bad; `end()` undoes what would last."""
+    """From `begin()` to `end()`, in a thread of its own; what would last is undone at the end."""
 
     def __init__(self, system: System, people: People, users: int, lots: random.Random) -> None:
         self._system, self._people, self._users, self._lots = system, people, users, lots
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._frozen: dict[int, float] = {}
         self._second: tuple[subprocess.Popen, float] | None = None
         self.done: Counter[str] = Counter()
@@ -67,15 +70,18 @@ class Mischief:
 
     def begin(self, seed: int) -> None:
         self._people.control("trouble", rules=rules(seed))
+        self._thread.start()
 
-    def one(self) -> None:
-        self._thaw(time.monotonic())
-        [deed] = self._lots.choices(self._deeds, self._weights)
-        deed()
-        self.done[deed.__name__] += 1
-        time.sleep(self._lots.uniform(*PAUSE))
+    def _go_on(self) -> None:
+        while not self._over.wait(self._lots.uniform(*PAUSE)):
+            self._thaw(time.monotonic())
+            [deed] = self._lots.choices(self._deeds, self._weights)
+            deed()
+            self.done[deed.__name__] += 1
 
     def end(self) -> None:
+        self._over.set()
+        self._thread.join()
         self._people.control("trouble", rules=[])
         self._thaw(float("inf"))
 

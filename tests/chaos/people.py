@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import os
 import random
 import secrets
@@ -39,7 +40,9 @@ class People:
             test_clips.write(folder / "light.mp4", seconds=LIGHT_SECONDS),
             test_clips.write_big(folder / "heavy.mp4", HEAVY_BYTES, seconds=LIGHT_SECONDS),
         ]
+        self._probed: list[dict[str, Any]] = []
         self.made: dict[int, str] = {}
+        self._titles = itertools.count()
 
     def control(self, what: str, **order: Any) -> None:
         requests.post(f"{self._sandbox_url}/control/{what}", json=order, timeout=30).raise_for_status()
@@ -61,7 +64,7 @@ class People:
         """At once, or (`due_in` > 0) in so many seconds."""
         user = db.session.get(User, user_id)
         clip = self._clip(user)
-        choices = [Choice(one, f"{len(self.made) + place:06d}", "") for place, one in enumerate(connection_ids)]
+        choices = [Choice(one, f"{next(self._titles):06d}", "") for one in connection_ids]
         if due_in:
             rows = [self._scheduled(user, clip, choice, due_in) for choice in choices]
         else:
@@ -92,14 +95,25 @@ class People:
         return row
 
     def _clip(self, user: User) -> Clip:
+        """Probed once; the others are rows for the same file."""
+        if not self._probed:
+            self._probed = [self._probe(user, file) for file in self._files]
+        clip = Clip(user_id=user.id, title="Клип", **self._lots.choice(self._probed))
+        db.session.add(clip)
+        db.session.commit()
+        return clip
+
+    def _probe(self, user: User, file: Path) -> dict[str, Any]:
         copy = self._folder / f"incoming-{os.urandom(4).hex()}.mp4"
-        shutil.copy(self._lots.choice(self._files), copy)
+        shutil.copy(file, copy)
         clip = Clip(user_id=user.id, title="Клип", file_name="clip.mp4", size=copy.stat().st_size, storage_key="")
         clip.storage_key, clip.wake_at = storage().put_file(copy), clock.now()
         db.session.add(clip)
         db.session.commit()
         clips.probe(clip.id)
-        return db.session.get(Clip, clip.id)
+        db.session.refresh(clip)
+        own = ("id", "user_id", "title", "created_at")
+        return {column.key: getattr(clip, column.key) for column in Clip.__table__.columns if column.key not in own}
 
     # Accounts
 

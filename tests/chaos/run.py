@@ -2,7 +2,9 @@
 
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import requests
 from sqlalchemy import select
@@ -16,6 +18,8 @@ from tests.chaos.mischief import Mischief
 from tests.chaos.people import People
 from tests.chaos.system import System
 from tests.chaos.verdict import Verdict
+
+T = TypeVar("T")
 
 CLIPS_A_USER = 3
 LOOK_SECONDS = 0.3
@@ -75,7 +79,7 @@ def _run(
     people = People(system.sandbox_url, system.folder, lots)
     users = max(1, count // (4 * CLIPS_A_USER))
     joined = [people.join(number) for number in range(users)]
-    mischief = Mischief(system, people, users, lots)
+    mischief = Mischief(system, people, users, random.Random(seed))
     mourner = Mourner()
     if trouble:
         mischief.begin(seed)
@@ -85,17 +89,17 @@ def _run(
             user_id, connection_ids = joined[(asked // 4) % users]
             due_in = lots.choice([0.0, lots.uniform(1, max(seconds, 2))])
             asked += _ask(people, user_id, connection_ids, due_in)
-        if trouble and lots.random() < 0.5:
-            mischief.one()
         mourner.look()
-    mischief.end()
+        time.sleep(LOOK_SECONDS)
+    if trouble:
+        mischief.end()
     give_up, long_due = time.monotonic() + limit, set()
-    while _moving() and time.monotonic() < give_up:
+    while _patiently(verdict.moving) and time.monotonic() < give_up:
         mourner.look()
-        long_due |= set(verdict.stuck())
+        long_due |= set(_patiently(verdict.stuck))
         time.sleep(LOOK_SECONDS)
     posts = requests.get(f"{system.sandbox_url}/control/posts", timeout=60).json()["posts"]
-    found = verdict.judge(people.made, posts)
+    found = _patiently(lambda: verdict.judge(people.made, posts))
     found.bad["stuck"] += sorted(long_due)
     found.recovered, found.deeds = mourner.waits, mischief.done
     return found
@@ -111,9 +115,11 @@ def _ask(people: People, user_id: int, connection_ids: list[int], due_in: float)
         return 0
 
 
-def _moving() -> int:
-    try:
-        return verdict.moving()
-    except OperationalError:
-        db.session.rollback()
-        return 1
+def _patiently(read: Callable[[], T]) -> T:
+    """The database may be on its way back."""
+    while True:
+        try:
+            return read()
+        except OperationalError:
+            db.session.rollback()
+            time.sleep(LOOK_SECONDS)

@@ -10,10 +10,12 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
+from app import clock
 from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
 from app.platforms.body import FileBody
-from app.platforms.errors import Refused, TokenExpired, Unavailable
+from app.platforms.errors import RateLimited, Refused, TokenExpired, Unavailable
 
 POINTS = (
     "create:before",
@@ -86,6 +88,14 @@ class ToyServer:
             return {"id": post_id, "there": self.posts[post_id] > 0, "ready": True}
         return {"id": post_id}
 
+    def forget(self) -> None:
+        """Everything but its address."""
+        self.drafts.clear()
+        self.posts.clear()
+        self.calls.clear()
+        self.answers = {}
+        self.processing = 0
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -150,6 +160,8 @@ class Toy(Adapter):
         answer = self.http.request(method, f"{self.url}{path}", **kwargs)
         if answer.status == 401:
             raise TokenExpired("401")
+        if answer.status == 429:
+            raise RateLimited(clock.now() + timedelta(seconds=5))
         if answer.status == 400:
             raise Refused("refused", "так нельзя")
         if answer.status != 200:

@@ -18,10 +18,10 @@ from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 
-from app import create_app, process, queue
+from app import clock, create_app, process, queue
 from app.extensions import db
 from app.models import Publication
-from app.publishing import lease
+from app.publishing import lease, schedule
 
 log = structlog.get_logger(__name__)
 
@@ -75,11 +75,13 @@ class ClipWorker(Worker):
     def monitor_work_horse(self, job, queue, execution) -> None:
         self._row = job.args[0] if job.func_name == "app.jobs.publish" else None
         self._was_stopped = False
+        taken_at = clock.now()
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:
             if self._row and not self.horse_pid:
                 lease.bury_the_dead(Publication.id == self._row)
+                schedule.wake_again(self._row, taken_at)
 
     def maintain_heartbeats(self, job, execution) -> None:
         self._end_a_frozen_horse()

@@ -5,7 +5,7 @@ the sweeper. A wake-up that was lost is sent again.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import func, or_, select, update
@@ -15,24 +15,30 @@ from app.extensions import db, transaction
 from app.models import Publication
 from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
 
-# A wake-up that nobody has followed for so long is taken for lost: it may wait its turn in the queue, but where the
-# queue is empty (Redis was wiped, a worker died with it in hand) it can only just have been taken out.
-LOST_AFTER = timedelta(seconds=60)
+# A wake-up that nobody has followed for so long is taken for lost; where the queue is empty it can only just have been
+# taken out.
+LOST_AFTER = timedelta(seconds=30)
 LOST_AFTER_EMPTY = timedelta(seconds=10)
+# How many wake-ups for each worker may wait in the queue. The rest wait in the database, where they can be overtaken.
+AHEAD = 4
 _MOST_AT_ONCE = 2000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def release_due(enqueue: Callable[[list[int]], bool], waiting: int | None = None) -> int:
-    """Marks what is due as queued and hands the ids to `enqueue`; answers how many. `waiting`: jobs in the queue now.
+def release_due(enqueue: Callable[[list[int]], bool], waiting: int = 0, kept_since: datetime = _LONG_AGO) -> int:
+    """Marks what is due as queued and hands the ids to `enqueue`; answers how many.
+
+    `waiting` jobs are in the queue now, whose Redis remembers nothing of before `kept_since`.
 
     A user has at most WORKERS rows in flight; the others wait here, so that no bulk starves a single clip.
     """
     now = clock.now()
-    lost_before = now - (LOST_AFTER_EMPTY if waiting == 0 else LOST_AFTER)
+    lost_before = max(kept_since, now - (LOST_AFTER if waiting else LOST_AFTER_EMPTY))
+    room = max(AHEAD * current_app.config["WORKERS"] - waiting, 0)
     unheard = or_(Publication.queued_at.is_(None), Publication.queued_at < lost_before)
     due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, unheard)
     with transaction():
-        chosen = _fair(due, now, lost_before)
+        chosen = _fair(due, now, lost_before)[:room]
         # One row that somebody keeps locked must not hold up all others.
         free = select(Publication.id).where(Publication.id.in_(chosen), *due).with_for_update(skip_locked=True)
         ids = (
@@ -83,3 +89,13 @@ def _fair(due: tuple, now: datetime, lost_before: datetime) -> list[int]:
         .limit(_MOST_AT_ONCE)
     )
     return [row.id for row in rows if row.place + in_flight.get(row.user_id, 0) <= bound]
+
+
+def wake_again(publication_id: int, taken_at: datetime) -> None:
+    """The wake-up that was taken out of the queue at that moment has come to nothing: its worker died too early."""
+    with transaction():
+        db.session.execute(
+            update(Publication)
+            .where(Publication.id == publication_id, Publication.queued_at <= taken_at)
+            .values(queued_at=None)
+        )

@@ -133,7 +133,12 @@ class System:
         ]
         if self._postgres:
             server = self._postgres
-            parts.insert(0, Child("postgres", server.become, ready=server.answers, last=True))
+            parts.insert(
+                0,
+                Child(
+                    "postgres", server.become, ready=server.answers, last=True, log=self.folder / "log" / "postgres.log"
+                ),
+            )
         return parts
 
     def _part(self, name: str, command: list[str], more: dict[str, str] | None = None, **how) -> Child:

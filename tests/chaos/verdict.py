@@ -12,8 +12,10 @@ from app import clock
 from app.extensions import db
 from app.models import Publication, PublicationEvent, Status
 
-# A row that should have been looked at this long ago, and nothing moves.
+# A row that should have been looked at this long ago, …
 STUCK_AFTER = timedelta(minutes=2)
+# … while nothing at all has moved for so long: otherwise it only waits its turn on a slow machine.
+STILL = timedelta(seconds=30)
 MOVING = (Status.SCHEDULED, Status.PUBLISHING)
 
 
@@ -25,6 +27,7 @@ class Verdict:
     first_try: int
     bad: dict[str, list[str]]
     late: list[float]
+    slowest: list[str]
     recovered: list[float] = field(default_factory=list)
     deeds: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -51,6 +54,7 @@ class Verdict:
         width = max(len(name) for name, _ in rows)
         lines = [f"  {name:<{width}}  {value}" for name, value in rows]
         lines += [f"  {kind}: {', '.join(which)}" for kind, which in self.bad.items() if which]
+        lines += ["  дольше всех:", *(f"    {line}" for line in self.slowest)] if self.deeds else []
         lines += [f"  {name} × {count}" for name, count in (self.reasons + self.deeds).most_common()]
         return "\n".join(lines)
 
@@ -77,7 +81,8 @@ def judge(made: Iterable[int], posts: Iterable[Mapping]) -> Verdict:
             ],
             "stuck": [_name(row) for row in rows if row.status in MOVING],
         },
-        late=[(row.published_at - row.due_at).total_seconds() for row in published],
+        slowest=[line for row in sorted(published, key=_late)[-2:] for line in (_name(row), *history(row.id))],
+        late=[_late(row) for row in published],
         reasons=Counter(f"{row.platform}: {row.reason} {row.detail or ''}" for row in rows if row.reason),
     )
 
@@ -89,8 +94,10 @@ def moving() -> int:
 
 
 def stuck() -> list[str]:
-    rows = db.session.scalars(select(Publication).where(Publication.wake_at < clock.now() - STUCK_AFTER)).all()
-    names = [_name(row) for row in rows]
+    now = clock.now()
+    moved = db.session.scalar(select(func.max(PublicationEvent.at)))
+    rows = db.session.scalars(select(Publication).where(Publication.wake_at < now - STUCK_AFTER)).all()
+    names = [_name(row) for row in rows] if moved is None or moved < now - STILL else []
     db.session.rollback()
     return names
 
@@ -105,6 +112,10 @@ def history(publication_id: int) -> list[str]:
 
 def _at_first_try(row: Publication) -> bool:
     return row.attempt == 0 and row.crashes == 0
+
+
+def _late(row: Publication) -> float:
+    return (row.published_at - row.due_at).total_seconds()
 
 
 def _name(row: Publication) -> str:

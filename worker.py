@@ -57,6 +57,8 @@ class ClipWorker(Worker):
 
     max_connection_wait_time = 5.0
     app: Flask
+    upload_grace: float  # seconds
+    commit_grace: float
 
     # In the work-horse
 
@@ -101,7 +103,7 @@ class ClipWorker(Worker):
 
     def handle_warm_shutdown_request(self) -> None:
         super().handle_warm_shutdown_request()
-        self._end_horse_within(_UPLOAD_GRACE_SECONDS)
+        self._end_horse_within(self.upload_grace)
 
     def request_force_stop(self, signum, frame) -> None:
         """The second signal: no more grace, but the row is given back all the same."""
@@ -122,12 +124,16 @@ class ClipWorker(Worker):
         with self.app.app_context():
             given_back = self._row is None or lease.take_back(self._row, self.horse_pid)
         if not given_back:
-            time.sleep(_COMMIT_GRACE_SECONDS)
+            time.sleep(self.commit_grace)
         if self.horse_pid:
             self.kill_horse()
 
 
-def work(app: Flask | None = None) -> None:
+def work(
+    app: Flask | None = None,
+    upload_grace: float = _UPLOAD_GRACE_SECONDS,
+    commit_grace: float = _COMMIT_GRACE_SECONDS,
+) -> None:
     """One worker; returns after SIGTERM, when its job is done or given back."""
     app = app or create_app()
     with app.app_context():
@@ -142,7 +148,7 @@ def work(app: Flask | None = None) -> None:
             log_job_description=False,
             job_monitoring_interval=_LOOK_AT_HORSE_SECONDS,
         )
-        worker.app = app
+        worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
         lease.bury_the_dead()  # among them the horse of the worker whose place this one takes
         worker.work(logging_level="WARNING")
 

@@ -34,6 +34,7 @@ class ToyServer:
     """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID.
 
     `answers` are statuses to give, once each, without doing the deed; 0 does it and closes without an answer.
+    A call of the verb in `hold` is kept waiting, before the deed, until `go_on` is set.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class ToyServer:
         self.calls: Counter[str] = Counter()
         self.answers: dict[str, list[int]] = {}
         self.processing = 0
+        self.hold, self.go_on = "", threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -52,6 +54,8 @@ class ToyServer:
                 toy.calls[verb] += 1
                 length = int(self.headers.get("Content-Length") or 0)
                 received = len(self.rfile.read(length))
+                if verb == toy.hold:
+                    toy.go_on.wait(60)
                 status = toy.answers[verb].pop(0) if toy.answers.get(verb) else 200
                 answer = toy.do(verb, rest[0] if rest else "", received) if status < 400 else {}
                 if status == 0:

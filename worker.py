@@ -133,6 +133,7 @@ def work(
     app: Flask | None = None,
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
+    look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
 ) -> None:
     """One worker; returns after SIGTERM, when its job is done or given back."""
     app = app or create_app()
@@ -146,7 +147,7 @@ def work(
             connection=connection,
             serializer=JSONSerializer,
             log_job_description=False,
-            job_monitoring_interval=_LOOK_AT_HORSE_SECONDS,
+            job_monitoring_interval=look_at_horse,
         )
         worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
         lease.bury_the_dead()  # among them the horse of the worker whose place this one takes

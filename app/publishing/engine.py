@@ -264,6 +264,11 @@ def _require_reconnect(publication: Publication) -> None:
 
 
 def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> None:
+    known = publication.connection.facts
+    if all(known.get(name) == fact for name, fact in moved.facts.items()):
+        # It was moved there already, and the platform goes on saying so: not at once again and again.
+        _retry(held, publication, Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
+        return
     with transaction():
         connection = db.session.get(PlatformConnection, publication.connection_id)
         if connection is not None:  # else the next look finds that it is gone

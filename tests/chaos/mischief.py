@@ -13,7 +13,7 @@ import redis
 from tests.chaos.people import People
 from tests.chaos.system import System, send
 
-PAUSE = (0.4, 1.6)
+PAUSE = (0.5, 2.5)
 FROZEN_SECONDS = (3.0, 12.0)
 SECOND_SCHEDULER_SECONDS = 15.0
 
@@ -52,20 +52,20 @@ class Mischief:
         self._second: tuple[subprocess.Popen, float] | None = None
         self.done: Counter[str] = Counter()
         deeds: dict[Callable[[], None], int] = {
-            self.kill_a_horse: 8,
-            self.kill_a_worker: 5,
-            self.kill_the_pool: 2,
+            self.kill_a_horse: 24,
+            self.kill_a_worker: 8,
+            self.kill_the_pool: 1,  # few: it takes a while to come back, and then nothing else can be broken
             self.stop_the_pool: 1,
-            self.freeze_a_horse: 4,
-            self.freeze_a_worker: 2,
-            self.restart_redis: 2,
-            self.wipe_redis: 3,
+            self.freeze_a_horse: 8,
+            self.freeze_a_worker: 3,
+            self.restart_redis: 3,
+            self.wipe_redis: 4,
             self.kill_the_scheduler: 2,
             self.start_a_second_scheduler: 1,
-            self.expire_a_token: 4,
+            self.expire_a_token: 6,
         }
         if system.has_postgres:
-            deeds[self.restart_postgres] = 2
+            deeds[self.restart_postgres] = 3
         self._deeds, self._weights = list(deeds), list(deeds.values())
 
     def begin(self, seed: int) -> None:

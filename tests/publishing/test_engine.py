@@ -286,6 +286,33 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
     assert toy.calls["publish"] == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Status.PUBLISHED, Status.PUBLISHED),
+        (Status.FAILED, Status.PUBLISHED),
+        (Status.CANCELLED, Status.PUBLISHED),
+        (Status.UNCONFIRMED, Status.PUBLISHING),
+        (Status.AWAITING_USER, Status.PUBLISHING),
+        (Status.PUBLISHING, Status.PUBLISHING),
+    ],
+)
+def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, after):
+    from app.platforms.base import Receipt
+    from app.publishing import evidence
+
+    publication_id = toy_publication()
+    held = lease.claim(publication_id, lambda _deadline: None)
+    if before != Status.PUBLISHING:
+        move(publication_id, before, wake_at=None, lease_until=None)
+        db.session.commit()
+    sealed = _vault().seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
+    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
+    publication = row(publication_id)
+    assert (publication.status, publication.external_id, publication.url) == (after, "7", "http://example.org/7")
+    assert (publication.wake_at is None) == (after == Status.PUBLISHED)
+
+
 def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_publication):
     from app.platforms.base import Receipt
     from app.publishing import evidence

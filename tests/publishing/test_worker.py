@@ -28,13 +28,13 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def work(app) -> Iterator[Callable[..., multiprocessing.Process]]:
-    """Starts a worker: `work(upload_grace=…, commit_grace=…)`."""
+    """Starts a worker: `work(upload_grace=…, commit_grace=…, look_at_horse=…)`, all in seconds."""
     started: list[multiprocessing.Process] = []
 
-    def start(**graces: float) -> multiprocessing.Process:
+    def start(**how: float) -> multiprocessing.Process:
         def live() -> None:
             db.engine.dispose(close=False)
-            worker.work(app, **graces)
+            worker.work(app, **how)
             os._exit(0)
 
         db.session.remove()
@@ -145,5 +145,16 @@ def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_
     work()
     wait_for(lambda: toy.calls["upload"])
     os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGKILL)
+    wait_for(lambda: row(publication_id).wake_at <= clock.now())
+    assert published_once(toy, publication_id)
+
+
+def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
+    """It may hold SQLite's one write lock."""
+    toy.hold = "upload"
+    publication_id = toy_publication()
+    work(look_at_horse=1)
+    wait_for(lambda: toy.calls["upload"])
+    os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGSTOP)
     wait_for(lambda: row(publication_id).wake_at <= clock.now())
     assert published_once(toy, publication_id)

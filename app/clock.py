@@ -5,6 +5,7 @@ fires early nor takes over a lease that still holds. This module is the one seam
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 _offset = timedelta(0)
@@ -32,7 +33,9 @@ def correct(database_now: datetime) -> timedelta:
     return _offset
 
 
+@lru_cache(maxsize=1024)
 def zone(name: str | None) -> ZoneInfo:
+    """Remembered: listing the zones there are walks through hundreds of files, and a page asks for every line."""
     return ZoneInfo(name if name in available_timezones() else DEFAULT_ZONE)
 
 

@@ -60,6 +60,14 @@ EVENTS = {
     "resent": "Вы попросили отправить ещё раз",
 }
 
+# The same lines, where the adapter says which of its steps they are about.
+STEP_EVENTS = {
+    "step": "Готово: {step}",
+    "waiting": "Ждём: {step}",
+    "armed": "Передаём платформе: {step}",
+    "accepted": "Платформа подтвердила: {step}",
+}
+
 # What is wrong, what to do. Adapters bring their own: `add_reasons()`.
 REASONS: dict[str, tuple[str, str]] = {
     "unavailable": ("Платформа не отвечает", "Повторите позже: с нашей стороны ничего менять не нужно."),
@@ -110,10 +118,30 @@ def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
 
 
+def event(kind: str, name: str | None, zone_name: str) -> str:
+    """A line of the history: «Запланирована на 26.11.2026 18:30», where the event's name is its due time."""
+    if kind in ("scheduled", "moved") and name:
+        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+    return EVENTS[kind]
+
+
+def step_event(kind: str, step: str) -> str:
+    """A line of the history about a step, by its adapter's word for it: «Готово: загрузка видео»."""
+    return STEP_EVENTS[kind].format(step=step)
+
+
 def status(publication: PublicationLike, zone_name: str) -> str:
     if publication.status == "scheduled":
         return f"Запланировано на {moment(publication.due_at, zone_name)}"
     return STATUSES[publication.status]
+
+
+def day(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
+
+
+def second(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
 
 
 def progress(publication: PublicationLike, now: datetime) -> str:

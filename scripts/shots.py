@@ -23,7 +23,16 @@ from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
 from app.extensions import db  # noqa: E402
-from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status  # noqa: E402
+from app.models import (  # noqa: E402
+    Clip,
+    ClipStatus,
+    ConnectionStatus,
+    PlatformConnection,
+    Publication,
+    PublicationEvent,
+    Stage,
+    Status,
+)
 from app.services import accounts  # noqa: E402
 from app.storage import storage  # noqa: E402
 
@@ -113,13 +122,63 @@ def fill() -> None:
     for one, state in zip(made, states, strict=False):
         db.session.add(publication(one, channel, **state))
     db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
+    studio = connection(user.id, "Анна Волкова", "42", platform="dzen")
+    db.session.flush()
+    by_hand = {
+        "text": "Сырники без муки\n\nТворог, яйцо, сковорода.",
+        "link": "https://dzen.ru",
+        "label": "Открыть Дзен Студию",
+    }
+    db.session.add(publication(made[4], studio, status=Status.AWAITING_USER, ask=by_hand))
+    db.session.add(publication(made[5], studio, status=Status.SCHEDULED, due_in=timedelta(hours=20)))
+    db.session.add(publication(made[5], channel, status=Status.CANCELLED))
+    story = publication(
+        made[6],
+        connection(user.id, "Волга каждый день", "7", platform="vk"),
+        status=Status.PUBLISHED,
+        url="https://vk.com/clip-7_456239017",
+        published_at=now + timedelta(seconds=131),
+        started_at=now,
+    )
+    db.session.add(story)
+    db.session.flush()
+    db.session.add_all(history(story))
     db.session.commit()
 
 
-def connection(user_id: int, name: str, account_id: str) -> PlatformConnection:
+def history(of: Publication) -> list[PublicationEvent]:
+    """Of a publication that a platform took at the second attempt."""
+    lines = (
+        (0, "created", None, None),
+        (1, "step", "create", None),
+        (9, "retry", "unavailable", "HTTP 502: upstream timed out"),
+        (70, "step", "upload", None),
+        (71, "step", "encoded: since", None),
+        (102, "step", "encoded", None),
+        (103, "step", "describe", None),
+        (103, "armed", "publish", None),
+        (105, "accepted", "publish", None),
+        (106, "step", "confirmed: since", None),
+        (131, "step", "confirmed", None),
+        (131, "published", None, None),
+    )
+    return [
+        PublicationEvent(
+            publication_id=of.id,
+            at=of.created_at + timedelta(seconds=after),
+            kind=kind,
+            status=Status.PUBLISHED if kind == "published" else Status.PUBLISHING,
+            name=name,
+            detail=detail,
+        )
+        for after, kind, name, detail in lines
+    ]
+
+
+def connection(user_id: int, name: str, account_id: str, platform: str = "telegram") -> PlatformConnection:
     one = PlatformConnection(
         user_id=user_id,
-        platform="telegram",
+        platform=platform,
         account_id=account_id,
         account_name=name,
         account_url="https://t.me/vezde_demo",
@@ -152,7 +211,7 @@ def clip(user_id: int, title: str, hue: int) -> Clip:
     return one
 
 
-def publication(one: Clip, where: PlatformConnection, **state) -> Publication:
+def publication(one: Clip, where: PlatformConnection, due_in: timedelta = timedelta(0), **state) -> Publication:
     return Publication(
         user_id=one.user_id,
         clip_id=one.id,
@@ -162,7 +221,8 @@ def publication(one: Clip, where: PlatformConnection, **state) -> Publication:
         account_name=where.account_name,
         account_url=where.account_url,
         title=one.title,
-        due_at=clock.now(),
+        description=one.description,
+        due_at=clock.now() + due_in,
         **state,
     )
 
@@ -240,6 +300,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "clips-play", "/", opens("Смотреть"))
     shot(pro, "clips-confirm", "/", opens("Есть"))
     shot(pro, "clips-publish-page", f"/clips/{first_clip_id(pro)}/publish")
+    shot(pro, "publications", "/publications")
+    shot(pro, "publications-none", "/publications?q=борщ")
+    shot(pro, "publications-confirm", "/publications", opens("Есть"))
+    shot(pro, "publication-story", publication_page(pro, "Разминка для глаз"))
+    shot(pro, "publication-failed", publication_page(pro, "Кофе по-вьетнамски"))
     shot(pro, "settings-integrations", "/settings/integrations")
     shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
@@ -250,6 +315,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
+    shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")
     for page in (visitor, pro, free):
         page.context.close()
@@ -258,6 +324,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
 def first_clip_id(page: Page) -> str:
     page.goto("/")
     return page.locator("article").last.get_attribute("id").removeprefix("clip-")
+
+
+def publication_page(page: Page, title: str) -> str:
+    page.goto("/publications")
+    return page.get_by_role("link", name=title).first.get_attribute("href")
 
 
 if __name__ == "__main__":

@@ -27,13 +27,17 @@ class Token:
 
 @dataclass(frozen=True)
 class Account:
-    """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and anybody may read."""
+    """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and anybody may read.
+
+    `formerly`: the id that the same account had while the platform did not tell its real one.
+    """
 
     id: str
     name: str
     url: str | None = None
     avatar_url: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    formerly: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class Limits:
     max_text: int | None = None
     max_description: int | None = None
     video_codecs: frozenset[str] | None = None
+    audio_codecs: frozenset[str] | None = None
     containers: frozenset[str] | None = None
     vertical_or_square: bool = False
 
@@ -149,6 +154,8 @@ class Adapter(ABC):
     form: ClassVar[Sequence[FormField]] = ()
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    # What the steps, commits and waits of `publish` are called in the history that users read.
+    steps: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: Mapping[str, Any], http: Http) -> None:
         self.config = config

@@ -23,6 +23,7 @@ PUBLISHING_SCOPES = ("zen:write", "zen:read")
 # One public client: ролики last from 5 to 120 seconds.
 MIN_SECONDS, MAX_SECONDS = 5, 120
 MAX_TITLE = 200
+CONTAINERS = frozenset({"mp4"})  # assumed, as the contract is: its upload names one type
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
@@ -41,6 +42,13 @@ class Dzen(Adapter):
             "Яндекс ID: имя и портрет",
             web_address,
             demo="{sandbox}/yandex-login",
+        ),
+        Setting(
+            "YANDEX_AVATARS_URL",
+            "https://avatars.yandex.net",
+            "Яндекс: портреты",
+            web_address,
+            demo="{sandbox}/yandex-avatars",
         ),
         Setting("YANDEX_CLIENT_ID", "", "Номер приложения Яндекс OAuth", demo="vezde-demo"),
         Setting("YANDEX_CLIENT_SECRET", "", "Секрет приложения Яндекс OAuth", secret=True, demo="vezde-demo-secret"),
@@ -67,6 +75,13 @@ class Dzen(Adapter):
         "dzen_forbidden": ("Дзен не разрешает публиковать", "Проверьте права канала и подключите его заново."),
     }
 
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "publish": "публикация",
+        "processed": "обработка видео",
+    }
+
     @property
     def oauth(self) -> OAuth | None:
         if not self.config["YANDEX_CLIENT_ID"]:
@@ -87,7 +102,12 @@ class Dzen(Adapter):
 
     @property
     def limits(self) -> Limits:
-        return Limits(min_seconds=MIN_SECONDS, max_seconds=MAX_SECONDS, max_title=MAX_TITLE)
+        return Limits(
+            min_seconds=MIN_SECONDS,
+            max_seconds=MAX_SECONDS,
+            max_title=MAX_TITLE,
+            containers=CONTAINERS if self.config["DZEN_API_URL"] else None,
+        )
 
     # Connecting
 
@@ -115,7 +135,7 @@ class Dzen(Adapter):
         account = Account(
             id=str(info["id"]),
             name=info.get("display_name") or info.get("login") or "Дзен",
-            avatar_url=f"https://avatars.yandex.net/get-yapic/{avatar}/islands-200" if avatar else None,
+            avatar_url=f"{self.config['YANDEX_AVATARS_URL']}/get-yapic/{avatar}/islands-200" if avatar else None,
         )
         return [account], token
 
@@ -194,8 +214,13 @@ class Dzen(Adapter):
 
     def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run, done_is=409)
-        return _receipt(draft, done)
+        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run, none_for=409)
+        if done is not None:
+            return _receipt(draft, done)
+        found = self._find(run, draft)  # published already, it says
+        if isinstance(found, NotThere):
+            raise Unavailable("Дзен говорит, что клип уже опубликован, и не показывает его")
+        return found
 
     def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
@@ -207,7 +232,7 @@ class Dzen(Adapter):
             raise Rejected("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
 
-    def _call(self, method: str, path: str, run: Run, *, done_is: int = 0, **kwargs: Any) -> Mapping[str, Any]:
+    def _call(self, method: str, path: str, run: Run, *, none_for: int = 0, **kwargs: Any) -> Mapping[str, Any] | None:
         self.http.pace(Window(f"dzen:token:{run.token.access}", *PER_TOKEN))
         answer = self.http.request(
             method,
@@ -216,8 +241,8 @@ class Dzen(Adapter):
             **kwargs,
         )
         payload = answer.json()
-        if answer.status == done_is:
-            return {}
+        if answer.status == none_for:
+            return None
         if not 200 <= answer.status < 300 or not isinstance(payload, dict):
             raise _error(answer.status, payload, answer.headers)
         return payload

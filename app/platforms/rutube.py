@@ -48,10 +48,23 @@ class Rutube(Adapter):
         "rutube_gone": ("Видео на Rutube удалено", "Повторите, чтобы загрузить его снова."),
     }
 
+    steps = {
+        "create": "создание скрытого видео",
+        "processed": "скачивание и обработка на Rutube",
+        "reveal": "открытие видео для всех",
+        "confirmed": "проверка, что клип виден",
+    }
+
     @property
     def limits(self) -> Limits:
         return Limits(
-            max_bytes=MAX_BYTES, max_seconds=MAX_SECONDS, max_title=MAX_TITLE, max_description=MAX_DESCRIPTION
+            max_bytes=MAX_BYTES,
+            max_seconds=MAX_SECONDS,
+            max_title=MAX_TITLE,
+            max_description=MAX_DESCRIPTION,
+            containers=frozenset({"mp4"}),
+            video_codecs=frozenset({"h264"}),
+            audio_codecs=frozenset({"aac"}),
         )
 
     def unready(self) -> str:
@@ -76,16 +89,18 @@ class Rutube(Adapter):
         except Reconnect as error:
             raise Refused("rutube_token", error.detail, field="token") from None
         author = next((video.get("author") or {} for video in videos.get("results", [])), {})
+        nameless = f"token-{sha256(token.encode()).hexdigest()[:16]}"
         if author.get("id"):
             account = Account(
                 id=str(author["id"]),
+                formerly=nameless,
                 name=author.get("name") or "Rutube",
                 url=f"https://rutube.ru/channel/{author['id']}/",
                 avatar_url=author.get("avatar_url"),
             )
         else:
             # A channel without a video does not tell who it is; the same token is the same channel.
-            account = Account(id=f"token-{sha256(token.encode()).hexdigest()[:16]}", name="Канал Rutube")
+            account = Account(id=nameless, name="Канал Rutube")
         return [account], Token(access=token)
 
     # Publishing

@@ -111,6 +111,8 @@ class Telegram(Adapter):
         "telegram_caption": ("Текст длиннее, чем принимает Telegram", "Сократите его до 1024 знаков и повторите."),
     }
 
+    steps = {"send": "отправка в канал"}
+
     @property
     def limits(self) -> Limits:
         return Limits(max_bytes=self.config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)

@@ -7,6 +7,7 @@ it (error 3) takes the video route: there the uploaded video may be seen at once
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ VERSION = "5.199"  # https://dev.vk.com/ru/reference/versions
 SCOPES = ("video", "wall")
 # https://dev.vk.com/ru/api/api-requests#limits
 PER_TOKEN = (3, 1.0)
+# https://dev.vk.com/ru/method/video.save, for all users of an app together
+SAVES_PER_APP = (5000, 24 * 3600.0)
 # https://dev.vk.com/ru/method/video.save
 NAME_CHARACTERS = 128
 DESCRIPTION_CHARACTERS = 5000
@@ -81,6 +84,16 @@ class VK(Adapter):
             "Откройте vk.com под этим аккаунтом, пройдите проверку и повторите.",
         ),
         "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
+    }
+
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "encoded": "обработка видео",
+        "describe": "название и описание",
+        "publish": "публикация в VK Клипах",
+        "post": "запись на стене",
+        "confirmed": "проверка, что клип виден",
     }
 
     @property
@@ -228,6 +241,8 @@ class VK(Adapter):
                 return self._by_clips_route(run, video)
             return self._by_video_route(run, video)
         except UploadLost as lost:
+            with suppress(Refused):  # it is gone already
+                self._delete(run, video)
             run.drop("create", "upload")
             raise Unavailable(lost.detail, harmless=True) from None
 
@@ -245,6 +260,8 @@ class VK(Adapter):
             )
             route = "clip"
         except RouteUnknown:
+            if run.token.refresh:  # given to our app; an own token counts at its owner's
+                self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
             made = self._method(
                 "video.save", run.token.access, name=run.title, description=run.description, wallpost=0, **group
             )
@@ -344,7 +361,10 @@ class VK(Adapter):
     def discard(self, run: Run) -> None:
         video = run.answer("create")
         if video:
-            self._method("video.delete", run.token.access, **_ids(video))
+            self._delete(run, video)
+
+    def _delete(self, run: Run, video: Mapping[str, Any]) -> None:
+        self._method("video.delete", run.token.access, **_ids(video))
 
     # The wire
 
@@ -382,8 +402,8 @@ class VK(Adapter):
 
 def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
     payload = answer.json()
-    if not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {answer.status}, не похоже на ответ сервера загрузки VK")
+    if answer.status >= 500 or not isinstance(payload, dict):
+        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
     if "error" in payload or "error_code" in payload:
         said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
         raise UploadLost("unavailable", str(said))

@@ -93,7 +93,8 @@ class Held:
             with transaction():
                 self.write(lease_until=None, wake_at=wake_at, queued_at=None, sent=None, total=None, **values)
                 if event:
-                    transitions.note(self.publication_id, event, status=Status.PUBLISHING, detail=detail)
+                    name = values.get("reason")
+                    transitions.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
                 transitions.touch(self.publication_id)
 
         insist(write)

@@ -17,7 +17,7 @@ from app.platforms.http import Window
 
 log = structlog.get_logger(__name__)
 
-# A worker sleeps no longer than this in all; a longer wait goes into the row.
+# A worker sleeps no longer than this; a longer wait goes into the row.
 LONGEST_SLEEP = 1.0
 
 # Sliding windows: one sorted set a window, a member a call. Answers the milliseconds to wait, 0 = counted.
@@ -52,19 +52,20 @@ class Pacer:
 
         Without Redis the call is made: the platform's own 429 is obeyed all the same.
         """
-        slept = 0.0
-        while True:
-            try:
-                pause = self._take(windows) / 1000
-            except redis.RedisError as error:
-                log.warning("pacing without redis", error=type(error).__name__)
-                return
-            if pause == 0:
-                return
-            if slept + pause > LONGEST_SLEEP:
+        may_sleep = LONGEST_SLEEP
+        while pause := self._pause(windows):
+            if pause > may_sleep:
                 raise RateLimited(clock.now() + timedelta(seconds=pause))
             time.sleep(pause)
-            slept += pause
+            may_sleep -= pause
+
+    def _pause(self, windows: tuple[Window, ...]) -> float:
+        """Seconds to wait; 0 = the call is counted and may be made."""
+        try:
+            return self._take(windows) / 1000
+        except redis.RedisError as error:
+            log.warning("pacing without redis", error=type(error).__name__)
+            return 0
 
     def _take(self, windows: tuple[Window, ...]) -> int:
         """Keys are hashed: a window's own key may hold a token."""

@@ -9,7 +9,7 @@ _MB = 1_000_000
 def problems(adapter: Adapter, clip: Clip) -> list[str]:
     """Sentences; empty where the file fits."""
     limits = adapter.limits
-    checks = (_size, _length, _shape, _codec)
+    checks = (_size, _length, _shape, _format)
     found = [adapter.unready(), *(check(limits, clip) for check in checks)]
     return [sentence for sentence in found if sentence]
 
@@ -47,9 +47,16 @@ def _shape(limits: Limits, clip: Clip) -> str:
     return ""
 
 
-def _codec(limits: Limits, clip: Clip) -> str:
-    if limits.video_codecs and clip.video_codec not in limits.video_codecs:
-        return f"Видео в формате {clip.video_codec} не принимают: сохраните клип в MP4 (H.264)."
+def _format(limits: Limits, clip: Clip) -> str:
+    """One sentence for all of it: one export mends all of it."""
+    facts = (
+        (limits.containers, clip.container),
+        (limits.video_codecs, clip.video_codec),
+        (limits.audio_codecs, clip.audio_codec),
+    )
+    strange = [fact for allowed, fact in facts if allowed and fact and fact not in allowed]
+    if strange:
+        return f"Формат {', '.join(map(str.upper, strange))} не принимают: сохраните клип в MP4 (H.264, звук AAC)."
     return ""
 
 

@@ -26,7 +26,7 @@ DEMO_DOMAIN = "demo.vezde.ru"
 
 _PER_ACCOUNT = Limit("sign-in-account", times=10, seconds=15 * 60)
 _PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
-_NEW_PER_ADDRESS = Limit("sign-up-address", times=20, seconds=3600)
+_NEW_PER_ADDRESS = Limit("sign-up-address", times=100, seconds=3600)  # a mobile operator's customers share one
 
 # OWASP's argon2id: 19 MiB each, so that sixteen threads at once do not take the machine's memory.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

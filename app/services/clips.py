@@ -64,6 +64,14 @@ def page(user: User, page: int = 1, per_page: int = PER_PAGE) -> Page:
     return Page(list(rows), number, pages, total)
 
 
+def page_of(clip: Clip, per_page: int = PER_PAGE) -> int:
+    """The number of the page that shows the clip."""
+    newer = db.session.scalar(
+        select(func.count()).select_from(Clip).where(Clip.user_id == clip.user_id, Clip.id > clip.id)
+    )
+    return newer // per_page + 1
+
+
 def get(user: User, clip_id: int) -> Clip:
     """Raises NotFound, for somebody else's clip too."""
     clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id))

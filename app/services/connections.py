@@ -163,11 +163,22 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
 
 
 def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:
-    connection = _find(user, platform, account.id)
+    connection = _find(user, platform, account.id) or _under_its_former_id(user, platform, account)
     if connection is None:
         connection = PlatformConnection(user_id=user.id, platform=platform, account_id=account.id)
         db.session.add(connection)
     _describe(connection, account)
+    return connection
+
+
+def _under_its_former_id(user: User, platform: str, account: Account) -> PlatformConnection | None:
+    """The account's connection from before the platform told its real id, which it and its publications get now."""
+    connection = _find(user, platform, account.formerly) if account.formerly else None
+    if connection is not None:
+        db.session.execute(
+            update(Publication).where(Publication.connection_id == connection.id).values(account_id=account.id)
+        )
+        connection.account_id = account.id
     return connection
 
 

@@ -18,7 +18,6 @@ from app.models import (
     ConnectionStatus,
     PlatformConnection,
     Publication,
-    PublicationEvent,
     Stage,
     Status,
     User,
@@ -38,6 +37,7 @@ class Option:
     platform_name: str
     label: str
     problems: list[str]
+    mode: str  # which way of publishing is on, where there are several
     live: Publication | None
     standing: Publication | None
     max_title: int | None
@@ -88,6 +88,7 @@ def _option(
         platform_name=adapter.name,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
         problems=_problems_of_account(user, connection) + preflight.problems(adapter, clip),
+        mode=adapter.mode,
         live=next((one for one in mine if one.status in LIVE), None),
         standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
         max_title=adapter.limits.max_title,
@@ -194,17 +195,6 @@ def get(user: User, publication_id: int) -> Publication:
     return publication
 
 
-def history(user: User, publication_id: int) -> list[PublicationEvent]:
-    get(user, publication_id)
-    return list(
-        db.session.scalars(
-            select(PublicationEvent)
-            .where(PublicationEvent.publication_id == publication_id)
-            .order_by(PublicationEvent.id)
-        )
-    )
-
-
 def can_cancel(publication: Publication) -> bool:
     return publication.status in LIVE and not publication.armed and not publication.committed
 
@@ -304,9 +294,11 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:
-    """«Есть»: the user has seen the clip there; a link is welcome."""
+    """«Есть»: the user has seen the clip there; a link is welcome. Who has published by hand must give it."""
     publication = get(user, publication_id)
     url = url.strip()
+    if not url and publication.status == Status.AWAITING_USER:
+        raise Problem("Вставьте ссылку на опубликованный клип: она начинается с https://.", "url")
     if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname or len(url) > MAX_URL):
         raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
     moved = transitions.move(
@@ -324,28 +316,3 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
     db.session.refresh(publication)
     return publication
-
-
-# For pages
-
-
-def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
-    """For each clip the latest publication on each account, cancelled ones left out. One query."""
-    return {
-        clip_id: [one for one in publications if one.status != Status.CANCELLED]
-        for clip_id, publications in _of_clips(user, clip_ids).items()
-    }
-
-
-def _of_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
-    newest = (
-        select(func.max(Publication.id))
-        .where(Publication.user_id == user.id, Publication.clip_id.in_(clip_ids))
-        .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
-    )
-    found: dict[int, list[Publication]] = {}
-    for publication in db.session.scalars(
-        select(Publication).where(Publication.id.in_(newest)).order_by(Publication.id)
-    ):
-        found.setdefault(publication.clip_id, []).append(publication)
-    return found

@@ -47,7 +47,7 @@ function inside(box, { clientX, clientY }) {
 function count(counter) {
   const option = counter.closest(".option");
   const parts = [$("[data-title]", option).value.trim(), $("[data-description]", option).value.trim()];
-  const length = parts.filter(Boolean).join("\n\n").length;
+  const length = [...parts.filter(Boolean).join("\n\n")].length; // an emoji is one character, as the server counts
   const limit = Number(counter.dataset.counter);
   counter.textContent = `${length} из ${limit}`;
   counter.classList.toggle("over", length > limit);

@@ -1,4 +1,4 @@
-"""The publish dialog, and what can be done with one publication."""
+"""The publish dialog, and what can be done with one publication, wherever it is shown."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +8,7 @@ from app.models import Clip, Publication
 from app.services import clips, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
-from app.web import responses
+from app.web import history, responses
 from app.web.clips import cards
 
 blueprint = Blueprint("publications", __name__)
@@ -25,22 +25,22 @@ def publish(clip_id: int) -> ResponseReturnValue:
         publications.publish(current_user, clip_id, _choices())
     except Problem as problem:
         return _dialog(clips.get(current_user, clip_id), problem)
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), _card(clip_id))
+    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card(clip_id))
 
 
 @blueprint.post("/publications/<int:publication_id>/retry")
 def retry(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
+    return changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
 
 
 @blueprint.post("/publications/<int:publication_id>/cancel")
 def cancel(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
+    return changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
 
 
 @blueprint.post("/publications/<int:publication_id>/resend")
 def resend(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
+    return changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
 
 
 @blueprint.route("/publications/<int:publication_id>/confirm", methods=["GET", "POST"])
@@ -49,7 +49,7 @@ def confirm(publication_id: int) -> ResponseReturnValue:
     publication, problem, url = publications.get(current_user, publication_id), None, request.form.get("url", "")
     if request.method == "POST":
         try:
-            return _changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
+            return changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
         except Problem as refusal:
             problem = refusal
     return responses.dialog(
@@ -80,9 +80,10 @@ def _dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
     )
 
 
-def _changed(publication: Publication, text: str) -> ResponseReturnValue:
-    return responses.done(text, url_for("clips.page"), _card(publication.clip_id))
+def changed(publication: Publication, text: str) -> ResponseReturnValue:
+    to, fragments = history.redrawn(publication)
+    return responses.done(text, to, fragments)
 
 
-def _card(clip_id: int | None) -> str:
-    return cards([clips.get(current_user, clip_id)]) if clip_id else ""
+def card(clip_id: int) -> str:
+    return cards([clips.get(current_user, clip_id)])

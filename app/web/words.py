@@ -4,7 +4,7 @@ from babel import Locale
 from flask import Flask
 
 from app import clock, platforms, texts
-from app.services import publications
+from app.services import history, publications
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -18,9 +18,12 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(
         now=clock.now,
         texts=texts,
+        publication_version=history.version,
+        story_version=history.story_version,
         platform_name=platform_name,
         door_platforms=list(platforms.ADAPTERS),
         progress_percent=progress_percent,
+        pace=pace,
         can_cancel=publications.can_cancel,
         can_resend=publications.can_resend,
     )
@@ -60,6 +63,13 @@ def progress_percent(publication) -> int | None:
     if publication.stage != "uploading" or not publication.total:
         return None
     return 100 * (publication.sent or 0) // publication.total
+
+
+def pace(publication) -> str:
+    """How often a page has to ask for it: `fast`, `slow`, or empty once nothing changes by itself."""
+    if publication.status == "publishing":
+        return "fast"
+    return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
 
 
 def tells_time(publication) -> bool:

@@ -19,7 +19,7 @@ WORDS = {401: "unauthorized", 403: "forbidden", 409: "conflict", 413: "too_large
 class Dzen(Emulator):
     key = "dzen"
     name = "Дзен"
-    prefixes = ("dzen", "yandex-oauth", "yandex-login")
+    prefixes = ("dzen", "yandex-oauth", "yandex-login", "yandex-avatars")
     publishing = r"POST /dzen/publisher/videos/\w+/publish$"
     uploading = r"PUT /dzen/upload/"
     options: ClassVar = {

@@ -6,15 +6,17 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, abort, redirect, request
+from werkzeug.wrappers import Response
 
-from sandbox.emulator import Emulator, answer
-from sandbox.oauth import Grant, OAuth, Refused
+from sandbox.emulator import Emulator, answer, avatar
+from sandbox.oauth import Account, Grant, OAuth, Refused
 from sandbox.world import Token
 
 TOKEN_SECONDS = 365 * 24 * 3600
 """https://yandex.ru/dev/id/doc/ru/tokens/token-lifetime"""
 PREFIX = "y0_"
+AVATAR_SUFFIX = "-1"
 CODE = re.compile(r"[0-9a-f]{32}")
 """As our codes look: what looks different is a `bad_verification_code`."""
 
@@ -38,6 +40,7 @@ class Yandex:
         blueprint.add_url_rule("/yandex-oauth/token", "token", _refusing(self._token), methods=["POST"])
         blueprint.add_url_rule("/yandex-oauth/revoke_token", "revoke", _refusing(self._revoke), methods=["POST"])
         blueprint.add_url_rule("/yandex-login/info", "info", self._info)
+        blueprint.add_url_rule("/yandex-avatars/get-yapic/<group>/<number>/islands-200", "avatar", self._avatar)
 
     def _authorize(self) -> Response | str:
         return self.oauth.authorize(known_scopes_only=True)
@@ -92,8 +95,14 @@ class Yandex:
         if "login:info" in token.scopes:
             said |= {"display_name": account.name, "real_name": account.name}
         if "login:avatar" in token.scopes:
-            said |= {"default_avatar_id": f"{account.id[-4:]}/{account.id}-1", "is_avatar_empty": False}
+            said |= {"default_avatar_id": _avatar_id(account), "is_avatar_empty": False}
         return answer(said)
+
+    def _avatar(self, group: str, number: str) -> Response:
+        account = self.oauth.account(number.removesuffix(AVATAR_SUFFIX))
+        if account is None or _avatar_id(account) != f"{group}/{number}":
+            abort(404)
+        return redirect(avatar(account.name))
 
     def _client(self) -> str:
         """The client id, proved by its secret in the form or by Basic. Raises Refused."""
@@ -106,6 +115,10 @@ class Yandex:
         if right and not secrets.compare_digest(secret.encode(), right.encode()):
             raise Refused("invalid_client", "Wrong client secret")
         return client_id
+
+
+def _avatar_id(account: Account) -> str:
+    return f"{account.id[-4:]}/{account.id}{AVATAR_SUFFIX}"
 
 
 def _callback(grant: Grant, state: str) -> Mapping[str, str]:

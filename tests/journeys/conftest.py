@@ -21,7 +21,7 @@ START_SECONDS = 60
 class Running:
     """A running «Везде»: `url`, `sandbox_url`, and the sandbox's control."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         port, sandbox_port = free_port(), free_port()
         self.url, self.sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
         environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
@@ -31,6 +31,7 @@ class Running:
             "VAR_DIR": str(folder),
             "WORKERS": "3",
             "RETRY_SECONDS": "1,1,1",
+            **settings,
         }
         self._process = subprocess.Popen([sys.executable, "run.py"], cwd=ROOT, env=environment, stdout=subprocess.PIPE)
         for line in self._process.stdout:

@@ -3,18 +3,23 @@
 A platform's test file derives from `Contract` and says which calls it makes. Nothing here knows a platform.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import current_app
 
 from app import clock, platforms
 from app.extensions import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from app.platforms.base import Token
+from app.platforms.errors import Reconnect
 from app.publishing import preflight
 from app.services import publications
 from app.services.publications import Choice
 from sandbox.testing import Sandbox
+from tests.platforms import consent
 from tests.publishing.conftest import look, row, settle
 
 
@@ -33,6 +38,10 @@ class Contract:
     unlimited: tuple[str, ...] = ()
     # What the sandbox answers where the platform limits the rate.
     rate_limit: dict = {"do": "status:429", "retry_after": 40}
+    # Calls that are done once, whatever is repeated after them.
+    once: tuple[str, ...] = ()
+    # Whether the platform lets us remove what was begun and not published.
+    removes_drafts = True
     # What the sandbox answers for a token that is no longer good, at the first call.
     bad_token: dict = {"do": "status:401"}
 
@@ -55,6 +64,10 @@ class Contract:
 
         return make
 
+    def accounts(self) -> list[str]:
+        """Whose tokens the sandbox revokes: by default those of the connection's own account."""
+        return [db.session.get(PlatformConnection, self.connection_id).account_id]
+
     def posts(self) -> list[dict]:
         return [post for post in self.sandbox.posts if post["visible"]]
 
@@ -71,8 +84,6 @@ class Contract:
 
     def test_what_the_log_shows_is_what_is_declared(self, publication):
         """The faults below are tried at each declared call: a call that is not declared would not be tried."""
-        import re
-
         publication_id = publication()
         before = len(self.sandbox.requests)
         settle(publication_id)
@@ -145,6 +156,54 @@ class Contract:
         assert settle(publication_id).status == Status.CANCELLED
         assert self.posts() == []
 
+    def test_cancelled_after_each_call(self, publication, call):
+        """Before the point of no return nothing stays behind; after it the clip is seen through."""
+        self.sandbox.trouble({"match": call, "do": "status:502", "nth": 1})
+        publication_id = publication()
+        look(publication_id)
+        if publications.can_cancel(row(publication_id)):
+            publications.cancel(self.owner, publication_id)
+            assert settle(publication_id).status == Status.CANCELLED
+            assert self.posts() == []
+            assert not self.removes_drafts or self.sandbox.drafts == []
+        else:
+            with pytest.raises(publications.Problem):
+                publications.cancel(self.owner, publication_id)
+            self._ends_once(publication_id, unknown=call == self.commit)
+
+    def test_what_was_done_is_not_done_again(self, publication, call):
+        """An interrupted publication goes on where it stopped."""
+        self.sandbox.trouble({"match": call, "do": "status:502", "nth": 1})
+        settle(publication())
+        done = [f"{one['method']} {one['path']}" for one in self.sandbox.requests if one["status"] == 200]
+        for one in self.once:
+            assert len([call for call in done if re.search(one, call)]) <= 1, one
+
+    def test_a_token_that_ran_out_is_refreshed(self, publication, app):
+        """Where there are refresh tokens; elsewhere the user has to connect again."""
+        make = publication
+        adapter = platforms.adapter(self.platform, app.config)
+        if adapter.oauth is None:
+            with pytest.raises(Reconnect):
+                adapter.refresh(Token("access"))
+            return
+        connection = consent.connect(self.owner, self.platform)
+        self.connection_id, sealed = connection.id, connection.sealed_token
+        self.sandbox.control("expire", platform=self.platform, account=connection.account_id)
+        self._ends_once(make())
+        assert db.session.get(PlatformConnection, self.connection_id).sealed_token != sealed
+
+    def test_a_token_that_was_revoked(self, publication, app):
+        """The platform's own word: no refresh helps, the account says so, and nothing shows."""
+        make = publication
+        if platforms.adapter(self.platform, app.config).oauth:
+            self.connection_id = consent.connect(self.owner, self.platform).id
+        for account in self.accounts():
+            self.sandbox.control("revoke", platform=self.platform, account=account)
+        done = settle(make())
+        assert (done.status, done.reason) == (Status.FAILED, "reconnect")
+        assert self.posts() == []
+
     def test_a_second_publication_waits_for_the_users_word(self, publication):
         settle(publication())
         with pytest.raises(publications.Problem):
@@ -152,7 +211,7 @@ class Contract:
         assert len(self.posts()) == 1
 
     def test_oversize_is_told_before_sending(self, publication):
-        adapter = platforms.adapter(self.platform, self._config())
+        adapter = platforms.adapter(self.platform, current_app.config)
         limit = adapter.limits.max_bytes
         self.clip.size = (limit or 10**12) + 1
         told = any("МБ" in problem for problem in preflight.problems(adapter, self.clip))
@@ -160,11 +219,6 @@ class Contract:
         db.session.rollback()
 
     # Helpers
-
-    def _config(self) -> dict:
-        from flask import current_app
-
-        return current_app.config
 
     def _ends_once(self, publication_id: int, unknown: bool = False) -> Publication:
         """It stands there exactly once; where nobody can know, the user is asked and it is there at most once."""

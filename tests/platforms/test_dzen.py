@@ -40,6 +40,8 @@ class TestPartnerApi(Contract):
     upload = UPLOAD
     commit = PUBLISH
     findable = True
+    once = (DRAFTS, UPLOAD)
+    removes_drafts = False  # the assumed contract has no call for it
     refusals = {"status:403": "dzen_forbidden", "status:413": "too_large"}
 
     @pytest.fixture(autouse=True)
@@ -56,6 +58,11 @@ class TestPartnerApi(Contract):
 
     def connect(self, user):
         return connect(user, self.sandbox)
+
+    def test_published_already_counts_as_done(self, publication):
+        """409: the deed of a try that never heard its answer. The link is the platform's all the same."""
+        self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "effect": True, "nth": 1})
+        self._ends_once(publication())
 
     def test_a_rejected_clip_is_told(self, publication):
         self.sandbox.control("options", moderation=True)
@@ -86,6 +93,9 @@ class TestAssisted:
         db.session.rollback()
         assert (row(waiting.id).status, row(waiting.id).url) == (Status.PUBLISHED, "https://dzen.ru/shorts/abc")
 
-    def test_a_link_is_a_link(self, waiting):
-        with pytest.raises(Problem):
-            publications.confirm(self.owner, waiting.id, "готово")
+    @pytest.mark.parametrize("url", ["готово", "", "javascript:alert(1)"])
+    def test_a_link_is_a_link(self, waiting, url):
+        with pytest.raises(Problem) as problem:
+            publications.confirm(self.owner, waiting.id, url)
+        assert problem.value.field == "url"
+        assert row(waiting.id).status == Status.AWAITING_USER

@@ -25,11 +25,15 @@ class TestRutube(Contract):
     upload = None
     commit = rf"PATCH {VIDEO}"
     findable = True
+    once = (r"POST /rutube/api/video/$",)
     refusals = {"status:400": "refused"}
 
     @pytest.fixture(autouse=True)
     def reachable(self, public):
         """Rutube comes to our public address."""
+
+    def accounts(self):
+        return ["23000001"]
 
     def connect(self, user):
         return connections.connect(user, "rutube", {"token": "rutube-demo-token"})

@@ -26,6 +26,9 @@ class TestTelegram(Contract):
     rate_limit = {"do": "error:429", "retry_after": 40}
     bad_token = {"do": "error:401"}
 
+    def accounts(self):
+        return ["110201543"]
+
     def connect(self, user):
         return connections.connect(user, "telegram", {"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
 

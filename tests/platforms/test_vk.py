@@ -48,8 +48,16 @@ class TestClipsRoute(VKContract):
         call("shortVideo.publish"),
         call("video.get"),
     )
+    once = (call("shortVideo.create"), UPLOAD)
     commit = call("shortVideo.publish")
     findable = True
+
+    def test_a_new_upload_address_is_taken_and_the_old_draft_goes(self, publication):
+        """Error 22: the address is no longer good."""
+        self.sandbox.trouble({"match": UPLOAD, "do": "error:22", "nth": 1})
+        self._ends_once(publication())
+        assert self.sandbox.drafts == []
+        assert len([one for one in self.sandbox.requests if one["path"].endswith("shortVideo.create")]) == 2
 
     def test_nothing_is_left_behind_by_a_cancel(self, publication, heavy_file):
         self.test_cancelled_before_the_commit(publication, heavy_file)
@@ -58,6 +66,7 @@ class TestClipsRoute(VKContract):
 
 class TestVideoRoute(VKContract):
     calls = (call("shortVideo.create"), call("video.save"), UPLOAD, call("wall.post"), call("video.get"))
+    once = (call("video.save"), UPLOAD)
     commit = call("wall.post")
     findable = True
 

@@ -108,6 +108,7 @@ class ToyServer:
 class Toy(Adapter):
     key = "toy"
     name = "Игрушка"
+    steps = {"create": "создание", "upload": "загрузка", "publish": "публикация", "ready": "обработка"}
     # Set by tests, inherited by the processes they fork.
     url = ""
     die_at = ""

@@ -1,0 +1,97 @@
+"""What a person does in the browser, by the labels that they see."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.conftest import DEMO_BOT
+
+PUBLISHING_MS = 60_000
+
+
+def sign_up(page: Page, email: str, plan: str = "") -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Создать аккаунт").first.click()
+    page.get_by_label("Имя").fill("Анна")
+    page.get_by_label("Почта").fill(email)
+    page.get_by_label("Пароль").fill("parol-parol")
+    page.get_by_role("button", name="Создать аккаунт").click()
+    expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
+    if plan:
+        choose_plan(page, plan)
+
+
+def sign_in(page: Page, email: str, password: str = "demo-demo") -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Почта").fill(email)
+    page.get_by_label("Пароль").fill(password)
+    page.get_by_role("button", name="Войти").click()
+    expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
+
+
+def choose_plan(page: Page, name: str) -> None:
+    page.get_by_role("link", name="Тарифы").first.click()
+    page.get_by_role("button", name=f"Выбрать {name}").click()
+    expect(page.get_by_role("article", name=name)).to_contain_text("Ваш тариф")
+
+
+def open_integrations(page: Page) -> None:
+    page.get_by_role("link", name="Настройки").first.click()
+    page.get_by_role("link", name="Интеграции").click()
+
+
+def platform_card(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name=name, exact=True)
+
+
+def connect_by_consent(page: Page, name: str, answer: str = "Разрешить") -> None:
+    """VK and Дзен: their own page asks."""
+    open_integrations(page)
+    page.get_by_role("button", name=f"Подключить {name}").click()
+    page.get_by_role("button", name=answer).click()
+    page.wait_for_url("**/settings/integrations")
+
+
+def connect_by_form(page: Page, name: str, **fields: str) -> None:
+    """`fields` by label, with underscores for spaces."""
+    open_integrations(page)
+    page.get_by_role("button", name=f"Подключить {name}").click()
+    fill_and_connect(page, **fields)
+
+
+def fill_and_connect(page: Page, **fields: str) -> None:
+    dialog = page.get_by_role("dialog")
+    for label, text in fields.items():
+        dialog.get_by_label(label.replace("_", " ")).fill(text)
+    dialog.get_by_role("button", name="Подключить").click()
+
+
+def connect_rutube(page: Page) -> None:
+    connect_by_form(page, "Rutube", Токен="rutube-demo-token")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def connect_telegram(page: Page, channel: str = "@vezde_demo") -> None:
+    connect_by_form(page, "Telegram", Токен_бота=DEMO_BOT, Канал=channel)
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def upload(page: Page, path: Path) -> Locator:
+    """Answers the clip's card once the clip is ready."""
+    page.get_by_role("link", name="Клипы").first.click()
+    page.get_by_label("Загрузить клип").first.set_input_files(path)
+    card = page.get_by_role("article", name=path.stem).first
+    expect(card).to_contain_text("Готов", timeout=PUBLISHING_MS)
+    return card
+
+
+def publish(page: Page, card: Locator) -> None:
+    card.get_by_role("button", name="Опубликовать").click()
+    page.get_by_role("dialog").get_by_role("button", name="Опубликовать").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def row(card: Locator, platform: str) -> Locator:
+    """The card's line about one platform."""
+    return card.get_by_role("listitem").filter(has_text=re.compile(rf"^\s*{platform}(\s|$)"))

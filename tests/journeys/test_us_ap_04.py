@@ -1,0 +1,31 @@
+"""US-AP-04: Connect Telegram Channel."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import DEMO_BOT
+from tests.journeys.conftest import Running
+from tests.journeys.steps import connect_by_form, connect_telegram, open_integrations, platform_card, sign_up
+
+
+@pytest.mark.parametrize("plan", ["Pro", "Business"])
+def test_telegram_is_connected_by_bot_and_channel(page: Page, vezde: Running, plan):
+    sign_up(page, f"us-ap-04-{plan.lower()}@example.org", plan=plan)
+    open_integrations(page)
+    expect(page.get_by_role("button", name="Подключить Telegram")).to_be_visible()  # AC1
+    connect_telegram(page)  # AC2
+    asked = [one["path"].rpartition("/")[2] for one in vezde.control("requests")["requests"]]
+    assert asked == ["getMe", "getChat", "getChatMember"]  # AC3
+    card = platform_card(page, "Telegram")
+    expect(card).to_contain_text("Везде — демо")  # AC5; AC4: tests/platforms/test_telegram.py
+    expect(card).to_contain_text("Подключено")
+    assert DEMO_BOT not in page.content()
+
+
+def test_a_bot_without_rights_is_told_what_to_do(page: Page):
+    sign_up(page, "us-ap-04-rights@example.org", plan="Pro")
+    connect_by_form(page, "Telegram", Токен_бота=DEMO_BOT, Канал="@vezde_readonly")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Добавьте бота @vezde_demo_bot администратором канала")).to_be_visible()
+    expect(dialog.get_by_label("Канал")).to_have_value("@vezde_readonly")
+    expect(dialog.get_by_label("Токен бота")).to_have_value("")

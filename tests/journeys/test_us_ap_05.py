@@ -1,0 +1,120 @@
+"""US-AP-05: Publish Clip Instantly."""
+
+import hashlib
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests import clips as test_clips
+from tests.journeys.conftest import Running
+from tests.journeys.steps import (
+    PUBLISHING_MS,
+    connect_by_consent,
+    connect_rutube,
+    connect_telegram,
+    publish,
+    row,
+    sign_up,
+    upload,
+)
+
+PLATFORMS = ("VK", "Rutube", "Дзен", "Telegram")
+
+
+@pytest.fixture(scope="module")
+def ten_seconds(tmp_path_factory):
+    return test_clips.write(tmp_path_factory.mktemp("clips") / "Рецепт за минуту.mp4", seconds=10)
+
+
+@pytest.fixture
+def creator(page: Page, request) -> Page:
+    sign_up(page, f"{request.node.originalname.replace('_', '-')}@example.org", plan="Pro")
+    connect_by_consent(page, "VK")
+    connect_by_consent(page, "Дзен")
+    connect_rutube(page)
+    connect_telegram(page)
+    return page
+
+
+def test_one_click_four_platforms(creator: Page, vezde: Running, ten_seconds):
+    card = upload(creator, ten_seconds)
+    card.get_by_role("button", name="Опубликовать").click()
+    dialog = creator.get_by_role("dialog")
+    for name in PLATFORMS:
+        expect(dialog.get_by_role("checkbox", name=name)).to_be_checked()  # AC1
+    dialog.get_by_role("button", name="Опубликовать").click()  # AC2
+    for name in PLATFORMS:
+        expect(row(card, name)).to_contain_text("Публикация...")  # AC3, AC4
+    for name in PLATFORMS:
+        expect(row(card, name).get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
+
+    posts = {post["platform"]: post for post in vezde.posts}
+    assert posts.keys() == {"vk", "rutube", "dzen", "telegram"} and len(vezde.posts) == 4
+    sent = hashlib.sha256(ten_seconds.read_bytes()).hexdigest()
+    links = {row(card, name).get_by_role("link", name="Опубликовано").get_attribute("href") for name in PLATFORMS}
+    assert links == {post["url"] for post in posts.values()}
+    for post in posts.values():
+        assert post["sha256"] == sent
+        assert "<video" in requests.get(post["url"], timeout=10).text
+
+
+def test_some_of_the_platforms(creator: Page, vezde: Running, ten_seconds):
+    card = upload(creator, ten_seconds)
+    card.get_by_role("button", name="Опубликовать").click()
+    dialog = creator.get_by_role("dialog")
+    for name in ("VK", "Rutube", "Дзен"):
+        dialog.get_by_role("checkbox", name=name).uncheck()
+    dialog.get_by_role("button", name="Опубликовать").click()
+    expect(row(card, "Telegram").get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
+    assert [post["platform"] for post in vezde.posts] == ["telegram"]
+
+
+def test_nothing_chosen_is_told(creator: Page, vezde: Running, ten_seconds):
+    card = upload(creator, ten_seconds)
+    card.get_by_role("button", name="Опубликовать").click()
+    dialog = creator.get_by_role("dialog")
+    for name in PLATFORMS:
+        dialog.get_by_role("checkbox", name=name).uncheck()
+    dialog.get_by_role("button", name="Опубликовать").click()
+    expect(dialog.get_by_text("Выберите хотя бы одну платформу.")).to_be_visible()
+    assert vezde.posts == []
+
+
+def test_what_does_not_fit_is_said_and_the_rest_goes(creator: Page, vezde: Running, tmp_path):
+    wide = test_clips.write(tmp_path / "Широкий.mp4", shape=test_clips.WIDE, seconds=2)
+    card = upload(creator, wide)
+    card.get_by_role("button", name="Опубликовать").click()
+    dialog = creator.get_by_role("dialog")
+    expect(dialog.get_by_role("checkbox", name="VK")).to_be_disabled()
+    expect(dialog.get_by_text("Нужен вертикальный или квадратный клип.")).to_be_visible()
+    expect(dialog.get_by_role("checkbox", name="Дзен")).to_be_disabled()
+    expect(dialog.get_by_text("Клип короче 5 с")).to_be_visible()
+    dialog.get_by_role("button", name="Опубликовать").click()
+    for name in ("Rutube", "Telegram"):
+        expect(row(card, name).get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
+    assert {post["platform"] for post in vezde.posts} == {"rutube", "telegram"}
+
+
+def test_failure_after_three_retries_offers_a_retry(creator: Page, vezde: Running, ten_seconds):
+    vezde.control("trouble", rules=[{"match": r"shortVideo\.create", "do": "status:502"}])
+    card = upload(creator, ten_seconds)
+    publish(creator, card)
+    failed = row(card, "VK")
+    expect(failed).to_contain_text("Ошибка", timeout=PUBLISHING_MS)  # AC5
+    tries = [one for one in vezde.control("requests")["requests"] if one["path"].endswith("shortVideo.create")]
+    assert len(tries) == 4, "the first try and three retries"
+    vezde.control("trouble", rules=[])
+    failed.get_by_role("button", name="Повторить").click()
+    expect(row(card, "VK").get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
+    assert len(vezde.posts) == 4
+
+
+def test_a_clip_that_is_not_ready_cannot_be_published(creator: Page, tmp_path):
+    broken = tmp_path / "Сломанный.mp4"
+    broken.write_bytes(b"this is no video at all" * 1000)
+    creator.get_by_role("link", name="Клипы").first.click()
+    creator.get_by_label("Загрузить клип").first.set_input_files(broken)
+    card = creator.get_by_role("article", name="Сломанный")
+    expect(card).to_contain_text("Ошибка", timeout=PUBLISHING_MS)
+    expect(card.get_by_role("button", name="Опубликовать")).to_be_disabled()  # AC6

@@ -24,6 +24,8 @@ PER_CHAT = (1, 1.0)
 PER_BOT = (30, 1.0)
 _PAUSE_WITHOUT_RETRY_AFTER = 30
 
+_NO_ANSWER_BEHIND = (502, 504)
+
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL_ID = re.compile(r"-100\d{5,13}")
@@ -256,8 +258,8 @@ def _result(answer: Answer, bot: str = "") -> Any:
     if code == 413:
         raise Refused("too_large", said)
     if code >= 500:
-        # The server itself says that it did not do it: safe to send again.
-        raise Unavailable(f"{code} {said}", harmless=True)
+        # The server's own word is that it did not do it: safe to send again. A gateway's is that it got no answer.
+        raise Unavailable(f"{code} {said}", harmless=code not in _NO_ANSWER_BEHIND)
     if "migrate_to_chat_id" in parameters:
         raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
     raise _refusal(said, bot)

@@ -28,7 +28,12 @@ log = structlog.get_logger(__name__)
 # Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
 TICKS = {
     "app.jobs.tick_publications": 1,
+    "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
+    "app.jobs.tick_mails": 5,
+    "app.jobs.tick_revocations": 5,
+    "app.jobs.tick_refreshes": 20,
+    "app.jobs.tick_reminders": 60,
     "app.jobs.correct_clock": 60,
     "app.jobs.tick_housekeeping": 600,
 }
@@ -131,16 +136,19 @@ class ClipWorker(Worker):
 
 def work(
     app: Flask | None = None,
+    burst: bool = False,
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
     look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
 ) -> None:
-    """One worker; returns after SIGTERM, when its job is done or given back."""
+    """One worker; returns after SIGTERM, its job done or given back; with `burst`, once the queues are empty."""
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
+        # In this order: numbers are read when nothing is to be published.
         queues = [
-            Queue(name, connection=connection, serializer=JSONSerializer) for name in (queue.CLIPS, queue.PUBLISH)
+            Queue(name, connection=connection, serializer=JSONSerializer)
+            for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
         worker = ClipWorker(
             queues,
@@ -151,7 +159,7 @@ def work(
         )
         worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
         lease.bury_the_dead()  # among them the horse of the worker whose place this one takes
-        worker.work(logging_level="WARNING")
+        worker.work(burst=burst, logging_level="WARNING")
 
 
 class TickScheduler(Scheduler):

@@ -27,10 +27,12 @@ from app.models import (  # noqa: E402
     Clip,
     ClipStatus,
     ConnectionStatus,
+    Notice,
     PlatformConnection,
     Publication,
     PublicationEvent,
     Stage,
+    StatsSample,
     Status,
 )
 from app.services import accounts  # noqa: E402
@@ -143,7 +145,57 @@ def fill() -> None:
     db.session.add(story)
     db.session.flush()
     db.session.add_all(history(story))
+    fill_notices(user.id, story)
     db.session.commit()
+    fill_stats(user.id, made)
+
+
+def fill_stats(user_id: int, made: list[Clip]) -> None:
+    """Six clips on three platforms, each with a history of 40 days; Rutube gives no shares, Telegram rounds."""
+    places = {key: connection(user_id, name, "8", key) for key, name in (("vk", "Анна Волгина"), ("rutube", "Волга"))}
+    places["telegram"] = connection(user_id, "Анна о съёмке", "-1003")
+    now = clock.now()
+    for number, one in enumerate(made[1:]):
+        for key, place in places.items():
+            counts = {"views": 0, "likes": 0, "shares": None if key != "vk" else 0}
+            published = publication(one, place, status=Status.PUBLISHED, external_id="1", url="https://vk.com/clip1_1")
+            published.published_at = now - timedelta(days=40 - 5 * number)
+            db.session.add(published)
+            db.session.flush()
+            for age in range(40 - 5 * number):
+                more = round((14_000 if key == "vk" else 3_100) * (1 + number % 3) / (age + 1) ** 1.3)
+                counts["views"] += more
+                counts["likes"] += more // 19
+                counts["shares"] = None if counts["shares"] is None else counts["shares"] + more // 140
+                at = published.published_at + timedelta(days=age, hours=3)
+                db.session.add(StatsSample(publication_id=published.id, at=at, **counts))
+                published.stats_at = at
+            published.views, published.likes, published.shares = counts["views"], counts["likes"], counts["shares"]
+    db.session.commit()
+
+
+def fill_notices(user_id: int, about: Publication) -> None:
+    facts = {"platform": "Telegram", "account": "Кухня за минуту — рецепты каждый день", "title": about.title}
+    soon = (clock.now() + timedelta(hours=24)).isoformat()
+    kinds = {
+        "awaiting_user": {},
+        "failed": {"reason": "telegram_rights"},
+        "unconfirmed": {"reason": "unknown"},
+        "ahead": {"due_at": soon},
+        "reconnect": {},
+    }
+    for number, (kind, more) in enumerate(kinds.items()):
+        read_at = clock.now() if number < 2 else None
+        db.session.add(
+            Notice(
+                user_id=user_id,
+                kind=kind,
+                matter=kind,
+                facts=facts | more,
+                publication_id=about.id,
+                read_at=read_at,
+            )
+        )
 
 
 def history(of: Publication) -> list[PublicationEvent]:
@@ -288,6 +340,12 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
         page.get_by_role("button", name="Подключить", exact=True).click()
         page.get_by_text("Это не похоже на токен бота").wait_for()
 
+    def refused_date(page: Page) -> None:
+        first.click()
+        page.get_by_label("Дата и время").fill("2020-01-01T12:00")
+        page.get_by_role("button", name="Запланировать").click()
+        page.get_by_text("Это время уже прошло").wait_for()
+
     visitor = person(None)
     shot(visitor, "sign-in", "/sign-in")
     shot(visitor, "sign-up", "/sign-up")
@@ -295,6 +353,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
     shot(pro, "clips-publish", "/", lambda _page: first.click())
+    shot(pro, "clips-schedule", "/", refused_date)
+    shot(pro, "clips-move", "/", opens("Перенести"))
     shot(pro, "clips-edit", "/", opens("Изменить", 3))
     shot(pro, "clips-delete", "/", opens("Удалить", 3))
     shot(pro, "clips-play", "/", opens("Смотреть"))
@@ -305,16 +365,22 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "publications-confirm", "/publications", opens("Есть"))
     shot(pro, "publication-story", publication_page(pro, "Разминка для глаз"))
     shot(pro, "publication-failed", publication_page(pro, "Кофе по-вьетнамски"))
+    shot(pro, "stats", "/stats/")
+    shot(pro, "stats-90", "/stats/?days=90")
+    shot(pro, "stats-table", "/stats/?days=7", lambda page: page.get_by_text("Таблица по дням").click())
     shot(pro, "settings-integrations", "/settings/integrations")
     shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
+    shot(pro, "notices", "/notices")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
+    shot(free, "notices-empty", "/notices")
+    shot(free, "stats-empty", "/stats/")
     shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")
     for page in (visitor, pro, free):

@@ -167,7 +167,9 @@ def database(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest)
     server.drop(name)
 
 
-def settings(folder: Path, database: str, keys: tuple[str, str], redis_url: str, sandbox_url: str) -> dict:
+def settings(
+    folder: Path, database: str, keys: tuple[str, str], redis_url: str, sandbox_url: str, smtp_port: int = 9
+) -> dict:
     port = free_port()
     return {
         "DATABASE_URL": database,
@@ -178,6 +180,7 @@ def settings(folder: Path, database: str, keys: tuple[str, str], redis_url: str,
         "VAULT_PRIVATE_KEY": keys[1],
         "STORAGE_URL": f"file:{folder}/clips",
         "VAR_DIR": f"{folder}/var",
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
         "LOCAL_HOSTS": f"{sandbox_url.partition('//')[2]} 127.0.0.1:{port}",
     } | {
         setting.name: setting.demo.format(sandbox=sandbox_url)
@@ -196,7 +199,7 @@ def free_port() -> int:
 def environment(tmp_path: Path, database: str, keys: tuple[str, str], redis_url: str, world: Sandbox) -> dict[str, str]:
     """The environment of this test's application: for `app`, and for processes that a test starts."""
     redis.Redis.from_url(redis_url).flushall()
-    return settings(tmp_path, database, keys, redis_url, world.url)
+    return settings(tmp_path, database, keys, redis_url, world.url, world.smtp_port)
 
 
 class Browser(FlaskClient):

@@ -152,7 +152,8 @@ class PublicationEvent(db.Model):
     at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
     status: Mapped[str] = mapped_column(String(16))  # the status after it
-    name: Mapped[str | None] = mapped_column(String(64))  # the step's or commit's name, or a reason
+    # The step's or commit's name, a reason, or the due time it was given (ISO 8601, UTC).
+    name: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(Text)
 
 

@@ -11,11 +11,14 @@ from app.web import (
     health,
     history,
     media,
+    notices,
     oauth,
     plans,
     publications,
+    schedule,
     security,
     statics,
+    stats,
     uploads,
     words,
 )
@@ -25,9 +28,12 @@ BLUEPRINTS = (
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,
+    schedule.blueprint,
     history.blueprint,
     connections.blueprint,
+    notices.blueprint,
     oauth.blueprint,
+    stats.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,
@@ -36,7 +42,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words):
+    for part in (oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

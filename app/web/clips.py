@@ -14,7 +14,7 @@ from wtforms.validators import InputRequired
 from app.models import Clip
 from app.services import clips, connections, history, publications, uploads
 from app.services.errors import Problem
-from app.web import responses
+from app.web import notices, responses
 from app.web.security import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
@@ -65,7 +65,8 @@ def changes() -> ResponseReturnValue:
     changed = clips.changed(current_user, known)
     if not changed.clips and not changed.gone:
         return "", 204
-    return cards(changed.clips) + removed(changed.gone)
+    # What a clip's publications have come to may be news too.
+    return cards(changed.clips) + removed(changed.gone) + (notices.bell() if changed.clips else "")
 
 
 @blueprint.get("/clips/<int:clip_id>/card")

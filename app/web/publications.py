@@ -8,7 +8,7 @@ from app.models import Clip, Publication
 from app.services import clips, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
-from app.web import history, responses
+from app.web import history, responses, when
 from app.web.clips import cards
 
 blueprint = Blueprint("publications", __name__)
@@ -16,15 +16,16 @@ blueprint = Blueprint("publications", __name__)
 
 @blueprint.get("/clips/<int:clip_id>/publish")
 def choose(clip_id: int) -> ResponseReturnValue:
-    return _dialog(clips.get(current_user, clip_id))
+    return publish_dialog(clips.get(current_user, clip_id))
 
 
 @blueprint.post("/clips/<int:clip_id>/publish")
 def publish(clip_id: int) -> ResponseReturnValue:
     try:
-        publications.publish(current_user, clip_id, _choices())
+        when.check_not_asked()
+        publications.publish(current_user, clip_id, chosen())
     except Problem as problem:
-        return _dialog(clips.get(current_user, clip_id), problem)
+        return publish_dialog(clips.get(current_user, clip_id), problem)
     return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card(clip_id))
 
 
@@ -57,25 +58,26 @@ def confirm(publication_id: int) -> ResponseReturnValue:
     )
 
 
-def _choices() -> list[Choice]:
+def chosen() -> list[Choice]:
     """What is ticked. «Опубликовать ещё раз» chooses by itself."""
     form = request.form
     again = set(form.getlist("again", int))
-    chosen = dict.fromkeys([*form.getlist("connection", int), *again])
+    ticked = dict.fromkeys([*form.getlist("connection", int), *again])
     return [
         Choice(number, form.get(f"title-{number}", ""), form.get(f"description-{number}", ""), number in again)
-        for number in chosen
+        for number in ticked
     ]
 
 
-def _dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
+def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
     """The accounts to choose from; after a refusal, with what was typed and ticked."""
     return responses.dialog(
         "publications/_publish.html",
         422 if problem else 200,
         clip=clip,
         options=publications.options(current_user, clip),
-        typed={choice.connection_id: choice for choice in _choices()} if problem else None,
+        typed={choice.connection_id: choice for choice in chosen()} if problem else None,
+        when=when.asked(),
         problem=problem,
     )
 

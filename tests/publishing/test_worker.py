@@ -14,6 +14,7 @@ from app.extensions import db
 from app.models import Stage, Status
 from app.publishing import lease
 from tests.publishing.conftest import row, settle
+from tests.publishing.toy import Hold
 
 LONG, SHORT = 60.0, 0.2
 WITHIN_SECONDS = 40
@@ -57,18 +58,18 @@ def end(process: multiprocessing.Process) -> int:
     return process.exitcode
 
 
-def published_once(toy, publication_id: int) -> bool:
-    toy.go_on.set()
+def published_once(toy, publication_id: int, hold: Hold) -> bool:
+    hold.let_go()
     return settle(publication_id).status == Status.PUBLISHED and list(toy.posts.values()) == [1]
 
 
 def test_an_upload_may_end_within_the_grace_period(toy, toy_publication, work):
-    toy.hold = "upload"
+    hold = toy.hold("upload")
     publication_id = toy_publication()
     one = work(upload_grace=LONG)
-    wait_for(lambda: toy.calls["upload"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(one.pid, signal.SIGTERM)
-    toy.go_on.set()
+    hold.let_go()
     one.join(WITHIN_SECONDS)
     assert one.exitcode == 0
     assert row(publication_id).status == Status.PUBLISHED
@@ -76,26 +77,26 @@ def test_an_upload_may_end_within_the_grace_period(toy, toy_publication, work):
 
 
 def test_an_upload_that_takes_longer_is_given_back(toy, toy_publication, work):
-    toy.hold = "upload"
+    hold = toy.hold("upload")
     publication_id = toy_publication()
     one = work(upload_grace=SHORT)
-    wait_for(lambda: toy.calls["upload"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     assert end(one) == 0
     left = row(publication_id)
     assert (left.lease_until, left.stage, left.crashes) == (None, Stage.QUEUED, 0)
     assert left.wake_at <= clock.now()
-    assert published_once(toy, publication_id)
+    assert published_once(toy, publication_id, hold)
     assert toy.calls["create"] == 1, "what was created is not created again"
 
 
 def test_a_commit_gets_a_little_longer(toy, toy_publication, work):
-    toy.hold = "publish"
+    hold = toy.hold("publish")
     publication_id = toy_publication()
     one = work(upload_grace=SHORT, commit_grace=LONG)
-    wait_for(lambda: toy.calls["publish"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(one.pid, signal.SIGTERM)
     time.sleep(2 * SHORT)
-    toy.go_on.set()
+    hold.let_go()
     one.join(WITHIN_SECONDS)
     assert one.exitcode == 0
     assert row(publication_id).status == Status.PUBLISHED
@@ -103,58 +104,58 @@ def test_a_commit_gets_a_little_longer(toy, toy_publication, work):
 
 
 def test_a_commit_that_is_cut_off_is_asked_about_soon(toy, toy_publication, work):
-    toy.hold = "publish"
+    hold = toy.hold("publish")
     publication_id = toy_publication()
     one = work(upload_grace=SHORT, commit_grace=SHORT)
-    wait_for(lambda: toy.calls["publish"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     assert end(one) == 0
     left = row(publication_id)
     assert left.armed == "publish"
     assert left.wake_at <= clock.now(), "nobody waits for the lease of a horse that is known to be dead"
     assert (left.armed_until - clock.now()).total_seconds() < 25
-    assert published_once(toy, publication_id)
+    assert published_once(toy, publication_id, hold)
 
 
 def test_the_second_signal_ends_the_grace_but_gives_the_row_back(toy, toy_publication, work):
-    toy.hold = "upload"
+    hold = toy.hold("upload")
     publication_id = toy_publication()
     one = work(upload_grace=LONG)
-    wait_for(lambda: toy.calls["upload"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(one.pid, signal.SIGTERM)
     time.sleep(worker._SAME_SIGNAL.total_seconds() + 0.2)
     assert end(one) == 0
     assert row(publication_id).lease_until is None
-    assert published_once(toy, publication_id)
+    assert published_once(toy, publication_id, hold)
 
 
 def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_publication, work):
-    toy.hold = "upload"
+    hold = toy.hold("upload")
     publication_id = toy_publication()
     one = work()
-    wait_for(lambda: toy.calls["upload"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     one.kill()
     one.join()
     wait_for(lambda: lease.bury_the_dead() == 1)
     assert row(publication_id).wake_at <= clock.now()
-    assert published_once(toy, publication_id)
+    assert published_once(toy, publication_id, hold)
 
 
 def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_publication, work):
-    toy.hold = "upload"
+    hold = toy.hold("upload")
     publication_id = toy_publication()
     work()
-    wait_for(lambda: toy.calls["upload"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGKILL)
     wait_for(lambda: row(publication_id).wake_at <= clock.now())
-    assert published_once(toy, publication_id)
+    assert published_once(toy, publication_id, hold)
 
 
 def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
     """It may hold SQLite's one write lock."""
-    toy.hold = "upload"
+    hold = toy.hold("upload")
     publication_id = toy_publication()
     work(look_at_horse=1)
-    wait_for(lambda: toy.calls["upload"])
+    assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGSTOP)
     wait_for(lambda: row(publication_id).wake_at <= clock.now())
-    assert published_once(toy, publication_id)
+    assert published_once(toy, publication_id, hold)

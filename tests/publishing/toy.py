@@ -15,7 +15,7 @@ from datetime import timedelta
 from app import clock
 from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
 from app.platforms.body import FileBody
-from app.platforms.errors import RateLimited, Refused, TokenExpired, Unavailable
+from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
 
 POINTS = (
     "create:before",
@@ -30,11 +30,25 @@ POINTS = (
 )
 
 
+class Hold:
+    """A request that waits in the server: `arrived` is set when it is there, `let_go()` lets it be done."""
+
+    def __init__(self) -> None:
+        self.arrived, self._free = threading.Event(), threading.Event()
+
+    def wait(self) -> None:
+        self.arrived.set()
+        self._free.wait(60)
+
+    def let_go(self) -> None:
+        self._free.set()
+
+
 class ToyServer:
-    """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID.
+    """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID, POST /refresh.
 
     `answers` are statuses to give, once each, without doing the deed; 0 does it and closes without an answer.
-    A call of the verb in `hold` is kept waiting, before the deed, until `go_on` is set.
+    `holds` keep a verb's next request waiting.
     """
 
     def __init__(self) -> None:
@@ -43,8 +57,8 @@ class ToyServer:
         self.posts: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.answers: dict[str, list[int]] = {}
+        self.holds: dict[str, Hold] = {}
         self.processing = 0
-        self.hold, self.go_on = "", threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -54,8 +68,8 @@ class ToyServer:
                 toy.calls[verb] += 1
                 length = int(self.headers.get("Content-Length") or 0)
                 received = len(self.rfile.read(length))
-                if verb == toy.hold:
-                    toy.go_on.wait(60)
+                if verb in toy.holds:
+                    toy.holds.pop(verb).wait()
                 status = toy.answers[verb].pop(0) if toy.answers.get(verb) else 200
                 answer = toy.do(verb, rest[0] if rest else "", received) if status < 400 else {}
                 if status == 0:
@@ -90,14 +104,20 @@ class ToyServer:
                 self.processing -= 1
                 return {"id": post_id, "there": self.posts[post_id] > 0, "ready": False}
             return {"id": post_id, "there": self.posts[post_id] > 0, "ready": True}
+        elif verb == "refresh":
+            post_id = str(self.calls["refresh"])
         return {"id": post_id}
+
+    def hold(self, verb: str) -> Hold:
+        self.holds[verb] = Hold()
+        return self.holds[verb]
 
     def forget(self) -> None:
         """Everything but its address."""
         self.drafts.clear()
         self.posts.clear()
         self.calls.clear()
-        self.answers = {}
+        self.answers, self.holds = {}, {}
         self.processing = 0
 
     def stop(self) -> None:
@@ -116,6 +136,14 @@ class Toy(Adapter):
 
     def connect(self, fields):
         return [Account("1", "Игрушка", self.url)], Token("toy-token")
+
+    def refresh(self, token: Token) -> Token:
+        """Each answer is a new pair."""
+        if not token.refresh:
+            raise Reconnect
+        number = self._call("POST", "/refresh")["id"]
+        self._die("refresh:after")
+        return Token(f"toy-token-{number}", f"refresh-{number}", clock.now() + timedelta(hours=1))
 
     def publish(self, run: Run) -> Receipt:
         draft = run.step("create", self._create)

@@ -237,7 +237,7 @@ def test_many_cost_no_more_queries_than_few(web, owner, clip, channel):
     db.session.commit()
     assert len(titles(web.get("/publications").text)) == 30
     assert [len(statements_of(web, path)) for path in paths] == [len(statements) for statements in few]
-    assert len(few[0]) <= 5  # BEGIN, the user, the clips to choose from, the counts, the page
+    assert len(few[0]) <= 6  # BEGIN, the user, the clips to choose from, the counts, the page, the bell
     assert "BEGIN IMMEDIATE" not in few[0]
 
 
@@ -420,4 +420,8 @@ def test_strangers_see_nothing(user, sign_in, clip, channel):
     [("publishing", "fast"), ("scheduled", "slow"), ("unconfirmed", "slow"), ("published", ""), ("awaiting_user", "")],
 )
 def test_paces(status, pace):
-    assert words.pace(Publication(status=status)) == pace
+    assert words.pace(Publication(status=status, due_at=clock.now() + timedelta(hours=1))) == pace
+
+
+def test_what_falls_due_within_the_minute_is_asked_for_often():
+    assert words.pace(Publication(status=Status.SCHEDULED, due_at=clock.now() + timedelta(seconds=50))) == "fast"

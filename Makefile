@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run flask test check lock setup-run setup-dev
+.PHONY: help run flask test check chaos lock setup-run setup-dev
 .DEFAULT_GOAL := help
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
 	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
+	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, DATABASE_URL=postgresql'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
 
 run: setup-run
@@ -27,6 +28,9 @@ check: setup-dev
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/scan_secrets.py
 	@$(BIN)/python scripts/audit.py
+
+chaos: setup-dev
+	@$(BIN)/python -m tests.chaos
 
 setup-run setup-dev: setup-%:
 	@command -v $(PYTHON) >/dev/null || { echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }

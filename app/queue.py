@@ -3,11 +3,14 @@
 A job is a wake-up: a dotted name and an id. Losing it or getting it twice does no harm, the row decides.
 """
 
+from datetime import datetime
+
 import redis
 import structlog
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from app import clock
 from app.extensions import redis_client
 
 log = structlog.get_logger(__name__)
@@ -34,10 +37,25 @@ JOBS = {
 # Uploads take as long as they take; a work-horse's own deadline is its lease.
 _NO_TIMEOUT = -1
 _KEEP_FAILED_SECONDS = 24 * 3600
+_KEPT_SINCE = "vezde:kept-since"
 
 
 def queue(name: str) -> Queue:
     return Queue(name, connection=redis_client(), serializer=SERIALIZER)
+
+
+def state(name: str) -> tuple[int, datetime] | None:
+    """How many jobs wait there, and since when this Redis has kept them: what was put in earlier is lost.
+
+    None where Redis is away.
+    """
+    client = redis_client()
+    try:
+        client.set(_KEPT_SINCE, clock.now().isoformat(), nx=True)
+        since = client.get(_KEPT_SINCE)
+        return (queue(name).count, datetime.fromisoformat(since.decode())) if since else None
+    except redis.RedisError:
+        return None
 
 
 def enqueue(job: str, *ids: int) -> bool:

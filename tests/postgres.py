@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -78,8 +79,12 @@ class Postgres:
             self._server.wait()
 
     def remove(self) -> None:
-        self._server.send_signal(3)  # SIGQUIT: without asking anybody
+        self._server.send_signal(signal.SIGQUIT)  # without asking anybody
         self._server.wait()
+        self.forget()
+
+    def forget(self) -> None:
+        """Once it is stopped: its data go."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def create(self, name: str, template: str = "template0") -> str:

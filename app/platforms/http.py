@@ -5,10 +5,13 @@ Hosts that the operator has named are asked as they are; what platforms hand us 
 at a public address, which is looked up once, checked and used.
 """
 
+import fcntl
 import json
 import select
 import socket
 import ssl
+import struct
+import termios
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -33,8 +36,8 @@ CONNECT_SECONDS = 10
 # An upload of which no byte moves for this long is given up; a slow one goes on.
 STALL_SECONDS = 30
 ANSWER_SECONDS = 30
-# A commit's request is over, one way or the other, this long after it was armed; leases are made to outlast it.
-COMMIT_ANSWER_SECONDS = 180
+# A platform that answers an upload only when it has looked at the file; leases are made to outlast it.
+LONG_ANSWER_SECONDS = 180
 # Bytes that the kernel still holds when a connection is dropped are not delivered later than this.
 UNACKNOWLEDGED_MS = 20_000
 
@@ -42,6 +45,7 @@ BLOCK_BYTES = 1 << 20
 _SLICE_BYTES = 128 << 10
 _MAX_ANSWER_BYTES = 4 << 20
 _ANSWER_BLOCK = 64 << 10
+_LOOK_SECONDS = 0.02
 
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -57,10 +61,10 @@ class _SteadySending:
 
     def request(self, method, url, body=None, *args, **kwargs) -> None:
         if hasattr(body, "watch"):
-            body.watch(self._peer_spoke)
+            body.watch(self)
         super().request(method, url, body, *args, **kwargs)
 
-    def _peer_spoke(self) -> bool:
+    def peer_spoke(self) -> bool:
         """Whether the other side has answered or hung up. Under TLS bytes may be the protocol's own, an end is not."""
         readable, _, _ = select.select([self.sock], [], [], 0)
         if not readable:
@@ -70,6 +74,18 @@ class _SteadySending:
         except OSError:
             return True
         return not waiting or not isinstance(self.sock, ssl.SSLSocket)
+
+    def wait_until_delivered(self) -> bool:
+        """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `peer_spoke()`."""
+        give_up = time.monotonic() + 1
+        while self._undelivered() and time.monotonic() < give_up and not self.peer_spoke():
+            time.sleep(_LOOK_SECONDS)
+        return not self._undelivered()
+
+    def _undelivered(self) -> int:
+        """Bytes that the other side's kernel has not acknowledged (tcp(7), SIOCOUTQ)."""
+        [count] = struct.unpack("i", fcntl.ioctl(self.sock.fileno(), termios.TIOCOUTQ, struct.pack("i", 0)))
+        return count
 
     def send(self, data) -> None:
         if not isinstance(data, (bytes, bytearray, memoryview)) or len(data) <= _SLICE_BYTES:

@@ -30,7 +30,7 @@ from app.platforms.base import (
 )
 from app.platforms.body import FileBody, Multipart
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, Refused, TokenExpired, Unavailable
-from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
+from app.platforms.http import LONG_ANSWER_SECONDS, Answer, Window
 
 VERSION = "5.199"  # https://dev.vk.com/ru/reference/versions
 SCOPES = ("video", "wall")
@@ -336,7 +336,7 @@ class VK(Adapter):
         return _receipt("clip", video, published.get("direct_url"))
 
     def _upload_video(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
-        uploaded = self._upload(run, video["upload_url"], "video_file", arm)
+        uploaded = self._upload(run, video["upload_url"], "video_file", lambda: arm(LONG_ANSWER_SECONDS))
         return _receipt("video", video, uploaded.get("direct_link"))
 
     def _post(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
@@ -422,16 +422,20 @@ class VK(Adapter):
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
         return payload["response"]
 
-    def _upload(self, run: Run, url: str, field: str, arm: Callable[[], None] | None = None) -> Mapping[str, Any]:
+    def _upload(
+        self, run: Run, url: str, field: str, before_last: Callable[[], None] | None = None
+    ) -> Mapping[str, Any]:
         clip = run.clip
         form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
         with clip.open() as file:
             answer = self.http.request(
                 "POST",
                 url,
-                data=FileBody(file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm),
+                data=FileBody(
+                    file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=before_last
+                ),
                 headers={"Content-Type": form.content_type},
-                answer_seconds=COMMIT_ANSWER_SECONDS if arm else 60,
+                answer_seconds=LONG_ANSWER_SECONDS if before_last else 60,
             )
         return _uploaded(answer, clip.size)
 

@@ -272,7 +272,9 @@ def resend(user: User, publication_id: int) -> Publication:
 
 
 def _again(publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
+    """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
     now = clock.now()
+    going_on = publication.armed is not None
     try:
         moved = transitions.move(
             publication.id,
@@ -286,12 +288,16 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
             armed=None,
             armed_until=None,
             not_there=0,
-            committed=False,
+            committed=publication.committed and going_on,
+            external_id=publication.external_id if going_on else None,
+            url=publication.url if going_on else None,
             stage=Stage.QUEUED,
             started_at=now,
             wake_at=now,
             queued_at=now,
         )
+        if moved and not going_on:
+            transitions.erase_steps(publication.id)
         db.session.commit()
     except IntegrityError:
         db.session.rollback()

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run flask test check chaos lock setup-run setup-dev
+.PHONY: help run flask test check chaos shots lock setup-run setup-dev
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
 	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
 	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, DATABASE_URL=postgresql'
+	@echo 'make shots  снимки каждой страницы, телефон и компьютер, светлая и тёмная тема: var/shots'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
 
 run: setup-run
@@ -28,6 +29,9 @@ check: setup-dev
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/scan_secrets.py
 	@$(BIN)/python scripts/audit.py
+
+shots: setup-dev
+	@$(BIN)/python scripts/shots.py $(ARGS)
 
 chaos: setup-dev
 	@$(BIN)/python -m tests.chaos

@@ -1,12 +1,15 @@
 """Errors to Sentry, where SENTRY_DSN names one: what broke and where, and nothing of the people who use the service.
 
-No request (addresses and headers can hold a token), no local variables, no trail of earlier calls.
+No request (addresses and headers can hold a token), no local variables, no trail of earlier calls; what an error says
+is redacted as in the log.
 """
 
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from app import redact
 
 _connected = False
 
@@ -49,6 +52,10 @@ def report(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 def _scrub(event: dict[str, Any], _hint: dict[str, Any]) -> dict[str, Any]:
     for part in ("request", "user", "breadcrumbs", "extra"):
         event.pop(part, None)
+    for exception in event.get("exception", {}).get("values", []):
+        exception["value"] = redact.text(str(exception.get("value") or ""))
+    if "message" in event:
+        event["message"] = redact.text(event["message"])
     known = structlog.contextvars.get_contextvars()
     event["tags"] = {**event.get("tags", {}), **{name: str(value) for name, value in known.items()}}
     return event

@@ -5,6 +5,7 @@ fires early nor takes over a lease that still holds. This module is the one seam
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 _offset = timedelta(0)
@@ -32,8 +33,14 @@ def correct(database_now: datetime) -> timedelta:
     return _offset
 
 
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    """Asked once: it walks through all files of the system's zones, and a page tells a dozen times."""
+    return frozenset(available_timezones())
+
+
 def zone(name: str | None) -> ZoneInfo:
-    return ZoneInfo(name if name in available_timezones() else DEFAULT_ZONE)
+    return ZoneInfo(name if name in _zone_names() else DEFAULT_ZONE)
 
 
 def to_zone(moment: datetime, zone_name: str) -> datetime:

@@ -18,11 +18,10 @@ LONGEST_SECONDS = 120
 
 def run(small: bool) -> Iterator[Figure]:
     size = 10 * MB if small else 100 * MB
-    with folder() as work:
-        for rate in (0, SLOW):
-            with sink(bytes_per_second=rate) as address, stand(
-                work, workers=WORKERS, clip_bytes=size, TELEGRAM_API_URL=address, LOCAL_HOSTS=address.partition("//")[2]
-            ) as one:
+    for rate in (0, SLOW):
+        with folder() as work, sink(bytes_per_second=rate) as address:
+            settings = {"TELEGRAM_API_URL": address, "LOCAL_HOSTS": address.partition("//")[2]}
+            with stand(work, workers=WORKERS, clip_bytes=size, **settings) as one:
                 yield from _compare(one, rate, size)
 
 

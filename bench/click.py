@@ -96,5 +96,3 @@ def _click_in_the_browser(page: Page, place: int) -> float:
     button.click()
     expect(card).to_contain_text("Опубликовано", timeout=LONGEST_SECONDS * 1000)
     return time.perf_counter() - began
-
-

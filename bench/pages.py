@@ -24,7 +24,10 @@ def run(small: bool) -> Iterator[Figure]:
         least = visitor.visit(MINIMAL, times)
         rows = f"{count // 8} клипов, {count // 2} публикаций"
         yield _page(f"Клипы ({rows})", visitor.visit("/", times), least)
-        for title, paths in (("Публикации", ("/publications", "/publications/")), ("Статистика", ("/stats", "/stats/"))):
+        for title, paths in (
+            ("Публикации", ("/publications", "/publications/")),
+            ("Статистика", ("/stats", "/stats/")),
+        ):
             path = page_of(app, *paths)
             if path:
                 yield _page(f"{title} ({rows})", visitor.visit(path, times), least)

@@ -1,12 +1,12 @@
 """A database full of publications, by SQL that both databases know, and the requests that are measured on it.
 
 Half of the publications belong to one user, the rest to 999 others; each clip has four, on four accounts. One of 50
-has failed, four are scheduled for later; forty are due now and twenty are being sent, however many there are.
+has failed, four are scheduled for later; thirty are due now and ten are being sent, however many there are.
 """
 
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, text
 
 from app import clock
 from app.extensions import db
@@ -15,8 +15,9 @@ from app.services import accounts
 from bench.application import EMAIL
 
 USERS = 1000
+LIGHT = "bench-0@example.org"  # one of the others; their passwords are the demo users'
 ACCOUNTS = 4
-DUE, HELD = 40, 20
+DUE, HELD = 30, 10
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {})"
 # Whose clip number c is: every second one is the heavy user's.
 _OWNER = "CASE WHEN {c} % 2 = 0 THEN {heavy} ELSE {first} + ({c} / 2) % 999 END"
@@ -58,23 +59,24 @@ def fill(count: int) -> User:
 
 
 def make_due() -> list[int]:
-    """Ids of the rows that are due, as they were before anybody took them up; the next ones are held."""
+    """Ids of the rows that are due, as they were before anybody took them up. The heavy user's are being sent."""
     now = clock.now()
-    scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED).order_by(Publication.id)
-    ids = list(db.session.scalars(scheduled.limit(DUE + HELD)))
-    changes = db.update(Publication)
-    db.session.execute(
-        changes.where(Publication.id.in_(ids[:DUE])).values(
-            wake_at=now - timedelta(seconds=1), queued_at=None, lease_until=None
-        )
-    )
-    db.session.execute(
-        changes.where(Publication.id.in_(ids[DUE:])).values(
-            wake_at=now + timedelta(minutes=1), lease_until=now + timedelta(minutes=1)
-        )
-    )
+    heavy = accounts.by_email(EMAIL)
+    due = _scheduled(Publication.user_id != heavy.id, DUE)
+    held = _scheduled(Publication.user_id == heavy.id, HELD)
+    soon = now + timedelta(minutes=1)
+    for ids, values in (
+        (due, {"wake_at": now - timedelta(seconds=1), "queued_at": None, "lease_until": None}),
+        (held, {"wake_at": soon, "queued_at": None, "lease_until": soon}),
+    ):
+        db.session.execute(db.update(Publication).where(Publication.id.in_(ids)).values(**values))
     db.session.commit()
-    return ids[:DUE]
+    return due
+
+
+def _scheduled(whose: ColumnElement[bool], count: int) -> list[int]:
+    scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED, whose)
+    return list(db.session.scalars(scheduled.order_by(Publication.id).limit(count)))
 
 
 def _users(pattern: User) -> int:

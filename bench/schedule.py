@@ -127,9 +127,7 @@ def _end(one: Stand, first: int) -> None:
 
 def _bare_rate(one: Stand, channels: list) -> float:
     api = one.app.config["TELEGRAM_API_URL"]
-    calls = [
-        (str(one.file), f"{api}/bot{one.bot(channel)}/sendVideo", int(channel.account_id)) for channel in channels
-    ]
+    calls = [(str(one.file), f"{api}/bot{one.bot(channel)}/sendVideo", int(channel.account_id)) for channel in channels]
     one.redis.delete(bare.SENT)
     began = time.perf_counter()
     bare.enqueue(one.redis, calls)

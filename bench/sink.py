@@ -71,9 +71,7 @@ def certificate(folder: Path) -> Certificate:
     made = Certificate(folder / "sink.pem", folder / "sink.key")
     made.file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     made.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return made
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 
 from app.extensions import db
 from app.models import Clip
-from bench.application import Queries, sign_in
+from bench.application import EMAIL, Queries, sign_in
 from bench.harness import timed
 
 MINIMAL = "/bench/minimal"
@@ -30,9 +30,9 @@ class Visit:
 class Visitor:
     """Somebody signed in."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, email: str = EMAIL) -> None:
         self._client: FlaskClient = app.test_client()
-        sign_in(self._client)
+        sign_in(self._client, email)
         with app.app_context():
             self._queries = Queries()
 

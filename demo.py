@@ -14,6 +14,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from app import platforms
@@ -27,7 +28,7 @@ class CannotRun(Exception):
     """The text is one line that says what to do."""
 
 
-def complete_environment(var: Path, port: int, sandbox_port: int) -> str:
+def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int | None = None) -> str:
     """Gives every setting that is missing. Returns the vault's private key apart: only workers are to have it."""
     public_key, private_key = vault_keys(var / "keys")
     sandbox = f"http://{HOST}:{sandbox_port}"
@@ -42,6 +43,8 @@ def complete_environment(var: Path, port: int, sandbox_port: int) -> str:
         "VAULT_PUBLIC_KEY": public_key,
         "LOCAL_HOSTS": f"{HOST}:{sandbox_port} {HOST}:{port}",
     }
+    if smtp_port:
+        defaults["SMTP_URL"] = f"smtp://{HOST}:{smtp_port}"
     for setting in platforms.settings():
         if setting.demo is not None:
             defaults[setting.name] = setting.demo.format(sandbox=sandbox)
@@ -57,6 +60,22 @@ def ports() -> tuple[int, int]:
     if port == sandbox_port:
         raise CannotRun(f"PORT и SANDBOX_PORT одинаковы ({port}): задайте разные.")
     return port, sandbox_port
+
+
+def smtp_port(sandbox_port: int) -> int:
+    """Where the sandbox takes mails: SANDBOX_SMTP_PORT, or a free port that depends on the sandbox's, so that two
+    copies find one each and keep it. It lies below the ports that the kernel lends to connections.
+    """
+    if os.environ.get("SANDBOX_SMTP_PORT"):
+        port = _port("SANDBOX_SMTP_PORT", "")
+        check_free("SANDBOX_SMTP_PORT", port)
+        return port
+    first = 10_000 + sandbox_port % 20_000
+    for port in range(first, first + 100):
+        with suppress(CannotRun):
+            check_free("SANDBOX_SMTP_PORT", port)
+            return port
+    raise CannotRun(f"Порты {first}–{first + 99} заняты: задайте порт для почты песочницы, SANDBOX_SMTP_PORT=…")
 
 
 def _port(variable: str, default: str) -> int:

@@ -52,9 +52,10 @@ def run() -> None:
     port, sandbox_port = demo.ports()
     demo.check_free("PORT", port)
     demo.check_free("SANDBOX_PORT", sandbox_port)
+    smtp_port = demo.smtp_port(sandbox_port)
     var = demo.var_dir()
     lock = demo.lock(var)
-    vault_private_key = demo.complete_environment(var, port, sandbox_port)
+    vault_private_key = demo.complete_environment(var, port, sandbox_port, smtp_port)
     workers = demo.workers()
     app = preload()
 
@@ -67,7 +68,7 @@ def run() -> None:
     if os.environ["REDIS_URL"] == f"unix://{redis_socket}":
         add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_answers(redis_socket), last=True)
     add("prepare", lambda: prepare(app), once=True)
-    add("sandbox", lambda: serve_sandbox(sandbox_port, var), ready=lambda: web_answers(sandbox_port, "/"))
+    add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_answers(sandbox_port, "/"))
     add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
     for number in range(1, workers + 1):
         add(f"worker-{number}", lambda: work(app, vault_private_key))
@@ -129,10 +130,10 @@ def prepare(app: "Flask") -> None:
         accounts.create_demo_users()
 
 
-def serve_sandbox(port: int, var: Path) -> None:
+def serve_sandbox(port: int, smtp_port: int, var: Path) -> None:
     from sandbox import serve
 
-    serve.main(HOST, port, var / "sandbox")
+    serve.main(HOST, port, var / "sandbox", smtp_port=smtp_port)
 
 
 def serve_web(port: int) -> None:

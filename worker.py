@@ -26,7 +26,12 @@ log = structlog.get_logger(__name__)
 # Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
 TICKS = {
     "app.jobs.tick_publications": 1,
+    "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
+    "app.jobs.tick_mails": 5,
+    "app.jobs.tick_revocations": 5,
+    "app.jobs.tick_refreshes": 20,
+    "app.jobs.tick_reminders": 60,
     "app.jobs.correct_clock": 60,
     "app.jobs.tick_housekeeping": 600,
 }
@@ -54,16 +59,18 @@ class ClipWorker(Worker):
             lease.bury(job.args[0], retpid)
 
 
-def work(app: Flask | None = None) -> None:
-    """One worker; returns after SIGTERM, when its job is done."""
+def work(app: Flask | None = None, burst: bool = False) -> None:
+    """One worker; returns after SIGTERM, when its job is done. With `burst`, once the queues are empty."""
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
+        # In this order: numbers are read when nothing is to be published.
         queues = [
-            Queue(name, connection=connection, serializer=JSONSerializer) for name in (queue.CLIPS, queue.PUBLISH)
+            Queue(name, connection=connection, serializer=JSONSerializer)
+            for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
-        worker.work(logging_level="WARNING")
+        worker.work(burst=burst, logging_level="WARNING")
 
 
 class TickScheduler(Scheduler):

@@ -14,7 +14,11 @@ DEFAULT_ZONE = "Europe/Moscow"
 
 
 class NoSuchTime(ValueError):
-    """The clocks are put forward over this local time: it does not exist."""
+    """The clocks are put forward over this local time: it does not exist. `instead` is what they show then."""
+
+    def __init__(self, instead: datetime) -> None:
+        super().__init__(instead)
+        self.instead = instead
 
 
 class TwoSuchTimes(ValueError):
@@ -33,27 +37,29 @@ def correct(database_now: datetime) -> timedelta:
     return _offset
 
 
-@lru_cache(maxsize=1)
-def _zone_names() -> frozenset[str]:
-    """Asked once: it walks through all files of the system's zones, and a page tells a dozen times."""
-    return frozenset(available_timezones())
-
-
+@lru_cache(maxsize=1024)
 def zone(name: str | None) -> ZoneInfo:
-    return ZoneInfo(name if name in _zone_names() else DEFAULT_ZONE)
+    """Remembered: listing the zones there are walks through hundreds of files, and a page asks for every line."""
+    return ZoneInfo(name if name in available_timezones() else DEFAULT_ZONE)
 
 
 def to_zone(moment: datetime, zone_name: str) -> datetime:
     return moment.astimezone(zone(zone_name))
 
 
-def from_zone(local: datetime, zone_name: str) -> datetime:
-    """UTC of a local time without a zone. Raises NoSuchTime or TwoSuchTimes around a clock change."""
+def from_zone(local: datetime, zone_name: str, fold: int | None = None) -> datetime:
+    """UTC of a local time without a zone. Raises NoSuchTime or TwoSuchTimes around a clock change.
+
+    `fold` chooses of two such times: 0 is the first, 1 the second.
+    """
     place = zone(zone_name)
     first = local.replace(tzinfo=place, fold=0)
     second = local.replace(tzinfo=place, fold=1)
     if first.utcoffset() != second.utcoffset():
         # A gap has its offsets in the order "before, after"; only a real time survives the way to UTC and back.
         round_trip = first.astimezone(UTC).astimezone(place).replace(tzinfo=None)
-        raise TwoSuchTimes if round_trip == local else NoSuchTime
-    return first.astimezone(UTC)
+        if round_trip != local:
+            raise NoSuchTime(round_trip)
+        if fold is None:
+            raise TwoSuchTimes
+    return (second if fold else first).astimezone(UTC)

@@ -5,6 +5,7 @@ The platforms declare theirs beside their adapters (`app.platforms.settings()`);
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +38,11 @@ def number(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def optional_number(low: int, high: int) -> Callable[[str], int | None]:
+    parse = number(low, high)
+    return lambda text: parse(text) if text.strip() else None
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -87,6 +93,25 @@ def secret_key(text: str) -> str:
     return text
 
 
+def mail_server(text: str) -> str:
+    """`urlsplit` reads the port only when it is asked for."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in ("smtp", "smtps", "smtp+starttls") and parts.hostname and parts.port != 0
+    except ValueError:
+        known = False
+    if text and not known:
+        raise ValueError("нужен адрес вида smtp+starttls://user:password@host:587 (или smtp://, smtps://)")
+    return text
+
+
+def mailbox(text: str) -> str:
+    address = parseaddr(text)[1]
+    if text.strip() and (not text.isprintable() or not all(address.rpartition("@"))):
+        raise ValueError("нужно Имя <адрес@example.ru> или просто адрес")
+    return text.strip()
+
+
 def storage_address(text: str) -> str:
     if not text.startswith("file:") or len(text) == len("file:"):
         raise ValueError("нужно file:/папка")
@@ -104,10 +129,19 @@ CORE = (
     Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),
     Setting("PORT", "8000", "Порт веб-процесса", number(1, 65535)),
     Setting("SANDBOX_PORT", "5050", "Порт песочницы, которую запускает make run", number(1, 65535)),
+    Setting("SANDBOX_SMTP_PORT", "", "Порт почты песочницы; пусто — первый свободный", optional_number(1, 65535)),
     Setting("MAX_CLIP_MB", "500", "Наибольший размер клипа, МиБ", number(1, 25_000)),
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),
     Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
+    Setting(
+        "SMTP_URL",
+        "",
+        "Почта: smtp+starttls://user:password@host:587, smtps://… или smtp://…; пусто — письма не шлём",
+        mail_server,
+        secret=True,
+    ),
+    Setting("MAIL_FROM", "", "От кого письма: Имя <адрес>; пусто — no-reply на хосте PUBLIC_URL", mailbox),
     Setting("LOCAL_HOSTS", "", "Частные адреса (host:port через пробел), куда можно ходить; в бою пусто", words),
     Setting("DEMO", "", "1 — показ на своей машине: тариф меняется кнопкой, есть демо-пользователи", flag),
 )

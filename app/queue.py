@@ -14,11 +14,17 @@ log = structlog.get_logger(__name__)
 
 PUBLISH = "publish"
 CLIPS = "clips"
+CHORES = "chores"  # small things that must not wait for uploads
+STATS = "stats"
 TICKS = "ticks"
 
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
+    "app.jobs.refresh_token": CHORES,
+    "app.jobs.revoke_token": CHORES,
+    "app.jobs.mail_notice": CHORES,
+    "app.jobs.read_stats": STATS,
 }
 
 # Uploads take as long as they take; a work-horse's own deadline is its lease.

@@ -42,6 +42,8 @@ STAGES = {
 EVENTS = {
     "created": "Создана",
     "scheduled": "Запланирована",
+    "moved": "Перенесена",
+    "hastened": "Вы попросили опубликовать сейчас",
     "started": "Началась",
     "step": "Шаг сделан",
     "armed": "Последний шаг: отправляем",
@@ -58,6 +60,15 @@ EVENTS = {
     "retried": "Повтор по вашей просьбе",
     "confirmed": "Вы подтвердили публикацию",
     "resent": "Вы попросили отправить ещё раз",
+    "disconnected": "Аккаунт отключён, публикация заканчивается сама",
+}
+
+# The same lines, where the adapter says which of its steps they are about.
+STEP_EVENTS = {
+    "step": "Готово: {step}",
+    "waiting": "Ждём: {step}",
+    "armed": "Передаём платформе: {step}",
+    "accepted": "Платформа подтвердила: {step}",
 }
 
 # What is wrong, what to do. Adapters bring their own: `add_reasons()`.
@@ -80,6 +91,25 @@ REASONS: dict[str, tuple[str, str]] = {
     "plan": ("Ваш тариф больше не включает эту платформу", "Смените тариф и повторите."),
     "disconnected": ("Аккаунт отключён", "Подключите его в «Настройки → Интеграции» и опубликуйте клип заново."),
     "clip_gone": ("Файла клипа больше нет", "Загрузите клип заново."),
+}
+
+
+# What a notice says: a headline and a sentence that its facts fill. Keys are `Notice.kind`.
+NOTICES: dict[str, tuple[str, str]] = {
+    "reconnect": (
+        "Переподключите {platform}",
+        "Доступ к аккаунту «{account}» больше не действует. Переподключите его, чтобы публикации шли дальше.",
+    ),
+    "ahead": (
+        "Скоро публикация, а {platform} не подключён",
+        "Клип «{title}» выйдет {when}, но доступ к аккаунту «{account}» не действует. Переподключите его заранее.",
+    ),
+    "failed": ("Не опубликовано: «{title}»", "{platform}, «{account}». {reason}"),
+    "unconfirmed": ("Проверьте публикацию «{title}»", "{platform}, «{account}». {reason}"),
+    "awaiting_user": (
+        "Публикация ждёт вас: «{title}»",
+        "{platform}, «{account}». Файл и текст готовы: опубликуйте клип и вставьте ссылку на результат.",
+    ),
 }
 
 
@@ -106,14 +136,45 @@ class _Blank(dict):
         return ""
 
 
+def notice(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:
+    """A notice's headline and sentence. Of its facts `reason` is a key of REASONS, `due_at` an ISO time in UTC."""
+    filled = {name: fact for name, fact in facts.items() if fact is not None}
+    if facts.get("reason"):
+        filled["reason"] = sentence(facts["reason"])
+    if facts.get("due_at"):
+        filled["when"] = moment(datetime.fromisoformat(facts["due_at"]), zone_name)
+    headline, text = NOTICES[kind]
+    return headline.format_map(_Blank(filled)), text.format_map(_Blank(filled)).strip()
+
+
 def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
+
+
+def event(kind: str, name: str | None, zone_name: str) -> str:
+    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time."""
+    if kind in ("scheduled", "moved") and name:
+        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+    return EVENTS[kind]
+
+
+def step_event(kind: str, step: str) -> str:
+    """A line of the history about a step, by its adapter's word for it: «Готово: загрузка видео»."""
+    return STEP_EVENTS[kind].format(step=step)
 
 
 def status(publication: PublicationLike, zone_name: str) -> str:
     if publication.status == "scheduled":
         return f"Запланировано на {moment(publication.due_at, zone_name)}"
     return STATUSES[publication.status]
+
+
+def day(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
+
+
+def second(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
 
 
 def progress(publication: PublicationLike, now: datetime) -> str:

@@ -11,6 +11,7 @@ TITLE = "Страницы"
 PROFILE = ""
 BESIDE = "маршрут с одним запросом и одной строкой"
 MOST_MS = 60
+MORE = (("Публикации", ("/publications", "/publications/")), ("Статистика", ("/stats", "/stats/")))
 
 
 def run(small: bool) -> Iterator[Figure]:

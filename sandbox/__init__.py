@@ -14,6 +14,7 @@ from sandbox.control import Control
 from sandbox.dzen import Dzen
 from sandbox.emulator import OPTIONS, Emulator
 from sandbox.gate import Gate
+from sandbox.mail import Mailbox
 from sandbox.orders import BadOrder, refused
 from sandbox.people import People
 from sandbox.rutube import Rutube
@@ -41,8 +42,9 @@ def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
     for emulator in emulators:
         world.seed(emulator.key, emulator.seed)
         app.register_blueprint(emulator.blueprint())
+    mailbox = app.extensions["mailbox"] = Mailbox(world, troubles)
     for part in (Control, People):
-        app.register_blueprint(part(world, troubles, emulators).blueprint())
+        app.register_blueprint(part(world, troubles, emulators, mailbox).blueprint())
 
     @app.before_request
     def settle() -> None:

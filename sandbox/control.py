@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from sandbox.emulator import Emulator, external
+from sandbox.mail import Mailbox
 from sandbox.orders import BadOrder, posted, required
 from sandbox.trouble import Troubles
 from sandbox.world import UnknownOption, Video, World
@@ -15,9 +16,10 @@ COUNTS = ("views", "likes", "shares")
 
 
 class Control:
-    def __init__(self, world: World, troubles: Troubles, emulators: Iterable[Emulator]) -> None:
+    def __init__(self, world: World, troubles: Troubles, emulators: Iterable[Emulator], mailbox: Mailbox) -> None:
         self._world = world
         self._troubles = troubles
+        self._mailbox = mailbox
         self._emulators = {emulator.key: emulator for emulator in emulators}
 
     def blueprint(self) -> Blueprint:
@@ -26,6 +28,7 @@ class Control:
             "posts": self._posts,
             "drafts": self._drafts,
             "requests": self._requests,
+            "mails": self._mails,
             "trouble": self._show_trouble,
             "options": self._show_options,
         }.items():
@@ -55,6 +58,9 @@ class Control:
 
     def _requests(self) -> Response:
         return jsonify(requests=[asdict(logged) for logged in self._world.requests])
+
+    def _mails(self) -> Response:
+        return jsonify(mails=[asdict(mail) for mail in self._mailbox.mails])
 
     def _show_trouble(self) -> Response:
         return jsonify(rules=self._troubles.as_json())

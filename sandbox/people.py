@@ -1,4 +1,4 @@
-"""The page for people: what stands where, with a player; what is only a draft; switches for trouble."""
+"""The page for people: what stands where, with a player; drafts; mails that were sent; switches for trouble."""
 
 import zlib
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from flask import Blueprint, abort, redirect, render_template, request, send_fil
 from werkzeug.wrappers import Response
 
 from sandbox.emulator import Emulator
+from sandbox.mail import Mailbox
 from sandbox.trouble import Troubles
 from sandbox.world import World
 
@@ -17,9 +18,10 @@ SLOW_NETWORK = 200_000
 
 
 class People:
-    def __init__(self, world: World, troubles: Troubles, emulators: Iterable[Emulator]) -> None:
+    def __init__(self, world: World, troubles: Troubles, emulators: Iterable[Emulator], mailbox: Mailbox) -> None:
         self._world = world
         self._troubles = troubles
+        self._mailbox = mailbox
         self._emulators = {emulator.key: emulator for emulator in emulators}
         self._presets = _presets(self._emulators.values())
 
@@ -43,6 +45,7 @@ class People:
             "index.html",
             posts=[video for video in videos if video.published],
             drafts=[video for video in videos if not video.published],
+            mails=self._mailbox.mails[::-1],
             presets=self._presets,
             rules=self._troubles.as_json(),
             requests=self._world.requests[: -SHOWN_REQUESTS - 1 : -1],

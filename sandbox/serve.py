@@ -21,8 +21,9 @@ PR_SET_PDEATHSIG = 1
 
 
 class Server(BaseApplication):
-    def __init__(self, var_dir: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, var_dir: Path, smtp: tuple[str, int] | None, settings: dict[str, Any]) -> None:
         self._var_dir = var_dir
+        self._smtp = smtp
         self._settings = settings
         super().__init__()
 
@@ -31,11 +32,18 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return create_sandbox(self._var_dir)
+        """In the one worker: the mailbox listens beside it, in the same world."""
+        app = create_sandbox(self._var_dir)
+        if self._smtp:
+            app.extensions["mailbox"].serve(*self._smtp)
+        return app
 
 
-def main(host: str, port: int, var_dir: str | Path, threads: int = THREADS) -> None:
-    """Serves until SIGTERM or SIGINT, then ends the process (SystemExit). Safe to call in a forked child."""
+def main(host: str, port: int, var_dir: str | Path, threads: int = THREADS, smtp_port: int | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, then ends the process (SystemExit). Safe to call in a forked child.
+
+    Without `smtp_port` no mail can come in.
+    """
     settings = {
         "bind": f"{host}:{port}",
         "worker_class": "gthread",
@@ -48,7 +56,7 @@ def main(host: str, port: int, var_dir: str | Path, threads: int = THREADS) -> N
         "control_socket_disable": True,
         "post_fork": lambda arbiter, worker: _die_with_parent(arbiter.pid),
     }
-    Server(Path(var_dir).resolve(), settings).run()
+    Server(Path(var_dir).resolve(), (host, smtp_port) if smtp_port else None, settings).run()
 
 
 def _die_with_parent(parent: int) -> None:

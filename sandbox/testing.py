@@ -21,6 +21,7 @@ class Sandbox:
     def __init__(self, var_dir: Path, port: int, threads: int) -> None:
         self.var_dir = var_dir
         self.port = port
+        self.smtp_port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._threads = threads
         self._start()
@@ -47,6 +48,10 @@ class Sandbox:
     @property
     def requests(self) -> list[dict[str, Any]]:
         return self.control("requests")["requests"]
+
+    @property
+    def mails(self) -> list[dict[str, Any]]:
+        return self.control("mails")["mails"]
 
     def reset(self) -> None:
         self.control("reset")
@@ -77,6 +82,7 @@ class Sandbox:
     def _start(self) -> None:
         environment = os.environ | {
             "SANDBOX_PORT": str(self.port),
+            "SANDBOX_SMTP_PORT": str(self.smtp_port),
             "SANDBOX_THREADS": str(self._threads),
             "VAR_DIR": str(self.var_dir),
         }

@@ -23,7 +23,18 @@ from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
 from app.extensions import db  # noqa: E402
-from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status  # noqa: E402
+from app.models import (  # noqa: E402
+    Clip,
+    ClipStatus,
+    ConnectionStatus,
+    Notice,
+    PlatformConnection,
+    Publication,
+    PublicationEvent,
+    Stage,
+    StatsSample,
+    Status,
+)
 from app.services import accounts  # noqa: E402
 from app.storage import storage  # noqa: E402
 
@@ -113,13 +124,113 @@ def fill() -> None:
     for one, state in zip(made, states, strict=False):
         db.session.add(publication(one, channel, **state))
     db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
+    studio = connection(user.id, "Анна Волкова", "42", platform="dzen")
+    db.session.flush()
+    by_hand = {
+        "text": "Сырники без муки\n\nТворог, яйцо, сковорода.",
+        "link": "https://dzen.ru",
+        "label": "Открыть Дзен Студию",
+    }
+    db.session.add(publication(made[4], studio, status=Status.AWAITING_USER, ask=by_hand))
+    db.session.add(publication(made[5], studio, status=Status.SCHEDULED, due_in=timedelta(hours=20)))
+    db.session.add(publication(made[5], channel, status=Status.CANCELLED))
+    story = publication(
+        made[6],
+        connection(user.id, "Волга каждый день", "7", platform="vk"),
+        status=Status.PUBLISHED,
+        url="https://vk.com/clip-7_456239017",
+        published_at=now + timedelta(seconds=131),
+        started_at=now,
+    )
+    db.session.add(story)
+    db.session.flush()
+    db.session.add_all(history(story))
+    fill_notices(user.id, story)
+    db.session.commit()
+    fill_stats(user.id, made)
+
+
+def fill_stats(user_id: int, made: list[Clip]) -> None:
+    """Six clips on three platforms, each with a history of 40 days; Rutube gives no shares, Telegram rounds."""
+    places = {key: connection(user_id, name, "8", key) for key, name in (("vk", "Анна Волгина"), ("rutube", "Волга"))}
+    places["telegram"] = connection(user_id, "Анна о съёмке", "-1003")
+    now = clock.now()
+    for number, one in enumerate(made[1:]):
+        for key, place in places.items():
+            counts = {"views": 0, "likes": 0, "shares": None if key != "vk" else 0}
+            published = publication(one, place, status=Status.PUBLISHED, external_id="1", url="https://vk.com/clip1_1")
+            published.published_at = now - timedelta(days=40 - 5 * number)
+            db.session.add(published)
+            db.session.flush()
+            for age in range(40 - 5 * number):
+                more = round((14_000 if key == "vk" else 3_100) * (1 + number % 3) / (age + 1) ** 1.3)
+                counts["views"] += more
+                counts["likes"] += more // 19
+                counts["shares"] = None if counts["shares"] is None else counts["shares"] + more // 140
+                at = published.published_at + timedelta(days=age, hours=3)
+                db.session.add(StatsSample(publication_id=published.id, at=at, **counts))
+                published.stats_at = at
+            published.views, published.likes, published.shares = counts["views"], counts["likes"], counts["shares"]
     db.session.commit()
 
 
-def connection(user_id: int, name: str, account_id: str) -> PlatformConnection:
+def fill_notices(user_id: int, about: Publication) -> None:
+    facts = {"platform": "Telegram", "account": "Кухня за минуту — рецепты каждый день", "title": about.title}
+    soon = (clock.now() + timedelta(hours=24)).isoformat()
+    kinds = {
+        "awaiting_user": {},
+        "failed": {"reason": "telegram_rights"},
+        "unconfirmed": {"reason": "unknown"},
+        "ahead": {"due_at": soon},
+        "reconnect": {},
+    }
+    for number, (kind, more) in enumerate(kinds.items()):
+        read_at = clock.now() if number < 2 else None
+        db.session.add(
+            Notice(
+                user_id=user_id,
+                kind=kind,
+                matter=kind,
+                facts=facts | more,
+                publication_id=about.id,
+                read_at=read_at,
+            )
+        )
+
+
+def history(of: Publication) -> list[PublicationEvent]:
+    """Of a publication that a platform took at the second attempt."""
+    lines = (
+        (0, "created", None, None),
+        (1, "step", "create", None),
+        (9, "retry", "unavailable", "HTTP 502: upstream timed out"),
+        (70, "step", "upload", None),
+        (71, "step", "encoded: since", None),
+        (102, "step", "encoded", None),
+        (103, "step", "describe", None),
+        (103, "armed", "publish", None),
+        (105, "accepted", "publish", None),
+        (106, "step", "confirmed: since", None),
+        (131, "step", "confirmed", None),
+        (131, "published", None, None),
+    )
+    return [
+        PublicationEvent(
+            publication_id=of.id,
+            at=of.created_at + timedelta(seconds=after),
+            kind=kind,
+            status=Status.PUBLISHED if kind == "published" else Status.PUBLISHING,
+            name=name,
+            detail=detail,
+        )
+        for after, kind, name, detail in lines
+    ]
+
+
+def connection(user_id: int, name: str, account_id: str, platform: str = "telegram") -> PlatformConnection:
     one = PlatformConnection(
         user_id=user_id,
-        platform="telegram",
+        platform=platform,
         account_id=account_id,
         account_name=name,
         account_url="https://t.me/vezde_demo",
@@ -152,7 +263,7 @@ def clip(user_id: int, title: str, hue: int) -> Clip:
     return one
 
 
-def publication(one: Clip, where: PlatformConnection, **state) -> Publication:
+def publication(one: Clip, where: PlatformConnection, due_in: timedelta = timedelta(0), **state) -> Publication:
     return Publication(
         user_id=one.user_id,
         clip_id=one.id,
@@ -162,7 +273,8 @@ def publication(one: Clip, where: PlatformConnection, **state) -> Publication:
         account_name=where.account_name,
         account_url=where.account_url,
         title=one.title,
-        due_at=clock.now(),
+        description=one.description,
+        due_at=clock.now() + due_in,
         **state,
     )
 
@@ -228,6 +340,12 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
         page.get_by_role("button", name="Подключить", exact=True).click()
         page.get_by_text("Это не похоже на токен бота").wait_for()
 
+    def refused_date(page: Page) -> None:
+        first.click()
+        page.get_by_label("Дата и время").fill("2020-01-01T12:00")
+        page.get_by_role("button", name="Запланировать").click()
+        page.get_by_text("Это время уже прошло").wait_for()
+
     visitor = person(None)
     shot(visitor, "sign-in", "/sign-in")
     shot(visitor, "sign-up", "/sign-up")
@@ -235,21 +353,35 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
     shot(pro, "clips-publish", "/", lambda _page: first.click())
+    shot(pro, "clips-schedule", "/", refused_date)
+    shot(pro, "clips-move", "/", opens("Перенести"))
     shot(pro, "clips-edit", "/", opens("Изменить", 3))
     shot(pro, "clips-delete", "/", opens("Удалить", 3))
     shot(pro, "clips-play", "/", opens("Смотреть"))
     shot(pro, "clips-confirm", "/", opens("Есть"))
     shot(pro, "clips-publish-page", f"/clips/{first_clip_id(pro)}/publish")
+    shot(pro, "publications", "/publications")
+    shot(pro, "publications-none", "/publications?q=борщ")
+    shot(pro, "publications-confirm", "/publications", opens("Есть"))
+    shot(pro, "publication-story", publication_page(pro, "Разминка для глаз"))
+    shot(pro, "publication-failed", publication_page(pro, "Кофе по-вьетнамски"))
+    shot(pro, "stats", "/stats/")
+    shot(pro, "stats-90", "/stats/?days=90")
+    shot(pro, "stats-table", "/stats/?days=7", lambda page: page.get_by_text("Таблица по дням").click())
     shot(pro, "settings-integrations", "/settings/integrations")
     shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
+    shot(pro, "notices", "/notices")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
+    shot(free, "notices-empty", "/notices")
+    shot(free, "stats-empty", "/stats/")
+    shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")
     for page in (visitor, pro, free):
         page.context.close()
@@ -258,6 +390,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
 def first_clip_id(page: Page) -> str:
     page.goto("/")
     return page.locator("article").last.get_attribute("id").removeprefix("clip-")
+
+
+def publication_page(page: Page, title: str) -> str:
+    page.goto("/publications")
+    return page.get_by_role("link", name=title).first.get_attribute("href")
 
 
 if __name__ == "__main__":

@@ -88,7 +88,9 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, st
     return path
 
 
-def _environment(folder: Path, database: Path, keys: tuple[str, str], redis_url: str, sandbox_url: str) -> dict:
+def _environment(
+    folder: Path, database: Path, keys: tuple[str, str], redis_url: str, sandbox_url: str, smtp_port: int = 9
+) -> dict:
     port = free_port()
     return {
         "DATABASE_URL": f"sqlite:///{database}",
@@ -99,6 +101,7 @@ def _environment(folder: Path, database: Path, keys: tuple[str, str], redis_url:
         "VAULT_PRIVATE_KEY": keys[1],
         "STORAGE_URL": f"file:{folder}/clips",
         "VAR_DIR": f"{folder}/var",
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
         "LOCAL_HOSTS": f"{sandbox_url.partition('//')[2]} 127.0.0.1:{port}",
     } | {
         setting.name: setting.demo.format(sandbox=sandbox_url)
@@ -121,7 +124,7 @@ def environment(
     database = tmp_path / "vezde.db"
     shutil.copy(empty_database, database)
     redis.Redis.from_url(redis_url).flushall()
-    return _environment(tmp_path, database, keys, redis_url, world.url)
+    return _environment(tmp_path, database, keys, redis_url, world.url, world.smtp_port)
 
 
 class Browser(FlaskClient):

@@ -69,6 +69,19 @@ def test_every_event_has_russian_text():
     assert used - {"publishing"} <= texts.EVENTS.keys(), used - texts.EVENTS.keys()
 
 
+@pytest.mark.parametrize("key", platforms.ADAPTERS)
+def test_every_step_has_a_russian_name(key):
+    tree = ast.parse((APP / "platforms" / f"{key}.py").read_text())
+    used = {
+        words(node.args[0])[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and called(node) in ("step", "commit", "wait")
+        and getattr(node.func.value, "id", "") == "run"
+    }
+    assert used == platforms.ADAPTERS[key].steps.keys()
+
+
 def test_every_status_and_stage_has_russian_text():
     assert {str(status) for status in Status} == texts.STATUSES.keys()
     assert {str(stage) for stage in Stage} == texts.STAGES.keys()

@@ -4,7 +4,16 @@ from app.extensions import db
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
 from app.models.notice import Notice
-from app.models.publication import LIVE, Publication, PublicationEvent, PublicationStep, Stage, StatsSample, Status
+from app.models.publication import (
+    LIVE,
+    Publication,
+    PublicationEvent,
+    PublicationStep,
+    Stage,
+    StatsSample,
+    Status,
+    fold,
+)
 from app.models.user import User
 
 
@@ -33,5 +42,6 @@ __all__ = [
     "Status",
     "Upload",
     "User",
+    "fold",
     "load_user",
 ]

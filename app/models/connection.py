@@ -1,12 +1,14 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.extensions import db
 from app.models.types import Id, UTCDateTime
+
+_REFRESHED_SQL = text("token_refresh_at IS NOT NULL")
 
 
 class ConnectionStatus(StrEnum):
@@ -32,16 +34,30 @@ class PlatformConnection(db.Model):
     reason: Mapped[str | None] = mapped_column(String(64))
     sealed_token: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When it is to be refreshed: well before it runs out.
+    token_refresh_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # One worker refreshes at a time: a lease on this row, not a lock in Redis.
     refresh_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
-    __table_args__ = (UniqueConstraint("user_id", "platform", "account_id"),)
+    __table_args__ = (
+        UniqueConstraint("user_id", "platform", "account_id"),
+        Index(
+            "ix_platform_connections_refresh",
+            "token_refresh_at",
+            sqlite_where=_REFRESHED_SQL,
+            postgresql_where=_REFRESHED_SQL,
+        ),
+    )
 
     @property
     def sealed_for(self) -> str:
         """What the vault binds this row's token to."""
         return f"connection:{self.id}"
+
+
+# With time to spare for the tick that removes what is over: a quarter of an hour is promised.
+REVOCATION_KEPT = timedelta(minutes=14)
 
 
 class Revocation(db.Model):
@@ -54,4 +70,4 @@ class Revocation(db.Model):
     sealed_token: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_for: Mapped[str] = mapped_column(String(64))
     wake_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
-    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, default=lambda: clock.now() + REVOCATION_KEPT)

@@ -1,3 +1,4 @@
+import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
@@ -40,9 +41,14 @@ _WAKES_SQL = text("wake_at IS NOT NULL")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
 
 
+def fold(text: str) -> str:
+    """A text as the search compares it: «Ёж» finds «еж», however its letters are composed."""
+    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
+
+
 def _search_text(context) -> str:
     given = context.get_current_parameters()
-    return f"{given['title']} {given['account_name']}".casefold()
+    return fold(f"{given['title']} {given['account_name']}")
 
 
 class Publication(db.Model):
@@ -91,7 +97,7 @@ class Publication(db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     started_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     published_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Title and account in lower case: SQLite's own lower() does not know Cyrillic.
+    # Title and account, folded: SQLite's own lower() does not know Cyrillic.
     search_text: Mapped[str] = mapped_column(Text, default=_search_text)
 
     # The newest counts; None where the platform gives no such number. Their history: StatsSample.
@@ -146,7 +152,8 @@ class PublicationEvent(db.Model):
     at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
     status: Mapped[str] = mapped_column(String(16))  # the status after it
-    name: Mapped[str | None] = mapped_column(String(64))  # the step's or commit's name, or a reason
+    # The step's or commit's name, a reason, or the due time it was given (ISO 8601, UTC).
+    name: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(Text)
 
 

@@ -23,5 +23,10 @@ def reasons() -> dict[str, tuple[str, str]]:
     return {key: texts for adapter in ADAPTERS.values() for key, texts in adapter.reasons.items()}
 
 
+def step(key: str, name: str) -> str:
+    """What an adapter calls its step in Russian."""
+    return ADAPTERS[key].steps.get(name, "очередной шаг")
+
+
 def adapter(key: str, config: Mapping[str, Any], http: Http | None = None) -> Adapter:
     return ADAPTERS[key](config, http or Http())

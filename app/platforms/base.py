@@ -95,6 +95,33 @@ class Stats:
     shares: int | None = None
 
 
+COUNTS = ("views", "likes", "shares")
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a platform is asked for counts, and what it does not tell.
+
+    `never`: by count, the sentence that says why the platform gives no such number. `unknown`: what it means where a
+    number that it does give is missing. `note`: what one should know of its numbers.
+    """
+
+    never: Mapping[str, str]
+    unknown: str = "Платформа не показала это число."
+    note: str = ""
+    per_call: int = 1  # ids that one call takes
+    needs_token: bool = True
+
+    @property
+    def gives(self) -> tuple[str, ...]:
+        return tuple(count for count in COUNTS if count not in self.never)
+
+
+def number(value: Any) -> int | None:
+    """A count as it may be stored; None for what is not one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
 @dataclass(frozen=True)
 class FormField:
     """One field of the form by which a user connects."""
@@ -154,6 +181,8 @@ class Adapter(ABC):
     form: ClassVar[Sequence[FormField]] = ()
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    # What the steps, commits and waits of `publish` are called in the history that users read.
+    steps: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: Mapping[str, Any], http: Http) -> None:
         self.config = config
@@ -220,6 +249,17 @@ class Adapter(ABC):
     @abstractmethod
     def publish(self, run: Run) -> Receipt:
         """Straight-line code made of the run's durable steps. May be entered many times for one publication."""
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(never=dict.fromkeys(COUNTS, "Платформа не сообщает чисел."))
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        """Counts by id, for at most `counting.per_call` ids. What the platform no longer has is left out.
+
+        The token is None where `counting` needs none. Called only where `counting` gives a number.
+        """
+        raise NotImplementedError(f"{self.key} gives no numbers")
 
     def place(self, account: Account) -> str | None:
         """Where a person can look whether a clip is there."""

@@ -7,13 +7,26 @@ has seen it answer. Everything that is assumed stands in this file, below «Part
 Consent is Yandex OAuth: https://yandex.ru/dev/id/doc/ru/
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from app import clock
 from app.config import Setting, optional_web_address, web_address
-from app.platforms.base import Account, Adapter, Limits, NotThere, OAuth, Receipt, Run, Token
+from app.platforms.base import (
+    COUNTS,
+    Account,
+    Adapter,
+    Counting,
+    Limits,
+    NotThere,
+    OAuth,
+    Receipt,
+    Run,
+    Stats,
+    Token,
+    number,
+)
 from app.platforms.body import FileBody
 from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http import Window
@@ -73,6 +86,13 @@ class Dzen(Adapter):
         ),
         "dzen_rejected": ("Дзен отклонил клип", "Прочитайте ответ ниже, исправьте клип и повторите."),
         "dzen_forbidden": ("Дзен не разрешает публиковать", "Проверьте права канала и подключите его заново."),
+    }
+
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "publish": "публикация",
+        "processed": "обработка видео",
     }
 
     @property
@@ -143,7 +163,9 @@ class Dzen(Adapter):
         return self._token(answer)
 
     def revoke(self, token: Token) -> None:
-        self._oauth("revoke_token", access_token=token.access)
+        answer = self._oauth("revoke_token", access_token=token.access)
+        if answer.get("error") not in (None, "invalid_grant", "unsupported_token_type"):
+            raise Unavailable(str(answer["error"]))
 
     def _token(self, answer: Mapping[str, Any]) -> Token:
         lifetime = answer.get("expires_in")
@@ -162,10 +184,11 @@ class Dzen(Adapter):
                 "client_id": self.config["YANDEX_CLIENT_ID"],
                 "client_secret": self.config["YANDEX_CLIENT_SECRET"],
             },
-        ).json()
-        if not isinstance(answer, dict):
-            raise Unavailable("непонятный ответ Яндекс OAuth")
-        return answer
+        )
+        payload = answer.json()
+        if answer.status == 429 or answer.status >= 500 or not isinstance(payload, dict):
+            raise Unavailable(f"HTTP {answer.status} от Яндекс OAuth")  # it says nothing of the token
+        return payload
 
     # Publishing
 
@@ -184,7 +207,7 @@ class Dzen(Adapter):
         made = self._call(
             "POST",
             "/publisher/videos/drafts",
-            run,
+            run.token,
             json={"title": run.title, "description": run.description, "type": "short"},
         )
         if not (made.get("id") and made.get("upload_url")):
@@ -207,30 +230,52 @@ class Dzen(Adapter):
 
     def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run, done_is=409)
-        return _receipt(draft, done)
+        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run.token, none_for=409)
+        if done is not None:
+            return _receipt(draft, done)
+        found = self._find(run, draft)  # published already, it says
+        if isinstance(found, NotThere):
+            raise Unavailable("Дзен говорит, что клип уже опубликован, и не показывает его")
+        return found
 
     def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere:
-        video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
+        video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
         return _receipt(draft, video) if video.get("status") in ("processing", "published") else NotThere()
 
     def _processed(self, run: Run, draft: Mapping[str, str]) -> bool | None:
-        video = self._call("GET", f"/publisher/videos/{draft['id']}", run)
+        video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
         if video.get("status") == "rejected":
             raise Refused("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
 
-    def _call(self, method: str, path: str, run: Run, *, done_is: int = 0, **kwargs: Any) -> Mapping[str, Any]:
-        self.http.pace(Window(f"dzen:token:{run.token.access}", *PER_TOKEN))
+    @property
+    def counting(self) -> Counting:
+        if self.config["DZEN_API_URL"]:
+            return Counting(never={}, unknown="Дзен не показал это число.")
+        return Counting(never=dict.fromkeys(COUNTS, "У Дзена нет открытого API: числа видны только в Дзен Студии."))
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        found: dict[str, Stats] = {}
+        for video_id in ids:
+            video = self._call("GET", f"/publisher/videos/{video_id}", token, none_for=404)
+            if video is not None:
+                counts = video.get("statistics") or {}
+                found[video_id] = Stats(**{count: number(counts.get(count)) for count in COUNTS})
+        return found
+
+    def _call(
+        self, method: str, path: str, token: Token, *, none_for: int = 0, **kwargs: Any
+    ) -> Mapping[str, Any] | None:
+        self.http.pace(Window(f"dzen:token:{token.access}", *PER_TOKEN))
         answer = self.http.request(
             method,
             f"{self.config['DZEN_API_URL']}{path}",
-            headers={"Authorization": f"OAuth {run.token.access}"},
+            headers={"Authorization": f"OAuth {token.access}"},
             **kwargs,
         )
         payload = answer.json()
-        if answer.status == done_is:
-            return {}
+        if answer.status == none_for:
+            return None
         if not 200 <= answer.status < 300 or not isinstance(payload, dict):
             raise _error(answer.status, payload, answer.headers)
         return payload

@@ -5,7 +5,7 @@ hidden, with a marker by which it can be found when the answer was lost, and rev
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -13,7 +13,19 @@ from urllib.parse import urlsplit
 
 from app import clock
 from app.config import Setting, web_address
-from app.platforms.base import Account, Adapter, FormField, Limits, NotThere, Receipt, Run, Token
+from app.platforms.base import (
+    Account,
+    Adapter,
+    Counting,
+    FormField,
+    Limits,
+    NotThere,
+    Receipt,
+    Run,
+    Stats,
+    Token,
+    number,
+)
 from app.platforms.errors import RateLimited, Reconnect, Refused, Unavailable
 from app.platforms.http import Window
 
@@ -46,6 +58,13 @@ class Rutube(Adapter):
         "rutube_token": ("Rutube не принял токен", "Проверьте, что он скопирован целиком, или получите новый."),
         "rutube_failed": ("Rutube не смог обработать клип", "Проверьте, что файл открывается, и повторите."),
         "rutube_gone": ("Видео на Rutube удалено", "Повторите, чтобы загрузить его снова."),
+    }
+
+    steps = {
+        "create": "создание скрытого видео",
+        "processed": "скачивание и обработка на Rutube",
+        "reveal": "открытие видео для всех",
+        "confirmed": "проверка, что клип виден",
     }
 
     @property
@@ -176,16 +195,37 @@ class Rutube(Adapter):
             url = f"https://rutube.ru/{kind}/{video_id}/"
         return Receipt(id=video_id, url=url)
 
+    # Counting
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(never={"shares": "Rutube не считает репосты."}, unknown="Rutube не показал это число.")
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        """Two calls a video: its own, and the public count of votes."""
+        found: dict[str, Stats] = {}
+        for video_id in ids:
+            video = self._call("GET", f"/api/video/{video_id}/", token.access, missing_is_none=True)
+            if video is not None:
+                found[video_id] = Stats(views=number(video.get("hits")), likes=self._likes(account, video_id))
+        return found
+
+    def _likes(self, account: Account, video_id: str) -> int | None:
+        self.http.pace(Window(f"rutube:votes:{account.id}", *PER_TOKEN))
+        try:
+            votes = self._answer("GET", f"/api/numerator/video/{video_id}/vote", missing_is_none=True)
+        except Reconnect:  # it is asked without the token, so this says nothing of it
+            return None
+        return number(votes.get("positive")) if votes else None
+
     # The wire
 
-    def _call(self, method: str, path: str, token: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
+    def _call(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
         self.http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
-        answer = self.http.request(
-            method,
-            f"{self.config['RUTUBE_API_URL']}{path}",
-            headers={"Authorization": f"Token {token}"},
-            **kwargs,
-        )
+        return self._answer(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
+
+    def _answer(self, method: str, path: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
+        answer = self.http.request(method, f"{self.config['RUTUBE_API_URL']}{path}", **kwargs)
         payload = answer.json()
         if answer.status == 404 and missing_is_none:
             return None

@@ -5,14 +5,15 @@ block that completes the request.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from app import clock
 from app.config import Setting, number, optional_web_address, web_address
-from app.platforms.base import Account, Adapter, FormField, Limits, Receipt, Run, Token
+from app.platforms import telegram_widget
+from app.platforms.base import Account, Adapter, Counting, FormField, Limits, Receipt, Run, Stats, Token
 from app.platforms.body import FileBody, Multipart
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
 from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
@@ -22,6 +23,8 @@ CAPTION_CHARACTERS = 1024
 # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
 PER_CHAT = (1, 1.0)
 PER_BOT = (30, 1.0)
+# Pages of t.me for the whole installation; undocumented, this is what keeps out of trouble.
+PER_SITE = (5, 1.0)
 _PAUSE_WITHOUT_RETRY_AFTER = 30
 
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
@@ -111,6 +114,8 @@ class Telegram(Adapter):
         "telegram_caption": ("Текст длиннее, чем принимает Telegram", "Сократите его до 1024 знаков и повторите."),
     }
 
+    steps = {"send": "отправка в канал"}
+
     @property
     def limits(self) -> Limits:
         return Limits(max_bytes=self.config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
@@ -195,6 +200,36 @@ class Telegram(Adapter):
         username = (message.get("chat") or {}).get("username")
         return Receipt(id=str(message_id), url=f"{self._chat_url(chat_id, username)}/{message_id}")
 
+    # Counting
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(
+            never={"shares": "Telegram не показывает, сколько раз пост переслали."},
+            unknown="Telegram не показал это число: просмотры и реакции видны только у открытых каналов.",
+            note="Telegram округляет большие числа.",
+            needs_token=False,
+        )
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        """From the widget that t.me has for every post of a public channel; of a private one nothing is known."""
+        username = account.facts.get("username")
+        if not username:
+            return {message_id: Stats() for message_id in ids}
+        found: dict[str, Stats] = {}
+        for message_id in ids:
+            self.http.pace(Window("telegram:web", *PER_SITE))
+            answer = self.http.request(
+                "GET",
+                f"{self.config['TELEGRAM_WEB_URL']}/{username}/{message_id}",
+                params={"embed": "1"},
+                proxy=self.config["TELEGRAM_PROXY_URL"],
+            )
+            counts = _widget(answer, f"{username}/{message_id}")
+            if counts is not None:
+                found[message_id] = counts
+        return found
+
     # The wire
 
     def _call(self, method: str, token: str, **kwargs: Any) -> Answer:
@@ -225,6 +260,20 @@ def _chat_id(text: str) -> str:
     if not _CHANNEL_NAME.fullmatch(name):
         raise Refused("telegram_channel_form", field="channel")
     return f"@{name}"
+
+
+def _widget(answer: Answer, post: str) -> Stats | None:
+    """The counts on a post's widget; None where the post is gone."""
+    if answer.status == 429:
+        pause = answer.headers.get("Retry-After", "")
+        seconds = int(pause) if pause.isdigit() else _PAUSE_WITHOUT_RETRY_AFTER
+        raise RateLimited(clock.now() + timedelta(seconds=seconds))
+    if answer.status != 200:
+        raise Unavailable(f"HTTP {answer.status} от t.me")
+    try:
+        return telegram_widget.read(answer.body.decode("utf-8", "replace"), post)
+    except telegram_widget.NotAWidget:
+        raise Unavailable("не похоже на виджет t.me") from None
 
 
 def _result(answer: Answer, bot: str = "") -> Any:

@@ -6,14 +6,28 @@ it (error 3) takes the video route: there the uploaded video may be seen at once
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from app import clock
 from app.config import Setting, web_address
-from app.platforms.base import Account, Adapter, FormField, Limits, NotThere, OAuth, Receipt, Run, Token, Unknown
+from app.platforms.base import (
+    Account,
+    Adapter,
+    Counting,
+    FormField,
+    Limits,
+    NotThere,
+    OAuth,
+    Receipt,
+    Run,
+    Stats,
+    Token,
+    Unknown,
+    number,
+)
 from app.platforms.body import FileBody, Multipart
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
@@ -27,6 +41,8 @@ SAVES_PER_APP = (5000, 24 * 3600.0)
 # https://dev.vk.com/ru/method/video.save
 NAME_CHARACTERS = 128
 DESCRIPTION_CHARACTERS = 5000
+# https://dev.vk.com/ru/method/video.get
+STATS_AT_ONCE = 200
 # One public client; VK names no limit.
 CLIP_SECONDS = 180
 
@@ -84,6 +100,16 @@ class VK(Adapter):
             "Откройте vk.com под этим аккаунтом, пройдите проверку и повторите.",
         ),
         "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
+    }
+
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "encoded": "обработка видео",
+        "describe": "название и описание",
+        "publish": "публикация в VK Клипах",
+        "post": "запись на стене",
+        "confirmed": "проверка, что клип виден",
     }
 
     @property
@@ -192,9 +218,12 @@ class VK(Adapter):
                 "device_id": token.extra.get("device_id", ""),
                 "state": state,
             },
-        ).json()
+        )
+        status, answer = answer.status, answer.json()
         if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
             raise Unavailable("непонятный ответ VK ID")
+        if status == 429 or status >= 500:
+            raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
         if "error" in answer:
             raise Reconnect(str(answer.get("error_description") or answer["error"]))
         return self._token(answer, token.extra.get("device_id", ""))
@@ -355,6 +384,24 @@ class VK(Adapter):
 
     def _delete(self, run: Run, video: Mapping[str, Any]) -> None:
         self._method("video.delete", run.token.access, **_ids(video))
+
+    # Counting
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(never={}, unknown="VK не показал это число.", per_call=STATS_AT_ONCE)
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        # `count` is 100 unless said.
+        answer = self._method("video.get", token.access, videos=",".join(ids), count=len(ids))
+        return {
+            f"{item['owner_id']}_{item['id']}": Stats(
+                views=number(item.get("views")),
+                likes=number((item.get("likes") or {}).get("count")),
+                shares=number((item.get("reposts") or {}).get("count")),
+            )
+            for item in answer.get("items") or []
+        }
 
     # The wire
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from app import clock, platforms, storage
-from app.extensions import db, redis_client, transaction
+from app import clock, storage
+from app.extensions import db, transaction
 from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status, User
-from app.platforms.base import Account, Adapter, ClipFile, Receipt, Token
+from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.errors import (
     AccountMoved,
     OutcomeUnknown,
@@ -22,10 +22,9 @@ from app.platforms.errors import (
     TokenExpired,
     Unavailable,
 )
-from app.platforms.http import Http
 from app.publishing import lease, links, tokens, transitions
-from app.publishing.lease import Cancelled, Held, LeaseLost, Live
-from app.publishing.pacing import Pacer
+from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
+from app.publishing.pacing import paced_adapter
 from app.publishing.run import AskUser, Later, Run, Superseded
 
 log = structlog.get_logger(__name__)
@@ -75,11 +74,9 @@ def _settle(held: Held, publication: Publication) -> None:
     """Runs the adapter and turns every way in which that can end into a write of the row."""
     try:
         _guard(publication)
-        if publication.connection is None:
-            raise OutcomeUnknown("аккаунт отключён, спросить платформу нечем")
         if publication.status == Status.SCHEDULED:
             _start(held, publication)
-        receipt = _run(held, publication)
+        receipt = _run(held, publication) if publication.connection else _receipt_left(publication)
     except Later as later:
         held.release(later.at, values={"stage": later.stage})
     except Superseded:
@@ -88,10 +85,7 @@ def _settle(held: Held, publication: Publication) -> None:
         _wait_for_limit(held, publication, limited)
     except AccountMoved as moved:
         _move_account(held, publication, moved)
-    except (Reconnect, TokenExpired) as error:
-        _require_reconnect(publication)
-        _fail(held, publication, error)
-    except Refused as error:
+    except (Reconnect, TokenExpired, Refused) as error:
         _fail(held, publication, error)
     except OutcomeUnknown as error:
         _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
@@ -111,20 +105,35 @@ def _settle(held: Held, publication: Publication) -> None:
 
 def _run(held: Held, publication: Publication) -> Receipt:
     """Enters the adapter; once more with a fresh token where the platform says that it has run out."""
-    adapter = _adapter(publication)
+    adapter = paced_adapter(publication.platform)
     token = tokens.open_token(publication.connection)
-    if tokens.runs_out_soon(token):
-        token = tokens.refresh(publication.connection_id, adapter, token)
     try:
-        return adapter.publish(_new_run(held, publication, token))
-    except TokenExpired:
-        token = tokens.refresh(publication.connection_id, adapter, token)
-        # What was armed or stored since must be known to the second entry.
-        return adapter.publish(_new_run(held, _load(held), token))
+        if tokens.runs_out_soon(token):
+            token = tokens.refresh(publication.connection_id, adapter, token)
+        try:
+            return adapter.publish(_new_run(held, publication, token))
+        except TokenExpired:
+            token = tokens.refresh(publication.connection_id, adapter, token)
+            # What was armed or stored since must be known to the second entry.
+            return adapter.publish(_new_run(held, _load(held), token))
+    except (Reconnect, TokenExpired):
+        if tokens.require_reconnect(publication.connection_id, token):
+            raise
+        # The user has connected it again meanwhile, or disconnected it: look again with what is there now.
+        raise Later(clock.now(), Stage.QUEUED) from None
 
 
-def _adapter(publication: Publication) -> Adapter:
-    return platforms.adapter(publication.platform, current_app.config, Http(Pacer(redis_client()).wait))
+def _receipt_left(publication: Publication) -> Receipt:
+    """The account was disconnected after the point of no return, and the platform cannot be asked any more.
+
+    The receipt counts that is there. Without one, whoever sent the clip may still bring it, until its deadline.
+    """
+    if publication.committed:
+        return Receipt(publication.external_id, publication.url)
+    over = publication.armed_until + AFTER_DEADLINE
+    if clock.now() < over:
+        raise Later(over, Stage.CHECKING)
+    raise OutcomeUnknown("аккаунт отключён, спросить платформу нечем")
 
 
 def _new_run(held: Held, publication: Publication, token: Token) -> Run:
@@ -249,15 +258,6 @@ def _wait_for_limit(held: Held, publication: Publication, limited: RateLimited) 
         held.release(limited.until, values={"stage": Stage.WAITING})
 
 
-def _require_reconnect(publication: Publication) -> None:
-    with transaction():
-        db.session.execute(
-            update(PlatformConnection)
-            .where(PlatformConnection.id == publication.connection_id)
-            .values(status=ConnectionStatus.RECONNECT, reason="reconnect")
-        )
-
-
 def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> None:
     with transaction():
         connection = db.session.get(PlatformConnection, publication.connection_id)
@@ -280,10 +280,11 @@ def _clean_up(held: Held, publication: Publication) -> None:
 
 def _discard(held: Held, publication: Publication) -> None:
     """Best effort: a draft that stays is seen by nobody but its owner."""
-    if publication.connection is None or publication.clip is None:
+    begun = publication.started_at is not None
+    if not begun or publication.connection is None or publication.clip is None:
         return
     try:
         token = tokens.open_token(publication.connection)
-        _adapter(publication).discard(_new_run(held, publication, token))
+        paced_adapter(publication.platform).discard(_new_run(held, publication, token))
     except PlatformError as error:
         log.warning("a draft stays behind", publication=publication.id, reason=error.reason)

@@ -83,7 +83,9 @@ class Held:
         with transaction():
             self.write(lease_until=None, wake_at=wake_at, queued_at=None, sent=None, total=None, **values)
             if event:
-                transitions.note(self.publication_id, event, status=Status.PUBLISHING, detail=detail)
+                transitions.note(
+                    self.publication_id, event, status=Status.PUBLISHING, name=values.get("reason"), detail=detail
+                )
             transitions.touch(self.publication_id)
 
 

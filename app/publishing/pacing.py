@@ -10,10 +10,13 @@ from datetime import timedelta
 
 import redis
 import structlog
+from flask import current_app
 
-from app import clock
+from app import clock, platforms
+from app.extensions import redis_client
+from app.platforms.base import Adapter
 from app.platforms.errors import RateLimited
-from app.platforms.http import Window
+from app.platforms.http import Http, Window
 
 log = structlog.get_logger(__name__)
 
@@ -74,3 +77,8 @@ class Pacer:
         for window in windows:
             arguments += [window.limit, round(window.seconds * 1000)]
         return int(self._script(keys=keys, args=arguments))
+
+
+def paced_adapter(platform: str) -> Adapter:
+    """The platform's adapter as workers use it."""
+    return platforms.adapter(platform, current_app.config, Http(Pacer(redis_client()).wait))

@@ -28,6 +28,8 @@ PROGRESS_SECONDS = 1.0
 # The platform must say twice that the clip is not there, this far apart, before it is sent again.
 ASK_AGAIN = timedelta(seconds=15)
 _TIMES_NOT_THERE = 2
+# The step that remembers since when a wait lasts is called by the wait's name and this.
+SINCE = ": since"
 
 
 class Later(Exception):
@@ -222,7 +224,7 @@ class Run:
         """
         if name in self._answers:
             return self._answers[name]
-        since = datetime.fromisoformat(self.step(f"{name}: since", lambda: clock.now().isoformat()))
+        since = datetime.fromisoformat(self.step(f"{name}{SINCE}", lambda: clock.now().isoformat()))
         self._held.renew(stage=Stage.PROCESSING)
         now = clock.now()
         again = now + timedelta(seconds=every)

@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, delete, select, update
 from app import clock
 from app.extensions import db
 from app.models import Clip, Publication, PublicationEvent, PublicationStep, Status
+from app.publishing import notices, readings
 
 S = Status
 
 # failed and cancelled lead to published only by evidence: a platform's answer that came after all.
 MOVES: dict[Status, frozenset[Status]] = {
-    S.SCHEDULED: frozenset({S.PUBLISHING, S.CANCELLED, S.FAILED}),
+    S.SCHEDULED: frozenset({S.SCHEDULED, S.PUBLISHING, S.CANCELLED, S.FAILED}),  # to itself: to another time
     S.PUBLISHING: frozenset({S.PUBLISHED, S.FAILED, S.UNCONFIRMED, S.AWAITING_USER, S.CANCELLED}),
     S.AWAITING_USER: frozenset({S.PUBLISHED, S.PUBLISHING, S.CANCELLED}),
     S.UNCONFIRMED: frozenset({S.PUBLISHED, S.PUBLISHING, S.CANCELLED}),
@@ -42,12 +43,13 @@ def move(
     to: Status,
     *where: ColumnElement[bool],
     event: str | None = None,
+    name: str | None = None,
     **values: Any,
 ) -> bool:
     """One conditional UPDATE: True if the row was in a status that may lead to `to` and every `where` held.
 
-    Leaves an event, erases the stored steps of what settles and lets go of every worker by raising the fence.
-    The caller commits.
+    Leaves an event, tells the user what they must know, erases the stored steps of what settles and lets go of every
+    worker by raising the fence. The caller commits. `name` is the event's, where the reason is not.
     """
     sources = [status for status, targets in MOVES.items() if to in targets]
     fresh = dict(_AT_REST) if to in SETTLED else {}
@@ -57,6 +59,8 @@ def move(
     )
     if leftovers:
         fresh["wake_at"] = clock.now()
+    if to == Status.PUBLISHED:
+        fresh["stats_due_at"] = readings.first(clock.now())
     moved = db.session.execute(
         update(Publication)
         .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
@@ -66,7 +70,9 @@ def move(
         return False
     if to in SETTLED and not leftovers:
         erase_steps(publication_id)
-    note(publication_id, event or to, status=to, name=values.get("reason"), detail=values.get("detail"))
+    note(publication_id, event or to, status=to, name=name or values.get("reason"), detail=values.get("detail"))
+    if to in notices.OF_STATUS:
+        notices.tell_of_publication(publication_id)
     touch(publication_id)
     return True
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 
 from app import clock
 from app import probe as probing
 from app.extensions import db
-from app.models import LIVE, Clip, ClipStatus, Publication, User
+from app.models import LIVE, Clip, ClipStatus, Publication, Status, User
 from app.services.errors import NotFound, Problem
 from app.storage import key_from, storage
 
@@ -25,6 +25,9 @@ MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
 MAX_KNOWN = 200  # clips that one page may ask after
 JOINERS = "\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080)))
+
+# From this long before a publication falls due its card is drawn anew, so that a page looks often and sees it begin.
+SOON = timedelta(seconds=60)
 
 # A probe that takes longer is taken for dead, and the clip is due again.
 PROBE_LEASE = timedelta(minutes=3)
@@ -64,6 +67,14 @@ def page(user: User, page: int = 1, per_page: int = PER_PAGE) -> Page:
     return Page(list(rows), number, pages, total)
 
 
+def page_of(clip: Clip, per_page: int = PER_PAGE) -> int:
+    """The number of the page that shows the clip."""
+    newer = db.session.scalar(
+        select(func.count()).select_from(Clip).where(Clip.user_id == clip.user_id, Clip.id > clip.id)
+    )
+    return newer // per_page + 1
+
+
 def get(user: User, clip_id: int) -> Clip:
     """Raises NotFound, for somebody else's clip too."""
     clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id))
@@ -76,10 +87,15 @@ def changed(user: User, known: Mapping[int, int]) -> Changes:
     """What became of the clips that a page shows. `known` is the version that the page has, by clip id."""
     known = dict(list(known.items())[:MAX_KNOWN])
     mine = (Clip.user_id == user.id, Clip.id.in_(known))
-    versions = dict(db.session.execute(select(Clip.id, Clip.version).where(*mine)).all())
-    newer = [clip_id for clip_id, version in versions.items() if version != known[clip_id]]
+    soon = exists().where(
+        Publication.clip_id == Clip.id,
+        Publication.status == Status.SCHEDULED,
+        Publication.due_at <= clock.now() + SOON,
+    )
+    found = db.session.execute(select(Clip.id, Clip.version, soon.label("soon")).where(*mine)).all()
+    newer = [row.id for row in found if row.soon or row.version != known[row.id]]
     rows = db.session.scalars(select(Clip).where(Clip.id.in_(newer)).order_by(Clip.id.desc())).all() if newer else []
-    return Changes(list(rows), sorted(known.keys() - versions.keys()))
+    return Changes(list(rows), sorted(known.keys() - {row.id for row in found}))
 
 
 def rename(user: User, clip_id: int, title: str, description: str) -> Clip:

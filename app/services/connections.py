@@ -6,15 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import func, or_, select, update
 
 from app import platforms, texts
 from app.extensions import db
-from app.models import ConnectionStatus, PlatformConnection, Publication, User
+from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.plans import Plan, cheapest_for
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
-from app.publishing import tokens
+from app.publishing import revocations, tokens, transitions
 from app.services.errors import NotFound, Problem
 from app.services.publications import cancel_all_of
 
@@ -32,6 +32,16 @@ class PlatformCard:
     mode: str  # which way of publishing is on, where there are several
     unready: str  # why nothing can be published in this installation
     connections: list[PlatformConnection]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What disconnecting means for live publications: how many are cancelled, and how many have passed their point
+    of no return and are let finish.
+    """
+
+    cancelled: int
+    finishing: int
 
 
 def cards(user: User) -> list[PlatformCard]:
@@ -151,6 +161,7 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
     # The token is sealed for this row: an older connection of the same account gives way to it.
     older = _find(user, connection.platform, account_id)
     if older is not None:
+        revocations.keep(older)
         db.session.execute(
             update(Publication).where(Publication.connection_id == older.id).values(connection_id=connection.id)
         )
@@ -201,10 +212,36 @@ def _describe(connection: PlatformConnection, account: Account) -> None:
     connection.status, connection.reason = ConnectionStatus.ACTIVE, None
 
 
-def disconnect(user: User, connection_id: int) -> int:
-    """Deletes the connection and its token; answers how many live publications were cancelled with it."""
+def ending(user: User, connection_id: int) -> Ending:
+    """What `disconnect()` would do now. Raises NotFound."""
     connection = get(user, connection_id)
-    cancelled = cancel_all_of(connection_id=connection.id)
+    live = select(func.count()).where(Publication.connection_id == connection.id, Publication.status.in_(LIVE))
+    waiting = live.where(Publication.armed.is_(None), Publication.committed.is_(False))
+    return Ending(db.session.scalar(waiting), len(_finishing(connection)))
+
+
+def disconnect(user: User, connection_id: int) -> Ending:
+    """Deletes the connection and its token at once; a worker tells the platform. Raises NotFound.
+
+    What is published keeps the account's name, its link and its history.
+    """
+    connection = get(user, connection_id)
+    db.session.refresh(connection, with_for_update=True)  # from here on no publication can be made for it
+    cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
+    finishing = _finishing(connection)
+    for publication_id in finishing:
+        transitions.note(publication_id, "disconnected", status=Status.PUBLISHING)
+    revocations.keep(connection)
     db.session.delete(connection)
     db.session.commit()
-    return cancelled
+    return Ending(cancelled, len(finishing))
+
+
+def _finishing(connection: PlatformConnection) -> Sequence[int]:
+    return db.session.scalars(
+        select(Publication.id).where(
+            Publication.connection_id == connection.id,
+            Publication.status == Status.PUBLISHING,
+            or_(Publication.armed.is_not(None), Publication.committed),
+        )
+    ).all()

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
@@ -18,7 +20,6 @@ from app.models import (
     ConnectionStatus,
     PlatformConnection,
     Publication,
-    PublicationEvent,
     Stage,
     Status,
     User,
@@ -105,22 +106,23 @@ def _problems_of_account(user: User, connection: PlatformConnection) -> list[str
     return []
 
 
-def publish(user: User, clip_id: int, choices: Sequence[Choice]) -> list[Publication]:
-    """A publication for each choice, all or none. Raises NotFound or Problem.
+def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
+    """A publication for each choice, all or none: now, or at `due_at` (UTC). Raises NotFound or Problem.
 
-    Where one is live already it stands: a double click makes one.
+    Answers those it has made. Where one is live already it stands: a double click makes one.
     """
     try:
-        made = _make(user, clip_id, choices)
+        made = _make(user, clip_id, choices, due_at)
     except IntegrityError:
         # The other half of a double click was faster; seen now, its publications stand.
         db.session.rollback()
-        made = _make(user, clip_id, choices)
-    _wake(*(publication.id for publication in made))
+        made = _make(user, clip_id, choices, due_at)
+    if due_at is None:
+        wake(*(publication.id for publication in made))
     return made
 
 
-def _make(user: User, clip_id: int, choices: Sequence[Choice]) -> list[Publication]:
+def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None) -> list[Publication]:
     clip = clips.get(user, clip_id)
     if clip.status != ClipStatus.READY:
         raise Problem("Клип ещё не готов. Дождитесь состояния «Готов».")
@@ -134,11 +136,14 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice]) -> list[Publicati
             raise NotFound
         if option.live is None:
             _check(option, choice)
-            made.append(_new(user, clip, option.connection, choice, clock.now()))
+            made.append(_new(user, clip, option.connection, choice, due_at))
     db.session.add_all(made)
     db.session.flush()
     for publication in made:
-        transitions.note(publication.id, "created", status=Status.PUBLISHING)
+        if due_at:
+            transitions.note(publication.id, "scheduled", status=Status.SCHEDULED, name=due_at.isoformat())
+        else:
+            transitions.note(publication.id, "created", status=Status.PUBLISHING)
     clip.version += 1
     db.session.commit()
     return made
@@ -156,7 +161,10 @@ def _check(option: Option, choice: Choice) -> None:
         )
 
 
-def _new(user: User, clip: Clip, connection: PlatformConnection, choice: Choice, now) -> Publication:
+def _new(
+    user: User, clip: Clip, connection: PlatformConnection, choice: Choice, due_at: datetime | None
+) -> Publication:
+    begin = {"due_at": due_at, "wake_at": due_at} if due_at else under_way()
     return Publication(
         user_id=user.id,
         clip_id=clip.id,
@@ -167,16 +175,18 @@ def _new(user: User, clip: Clip, connection: PlatformConnection, choice: Choice,
         account_url=connection.account_url,
         title=choice.title.strip(),
         description=choice.description.strip(),
-        status=Status.PUBLISHING,
-        stage=Stage.QUEUED,
-        due_at=now,
-        started_at=now,
-        wake_at=now,
-        queued_at=now,
+        status=Status.SCHEDULED if due_at else Status.PUBLISHING,
+        **begin,
     )
 
 
-def _wake(*publication_ids: int) -> None:
+def under_way() -> dict[str, Any]:
+    """The columns of a publication that begins now and whose wake-up goes into the queue at once."""
+    now = clock.now()
+    return {"stage": Stage.QUEUED, "due_at": now, "started_at": now, "wake_at": now, "queued_at": now}
+
+
+def wake(*publication_ids: int) -> None:
     """The tick would find them anyway; this is faster. If the queue is away it finds them at its next look."""
     if publication_ids and not queue.enqueue("app.jobs.publish", *publication_ids):
         db.session.execute(db.update(Publication).where(Publication.id.in_(publication_ids)).values(queued_at=None))
@@ -194,17 +204,6 @@ def get(user: User, publication_id: int) -> Publication:
     if publication is None:
         raise NotFound
     return publication
-
-
-def history(user: User, publication_id: int) -> list[PublicationEvent]:
-    get(user, publication_id)
-    return list(
-        db.session.scalars(
-            select(PublicationEvent)
-            .where(PublicationEvent.publication_id == publication_id)
-            .order_by(PublicationEvent.id)
-        )
-    )
 
 
 def can_cancel(publication: Publication) -> bool:
@@ -230,13 +229,17 @@ def cancel(user: User, publication_id: int) -> Publication:
     return publication
 
 
-def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None) -> int:
+def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None) -> int:
     """Cancels what is live there and can be; the caller commits. Answers how many."""
     one_of = Publication.connection_id == connection_id if connection_id else Publication.clip_id == clip_id
     ids = db.session.scalars(select(Publication.id).where(one_of, Publication.status.in_(LIVE))).all()
     return sum(
         transitions.move(
-            publication_id, Status.CANCELLED, Publication.armed.is_(None), Publication.committed.is_(False)
+            publication_id,
+            Status.CANCELLED,
+            Publication.armed.is_(None),
+            Publication.committed.is_(False),
+            reason=reason,
         )
         for publication_id in ids
     )
@@ -296,7 +299,7 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
     if not moved:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
     db.session.refresh(publication)
-    _wake(publication.id)
+    wake(publication.id)
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:
@@ -322,28 +325,3 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
     db.session.refresh(publication)
     return publication
-
-
-# For pages
-
-
-def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
-    """For each clip the latest publication on each account, cancelled ones left out. One query."""
-    return {
-        clip_id: [one for one in publications if one.status != Status.CANCELLED]
-        for clip_id, publications in _of_clips(user, clip_ids).items()
-    }
-
-
-def _of_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
-    newest = (
-        select(func.max(Publication.id))
-        .where(Publication.user_id == user.id, Publication.clip_id.in_(clip_ids))
-        .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
-    )
-    found: dict[int, list[Publication]] = {}
-    for publication in db.session.scalars(
-        select(Publication).where(Publication.id.in_(newest)).order_by(Publication.id)
-    ):
-        found.setdefault(publication.clip_id, []).append(publication)
-    return found

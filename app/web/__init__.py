@@ -9,12 +9,16 @@ from app.web import (
     connections,
     errors,
     health,
+    history,
     media,
+    notices,
     oauth,
     plans,
     publications,
+    schedule,
     security,
     statics,
+    stats,
     uploads,
     words,
 )
@@ -24,8 +28,12 @@ BLUEPRINTS = (
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,
+    schedule.blueprint,
+    history.blueprint,
     connections.blueprint,
+    notices.blueprint,
     oauth.blueprint,
+    stats.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,
@@ -34,7 +42,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words):
+    for part in (oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -12,9 +12,9 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from app.models import Clip
-from app.services import clips, connections, publications, uploads
+from app.services import clips, connections, history, publications, uploads
 from app.services.errors import Problem
-from app.web import responses
+from app.web import notices, responses
 from app.web.security import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
@@ -40,7 +40,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "clips/page.html",
         shown=shown,
-        publications=publications.for_clips(current_user, [clip.id for clip in shown.clips]),
+        publications=history.for_clips(current_user, [clip.id for clip in shown.clips]),
         connected=bool(connections.all_of(current_user)),
         max_bytes=uploads.max_bytes(),
         max_mb=current_app.config["MAX_CLIP_MB"],
@@ -65,13 +65,21 @@ def changes() -> ResponseReturnValue:
     changed = clips.changed(current_user, known)
     if not changed.clips and not changed.gone:
         return "", 204
-    return cards(changed.clips) + removed(changed.gone)
+    # What a clip's publications have come to may be news too.
+    return cards(changed.clips) + removed(changed.gone) + (notices.bell() if changed.clips else "")
 
 
 @blueprint.get("/clips/<int:clip_id>/card")
 def card(clip_id: int) -> ResponseReturnValue:
     """A clip that has just been uploaded, for the top of the grid."""
     return cards([clips.get(current_user, clip_id)], oob=False)
+
+
+@blueprint.get("/clips/<int:clip_id>")
+def place(clip_id: int) -> ResponseReturnValue:
+    """For links to a clip: its card, on whichever page of the grid it is now."""
+    number = clips.page_of(clips.get(current_user, clip_id))
+    return responses.go(url_for(".page", page=number if number > 1 else None, _anchor=f"clip-{clip_id}"))
 
 
 @blueprint.get("/clips/<int:clip_id>/play")
@@ -105,7 +113,7 @@ def delete(clip_id: int) -> ResponseReturnValue:
 
 def cards(some: Sequence[Clip], *, oob: bool = True) -> str:
     """Cards as fragments; out of band they take the place of what the page shows."""
-    by_clip = publications.for_clips(current_user, [clip.id for clip in some])
+    by_clip = history.for_clips(current_user, [clip.id for clip in some])
     return Markup("").join(
         Markup(render_template("clips/_card.html", clip=clip, publications=by_clip.get(clip.id, []), oob=oob))
         for clip in some

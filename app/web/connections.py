@@ -59,10 +59,13 @@ def choose(connection_id: int) -> ResponseReturnValue:
 def disconnect(connection_id: int) -> ResponseReturnValue:
     connection = connections.get(current_user, connection_id)
     if request.method == "GET":
-        return responses.dialog("connections/_disconnect.html", connection=connection)
-    name, platform = connection.account_name, connection.platform
-    cancelled = connections.disconnect(current_user, connection_id)
-    said = f"Отключено: {name}." + (f" Отменено публикаций: {cancelled}." if cancelled else "")
+        ending = connections.ending(current_user, connection_id)
+        return responses.dialog("connections/_disconnect.html", connection=connection, ending=ending)
+    name, platform = connection.account_name or platforms.ADAPTERS[connection.platform].name, connection.platform
+    ending = connections.disconnect(current_user, connection_id)
+    said = f"Отключено: {name}." + (f" Отменено публикаций: {ending.cancelled}." if ending.cancelled else "")
+    if ending.finishing:
+        said += f" Заканчиваются сами: {ending.finishing}."
     return responses.done(said, url_for(".page"), _fragment(platform))
 
 

@@ -1,4 +1,4 @@
-"""The publish dialog, and what can be done with one publication."""
+"""The publish dialog, and what can be done with one publication, wherever it is shown."""
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +8,7 @@ from app.models import Clip, Publication
 from app.services import clips, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
-from app.web import responses
+from app.web import history, responses, when
 from app.web.clips import cards
 
 blueprint = Blueprint("publications", __name__)
@@ -16,31 +16,32 @@ blueprint = Blueprint("publications", __name__)
 
 @blueprint.get("/clips/<int:clip_id>/publish")
 def choose(clip_id: int) -> ResponseReturnValue:
-    return _dialog(clips.get(current_user, clip_id))
+    return publish_dialog(clips.get(current_user, clip_id))
 
 
 @blueprint.post("/clips/<int:clip_id>/publish")
 def publish(clip_id: int) -> ResponseReturnValue:
     try:
-        publications.publish(current_user, clip_id, _choices())
+        when.check_not_asked()
+        publications.publish(current_user, clip_id, chosen())
     except Problem as problem:
-        return _dialog(clips.get(current_user, clip_id), problem)
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), _card(clip_id))
+        return publish_dialog(clips.get(current_user, clip_id), problem)
+    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card(clip_id))
 
 
 @blueprint.post("/publications/<int:publication_id>/retry")
 def retry(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
+    return changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
 
 
 @blueprint.post("/publications/<int:publication_id>/cancel")
 def cancel(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
+    return changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
 
 
 @blueprint.post("/publications/<int:publication_id>/resend")
 def resend(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
+    return changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
 
 
 @blueprint.route("/publications/<int:publication_id>/confirm", methods=["GET", "POST"])
@@ -49,7 +50,7 @@ def confirm(publication_id: int) -> ResponseReturnValue:
     publication, problem, url = publications.get(current_user, publication_id), None, request.form.get("url", "")
     if request.method == "POST":
         try:
-            return _changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
+            return changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
         except Problem as refusal:
             problem = refusal
     return responses.dialog(
@@ -57,32 +58,34 @@ def confirm(publication_id: int) -> ResponseReturnValue:
     )
 
 
-def _choices() -> list[Choice]:
+def chosen() -> list[Choice]:
     """What is ticked. «Опубликовать ещё раз» chooses by itself."""
     form = request.form
     again = set(form.getlist("again", int))
-    chosen = dict.fromkeys([*form.getlist("connection", int), *again])
+    ticked = dict.fromkeys([*form.getlist("connection", int), *again])
     return [
         Choice(number, form.get(f"title-{number}", ""), form.get(f"description-{number}", ""), number in again)
-        for number in chosen
+        for number in ticked
     ]
 
 
-def _dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
+def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
     """The accounts to choose from; after a refusal, with what was typed and ticked."""
     return responses.dialog(
         "publications/_publish.html",
         422 if problem else 200,
         clip=clip,
         options=publications.options(current_user, clip),
-        typed={choice.connection_id: choice for choice in _choices()} if problem else None,
+        typed={choice.connection_id: choice for choice in chosen()} if problem else None,
+        when=when.asked(),
         problem=problem,
     )
 
 
-def _changed(publication: Publication, text: str) -> ResponseReturnValue:
-    return responses.done(text, url_for("clips.page"), _card(publication.clip_id))
+def changed(publication: Publication, text: str) -> ResponseReturnValue:
+    to, fragments = history.redrawn(publication)
+    return responses.done(text, to, fragments)
 
 
-def _card(clip_id: int | None) -> str:
-    return cards([clips.get(current_user, clip_id)]) if clip_id else ""
+def card(clip_id: int) -> str:
+    return cards([clips.get(current_user, clip_id)])

@@ -1,35 +1,79 @@
 """Russian for pages: plurals, sizes, times, and what the templates ask by name."""
 
+from datetime import date as Date
+
 from babel import Locale
+from babel.dates import format_date
 from flask import Flask
 
 from app import clock, platforms, texts
-from app.services import publications
+from app.services import clips, history, publications, stats
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
+
+# By count: its name, its icon.
+COUNT_NAMES = {"views": ("Просмотры", "eye"), "likes": ("Лайки", "heart"), "shares": ("Репосты", "share-2")}
 
 
 def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(plural=plural, size=size, duration=duration, initials=initials)
-    app.jinja_env.tests["telling_time"] = tells_time
+    app.jinja_env.filters.update(
+        plural=plural,
+        size=size,
+        duration=duration,
+        initials=initials,
+        grouped=grouped,
+        short=short,
+        day=day,
+        views=views,
+    )
+    app.jinja_env.tests.update(telling_time=tells_time, due_soon=due_soon, awaiting_numbers=stats.awaits_first)
     app.jinja_env.globals.update(
         now=clock.now,
         texts=texts,
+        publication_version=history.version,
+        story_version=history.story_version,
         platform_name=platform_name,
         door_platforms=list(platforms.ADAPTERS),
         progress_percent=progress_percent,
+        pace=pace,
         can_cancel=publications.can_cancel,
         can_resend=publications.can_resend,
+        numbers=stats.numbers,
+        count_names=COUNT_NAMES,
     )
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:
     """«1 клип», «2 клипа», «5 клипов»."""
     word = {"one": one, "few": few}.get(_plural_form(number), many)
-    return f"{number}{NBSP}{word}"
+    return f"{grouped(number)}{NBSP}{word}"
+
+
+def grouped(number: int) -> str:
+    """«1 234»."""
+    return f"{number:,}".replace(",", NBSP)
+
+
+def short(number: int) -> str:
+    """«9 876», «12,3 тыс.», «3 млн»: never more than there is."""
+    for unit, factor in (("млрд", 10**9), ("млн", 10**6), ("тыс.", 10**3)):
+        if number >= max(factor, 10_000):
+            tenths = number // (factor // 10)
+            return f"{tenths // 10},{tenths % 10}".removesuffix(",0") + NBSP + unit
+    return grouped(number)
+
+
+def views(number: int) -> str:
+    """«1 234 просмотра»."""
+    return plural(number, "просмотр", "просмотра", "просмотров")
+
+
+def day(date: Date) -> str:
+    """«5 ноября»."""
+    return format_date(date, "d MMMM", "ru").replace(" ", NBSP)
 
 
 def size(count: int) -> str:
@@ -60,6 +104,18 @@ def progress_percent(publication) -> int | None:
     if publication.stage != "uploading" or not publication.total:
         return None
     return 100 * (publication.sent or 0) // publication.total
+
+
+def due_soon(publication) -> bool:
+    """Whether a page shall look often, so as to see it begin."""
+    return publication.status == "scheduled" and publication.due_at <= clock.now() + clips.SOON
+
+
+def pace(publication) -> str:
+    """How often a page has to ask for it: `fast`, `slow`, or empty once nothing changes by itself."""
+    if publication.status == "publishing" or due_soon(publication) or stats.awaits_first(publication):
+        return "fast"
+    return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
 
 
 def tells_time(publication) -> bool:

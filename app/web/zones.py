@@ -42,10 +42,16 @@ def choices(current: str) -> dict[str, Choices]:
     return groups
 
 
+def label(name: str) -> str:
+    """«Москва, Санкт-Петербург (UTC+3)»: the offset is today's."""
+    place = RUSSIA.get(name) or dict(_others()).get(name, name)
+    return f"{place} ({utc(_offset(name, clock.now()))})"
+
+
 @lru_cache(maxsize=8)
 def _labels(zones: tuple[tuple[str, str], ...], moment: datetime) -> Choices:
     labelled = [(_offset(name, moment), name, label) for name, label in zones]
-    return [(name, f"{label} ({_utc(offset)})") for offset, name, label in sorted(labelled, key=itemgetter(0, 2))]
+    return [(name, f"{label} ({utc(offset)})") for offset, name, label in sorted(labelled, key=itemgetter(0, 2))]
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +74,8 @@ def _offset(name: str, moment: datetime) -> timedelta:
     return moment.astimezone(ZoneInfo(name)).utcoffset()
 
 
-def _utc(offset: timedelta) -> str:
+def utc(offset: timedelta) -> str:
+    """«UTC+3», «UTC−3:30»."""
     minutes = round(offset.total_seconds() / 60)
     hours, rest = divmod(abs(minutes), 60)
     sign = "−" if minutes < 0 else "+"

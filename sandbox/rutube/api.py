@@ -184,9 +184,9 @@ class Api:
 
     def _vote(self, number: str) -> dict[str, int]:
         video = self._videos.find(number)
-        if video is None:
+        if video is None or video.likes is None:
             raise Refusal(404, "Страница не найдена.")
-        return {"positive": video.likes or 0, "negative": 0}
+        return {"positive": video.likes, "negative": 0}
 
     def _thumbnail(self, name: str) -> Response:
         path = self._world.files / name

@@ -101,7 +101,7 @@ def shown(video: Video, channel: Channel) -> dict[str, Any]:
         "description": video.text,
         "video_url": external(f"/rutube/video/{video.id}/"),
         "thumbnail_url": facts["thumbnail"] and external(f"/rutube/thumbnails/{facts['thumbnail']}"),
-        "hits": video.views or 0,
+        "hits": video.views,
         "duration": 0,
         "is_hidden": facts["hidden"],
         "is_deleted": facts["state"] == "downloading",

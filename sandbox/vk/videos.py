@@ -189,10 +189,13 @@ def _item(video: Video) -> dict[str, Any]:
         "title": video.title,
         "description": video.text,
         "date": video.facts["date"],
-        "views": video.views or 0,
-        "likes": {"count": video.likes or 0, "user_likes": 0},
-        "reposts": {"count": video.shares or 0, "user_reposted": 0},
         "comments": 0,
         "player": external(video.url),
     }
+    if video.views is not None:
+        item["views"] = video.views
+    if video.likes is not None:
+        item["likes"] = {"count": video.likes, "user_likes": 0}
+    if video.shares is not None:
+        item["reposts"] = {"count": video.shares, "user_reposted": 0}
     return item if video.ready else item | {"processing": 1, "converting": 1}

@@ -19,9 +19,10 @@ START_SECONDS = 60
 
 
 class Running:
-    """A running «Везде»: `url`, `sandbox_url`, and the sandbox's control."""
+    """A running «Везде»: `url`, `sandbox_url`, the sandbox's control, and `folder`, where its state lies."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
         port, sandbox_port = free_port(), free_port()
         self.url, self.sandbox_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sandbox_port}"
         environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}

@@ -1,6 +1,7 @@
 """What a person does in the browser, by the labels that they see."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -90,6 +91,15 @@ def publish(page: Page, card: Locator) -> None:
     card.get_by_role("button", name="Опубликовать").click()
     page.get_by_role("dialog").get_by_role("button", name="Опубликовать").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def plan(page: Page, card: Locator, local: datetime) -> None:
+    """«Запланировать» at a time of the user's own zone."""
+    card.get_by_role("button", name="Опубликовать").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Дата и время").fill(f"{local:%Y-%m-%dT%H:%M}")
+    dialog.get_by_role("button", name="Запланировать").click()
+    expect(dialog).to_be_hidden()
 
 
 def row(card: Locator, platform: str) -> Locator:

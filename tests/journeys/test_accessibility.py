@@ -1,5 +1,7 @@
 """axe-core on every page and dialog that links and buttons lead to, in both themes, on a phone and a desktop."""
 
+import shutil
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -12,6 +14,7 @@ from tests.journeys.steps import (
     connect_by_consent,
     connect_rutube,
     connect_telegram,
+    plan,
     publish,
     row,
     sign_in,
@@ -52,7 +55,7 @@ def browse(chromium: Browser, vezde: Running):
 
 @pytest.fixture(scope="module")
 def furnished(running: Running, chromium: Browser, vertical_file: Path) -> None:
-    """Something in every place: accounts, a published clip, a failed and an uncertain publication, a broken file."""
+    """Something in every place: accounts, a broken file, publications of several kinds."""
     running.control("reset")
     page = chromium.new_context(base_url=running.url, locale="ru-RU").new_page()
     sign_in(page, "pro@demo.vezde.ru")
@@ -76,6 +79,8 @@ def furnished(running: Running, chromium: Browser, vertical_file: Path) -> None:
     expect(row(card, "VK")).to_contain_text("Ошибка", timeout=PUBLISHING_MS)
     expect(row(card, "Rutube")).to_contain_text("Опубликовано", timeout=PUBLISHING_MS)
     expect(row(card, "Telegram")).to_contain_text("Проверьте", timeout=PUBLISHING_MS)
+    planned = shutil.copy(vertical_file, vertical_file.with_name("planned.mp4"))
+    plan(page, upload(page, planned), datetime.now() + timedelta(days=2))
     page.context.close()
 
 
@@ -108,7 +113,9 @@ def looked_at(page: Page, start: str) -> list[str]:
             found += [f"«{label}»: {one}" for one in complaints(page)]
             page.keyboard.press("Escape")
             expect(page.get_by_role("dialog")).to_be_hidden()
-        for link in page.eval_on_selector_all("a[href]", "links => links.map(link => link.getAttribute('href'))"):
+        for link in page.eval_on_selector_all(
+            "a[href]:not([download])", "links => links.map(link => link.getAttribute('href'))"
+        ):
             path = urlsplit(urljoin(page.url, link))
             address = path._replace(fragment="", query="").geturl()
             kind = "/".join(part for part in path.path.split("/") if not part.isdigit())

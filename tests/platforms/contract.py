@@ -3,8 +3,10 @@
 A platform's test file derives from `Contract` and says which calls it makes. Nothing here knows a platform.
 """
 
+import math
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,15 +14,15 @@ from flask import current_app
 
 from app import clock, platforms
 from app.extensions import db
-from app.models import ConnectionStatus, PlatformConnection, Publication, Status
-from app.platforms.base import Token
+from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
+from app.platforms.base import COUNTS, Counting, Token
 from app.platforms.errors import Reconnect
 from app.publishing import preflight
 from app.services import publications
 from app.services.publications import Choice
 from sandbox.testing import Sandbox
 from tests.platforms import consent
-from tests.publishing.conftest import look, row, settle
+from tests.publishing.conftest import look, read_stats, row, settle, wait_until
 
 
 class Contract:
@@ -44,6 +46,8 @@ class Contract:
     removes_drafts = True
     # What the sandbox answers for a token that is no longer good, at the first call.
     bad_token: dict = {"do": "status:401"}
+    # The calls that reading the counts makes.
+    stats_calls: tuple[str, ...] = ()
 
     def connect(self, user) -> PlatformConnection:
         """A connection of `user` to an account of the sandbox."""
@@ -218,7 +222,99 @@ class Contract:
         assert told == (limit is not None), "where the platform names no limit, nothing is said"
         db.session.rollback()
 
+    # Counts
+
+    def test_counts_of_one(self, publication):
+        publication_id = self._published(publication)
+        self._set_counts(publication_id, views=900, likes=30, shares=4)
+        read_stats(publication_id)
+        gives = self._counting().gives
+        assert self._counts(publication_id) == {
+            count: value if count in gives else None for count, value in zip(COUNTS, (900, 30, 4), strict=True)
+        }
+        assert all(self._counting().never[count].endswith(".") for count in COUNTS if count not in gives)
+
+    def test_counts_of_many_in_as_few_calls_as_the_platform_allows(self, publication, vertical_file):
+        ids = [self._published(publication), *(self._published(publication, source=vertical_file) for _ in range(2))]
+        for number, publication_id in enumerate(ids, 1):
+            self._set_counts(publication_id, views=number, likes=number)
+        before = len(self.sandbox.requests)
+        read_stats(*ids)
+        assert [row(publication_id).views for publication_id in ids] == [1, 2, 3]
+        made = [f"{one['method']} {one['path']}" for one in self.sandbox.requests[before:]]
+        assert all(any(re.search(known, call) for known in self.stats_calls) for call in made)
+        calls_each = len(made) // len(self.stats_calls)
+        assert calls_each == math.ceil(len(ids) / self._counting().per_call)
+
+    def test_a_number_that_is_not_given_stays_unknown(self, publication):
+        publication_id = self._published(publication)
+        self._set_counts(publication_id, views=None, likes=None, shares=None)
+        read_stats(publication_id)
+        assert set(self._counts(publication_id).values()) == {None}
+        assert row(publication_id).stats_at
+
+    @pytest.mark.parametrize("do", ["status:502", "garbage", "lose_answer", "limit"])
+    def test_trouble_leaves_the_numbers_alone(self, publication, stats_call, do):
+        publication_id = self._published(publication)
+        self._set_counts(publication_id, views=7, likes=3)
+        read_stats(publication_id)
+        known = self._counts(publication_id)
+        self.sandbox.trouble({"match": stats_call, **(self.rate_limit if do == "limit" else {"do": do})})
+        wait_until(row(publication_id).stats_due_at)
+        read_stats(publication_id)
+        publication = row(publication_id)
+        assert self._counts(publication_id) == known
+        assert (publication.status, publication.connection.status) == (Status.PUBLISHED, ConnectionStatus.ACTIVE)
+        assert publication.stats_due_at > clock.now()
+        self.sandbox.trouble()
+        self._set_counts(publication_id, views=8)
+        wait_until(publication.stats_due_at)
+        read_stats(publication_id)
+        assert row(publication_id).views == 8
+
+    def test_counts_do_not_come_with_a_token_that_is_no_longer_good(self, publication):
+        publication_id = self._published(publication)
+        if not self._counting().needs_token:
+            return
+        self.sandbox.trouble({"match": self.stats_calls[0], **self.bad_token})
+        read_stats(publication_id)
+        publication = row(publication_id)
+        assert publication.connection.status == ConnectionStatus.RECONNECT
+        assert self._counts(publication_id) == dict.fromkeys(COUNTS)
+        assert publication.stats_due_at > clock.now() + timedelta(minutes=10)
+
+    def test_what_is_gone_from_the_platform_keeps_its_last_numbers(self, publication):
+        publication_id = self._published(publication)
+        self._set_counts(publication_id, views=7)
+        read_stats(publication_id)
+        row(publication_id).external_id = self.gone_id
+        db.session.commit()
+        wait_until(row(publication_id).stats_due_at)
+        read_stats(publication_id)
+        assert row(publication_id).views == 7
+        assert db.session.query(StatsSample).count() == 1
+
     # Helpers
+
+    # An id of the platform's form that it does not know.
+    gone_id: str
+
+    def _published(self, publication: Callable[..., int], **more) -> int:
+        done = settle(publication(**more))
+        assert done.status == Status.PUBLISHED, (done.reason, done.detail)
+        return done.id
+
+    def _set_counts(self, publication_id: int, **counts: int | None) -> None:
+        publication = row(publication_id)
+        number = publication.external_id.rpartition("_")[2]
+        self.sandbox.control("stats", platform=self.platform, id=number, **counts)
+
+    def _counts(self, publication_id: int) -> dict[str, int | None]:
+        publication = row(publication_id)
+        return {count: getattr(publication, count) for count in COUNTS}
+
+    def _counting(self) -> Counting:
+        return platforms.adapter(self.platform, current_app.config).counting
 
     def _ends_once(self, publication_id: int, unknown: bool = False) -> Publication:
         """It stands there exactly once; where nobody can know, the user is asked and it is there at most once."""
@@ -240,5 +336,7 @@ def each_case(metafunc: pytest.Metafunc) -> None:
         return
     if "call" in metafunc.fixturenames:
         metafunc.parametrize("call", contract.calls)
+    if "stats_call" in metafunc.fixturenames:
+        metafunc.parametrize("stats_call", contract.stats_calls)
     if "refusal" in metafunc.fixturenames:
         metafunc.parametrize("refusal", contract.refusals.items(), ids=lambda one: one[0])

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app import platforms
 from app.extensions import db
 from app.models import Status
 from app.platforms.base import Account, Token
@@ -43,6 +44,8 @@ class TestPartnerApi(Contract):
     once = (DRAFTS, UPLOAD)
     removes_drafts = False  # the assumed contract has no call for it
     refusals = {"status:403": "dzen_forbidden", "status:413": "too_large"}
+    stats_calls = (LOOK,)
+    gone_id = "0" * 24
 
     @pytest.fixture(autouse=True)
     def world_of_dzen(self, sandbox):
@@ -58,6 +61,11 @@ class TestPartnerApi(Contract):
 
     def connect(self, user):
         return connect(user, self.sandbox)
+
+    def test_published_already_counts_as_done(self, publication):
+        """409: the deed of a try that never heard its answer. The link is the platform's all the same."""
+        self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "effect": True, "nth": 1})
+        self._ends_once(publication())
 
     def test_a_rejected_clip_is_told(self, publication):
         self.sandbox.control("options", moderation=True)
@@ -77,6 +85,11 @@ class TestAssisted:
         clip = ready_clip(self.owner, source=six_seconds)
         [one] = publications.publish(self.owner, clip.id, [Choice(connection.id, "Закат", "Волга")])
         return settle(one.id)
+
+    def test_it_has_no_numbers_and_says_why(self, app):
+        counting = platforms.adapter("dzen", app.config).counting
+        assert counting.gives == ()
+        assert all("нет открытого API" in reason for reason in counting.never.values())
 
     def test_it_waits_for_its_user_with_everything_at_hand(self, waiting):
         assert waiting.status == Status.AWAITING_USER

@@ -27,6 +27,8 @@ class TestRutube(Contract):
     findable = True
     once = (r"POST /rutube/api/video/$",)
     refusals = {"status:400": "refused"}
+    stats_calls = (rf"GET {VIDEO}", r"GET /rutube/api/numerator/")
+    gone_id = "0" * 32
 
     @pytest.fixture(autouse=True)
     def reachable(self, public):

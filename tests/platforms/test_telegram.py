@@ -12,6 +12,7 @@ from tests.conftest import DEMO_BOT, DEMO_CHANNEL
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until
 
+WIDGET = r"GET /telegram-web/"
 SEND = r"POST /telegram/.*sendVideo"
 STRANGER_BOT = "999:stranger-bot-stranger-bot-stranger"
 
@@ -25,6 +26,8 @@ class TestTelegram(Contract):
     refusals = {"error:403": "telegram_rights", "error:413": "too_large", "error:400": "telegram_chat_gone"}
     rate_limit = {"do": "error:429", "retry_after": 40}
     bad_token = {"do": "error:401"}
+    stats_calls = (WIDGET,)
+    gone_id = "999"
 
     def accounts(self):
         return ["110201543"]

@@ -33,6 +33,8 @@ class VKContract(Contract):
     }
     rate_limit = {"do": "error:6", "retry_after": 1}
     bad_token = {"do": "error:5"}
+    stats_calls = (call("video.get"),)
+    gone_id = "1_1"
 
     def connect(self, user) -> PlatformConnection:
         connection = connections.connect(user, "vk", {"token": OWN_TOKEN})

@@ -10,10 +10,12 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
+from app import clock
 from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
 from app.platforms.body import FileBody
-from app.platforms.errors import Refused, TokenExpired, Unavailable
+from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 
 POINTS = (
     "create:before",
@@ -28,10 +30,25 @@ POINTS = (
 )
 
 
+class Hold:
+    """A request that waits in the server: `arrived` is set when it is there, `let_go()` lets it be done."""
+
+    def __init__(self) -> None:
+        self.arrived, self._free = threading.Event(), threading.Event()
+
+    def wait(self) -> None:
+        self.arrived.set()
+        self._free.wait(20)
+
+    def let_go(self) -> None:
+        self._free.set()
+
+
 class ToyServer:
-    """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID.
+    """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID, POST /refresh.
 
     `answers` are statuses to give, once each, without doing the deed; 0 does it and closes without an answer.
+    `holds` keep a verb's next request waiting.
     """
 
     def __init__(self) -> None:
@@ -40,6 +57,7 @@ class ToyServer:
         self.posts: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.answers: dict[str, list[int]] = {}
+        self.holds: dict[str, Hold] = {}
         self.processing = 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -50,6 +68,8 @@ class ToyServer:
                 toy.calls[verb] += 1
                 length = int(self.headers.get("Content-Length") or 0)
                 received = len(self.rfile.read(length))
+                if verb in toy.holds:
+                    toy.holds.pop(verb).wait()
                 status = toy.answers[verb].pop(0) if toy.answers.get(verb) else 200
                 answer = toy.do(verb, rest[0] if rest else "", received) if status < 400 else {}
                 if status == 0:
@@ -84,7 +104,13 @@ class ToyServer:
                 self.processing -= 1
                 return {"id": post_id, "there": self.posts[post_id] > 0, "ready": False}
             return {"id": post_id, "there": self.posts[post_id] > 0, "ready": True}
+        elif verb == "refresh":
+            post_id = str(self.calls["refresh"])
         return {"id": post_id}
+
+    def hold(self, verb: str) -> Hold:
+        self.holds[verb] = Hold()
+        return self.holds[verb]
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -94,6 +120,7 @@ class ToyServer:
 class Toy(Adapter):
     key = "toy"
     name = "Игрушка"
+    steps = {"create": "создание", "upload": "загрузка", "publish": "публикация", "ready": "обработка"}
     # Set by tests, inherited by the processes they fork.
     url = ""
     die_at = ""
@@ -101,6 +128,14 @@ class Toy(Adapter):
 
     def connect(self, fields):
         return [Account("1", "Игрушка", self.url)], Token("toy-token")
+
+    def refresh(self, token: Token) -> Token:
+        """Each answer is a new pair."""
+        if not token.refresh:
+            raise Reconnect
+        number = self._call("POST", "/refresh")["id"]
+        self._die("refresh:after")
+        return Token(f"toy-token-{number}", f"refresh-{number}", clock.now() + timedelta(hours=1))
 
     def publish(self, run: Run) -> Receipt:
         draft = run.step("create", self._create)

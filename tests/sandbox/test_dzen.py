@@ -195,6 +195,16 @@ def test_from_a_draft_to_a_published_video(author, sandbox, clip):
     assert "<video" in requests.get(done["url"], timeout=10).text
 
 
+def test_counts_are_shown_where_there_are_any(author, sandbox, clip):
+    draft = author.draft().json()
+    author.upload(draft["upload_url"], clip)
+    author.call("POST", f"videos/{draft['id']}/publish")
+    assert author.call("GET", f"videos/{draft['id']}").json()["status"] == "published"
+    sandbox.control("stats", platform="dzen", id=draft["id"], views=1200, likes=30, shares=None)
+    shown = author.call("GET", f"videos/{draft['id']}").json()
+    assert shown["statistics"] == {"views": 1200, "likes": 30, "shares": None}
+
+
 def test_it_is_processing_for_a_while(author, sandbox, clip):
     sandbox.control("options", processing_seconds=60)
     draft = author.draft().json()

@@ -414,6 +414,9 @@ def test_counts_are_shown(rutube, sandbox, source):
     votes = requests.get(f"{rutube.url}/numerator/video/{number}/vote", timeout=10)
     assert votes.json() == {"positive": 30, "negative": 0}
     assert requests.get(f"{rutube.url}/numerator/video/x/vote", timeout=10).status_code == 404
+    sandbox.control("stats", platform="rutube", id=number, views=None, likes=None)
+    assert rutube("GET", f"video/{number}/")["hits"] is None
+    assert requests.get(f"{rutube.url}/numerator/video/{number}/vote", timeout=10).status_code == 404
 
 
 def test_a_thumbnail_can_be_set(rutube, source, jpeg):

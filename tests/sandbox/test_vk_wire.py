@@ -271,6 +271,15 @@ def test_video_get_shows_counts_of_many(vk, sandbox):
     assert vk.refused("video.get", count=201) == 100
 
 
+def test_video_get_may_lack_counts(vk, sandbox):
+    begun = vk.clip(b"clip")
+    vk.publish(begun)
+    sandbox.control("stats", platform="vk", id=begun["video_id"], views=7, likes=None, shares=None)
+    [item] = vk("video.get", videos=named(begun))["items"]
+    assert item["views"] == 7
+    assert "likes" not in item and "reposts" not in item
+
+
 def test_a_deleted_video_is_gone(vk, sandbox):
     begun = vk.clip(b"clip")
     vk.publish(begun)

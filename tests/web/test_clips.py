@@ -1,5 +1,6 @@
 import io
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -154,7 +155,7 @@ def test_the_pace_follows_what_is_in_flight(web, owner, ready_clip, telegram):
     assert pace() == ""
     publication = publish(clip, connection, status=Status.PUBLISHING, stage=Stage.QUEUED)
     assert pace() == "fast"
-    publication.status = Status.SCHEDULED
+    publication.status, publication.due_at = Status.SCHEDULED, clock.now() + timedelta(hours=1)
     db.session.commit()
     assert pace() == "slow"
     publication.status = Status.PUBLISHED

@@ -1,9 +1,10 @@
 import pytest
 
+from app import clock
 from app.extensions import db
-from app.models import ConnectionStatus, PlatformConnection
+from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from tests.conftest import DEMO_BOT
-from tests.web.test_clips import HTMX
+from tests.web.test_clips import HTMX, publish
 
 PAGE = "/settings/integrations"
 CONNECT = f"{PAGE}/telegram/connect"
@@ -107,3 +108,34 @@ def test_strangers_and_nonsense(web, user, telegram):
     assert web.post(f"{PAGE}/{theirs}/disconnect").status_code == 404
     assert web.get(f"{PAGE}/nowhere/connect").status_code == 404
     assert "Везде: демо" not in web.get(PAGE).text
+
+
+def test_the_dialog_says_what_is_cancelled_and_what_ends_by_itself(web, owner, telegram, ready_clip):
+    connection = telegram(owner)
+    states = [
+        {"status": Status.SCHEDULED},
+        {"status": Status.PUBLISHING},
+        {"status": Status.PUBLISHING, "armed": "send", "armed_until": clock.now()},
+        {"status": Status.PUBLISHED},
+    ]
+    for number, state in enumerate(states):
+        publish(ready_clip(owner, title=f"Клип {number}"), connection, **state)
+    dialog = web.get(f"{PAGE}/{connection.id}/disconnect", headers=HTMX).text
+    assert "2\xa0незавершённые или запланированные публикации будут отменены." in dialog
+    assert "1\xa0публикация уже передана платформе: её не остановить, она закончится сама." in dialog
+    answer = web.post(f"{PAGE}/{connection.id}/disconnect", follow_redirects=True).text
+    assert "Отключено: Везде: демо. Отменено публикаций: 2. Заканчиваются сами: 1." in answer
+    db.session.expire_all()
+    found = db.session.query(Publication).order_by(Publication.id).all()
+    assert [one.status for one in found] == ["cancelled", "cancelled", "publishing", "published"]
+    assert {one.connection_id for one in found} == {None}
+    assert {one.account_name for one in found} == {"Везде: демо"}
+
+
+def test_the_publish_dialog_leads_to_where_it_is_connected_again(web, owner, telegram, ready_clip):
+    connection = telegram(owner)
+    connection.status = ConnectionStatus.RECONNECT
+    db.session.commit()
+    dialog = web.get(f"/clips/{ready_clip(owner).id}/publish", headers=HTMX).text
+    assert "Переподключите аккаунт" in dialog
+    assert 'href="/settings/integrations#platform-telegram">Переподключить</a>' in dialog

@@ -10,7 +10,7 @@ from app.extensions import db
 from app.models import ConnectionStatus, PlatformConnection, Status
 from app.services import publications
 from app.services.publications import Choice
-from tests.publishing.conftest import row, settle
+from tests.publishing.conftest import read_stats, row, settle
 
 CARDS = "/settings/integrations"
 
@@ -133,3 +133,16 @@ def test_start_plan_has_vk_alone(app, user, sign_in):
 
 def test_an_unknown_platform_is_not_found(user, sign_in):
     assert sign_in(user()).post(f"{CARDS}/myspace/consent").status_code == 404
+
+
+def test_counts_come_with_a_fresh_token(consent, sandbox, ready_clip):
+    consent.browser.get(consent.press(consent.begin("vk"), "Разрешить"))
+    connection = db.session.query(PlatformConnection).one()
+    [one] = publications.publish(consent.owner, ready_clip(consent.owner).id, [Choice(connection.id, "Закат", "")])
+    done = settle(one.id)
+    sandbox.control("stats", platform="vk", id=done.external_id.rpartition("_")[2], views=12)
+    sandbox.control("expire", platform="vk", account=connection.account_id)
+    sealed = row(one.id).connection.sealed_token
+    read_stats(one.id)
+    assert (row(one.id).views, row(one.id).connection.status) == (12, ConnectionStatus.ACTIVE)
+    assert row(one.id).connection.sealed_token != sealed

@@ -50,7 +50,6 @@ def test_what_fits_is_ticked_and_has_its_own_words(web, clip, channel):
     assert f'name="title-{channel.id}" value="Закат"' in dialog
     assert f'name="description-{channel.id}"' in dialog
     assert 'data-counter="1024"' in dialog
-    assert "Запланировать" not in dialog
 
 
 def test_two_accounts_of_a_platform_are_told_apart(web, owner, clip, channel, telegram):

@@ -1,0 +1,108 @@
+"""Mail by SMTP: one plain Russian letter at a time. Addresses and passwords never get into an error's text."""
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, parseaddr
+from urllib.parse import unquote, urlsplit
+
+from flask import current_app
+
+TIMEOUT_SECONDS = 20
+
+_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+
+
+class NotSent(Exception):
+    """The letter was not taken. `final`: and it never will be (no such mailbox).
+
+    `unknown`: the server had the letter and its answer was lost, so it may go out after all.
+    """
+
+    def __init__(self, text: str, *, final: bool = False, unknown: bool = False) -> None:
+        super().__init__(text)
+        self.final = final
+        self.unknown = unknown
+
+
+def is_set_up() -> bool:
+    return bool(current_app.config["SMTP_URL"])
+
+
+def send(to: str, subject: str, text: str, *, key: str = "", arm: Callable[[], None] = lambda: None) -> None:
+    """Hands one letter to the server. Raises NotSent.
+
+    `key` makes its Message-ID the same on every try, so that a mailbox can tell a letter that came twice.
+    `arm` is called at the last moment before the letter itself goes over: what it raises stops the sending.
+    """
+    letter = _letter(to, subject, text, key)
+    armed = False
+    try:
+        server = _connect()
+        try:
+            server.ehlo_or_helo_if_needed()
+            _check(server.mail(_sender().addr_spec, [] if to.isascii() else ["SMTPUTF8"]))
+            _check(server.rcpt(to))
+            arm()
+            armed = True
+            _check(server.data(letter.as_bytes(policy=SMTP)))
+        except BaseException:
+            server.close()
+            raise
+    except smtplib.SMTPResponseException as error:
+        raise NotSent(f"{error.smtp_code}", final=500 <= error.smtp_code < 600) from None
+    except (OSError, smtplib.SMTPException) as error:
+        raise NotSent(type(error).__name__, unknown=armed) from None
+    # The letter is theirs: how they part from us does not matter.
+    with suppress(OSError, smtplib.SMTPException):
+        server.quit()
+
+
+def _letter(to: str, subject: str, text: str, key: str) -> EmailMessage:
+    sender = _sender()
+    letter = EmailMessage(policy=SMTP)
+    letter["From"] = sender
+    letter["To"] = to
+    letter["Subject"] = subject
+    letter["Date"] = formatdate()
+    letter["Auto-Submitted"] = "auto-generated"
+    if key:
+        letter["Message-ID"] = f"<{key}@{sender.domain}>"
+    letter.set_content(text, cte="base64")
+    return letter
+
+
+def _sender() -> Address:
+    """MAIL_FROM, or an address at our own host."""
+    name, address = parseaddr(current_app.config["MAIL_FROM"])
+    host = urlsplit(current_app.config["PUBLIC_URL"]).hostname
+    return Address(name or "Везде", addr_spec=address or f"no-reply@{host}")
+
+
+def _connect() -> smtplib.SMTP:
+    """Signed in, where SMTP_URL names a user."""
+    url = urlsplit(current_app.config["SMTP_URL"])
+    port = url.port or _PORTS[url.scheme]
+    if url.scheme == "smtps":
+        server = smtplib.SMTP_SSL(url.hostname, port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    else:
+        server = smtplib.SMTP(url.hostname, port, timeout=TIMEOUT_SECONDS)
+    try:
+        if url.scheme == "smtp+starttls":
+            server.starttls(context=ssl.create_default_context())
+        if url.username:
+            server.login(unquote(url.username), unquote(url.password or ""))
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _check(answer: tuple[int, bytes]) -> None:
+    code, said = answer
+    if not 200 <= code < 300:
+        raise smtplib.SMTPResponseException(code, said)

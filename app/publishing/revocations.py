@@ -1,0 +1,124 @@
+"""A disconnected account's token, for the short time until its platform knows that it is no longer wanted."""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, func, select, update
+
+from app import clock
+from app.extensions import db, transaction
+from app.models import PlatformConnection, Publication, Revocation
+from app.platforms.base import Token
+from app.platforms.errors import PlatformError, RateLimited, Unavailable
+from app.publishing import tokens
+from app.publishing.lease import AFTER_DEADLINE
+from app.publishing.pacing import paced_adapter
+
+log = structlog.get_logger(__name__)
+
+# Between two tries, and longer than one of them takes.
+_TRY_AGAIN = timedelta(minutes=1)
+
+
+def keep(connection: PlatformConnection) -> None:
+    """To be called before the connection is deleted; the caller commits.
+
+    A commit that is in flight is let finish, so the token stays good until nobody can be sending with it.
+    """
+    if connection.sealed_token is None:
+        return
+    sending_until = db.session.scalar(
+        select(func.max(Publication.armed_until)).where(
+            Publication.connection_id == connection.id, Publication.lease_until.is_not(None)
+        )
+    )
+    now = clock.now()
+    db.session.add(
+        Revocation(
+            platform=connection.platform,
+            sealed_token=connection.sealed_token,
+            sealed_for=connection.sealed_for,
+            wake_at=max(now, sending_until + AFTER_DEADLINE) if sending_until else now,
+        )
+    )
+
+
+def due() -> list[int]:
+    with transaction():
+        return list(db.session.scalars(select(Revocation.id).where(Revocation.wake_at <= clock.now())))
+
+
+def sweep() -> None:
+    """Whatever came of it: the token is gone in time."""
+    with transaction():
+        db.session.execute(delete(Revocation).where(Revocation.expires_at <= clock.now()))
+
+
+def revoke(revocation_id: int) -> None:
+    """Tells the platform; what it does not answer is tried again until the row is swept."""
+    row = _claim(revocation_id)
+    if row is None:
+        return
+    token = tokens.open_sealed(row.sealed_token, row.sealed_for)
+    if _is_held(row.platform, token):
+        log.info("another account uses the same token: it stays", platform=row.platform)
+    elif not _told(row, token):
+        return
+    with transaction():
+        db.session.execute(delete(Revocation).where(Revocation.id == revocation_id))
+
+
+def _claim(revocation_id: int) -> Revocation | None:
+    """The row, cut loose, if it is due; a second job gets None."""
+    now = clock.now()
+    with transaction():
+        row = db.session.get(Revocation, revocation_id, with_for_update=True)
+        if row is None or row.wake_at > now or row.expires_at <= now:
+            return None
+        row.wake_at = now + _TRY_AGAIN
+        db.session.flush()
+        db.session.expunge(row)
+        return row
+
+
+def _is_held(platform: str, token: Token) -> bool:
+    """Whether a connection that is there has the same token: revoking would break it.
+
+    One bot serves several channels, and a platform may give the same token for a second consent.
+    """
+    with transaction():
+        others = db.session.scalars(
+            select(PlatformConnection).where(
+                PlatformConnection.platform == platform, PlatformConnection.sealed_token.is_not(None)
+            )
+        )
+        return any(_same(tokens.open_token(other), token) for other in others)
+
+
+def _same(one: Token, other: Token) -> bool:
+    return one.access == other.access or (one.refresh is not None and one.refresh == other.refresh)
+
+
+def _told(row: Revocation, token: Token) -> bool:
+    """Whether nothing is left to do: the platform knows, or wants the token no longer by itself."""
+    adapter = paced_adapter(row.platform)
+    try:
+        if token.refresh and token.expires_at and token.expires_at <= clock.now():
+            # Only a token that is good can be given back.
+            token = adapter.refresh(token)
+            _replace(row, token)
+        adapter.revoke(token)
+    except (Unavailable, RateLimited) as error:
+        log.warning("the platform was not told yet that a token is not wanted", reason=error.reason)
+        return False
+    except PlatformError as error:
+        log.info("the platform does not know the token any more", reason=error.reason)
+    return True
+
+
+def _replace(row: Revocation, token: Token) -> None:
+    """The old pair is spent: a next try needs the new one."""
+    with transaction():
+        db.session.execute(
+            update(Revocation).where(Revocation.id == row.id).values(sealed_token=tokens.seal(token, row.sealed_for))
+        )

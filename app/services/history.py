@@ -1,0 +1,225 @@
+"""What became of a user's publications: on cards, in the list with its filters, and one by one, line by line."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy.orm import joinedload
+
+from app import platforms, texts
+from app.extensions import db
+from app.models import Clip, Publication, PublicationEvent, Status, User, fold
+from app.publishing.run import SINCE
+
+PER_PAGE = 30
+MAX_KNOWN = 200  # publications that one page may ask after
+MAX_WORDS = 10
+
+# Events of which `name` is a step, and those by which the user begins another attempt.
+_OF_STEPS = ("step", "armed", "accepted")
+_AGAIN = ("retried", "resent")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is narrowed to; None or empty: everything. `words` are looked for in title and account."""
+
+    status: Status | None = None
+    platform: str | None = None
+    clip_id: int | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many publications the filters let through; `by_status` counts those of the other statuses as well."""
+
+    total: int
+    by_status: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of publications, newest first, each with its clip loaded. `pages` is at least 1."""
+
+    publications: list[Publication]
+    page: int
+    pages: int
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event: what happened, in Russian why and what to do, and what the platform said.
+
+    `step` is the adapter's word for what an event of a step is about; else `name` is the event's own.
+    """
+
+    at: datetime
+    kind: str
+    name: str | None
+    step: str = ""
+    reason: str = ""
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Lines of one attempt, oldest first; number 0: what was before the first."""
+
+    number: int
+    lines: list[Line] = field(default_factory=list)
+
+
+# On cards
+
+
+def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication]]:
+    """For each clip the latest publication on each account, cancelled ones left out. One query."""
+    newest = (
+        select(func.max(Publication.id))
+        .where(Publication.user_id == user.id, Publication.clip_id.in_(clip_ids))
+        .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
+    )
+    found: dict[int, list[Publication]] = {}
+    for publication in db.session.scalars(
+        select(Publication)
+        .where(Publication.id.in_(newest), Publication.status != Status.CANCELLED)
+        .order_by(Publication.id)
+    ):
+        found.setdefault(publication.clip_id, []).append(publication)
+    return found
+
+
+# The list
+
+
+def page(user: User, filters: Filters, number: int = 1, per_page: int = PER_PAGE) -> Page:
+    """Two queries, however many publications there are. A number past the end answers the last page."""
+    counted = counts(user, filters)
+    pages = max(1, math.ceil(counted.total / per_page))
+    number = min(max(number, 1), pages)
+    of_status = Publication.status == filters.status if filters.status else true()
+    rows = db.session.scalars(
+        select(Publication)
+        .where(*_where(user, filters), of_status)
+        .options(joinedload(Publication.clip))
+        .order_by(Publication.id.desc())
+        .limit(per_page)
+        .offset((number - 1) * per_page)
+    )
+    return Page(list(rows), number, pages, counted)
+
+
+def counts(user: User, filters: Filters) -> Counts:
+    rows = db.session.execute(
+        select(Publication.status, func.count()).where(*_where(user, filters)).group_by(Publication.status)
+    )
+    by_status = dict(rows.all())
+    return Counts(by_status.get(filters.status, 0) if filters.status else sum(by_status.values()), by_status)
+
+
+def clips_published(user: User) -> dict[int, str]:
+    """Titles by id of the clips that have publications, newest first: what the list can be narrowed to."""
+    published = select(Publication.clip_id).where(Publication.user_id == user.id, Publication.clip_id.is_not(None))
+    rows = db.session.execute(
+        select(Clip.id, Clip.title).where(Clip.user_id == user.id, Clip.id.in_(published)).order_by(Clip.id.desc())
+    )
+    return dict(rows.all())
+
+
+def _where(user: User, filters: Filters) -> tuple[ColumnElement[bool], ...]:
+    """All filters but the status."""
+    where = [Publication.user_id == user.id]
+    if filters.platform:
+        where.append(Publication.platform == filters.platform)
+    if filters.clip_id:
+        where.append(Publication.clip_id == filters.clip_id)
+    for word in fold(filters.words).split()[:MAX_WORDS]:
+        where.append(Publication.search_text.contains(word, autoescape=True))
+    return tuple(where)
+
+
+# The poll
+
+
+def version(publication: Publication) -> str:
+    """Differs whenever what a page shows of the publication differs.
+
+    Every change raises its clip's version (`transitions.touch`); once the clip is gone only moves are left, and
+    those raise the fence.
+    """
+    return _version(publication.fence, publication.clip.version if publication.clip else None)
+
+
+def story_version(publication: Publication, story: Sequence[Attempt]) -> str:
+    """The same for the publication's own page, which shows every step."""
+    return f"{version(publication)}.{sum(len(attempt.lines) for attempt in story)}"
+
+
+def _version(fence: int, clip_version: int | None) -> str:
+    return f"{fence}.{clip_version or 0}"
+
+
+def changed(user: User, known: Mapping[int, str]) -> list[Publication]:
+    """What a page must redraw, newest first. `known` is the version that the page has, by publication id."""
+    known = dict(list(known.items())[:MAX_KNOWN])
+    rows = db.session.execute(
+        select(Publication.id, Publication.fence, Clip.version)
+        .outerjoin(Clip, Clip.id == Publication.clip_id)
+        .where(Publication.user_id == user.id, Publication.id.in_(known))
+    ).all()
+    newer = [number for number, fence, clip_version in rows if known[number] != _version(fence, clip_version)]
+    if not newer:
+        return []
+    return list(
+        db.session.scalars(
+            select(Publication)
+            .where(Publication.id.in_(newer))
+            .options(joinedload(Publication.clip))
+            .order_by(Publication.id.desc())
+        )
+    )
+
+
+# One publication
+
+
+def attempts(publication: Publication) -> list[Attempt]:
+    """The publication's history, oldest first."""
+    events = db.session.scalars(
+        select(PublicationEvent).where(PublicationEvent.publication_id == publication.id).order_by(PublicationEvent.id)
+    )
+    return list(_by_attempt(publication.platform, events))
+
+
+def _by_attempt(platform: str, events: Iterator[PublicationEvent]) -> Iterator[Attempt]:
+    """A scheduled publication waits in attempt 0; one that goes out at once begins with the first."""
+    attempt, over = None, False
+    for event in events:
+        if attempt is None:
+            attempt = Attempt(0 if event.status == Status.SCHEDULED else 1)
+        elif (
+            (over and event.kind != Status.CANCELLED)
+            or event.kind in _AGAIN
+            or (attempt.number == 0 and event.status == Status.PUBLISHING)
+        ):
+            yield attempt
+            attempt = Attempt(attempt.number + 1)
+        attempt.lines.append(_line(platform, event))
+        over = event.kind == "retry"
+    if attempt:
+        yield attempt
+
+
+def _line(platform: str, event: PublicationEvent) -> Line:
+    if event.kind in _OF_STEPS and event.name:
+        name = event.name.removesuffix(SINCE)
+        kind = event.kind if name == event.name else "waiting"
+        return Line(event.at, kind, None, step=platforms.step(platform, name), detail=event.detail)
+    what, advice = texts.reason(event.name) if event.name in texts.REASONS else ("", "")
+    # What is tried again by itself leaves the user nothing to do.
+    reason = what if event.kind == "retry" else f"{what}. {advice}" if what else ""
+    return Line(event.at, event.kind, event.name, reason=reason, detail=event.detail)

@@ -1,0 +1,177 @@
+"""What a user must know: shown at the bell, sent by mail, and told ahead of time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from flask import current_app
+from sqlalchemy import delete, func, select, update
+
+from app import clock, mail, texts
+from app.extensions import db, transaction
+from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
+from app.publishing import notices as told
+
+log = structlog.get_logger(__name__)
+
+PER_PAGE = 20
+KEPT = timedelta(days=90)
+
+# A mail server that is away is tried again after these; then the bell has to do.
+_PAUSES = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+)
+# Longer than one try takes: a worker that died before the letter went over is followed by another.
+_TRY = timedelta(minutes=5)
+_MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of notices, newest first. `new`: ids of those that the user had not seen before."""
+
+    notices: Sequence[Notice]
+    new: frozenset[int]
+    page: int
+    pages: int
+
+
+def unread(user: User) -> int:
+    return db.session.scalar(select(func.count()).where(Notice.user_id == user.id, Notice.read_at.is_(None)))
+
+
+def look(user: User, page: int = 1) -> Page:
+    """A page of the user's notices, after which all that they have got so far count as read."""
+    total = db.session.scalar(select(func.count()).where(Notice.user_id == user.id))
+    pages = max(1, math.ceil(total / PER_PAGE))
+    number = min(max(page, 1), pages)
+    shown = db.session.scalars(
+        select(Notice)
+        .where(Notice.user_id == user.id)
+        .order_by(Notice.id.desc())
+        .limit(PER_PAGE)
+        .offset((number - 1) * PER_PAGE)
+    ).all()
+    new = frozenset(notice.id for notice in shown if notice.read_at is None)
+    if new:
+        db.session.execute(
+            update(Notice)
+            .where(Notice.user_id == user.id, Notice.read_at.is_(None), Notice.id <= max(new))
+            .values(read_at=clock.now())
+        )
+        db.session.commit()
+    return Page(shown, new, number, pages)
+
+
+def about(notice: Notice) -> tuple[str, str]:
+    """Where it leads: what the link is called, and its path."""
+    if notice.kind in ("reconnect", "ahead"):
+        return "Переподключить", "/settings/integrations"
+    return "Открыть публикацию", f"/publications/{notice.publication_id}"
+
+
+# Ahead of time
+
+
+def remind() -> None:
+    """24 hours and 1 hour before a scheduled publication whose account has to be connected again."""
+    now = clock.now()
+    with transaction():
+        for publication in db.session.scalars(
+            select(Publication)
+            .join(PlatformConnection)
+            .where(
+                PlatformConnection.status == ConnectionStatus.RECONNECT,
+                Publication.status == Status.SCHEDULED,
+                Publication.due_at > now,
+                Publication.due_at <= now + timedelta(hours=24),
+            )
+        ).all():
+            told.tell_ahead(publication, 1 if publication.due_at <= now + timedelta(hours=1) else 24)
+
+
+# By mail
+
+
+def due_mails() -> list[int]:
+    with transaction():
+        return list(
+            db.session.scalars(
+                select(Notice.id).where(Notice.wake_at <= clock.now()).order_by(Notice.wake_at).limit(_MOST_AT_ONCE)
+            )
+        )
+
+
+def mail_out(notice_id: int) -> None:
+    """Sends a notice's letter once. A letter that the mail server may have is never sent again."""
+    claimed = _claim(notice_id)
+    if claimed is None:
+        return
+    notice, user = claimed
+    subject, text = _letter(notice, user)
+    try:
+        mail.send(user.email, subject, text, key=f"notice-{notice_id}", arm=lambda: _arm(notice_id))
+    except _Gone:
+        return
+    except mail.NotSent as failure:
+        log.warning("a mail was not sent", error=str(failure), unknown=failure.unknown)
+        if not failure.unknown:
+            _put_off(notice, failure)
+
+
+class _Gone(Exception):
+    """Another job sends it."""
+
+
+def _claim(notice_id: int) -> tuple[Notice, User] | None:
+    """The notice and its user, cut loose, if it is due; a second job gets None."""
+    now = clock.now()
+    with transaction():
+        notice = db.session.get(Notice, notice_id, with_for_update=True)
+        if notice is None or notice.mailed_at or notice.wake_at is None or notice.wake_at > now:
+            return None
+        notice.wake_at = now + _TRY
+        notice.tries += 1
+        user = db.session.get(User, notice.user_id)
+        db.session.flush()
+        db.session.expunge_all()
+        return notice, user
+
+
+def _arm(notice_id: int) -> None:
+    """From here on it counts as sent: the server may have it though its answer is lost."""
+    with transaction():
+        sent = db.session.execute(
+            update(Notice)
+            .where(Notice.id == notice_id, Notice.mailed_at.is_(None))
+            .values(mailed_at=clock.now(), wake_at=None)
+        )
+        if sent.rowcount == 0:
+            raise _Gone
+
+
+def _put_off(notice: Notice, failure: mail.NotSent) -> None:
+    given_up = failure.final or notice.tries > len(_PAUSES)
+    wake_at = None if given_up else clock.now() + _PAUSES[notice.tries - 1]
+    with transaction():
+        db.session.execute(update(Notice).where(Notice.id == notice.id).values(mailed_at=None, wake_at=wake_at))
+
+
+def _letter(notice: Notice, user: User) -> tuple[str, str]:
+    headline, text = texts.notice(notice.kind, notice.facts, user.timezone)
+    label, path = about(notice)
+    home = current_app.config["PUBLIC_URL"]
+    return headline, (
+        f"Здравствуйте, {user.name}!\n\n{text}\n\n{label}: {home}{path}\nВсе уведомления: {home}/notices\n\n— «Везде»\n"
+    )
+
+
+def sweep() -> None:
+    with transaction():
+        db.session.execute(delete(Notice).where(Notice.created_at < clock.now() - KEPT))

@@ -1,0 +1,122 @@
+"""«Публикации»: the list with its filters, a page for each publication, and their polls."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit
+
+from flask import Blueprint, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from markupsafe import Markup
+from werkzeug.datastructures import MultiDict
+
+from app import platforms
+from app.models import Publication, Status
+from app.services import clips, history, publications
+from app.services.errors import Problem
+from app.services.history import Attempt, Filters
+from app.web import notices
+from app.web.clips import cards
+
+blueprint = Blueprint("history", __name__, url_prefix="/publications")
+
+MAX_QUERY = 100
+_KNOWN = re.compile(r"(\d{1,18}):([\d.]{1,64})")
+
+
+@blueprint.get("")
+def page() -> ResponseReturnValue:
+    titles = history.clips_published(current_user)
+    filters = _filters(request.args, titles)
+    shown = history.page(current_user, filters, request.args.get("page", 1, int))
+    context = {"shown": shown, "counts": shown.counts, "filters": filters, "chosen": _arguments(filters)}
+    if request.htmx:
+        response = make_response(render_template("history/_found.html", **context))
+        response.headers["HX-Push-Url"] = url_for(".page", **context["chosen"])
+        return response
+    return render_template(
+        "history/page.html", titles=titles, statuses=list(Status), platforms=platforms.ADAPTERS.values(), **context
+    )
+
+
+@blueprint.get("/changes")
+def changes() -> ResponseReturnValue:
+    """The poll of the list: what became of the publications that it shows. Mostly nothing, found by one query."""
+    known = dict(map(_parse_known, request.args.getlist("known")))
+    changed = history.changed(current_user, known)
+    return _list_fragments(changed, request.args) + notices.bell() if changed else ("", 204)
+
+
+@blueprint.get("/<int:publication_id>")
+def publication(publication_id: int) -> ResponseReturnValue:
+    one = publications.get(current_user, publication_id)
+    return render_template("history/publication.html", publication=one, attempts=history.attempts(one))
+
+
+@blueprint.get("/<int:publication_id>/changes")
+def change(publication_id: int) -> ResponseReturnValue:
+    """The poll of a publication's page."""
+    one = publications.get(current_user, publication_id)
+    attempts = history.attempts(one)
+    if request.args.get("known") == f"{one.id}:{history.story_version(one, attempts)}":
+        return "", 204
+    return _page_fragments(one, attempts) + notices.bell()
+
+
+def redrawn(publication: Publication) -> tuple[str, str]:
+    """After a change: the address of the page on which the user stands, and the fragments that it has to swap.
+
+    That is the list, the publication's own page (or a dialog as a page below it), or else the clips.
+    """
+    shown = urlsplit((request.htmx.current_url if request.htmx else request.referrer) or "")
+    own = url_for("history.publication", publication_id=publication.id)
+    if shown.path == url_for("history.page"):
+        return f"{shown.path}?{shown.query}", _list_fragments([publication], MultiDict(parse_qsl(shown.query)))
+    if f"{shown.path}/".startswith(f"{own}/"):
+        return own, _page_fragments(publication, history.attempts(publication))
+    card = cards([clips.get(current_user, publication.clip_id)]) if publication.clip_id else ""
+    return url_for("clips.page"), card
+
+
+def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:
+    """The states of some publications, and what the list says of all that `args` let through."""
+    filters = _filters(args, history.clips_published(current_user))
+    states = [render_template("history/_state.html", publication=publication, oob=True) for publication in some]
+    summary = render_template(
+        "history/_summary.html",
+        counts=history.counts(current_user, filters),
+        filters=filters,
+        chosen=_arguments(filters),
+        oob=True,
+    )
+    return Markup("").join(map(Markup, (*states, summary)))
+
+
+def _page_fragments(publication: Publication, attempts: Sequence[Attempt]) -> str:
+    context = {"publication": publication, "attempts": attempts, "oob": True}
+    return Markup(render_template("history/_story.html", **context) + render_template("history/_facts.html", **context))
+
+
+def _filters(args: MultiDict[str, str], titles: dict[int, str]) -> Filters:
+    """What an address asks for; what it cannot mean is left out. `titles`: the clips there are, by id."""
+    status, platform, clip_id = args.get("status"), args.get("platform"), args.get("clip", type=int)
+    words = "".join(char if char.isprintable() else " " for char in args.get("q", ""))
+    return Filters(
+        status=Status(status) if status in list(Status) else None,
+        platform=platform if platform in platforms.ADAPTERS else None,
+        clip_id=clip_id if clip_id in titles else None,
+        words=" ".join(words.split())[:MAX_QUERY],
+    )
+
+
+def _arguments(filters: Filters) -> dict[str, str | int]:
+    """The filters as an address has them."""
+    given = {"status": filters.status, "platform": filters.platform, "clip": filters.clip_id, "q": filters.words}
+    return {name: value for name, value in given.items() if value}
+
+
+def _parse_known(text: str) -> tuple[int, str]:
+    match = _KNOWN.fullmatch(text)
+    if match is None:
+        raise Problem("Страница устарела. Обновите её.")
+    return int(match[1]), match[2]

@@ -1,0 +1,72 @@
+"""US-AP-08, disconnect a platform: by what a person sees, with publications in every state on the account."""
+
+import re
+import sqlite3
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import clips as test_clips
+from tests.journeys.conftest import Running
+from tests.journeys.steps import connect_telegram, publish, sign_up, upload
+
+CARDS = "/settings/integrations"
+
+
+@pytest.fixture(scope="module")
+def clip_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    return [test_clips.write(folder / f"{name}.mp4", seconds=2) for name in ("Вышел", "В пути", "Ждёт")]
+
+
+def rows(vezde: Running, query: str) -> list[tuple]:
+    with sqlite3.connect(vezde.folder / "vezde.db", timeout=30) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_disconnect(page: Page, vezde: Running, clip_files):
+    published, sending, waiting = clip_files
+    sign_up(page, "us-ap-08@example.org", "Pro")
+    connect_telegram(page)
+    expect(page.get_by_role("button", name="Отключить")).to_have_count(1)  # AC1
+    for path in clip_files:
+        upload(page, path)
+    card = page.get_by_role("article", name=published.stem)
+    publish(page, card)
+    expect(card).to_contain_text("Опубликовано", timeout=30_000)
+    link = card.get_by_role("link", name="Опубликовано").get_attribute("href")
+
+    # One whose last byte is with Telegram, and one that Telegram makes wait.
+    vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:6", "nth": 1, "effect": True}])
+    publish(page, page.get_by_role("article", name=sending.stem))
+    expect(page.get_by_role("article", name=sending.stem)).to_contain_text("принимает клип", timeout=20_000)
+    vezde.control(
+        "trouble",
+        rules=[{"match": "sendVideo", "do": "status:429", "retry_after": 600}],
+    )
+    publish(page, page.get_by_role("article", name=waiting.stem))
+    expect(page.get_by_role("article", name=waiting.stem)).to_contain_text("не спешить", timeout=20_000)
+
+    page.goto(CARDS)
+    page.get_by_role("button", name="Отключить").click()
+    dialog = page.get_by_role("dialog", name="Отключить Telegram?")  # AC2
+    expect(dialog).to_contain_text(re.compile(r"1\s+незавершённая или запланированная публикация будет отменена"))
+    expect(dialog).to_contain_text(re.compile(r"1\s+публикация уже передана платформе"))
+    dialog.get_by_role("link", name="Оставить").click()
+    expect(page.get_by_role("button", name="Отключить")).to_have_count(1)
+
+    page.get_by_role("button", name="Отключить").click()
+    page.get_by_role("dialog").get_by_role("button", name="Отключить").click()
+    expect(page.get_by_role("status")).to_contain_text("Отменено публикаций: 1")
+    expect(page.get_by_role("button", name="Отключить")).to_have_count(0)  # AC3
+    assert rows(vezde, "SELECT * FROM platform_connections WHERE account_name = 'Везде — демо'") == []
+
+    page.goto("/")
+    expect(page.get_by_role("article", name=waiting.stem)).not_to_contain_text("Публикация...")  # AC4
+    found = rows(vezde, f"SELECT status, reason FROM publications WHERE title = '{waiting.stem}'")
+    assert found == [("cancelled", "disconnected")]
+    expect(page.get_by_role("article", name=sending.stem)).to_contain_text("Опубликовано", timeout=30_000)
+    kept = page.get_by_role("article", name=published.stem)
+    expect(kept).to_contain_text("Везде — демо")
+    expect(kept.get_by_role("link", name="Опубликовано")).to_have_attribute("href", link)
+    assert sorted(post["title"] for post in vezde.posts) == sorted([published.stem, sending.stem])

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run flask test check lock setup-run setup-dev
+.PHONY: help run flask test check bench lock setup-run setup-dev
 .DEFAULT_GOAL := help
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
 	@echo 'make check  линтер, оформление, направление импортов'
+	@echo 'make bench  замеры в docs/benchmarks.md (часть: make bench ARGS="upload tus"; проба: make bench ARGS=--small)'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
 
 run: setup-run
@@ -25,6 +26,9 @@ check: setup-dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
+
+bench: setup-dev
+	@$(BIN)/python -m bench $(ARGS)
 
 setup-run setup-dev: setup-%:
 	@command -v $(PYTHON) >/dev/null || { echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }

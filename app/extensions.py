@@ -51,6 +51,17 @@ def transaction() -> Iterator[None]:
         db.session.remove()
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """As `transaction()`, for what only reads: SQLite's one write lock is left to others."""
+    before = reads_only.set(True)
+    try:
+        yield
+    finally:
+        db.session.remove()
+        reads_only.reset(before)
+
+
 def redis_client() -> redis.Redis:
     """This process's client. Commands give up after two seconds: Redis only carries wake-ups."""
     return current_app.extensions["redis"]

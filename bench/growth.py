@@ -66,7 +66,9 @@ def _measure(count: int, var: Path, **settings: str) -> dict[str, float]:
         visitor = Visitor(app, email)
         visits = {"опрос": visitor.poll(), "страница «Клипы»": "/"}
         visits |= {title: path for title, paths in PAGES if (path := page_of(app, *paths))}
-        found |= {f"{what}, {whose}": visitor.visit(path, TIMES).seconds for what, path in visits.items()}
+        for what, path in visits.items():
+            found[f"{what}, {whose}"] = visitor.visit(path, TIMES).seconds
+            say(f"{what}, {whose}: {found[f'{what}, {whose}'] * 1000:.1f} мс")
     with app.app_context():
         db.engine.dispose()
     application.forget(var)

@@ -16,10 +16,11 @@ from flask import Flask
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import create_app, process, queue
 from app.extensions import db
-from app.publishing import lease
+from app.publishing import lease, rehearsal
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +60,16 @@ class ClipWorker(Worker):
             lease.bury(job.args[0], retpid)
 
 
+def _rehearse() -> None:
+    """A worker begins without the database as well: then each work-horse builds its own statements."""
+    try:
+        rehearsal.rehearse()
+    except SQLAlchemyError as error:
+        log.warning("not rehearsed", error=type(error).__name__)
+    gc.collect()
+    gc.freeze()
+
+
 def work(app: Flask | None = None, burst: bool = False) -> None:
     """One worker; returns after SIGTERM, when its job is done. With `burst`, once the queues are empty."""
     app = app or create_app()
@@ -69,6 +80,7 @@ def work(app: Flask | None = None, burst: bool = False) -> None:
             Queue(name, connection=connection, serializer=JSONSerializer)
             for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
+        _rehearse()
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
         worker.work(burst=burst, logging_level="WARNING")
 

@@ -16,6 +16,7 @@ from app.publishing.run import SINCE
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
 MAX_WORDS = 10
+MAX_TITLES = 200  # clips that the list offers to be narrowed to
 
 # Events of which `name` is a step, and those by which the user begins another attempt.
 _OF_STEPS = ("step", "armed", "accepted")
@@ -122,13 +123,14 @@ def counts(user: User, filters: Filters) -> Counts:
     return Counts(by_status.get(filters.status, 0) if filters.status else sum(by_status.values()), by_status)
 
 
-def clips_published(user: User) -> dict[int, str]:
-    """Titles by id of the clips that have publications, newest first: what the list can be narrowed to."""
-    published = select(Publication.clip_id).where(Publication.user_id == user.id, Publication.clip_id.is_not(None))
-    rows = db.session.execute(
-        select(Clip.id, Clip.title).where(Clip.user_id == user.id, Clip.id.in_(published)).order_by(Clip.id.desc())
-    )
-    return dict(rows.all())
+def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
+    """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
+    published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
+    titles = select(Clip.id, Clip.title).where(Clip.user_id == user.id, published)
+    found = dict(db.session.execute(titles.order_by(Clip.id.desc()).limit(MAX_TITLES)).all())
+    if chosen and chosen not in found:
+        found |= dict(db.session.execute(titles.where(Clip.id == chosen)).all())
+    return found
 
 
 def _where(user: User, filters: Filters) -> tuple[ColumnElement[bool], ...]:

@@ -60,12 +60,14 @@ class ClipWorker(Worker):
             lease.bury(job.args[0], retpid)
 
 
-def _rehearse() -> None:
-    """A worker begins without the database as well: then each work-horse builds its own statements."""
-    try:
-        rehearsal.rehearse()
-    except SQLAlchemyError as error:
-        log.warning("not rehearsed", error=type(error).__name__)
+def rehearse(app: Flask) -> None:
+    """In the parent, once the tables are there. Without the database each work-horse builds its own statements."""
+    with app.app_context():
+        try:
+            rehearsal.rehearse()
+        except SQLAlchemyError as error:
+            log.warning("not rehearsed", error=type(error).__name__)
+        db.engine.dispose()
     gc.collect()
     gc.freeze()
 
@@ -80,7 +82,6 @@ def work(app: Flask | None = None, burst: bool = False) -> None:
             Queue(name, connection=connection, serializer=JSONSerializer)
             for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
-        _rehearse()
         worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
         worker.work(burst=burst, logging_level="WARNING")
 
@@ -162,6 +163,7 @@ def main(arguments: list[str]) -> None:
         supervisor.add(process.Child("scheduler", lambda: run_scheduler(app)))
         supervisor.add(process.Child("ticks", lambda: run_ticks(app)))
     elif not arguments:
+        rehearse(app)
         for number in range(1, app.config["WORKERS"] + 1):
             supervisor.add(process.Child(f"worker-{number}", lambda: work(app), grace=_STOP_GRACE_SECONDS))
     else:

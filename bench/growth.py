@@ -14,7 +14,10 @@ from bench.visits import Visitor, page_of
 from tests import postgres
 
 TITLE = "Рост базы"
-PROFILE = ""
+PROFILE = """
+Профиль: SQLite без статистики шёл по индексу пользователя целиком — в тике, в карточках и в счётчиках списка; теперь тик идёт по `wake_at`,
+карточки — по клипам, счётчики — по `(user_id, status)`. Планы запросов держит `tests/test_queries.py`.
+"""
 FEW, MANY = 1_000, 1_000_000
 TIMES = 15
 PAGES = (

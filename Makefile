@@ -2,14 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run flask test check bench lock setup-run setup-dev
+.PHONY: help run flask test check chaos bench lock setup-run setup-dev
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run    запустить всё на этой машине: http://127.0.0.1:8000 (порты: PORT, SANDBOX_PORT)'
 	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
-	@echo 'make check  линтер, оформление, направление импортов'
+	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
+	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, DATABASE_URL=postgresql'
 	@echo 'make bench  замеры в docs/benchmarks.md (часть: make bench ARGS="upload tus"; проба: make bench ARGS=--small)'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
 
@@ -26,6 +27,11 @@ check: setup-dev
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/scan_secrets.py
+	@$(BIN)/python scripts/audit.py
+
+chaos: setup-dev
+	@$(BIN)/python -m tests.chaos
 
 bench: setup-dev
 	@$(BIN)/python -m bench $(ARGS)

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["tests.s3"]
+
 
 def pytest_collection_modifyitems(items):
     # The browser comes last: it is slow, and Playwright leaves an event loop running that asyncio.run() stumbles over.

@@ -15,6 +15,13 @@ graceful_timeout = 8
 # The heartbeat file in memory: a busy disk would make a healthy worker look dead.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
+# Its own words in the same JSON lines as the application's.
+logconfig_dict = {
+    "handlers": {"json": {"()": "app.logs.handler"}},
+    "formatters": {},
+    "root": {"level": "INFO", "handlers": ["json"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},
+}
 
 
 def post_fork(server, worker):

@@ -4,11 +4,13 @@ One parent imports the application and freezes what it holds, and forks: the chi
 """
 
 import gc
+import importlib
 import os
 import signal
 import sys
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import redis
 import structlog
@@ -17,10 +19,13 @@ from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import configure_mappers
 
-from app import create_app, process, queue
+from app import clock, create_app, process, queue
 from app.extensions import db
-from app.publishing import lease, rehearsal
+from app.models import Publication
+from app.publishing import lease, rehearsal, schedule
+from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +43,16 @@ TICKS = {
 }
 SCHEDULER_SECONDS = 0.5
 _LOCK_SECONDS = 10
+# A PaaS kills 30 s after SIGTERM: what is under way may take this long to end by itself, …
+_UPLOAD_GRACE_SECONDS = 18.0
+_COMMIT_GRACE_SECONDS = 4.0
+# … and the supervisor kills what is still there then.
 _STOP_GRACE_SECONDS = 25.0
+# An idle worker waits for a job 15 s less than its time to live, and says in between that it lives.
+_WORKER_TTL_SECONDS = 25
+# One stop may reach a worker twice: from the PaaS and from its supervisor.
+_SAME_SIGNAL = timedelta(seconds=1)
+_LOOK_AT_HORSE_SECONDS = 10
 
 
 def _blocking_redis(app: Flask) -> redis.Redis:
@@ -46,18 +60,94 @@ def _blocking_redis(app: Flask) -> redis.Redis:
     return redis.Redis.from_url(app.config["REDIS_URL"], health_check_interval=30)
 
 
-class ClipWorker(Worker):
-    """RQ's worker whose work-horse dies with it and begins with connections of its own."""
+class Heard:
+    """For RQ's workers: whenever they tell Redis that they live, they tell the database."""
+
+    pulse: Pulse
+
+    def heartbeat(self, *arguments, **more) -> None:
+        super().heartbeat(*arguments, **more)
+        self.pulse.beat()
+
+
+class ClipWorker(Heard, Worker):
+    """RQ's worker, made to end well: its work-horse dies with it, and no row waits for a lease longer than it must.
+
+    Nothing here depends on Redis: RQ's own clean-up needs it, the rows do not.
+    """
+
+    max_connection_wait_time = 5.0
+    app: Flask
+    upload_grace: float  # seconds
+    commit_grace: float
+
+    # In the work-horse
 
     def main_work_horse(self, job, queue) -> None:
         process.die_with_parent(self.pid)
         db.engine.dispose(close=False)
         super().main_work_horse(job, queue)
 
-    def handle_work_horse_killed(self, job, retpid, ret_val, rusage) -> None:
-        super().handle_work_horse_killed(job, retpid, ret_val, rusage)
-        if job.func_name == "app.jobs.publish" and retpid:
-            lease.bury(job.args[0], retpid)
+    def setup_work_horse_signals(self) -> None:
+        """A PaaS sends SIGTERM to every process; when the work-horse ends is the worker's decision."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    # In the worker
+
+    def monitor_work_horse(self, job, queue, execution) -> None:
+        self._row = job.args[0] if job.func_name == "app.jobs.publish" else None
+        self._was_stopped = False
+        taken_at = clock.now()
+        try:
+            super().monitor_work_horse(job, queue, execution)
+        finally:
+            if self._row and not self.horse_pid:
+                lease.bury_the_dead(Publication.id == self._row)
+                schedule.wake_again(self._row, taken_at)
+
+    def maintain_heartbeats(self, job, execution) -> None:
+        self._end_a_frozen_horse()
+        try:
+            super().maintain_heartbeats(job, execution)
+        except redis.RedisError as error:
+            log.warning("heartbeat without redis", error=type(error).__name__)
+
+    def _end_a_frozen_horse(self) -> None:
+        """Stopped at two looks in a row: it may hold SQLite's one write lock, and its lease runs out anyway."""
+        stopped = process.is_stopped(self.horse_pid)
+        if stopped and self._was_stopped:
+            self.kill_horse()
+        self._was_stopped = stopped
+
+    # The end
+
+    def handle_warm_shutdown_request(self) -> None:
+        super().handle_warm_shutdown_request()
+        self._end_horse_within(self.upload_grace)
+
+    def request_force_stop(self, signum, frame) -> None:
+        """The second signal: no more grace, but the row is given back all the same."""
+        if datetime.now(UTC) - self._shutdown_requested_date > _SAME_SIGNAL:
+            self._end_horse_within(0)
+
+    def _end_horse_within(self, seconds: float) -> None:
+        """Beside the main thread, which waits for the horse. After a signal to stop no other horse comes."""
+        threading.Thread(target=self._end_horse, args=(seconds,), daemon=True).start()
+
+    def _end_horse(self, seconds: float) -> None:
+        """An upload is taken from the horse when its grace is over; a commit gets a little longer to be answered,
+        since some platforms cannot be asked afterwards.
+        """
+        time.sleep(seconds)
+        if not self.horse_pid:
+            return
+        with self.app.app_context():
+            given_back = self._row is None or lease.take_back(self._row, self.horse_pid)
+        if not given_back:
+            time.sleep(self.commit_grace)
+        if self.horse_pid:
+            self.kill_horse()
 
 
 def rehearse(app: Flask) -> None:
@@ -72,8 +162,14 @@ def rehearse(app: Flask) -> None:
     gc.freeze()
 
 
-def work(app: Flask | None = None, burst: bool = False) -> None:
-    """One worker; returns after SIGTERM, when its job is done. With `burst`, once the queues are empty."""
+def work(
+    app: Flask | None = None,
+    burst: bool = False,
+    upload_grace: float = _UPLOAD_GRACE_SECONDS,
+    commit_grace: float = _COMMIT_GRACE_SECONDS,
+    look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
+) -> None:
+    """One worker; returns after SIGTERM, its job done or given back; with `burst`, once the queues are empty."""
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
@@ -82,8 +178,27 @@ def work(app: Flask | None = None, burst: bool = False) -> None:
             Queue(name, connection=connection, serializer=JSONSerializer)
             for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
         ]
-        worker = ClipWorker(queues, connection=connection, serializer=JSONSerializer, log_job_description=False)
-        worker.work(burst=burst, logging_level="WARNING")
+        worker = ClipWorker(
+            queues,
+            connection=connection,
+            serializer=JSONSerializer,
+            log_job_description=False,
+            worker_ttl=_WORKER_TTL_SECONDS,
+            job_monitoring_interval=look_at_horse,
+        )
+        worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
+        lease.bury_the_dead()  # among them the horse of the worker whose place this one takes
+        _work(worker, "worker", burst)
+
+
+def _work(worker: Worker, kind: str, burst: bool = False) -> None:
+    worker.pulse = Pulse(kind)
+    worker.work(burst=burst, logging_level="WARNING")
+    worker.pulse.stop()
+
+
+class TickWorker(Heard, SimpleWorker):
+    """Does the ticks without forking."""
 
 
 class TickScheduler(Scheduler):
@@ -122,13 +237,16 @@ class TickScheduler(Scheduler):
             self.cancel(stale)
 
     def run_until(self, stop: threading.Event) -> None:
+        pulse = Pulse("scheduler")
         while not stop.wait(SCHEDULER_SECONDS):
+            pulse.beat()
             try:
                 if self.acquire_lock():
                     self.put_back_ticks()
                     self.enqueue_jobs()
             except redis.RedisError as error:
                 log.warning("scheduler waits for redis", error=type(error).__name__)
+        pulse.stop()
         try:
             self.remove_lock()
         except redis.RedisError as error:
@@ -150,11 +268,20 @@ def run_ticks(app: Flask | None = None) -> None:
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
-        SimpleWorker([Queue(queue.TICKS, connection=connection)], connection=connection).work(logging_level="WARNING")
+        queues = [Queue(queue.TICKS, connection=connection)]
+        _work(TickWorker(queues, connection=connection, worker_ttl=_WORKER_TTL_SECONDS), "ticks")
+
+
+def preload() -> None:
+    """What the children would load each for itself, in memory of its own."""
+    for name in ("app.jobs", "app.publishing.engine", "psycopg"):
+        importlib.import_module(name)
+    configure_mappers()
 
 
 def main(arguments: list[str]) -> None:
     app = create_app()
+    preload()
     gc.collect()
     gc.freeze()
     supervisor = process.Supervisor(lambda line: log.warning(line))

@@ -16,16 +16,27 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from flask import Flask
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, logs, models, platforms, probe, storage, texts, web
-    from app.extensions import connect_redis, csrf, db, htmx, login, migrate, prepare_sqlite
+    from app import cli, config, logs, models, platforms, probe, sentry, storage, texts, web
+    from app.extensions import (
+        connect_redis,
+        csrf,
+        db,
+        engine_options,
+        htmx,
+        login,
+        migrate,
+        prepare_postgresql,
+        prepare_sqlite,
+    )
     from app.vault import Vault
 
     logs.configure()
     values = config.load(environ, platforms.settings())
+    sentry.connect(values["SENTRY_DSN"])
     app = Flask(__name__)
     app.config.update(values)
     app.config["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values["DATABASE_URL"])
 
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True, compare_type=True)
@@ -38,9 +49,9 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     texts.add_reasons(probe.REASONS)
     texts.add_reasons(platforms.reasons())
     app.extensions["vault"] = Vault(values["VAULT_PUBLIC_KEY"], values["VAULT_PRIVATE_KEY"])
-    if make_url(values["DATABASE_URL"]).get_backend_name() == "sqlite":
-        with app.app_context():
-            prepare_sqlite(db.engine)
+    sqlite = make_url(values["DATABASE_URL"]).get_backend_name() == "sqlite"
+    with app.app_context():
+        (prepare_sqlite if sqlite else prepare_postgresql)(db.engine)
 
     web.register(app)
     cli.register(app)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
+
+from app import redact
 
 
 class BadSettings(Exception):
@@ -113,9 +115,15 @@ def mailbox(text: str) -> str:
 
 
 def storage_address(text: str) -> str:
-    if not text.startswith("file:") or len(text) == len("file:"):
-        raise ValueError("нужно file:/папка")
-    return text
+    parts = urlsplit(text)
+    options = parse_qs(parts.query)
+    if parts.scheme == "file" and len(text) > len("file:"):
+        return text
+    if parts.scheme == "s3" and parts.netloc and set(options) <= {"endpoint", "region"}:
+        for address in options.get("endpoint", ()):
+            web_address(address)
+        return text
+    raise ValueError("нужно file:/папка или s3://бакет?endpoint=https://…&region=…")
 
 
 CORE = (
@@ -123,9 +131,13 @@ CORE = (
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
     Setting("SECRET_KEY", None, "Подпись сеансов, не короче 32 знаков", secret_key, secret=True),
     Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
-    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов: flask keys new"),
+    Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов; пару делает python -m app.vault"),
     Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
-    Setting("STORAGE_URL", "file:var/clips", "Где лежат клипы: file:/папка", storage_address),
+    Setting(
+        "STORAGE_URL", "file:var/clips", "Где клипы: file:/папка или s3://бакет?endpoint=…&region=…", storage_address
+    ),
+    Setting("AWS_ACCESS_KEY_ID", "", "Ключ бакета; пусто — роль машины или профиль AWS", secret=True),
+    Setting("AWS_SECRET_ACCESS_KEY", "", "Секрет ключа бакета", secret=True),
     Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),
     Setting("PORT", "8000", "Порт веб-процесса", number(1, 65535)),
     Setting("SANDBOX_PORT", "5050", "Порт песочницы, которую запускает make run", number(1, 65535)),
@@ -134,6 +146,9 @@ CORE = (
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),
     Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
+    Setting("TRUSTED_PROXIES", "0", "Сколько прокси стоит впереди: по ним узнаём адрес посетителя", number(0, 10)),
+    Setting("METRICS_TOKEN", "", "Пароль к /metrics для Prometheus; пусто — только для администраторов", secret=True),
+    Setting("SENTRY_DSN", "", "Куда сообщать об ошибках (Sentry); пусто — никуда", secret=True),
     Setting(
         "SMTP_URL",
         "",
@@ -142,6 +157,8 @@ CORE = (
         secret=True,
     ),
     Setting("MAIL_FROM", "", "От кого письма: Имя <адрес>; пусто — no-reply на хосте PUBLIC_URL", mailbox),
+    Setting("OPERATOR_NAME", "", "Кто обрабатывает персональные данные: имя или организация, для страницы /privacy"),
+    Setting("OPERATOR_CONTACT", "", "Куда обращаться по персональным данным: почта или адрес, для страницы /privacy"),
     Setting("LOCAL_HOSTS", "", "Частные адреса (host:port через пробел), куда можно ходить; в бою пусто", words),
     Setting("DEMO", "", "1 — показ на своей машине: тариф меняется кнопкой, есть демо-пользователи", flag),
 )
@@ -160,6 +177,8 @@ def load(environ: Mapping[str, str], more: Iterable[Setting] = ()) -> dict[str, 
             values[setting.name] = setting.parse(text)
         except ValueError as error:
             problems.append(f"{setting.name}: {error}")
+        if setting.secret:
+            redact.hide(text, *text.split(","))
     if problems:
         raise BadSettings("Настройки не подходят:\n" + "\n".join(f"  {problem}" for problem in problems))
     return values

@@ -1,10 +1,13 @@
 """The extensions, unbound. `create_app()` binds them; everyone else imports them from here."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import redis
+import structlog
 from flask import Flask, current_app
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -12,10 +15,20 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from htmx_flask import Htmx
 from sqlalchemy import MetaData, event
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 5
+# What a stopped process holds locked is taken from it after this long, and nobody waits for it longer than that.
+IDLE_IN_TRANSACTION_SECONDS = 20
+LOCK_SECONDS = 10
+# A database that restarts is back within this.
+_PAUSES = (0.2, 0.5, 1, 2, 4, 8)
 
 # A page that only reads must not queue for SQLite's one write lock.
 reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
@@ -62,6 +75,21 @@ def reading() -> Iterator[None]:
         reads_only.reset(before)
 
 
+def insist(write: Callable[[], T]) -> T:
+    """`write()`, and again while the database is away: for what cannot be found out a second time.
+
+    `write` is one transaction, which does no harm when it is done twice: whether a commit that got no answer holds is
+    not known. Only for workers; a lease's deadline ends them if this takes too long.
+    """
+    for pause in _PAUSES:
+        try:
+            return write()
+        except OperationalError as error:
+            log.warning("the database is away", error=type(error.orig).__name__)
+            time.sleep(pause)
+    return write()
+
+
 def redis_client() -> redis.Redis:
     """This process's client. Commands give up after two seconds: Redis only carries wake-ups."""
     return current_app.extensions["redis"]
@@ -71,6 +99,26 @@ def connect_redis(app: Flask) -> None:
     app.extensions["redis"] = redis.Redis.from_url(
         app.config["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2, health_check_interval=30
     )
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """A database that does not answer is noticed within seconds."""
+    # An error's text would quote the values of a row.
+    options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
+    if make_url(url).get_backend_name() == "postgresql":
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+    return options
+
+
+def prepare_postgresql(engine: Engine) -> None:
+    """A process that is stopped in the middle of a transaction must not stop everybody who wants the same row."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection, _record) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'")
+            cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        connection.commit()
 
 
 def prepare_sqlite(engine: Engine) -> None:

@@ -1,25 +1,33 @@
 """What workers run. A job takes an id and calls one service; it may come twice."""
 
 import time
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import func, select
 
 from app import clock, process, queue
 from app.extensions import db, transaction
-from app.publishing import engine, revocations, schedule, stats, tokens
-from app.services import clips, notices, uploads
+from app.publishing import engine, lease, revocations, schedule, stats, tokens
+from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
+
+_PROMPT_SECONDS = 0.2
 
 
 def publish(publication_id: int) -> None:
-    correct_clock()  # this machine's may be ahead, and nothing goes out early
     with structlog.contextvars.bound_contextvars(publication=publication_id):
-        engine.advance(publication_id, lambda seconds: process.end_at(time.monotonic() + seconds))
+        correct_clock()  # this machine's may be ahead: nothing goes out early, and leases are compared across machines
+        engine.advance(publication_id, process.end_at)
 
 
 def probe(clip_id: int) -> None:
     with structlog.contextvars.bound_contextvars(clip=clip_id):
         clips.probe(clip_id)
+
+
+def remove_old(clip_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(clip=clip_id):
+        retention.remove(clip_id)
 
 
 def refresh_token(connection_id: int) -> None:
@@ -42,11 +50,19 @@ def read_stats(connection_id: int) -> None:
         stats.read(connection_id)
 
 
+def mail_recovery(user_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(user=user_id):
+        recovery.mail_link(user_id)
+
+
 # Ticks: run beside the scheduler, only SQL and wake-ups.
 
 
 def tick_publications() -> None:
-    schedule.release_due(lambda ids: queue.enqueue("app.jobs.publish", *ids))
+    lease.bury_the_dead()
+    state = queue.state(queue.PUBLISH)
+    if state:
+        schedule.release_due(lambda ids: queue.enqueue("app.jobs.publish", *ids), *state)
 
 
 def tick_clips() -> None:
@@ -76,7 +92,10 @@ def tick_stats() -> None:
 
 def tick_housekeeping() -> None:
     uploads.sweep()
+    safety.sweep()
     notices.sweep()
+    heartbeats.sweep()
+    _wake("app.jobs.remove_old", retention.due())
 
 
 def _wake(job: str, due: list[int]) -> None:
@@ -86,6 +105,13 @@ def _wake(job: str, due: list[int]) -> None:
 
 def correct_clock() -> None:
     """Takes the database's time as right; SQLite has none but this machine's."""
+    if db.engine.dialect.name != "postgresql":
+        return
     with transaction():
-        if db.engine.dialect.name == "postgresql":
-            clock.correct(db.session.scalar(select(func.clock_timestamp())))
+        db.session.execute(select(1))  # connecting takes its time, and is not to be measured
+        asked = time.monotonic()
+        database_now = db.session.scalar(select(func.clock_timestamp()))
+        took = time.monotonic() - asked
+    # An answer that was long on its way (a busy machine, a process that was stopped) says nothing about the clock.
+    if took < _PROMPT_SECONDS:
+        clock.correct(database_now + timedelta(seconds=took / 2))

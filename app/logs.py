@@ -1,9 +1,16 @@
-"""Logs: one JSON object a line on stderr, with the ids that the context carries."""
+"""Logs: one JSON object a line on stdout, with the ids that the context carries, and without secrets.
+
+Tracebacks show lines of code and never the values of variables. A command's own stdout is its answer: there the log
+goes to stderr.
+"""
 
 import logging
 import sys
 
+import click
 import structlog
+
+from app import redact, sentry
 
 _SHARED = [
     structlog.contextvars.merge_contextvars,
@@ -15,25 +22,32 @@ _SHARED = [
 
 def configure() -> None:
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, sentry.report, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
+    root = logging.getLogger()
+    root.handlers = [handler()]
+    root.setLevel(logging.INFO)
+    # These quote addresses, and Telegram's hold the token.
+    for chatty in ("urllib3", "requests", "botocore", "boto3", "s3transfer"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def handler() -> logging.Handler:
+    """For the application, and for gunicorn.conf.py: gunicorn's own words look the same."""
+    made = logging.StreamHandler(sys.stderr if click.get_current_context(silent=True) else sys.stdout)
+    made.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
+                # The last: whatever any library has said, in whatever field, has to pass it.
+                lambda _logger, _name, line: redact.text(line),
             ],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.INFO)
-    # These quote addresses, and Telegram's hold the token.
-    for chatty in ("urllib3", "requests"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    return made

@@ -10,12 +10,13 @@ class Plan:
     platforms: frozenset[str] | None  # None: all that there are
     summary: str
     storage_gb: int
+    keep_days: int | None = None  # None: clips stay until their user deletes them
 
     def allows(self, platform: str) -> bool:
         return self.platforms is None or platform in self.platforms
 
 
-FREE = Plan("free", "Free", frozenset(), "Загрузка и хранение клипов", 2)
+FREE = Plan("free", "Free", frozenset(), "Загрузка и хранение клипов", 2, keep_days=30)
 START = Plan("start", "Start", frozenset({"vk"}), "Публикация в VK", 20)
 PRO = Plan("pro", "Pro", None, "Публикация на всех платформах", 100)
 BUSINESS = Plan("business", "Business", None, "Все платформы и больше места", 500)

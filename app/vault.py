@@ -10,11 +10,14 @@ Keys are written as base64 of their 32 raw bytes; several private keys stand sid
 import base64
 import binascii
 import hashlib
+import sys
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from app import redact
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _VERSION = b"\x01"
@@ -42,14 +45,30 @@ def key_id(public_key: str) -> str:
     return hashlib.sha256(_decode(public_key)).digest()[:_KEY_ID_BYTES].hex()
 
 
+def sealed_with(sealed: bytes) -> str:
+    """The id of the key that sealed it; no key is needed to see that."""
+    return sealed[1 : 1 + _KEY_ID_BYTES].hex()
+
+
 class Vault:
     def __init__(self, public_key: str, private_keys: str = "") -> None:
         self._public = X25519PublicKey.from_public_bytes(_decode(public_key))
         self._key_id = bytes.fromhex(key_id(public_key))
         self._private: dict[bytes, X25519PrivateKey] = {}
         for text in filter(None, (part.strip() for part in private_keys.split(","))):
+            redact.hide(text)
             private = X25519PrivateKey.from_private_bytes(_decode(text))
             self._private[bytes.fromhex(key_id(_public_text(private.public_key())))] = private
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key that seals."""
+        return self._key_id.hex()
+
+    @property
+    def private_key_ids(self) -> list[str]:
+        """The ids of the keys whose ciphertexts can be opened here."""
+        return [one.hex() for one in self._private]
 
     @property
     def can_open(self) -> bool:
@@ -81,3 +100,8 @@ def _decode(text: str) -> bytes:
     if len(raw) != 32:
         raise BadKey("ключ хранилища — 32 байта в base64: flask keys new")
     return raw
+
+
+if __name__ == "__main__":
+    # Before there are settings there is no flask command.
+    sys.stdout.write("VAULT_PUBLIC_KEY={}\nVAULT_PRIVATE_KEY={}\n".format(*generate()))

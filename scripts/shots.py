@@ -31,6 +31,7 @@ from app.models import (  # noqa: E402
     PlatformConnection,
     Publication,
     PublicationEvent,
+    SecurityEvent,
     Stage,
     StatsSample,
     Status,
@@ -123,6 +124,12 @@ def fill() -> None:
     )
     for one, state in zip(made, states, strict=False):
         db.session.add(publication(one, channel, **state))
+    for kind, detail, address in (
+        ("connected", "Telegram: Везде: демо", "203.0.113.7"),
+        ("plan_changed", "Pro", None),
+        ("sign_in_failed", "", "198.51.100.23"),
+    ):
+        db.session.add(SecurityEvent(user_id=user.id, kind=kind, detail=detail, address=address))
     db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
     studio = connection(user.id, "Анна Волкова", "42", platform="dzen")
     db.session.flush()
@@ -349,6 +356,9 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     visitor = person(None)
     shot(visitor, "sign-in", "/sign-in")
     shot(visitor, "sign-up", "/sign-up")
+    shot(visitor, "recovery", "/recovery")
+    shot(visitor, "recovery-over", "/recovery/x")
+    shot(visitor, "privacy", "/privacy")
     pro = person("pro@demo.vezde.ru")
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
@@ -375,6 +385,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "notices", "/notices")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
+    shot(pro, "settings-security", "/settings/security")
+    shot(pro, "settings-delete", "/settings/delete")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
@@ -383,7 +395,9 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(free, "stats-empty", "/stats/")
     shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")
-    for page in (visitor, pro, free):
+    admin = person("admin@demo.vezde.ru")
+    shot(admin, "ops", "/ops")
+    for page in (visitor, pro, free, admin):
         page.context.close()
 
 

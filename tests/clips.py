@@ -1,11 +1,13 @@
 """Writes the tests' clips with PyAV: real H.264 with AAC sound, of any shape, length and weight."""
 
 import heapq
+import zlib
 from array import array
 from collections.abc import Iterator
 from fractions import Fraction
 from math import pi, sin
 from pathlib import Path
+from random import Random
 
 import av
 
@@ -90,6 +92,37 @@ def write_broken(path: Path) -> Path:
     data = write(path).read_bytes()
     path.write_bytes(data[: data.index(b"moov") + 200])
     return path
+
+
+def write_bomb(path: Path, megabytes: int) -> Path:
+    """A MOV whose index is packed (`cmov`): a small file that says it unpacks to so much."""
+    index = zlib.compress(bytes(megabytes << 20), 9)
+    packed = _box(b"dcom", b"zlib") + _box(b"cmvd", (megabytes << 20).to_bytes(4) + index)
+    path.write_bytes(_box(b"ftyp", b"qt  \0\0\0\0qt  ") + _box(b"moov", _box(b"cmov", packed)))
+    return path
+
+
+def write_nested(path: Path, depth: int) -> Path:
+    """An MP4 whose boxes stand in boxes, that deep."""
+    inner = b""
+    for _ in range(depth):
+        inner = _box(b"trak", inner)
+    path.write_bytes(_box(b"ftyp", b"isom\0\0\0\0isom") + _box(b"moov", inner))
+    return path
+
+
+def write_damaged(path: Path, seed: int) -> Path:
+    """An MP4 with a handful of wrong bytes in its index; the same for the same seed."""
+    data, chance = bytearray(write(path).read_bytes()), Random(seed)
+    start = data.index(b"moov")
+    for _ in range(12):
+        data[start + chance.randrange(len(data) - start)] = chance.randrange(256)
+    path.write_bytes(data)
+    return path
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4) + kind + content
 
 
 def write_not_a_video(path: Path) -> Path:

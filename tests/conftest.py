@@ -1,6 +1,11 @@
-"""Real parts: a SQLite file made by the migrations, a real Redis server, the sandbox over HTTP. Nothing is patched."""
+"""Real parts: a database made by the migrations, a real Redis server, the sandbox over HTTP. Nothing is patched.
+
+What touches the database most (BOTH) runs on SQLite and on PostgreSQL, the rest on SQLite. TEST_DATABASE=postgresql
+(or sqlite) runs everything on that one.
+"""
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -29,9 +34,37 @@ from app.services import accounts, connections
 from app.storage import storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import clips as test_clips
+from tests import postgres
+from tests.postgres import Postgres
 
 DEMO_BOT = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
 DEMO_CHANNEL = -1001000000001
+
+MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+BOTH = ("publishing", "services", "test_migrations.py", "test_queries.py")
+ONLY = os.environ.get("TEST_DATABASE")
+# In CI a PostgreSQL that is not there is a failure, elsewhere its tests are left out.
+WITHOUT_POSTGRESQL = postgres.binaries() is None and not os.environ.get("CI")
+
+_numbers = itertools.count()
+
+
+def pytest_report_header() -> str | None:
+    return (
+        "PostgreSQL не установлен: тесты идут только на SQLite (apt install postgresql)" if WITHOUT_POSTGRESQL else None
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    touches = Path(metafunc.definition.path).relative_to(Path(__file__).parent).parts[0] in BOTH
+    if "database_kind" in metafunc.fixturenames and touches and not ONLY and not WITHOUT_POSTGRESQL:
+        metafunc.parametrize("database_kind", [SQLITE, POSTGRESQL], indirect=True)
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return getattr(request, "param", ONLY or SQLITE)
 
 
 @pytest.fixture(scope="session")
@@ -78,22 +111,68 @@ def keys() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, str], redis_url: str) -> Path:
+def postgresql() -> Iterator[Postgres]:
+    assert postgres.binaries(), "PostgreSQL не установлен: apt install postgresql"
+    server = Postgres()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def no_database(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database in which nothing is yet."""
+    if database_kind == SQLITE:
+        yield f"sqlite:///{tmp_path}/nothing.db"
+        return
+    server: Postgres = request.getfixturevalue("postgresql")
+    name = f"nothing{next(_numbers)}"
+    yield server.create(name)
+    server.drop(name)
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, str], redis_url: str) -> Path:
     """What the migrations make of nothing; each test gets a copy."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
-    app = create_app(_environment(path.parent, path, keys, redis_url, "http://127.0.0.1:9"))
-    with app.app_context():
-        upgrade(directory=str(Path(__file__).parent.parent / "migrations"))
-        db.engine.dispose()
+    _migrate(settings(path.parent, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
     return path
 
 
-def _environment(
-    folder: Path, database: Path, keys: tuple[str, str], redis_url: str, sandbox_url: str, smtp_port: int = 9
+@pytest.fixture(scope="session")
+def empty_postgresql(
+    tmp_path_factory: pytest.TempPathFactory, postgresql: Postgres, keys: tuple[str, str], redis_url: str
+) -> str:
+    """The name of the same in PostgreSQL."""
+    folder = tmp_path_factory.mktemp("database")
+    _migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
+    return "empty"
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    with create_app(environment).app_context():
+        upgrade(directory=MIGRATIONS)
+        db.engine.dispose()
+
+
+@pytest.fixture
+def database(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of this test's own database, with empty tables."""
+    if database_kind == SQLITE:
+        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "vezde.db")
+        yield f"sqlite:///{tmp_path}/vezde.db"
+        return
+    server: Postgres = request.getfixturevalue("postgresql")
+    name = f"test{next(_numbers)}"
+    yield server.create(name, template=request.getfixturevalue("empty_postgresql"))
+    server.drop(name)
+
+
+def settings(
+    folder: Path, database: str, keys: tuple[str, str], redis_url: str, sandbox_url: str, smtp_port: int = 9
 ) -> dict:
     port = free_port()
     return {
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": database,
         "REDIS_URL": redis_url,
         "SECRET_KEY": "test-" * 8,
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
@@ -117,14 +196,10 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def environment(
-    tmp_path: Path, empty_database: Path, keys: tuple[str, str], redis_url: str, world: Sandbox
-) -> dict[str, str]:
+def environment(tmp_path: Path, database: str, keys: tuple[str, str], redis_url: str, world: Sandbox) -> dict[str, str]:
     """The environment of this test's application: for `app`, and for processes that a test starts."""
-    database = tmp_path / "vezde.db"
-    shutil.copy(empty_database, database)
     redis.Redis.from_url(redis_url).flushall()
-    return _environment(tmp_path, database, keys, redis_url, world.url, world.smtp_port)
+    return settings(tmp_path, database, keys, redis_url, world.url, world.smtp_port)
 
 
 class Browser(FlaskClient):

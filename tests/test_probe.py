@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import av
@@ -111,6 +112,38 @@ def test_a_clip_cut_off_in_its_pictures_is_broken_or_shows_what_it_has(tmp_path:
 def test_ten_black_hours_cost_no_more_than_a_moment(tmp_path: Path):
     facts = probe.probe(clips.write_long(tmp_path / "long.mp4", hours=10))
     assert facts.duration_ms > 9.9 * 3600 * 1000
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_bounded(tmp_path: Path):
+    bomb = clips.write_bomb(tmp_path / "bomb.mov", megabytes=3000)
+    assert bomb.stat().st_size < 4 << 20
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(probe.Unusable):
+        probe.probe(bomb)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < probe.CPU_SECONDS
+    assert after.ru_maxrss << 10 <= probe.MEMORY_BYTES
+
+
+def test_frames_of_16k_are_refused_before_any_is_unpacked(tmp_path: Path):
+    with pytest.raises(probe.Unusable, match="too_large_frame"):
+        probe.probe(clips.write(tmp_path / "wide.mp4", shape=(16384, 64), seconds=0.1))
+
+
+def test_boxes_in_boxes_in_boxes(tmp_path: Path):
+    with pytest.raises(probe.Unusable):
+        probe.probe(clips.write_nested(tmp_path / "nested.mp4", depth=5000))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_index_is_refused_or_read_as_far_as_it_goes(tmp_path: Path, seed: int):
+    """Whatever FFmpeg makes of it, even a crash, stays in the child."""
+    try:
+        facts = probe.probe(clips.write_damaged(tmp_path / "damaged.mp4", seed))
+    except (probe.Unusable, probe.ProbeCrashed):
+        return
+    assert 0 < facts.duration_ms <= probe.MAX_SECONDS * 1000
+    assert facts.poster
 
 
 def test_every_reason_says_what_to_do():

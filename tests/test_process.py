@@ -336,3 +336,27 @@ def test_a_deadline_holds_in_a_process_whose_parent_masked_the_alarm(tmp_path):
     )
     process, _ = work_horse(tmp_path, begin)
     assert process.wait(timeout=10) == -signal.SIGALRM
+
+
+def test_a_process_is_known_by_its_full_name_and_not_by_its_number_alone():
+    from app import process
+
+    child = subprocess.Popen(["sleep", "60"])
+    name = process.full_name(child.pid)
+    assert not process.has_ended(name)
+    other = name.rpartition(":")[0] + ":1"  # the same number, given to another later
+    assert process.has_ended(other)
+    child.kill()
+    while process.full_name(child.pid):  # nobody has waited for it: its remains do not count
+        time.sleep(0.01)
+    assert process.has_ended(name)
+    child.wait()
+    assert process.has_ended(name)
+
+
+def test_of_other_machines_nothing_is_known():
+    from app import process
+
+    machine, pid, start = process.full_name(os.getpid()).split(":")
+    assert not process.has_ended(f"{machine[::-1]}x:{pid}:{start}")
+    assert not process.has_ended(f"{'0' * 16}:4194304:1")

@@ -69,6 +69,18 @@ def test_every_event_has_russian_text():
     assert used - {"publishing"} <= texts.EVENTS.keys(), used - texts.EVENTS.keys()
 
 
+def test_every_line_of_the_security_journal_has_russian_text():
+    used = {
+        constant.value
+        for node in calls()
+        if called(node) == "record"
+        for constant in ast.walk(node.args[1])
+        if isinstance(constant, ast.Constant)
+    }
+    assert len(used) > 6
+    assert used <= texts.SECURITY.keys(), used - texts.SECURITY.keys()
+
+
 @pytest.mark.parametrize("key", platforms.ADAPTERS)
 def test_every_step_has_a_russian_name(key):
     tree = ast.parse((APP / "platforms" / f"{key}.py").read_text())

@@ -1,8 +1,16 @@
+"""Every storage by the same tests: a folder, and a bucket of a real S3 server."""
+
+import io
+import resource
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from app.storage import FolderStorage, StorageUnavailable, key_from, new_key
+from app import config
+from app.storage import FolderStorage, Storage, StorageUnavailable, key_from, new_key
+from app.storage.s3 import S3Storage
+from tests.s3 import KEY, SECRET, S3Server
 
 
 @pytest.fixture
@@ -11,13 +19,23 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(folder: Path) -> FolderStorage:
-    store = FolderStorage(folder)
+def in_folder(folder: Path) -> FolderStorage:
+    return FolderStorage(folder)
+
+
+@pytest.fixture
+def in_bucket(s3: S3Server) -> S3Storage:
+    return S3Storage(s3.bucket(), KEY, SECRET)
+
+
+@pytest.fixture(params=["in_folder", "in_bucket"])
+def store(request: pytest.FixtureRequest) -> Storage:
+    store = request.getfixturevalue(request.param)
     store.check()
     return store
 
 
-def test_a_file_moves_in_and_is_read_back(store: FolderStorage, tmp_path: Path):
+def test_a_file_moves_in_and_is_read_back(store: Storage, tmp_path: Path):
     source = tmp_path / "source"
     source.write_bytes(b"0123456789")
 
@@ -26,23 +44,28 @@ def test_a_file_moves_in_and_is_read_back(store: FolderStorage, tmp_path: Path):
     assert not source.exists()
     assert store.exists(key)
     assert store.size(key) == 10
-    with store.open(key) as whole, store.open(key, start=4) as rest:
+    with store.open(key) as whole, store.open(key, start=4) as rest, store.open(key, start=10) as nothing:
         assert whole.read() == b"0123456789"
-        assert rest.read() == b"456789"
+        assert rest.read(3) == b"456"
+        assert rest.read() == b"789"
+        assert nothing.read() == b""
     with store.on_disk(key) as path:
-        assert path == store.path(key)
+        assert path.read_bytes() == b"0123456789"
 
 
-def test_files_are_for_this_user_alone_and_nothing_else_is_left(store: FolderStorage, folder: Path):
-    key = store.put_bytes(b"poster")
-    assert store.path(key).stat().st_mode & 0o777 == 0o600
-    assert [path for path in folder.rglob("*") if path.is_file()] == [store.path(key)]
+def test_a_file_can_be_sought_in(store: Storage):
+    with store.open(store.put_bytes(b"0123456789")) as file:
+        assert file.seek(0, io.SEEK_END) == 10
+        assert file.seek(7) == 7
+        assert file.read() == b"789"
+        assert file.seek(1) == file.tell() == 1
+        assert file.read(2) == b"12"
 
 
-def test_the_same_secret_puts_one_file(store: FolderStorage, folder: Path):
+def test_the_same_secret_puts_one_file(store: Storage):
     key = key_from("a secret")
     assert store.put_bytes(b"first", key) == store.put_bytes(b"again", key) == key_from("a secret")
-    assert store.path(key).read_bytes() == b"again"
+    assert store.open(key).read() == b"again"
     assert key != key_from("another")
 
 
@@ -52,32 +75,110 @@ def test_keys_are_random_and_sharded():
     assert len({key.partition("/")[0] for key in keys}) > 10
 
 
-def test_a_file_comes_over_from_another_file_system(store: FolderStorage, folder: Path):
-    source = Path("/dev/shm") / f"vezde-test-{new_key()[3:]}"
-    if not source.parent.is_dir() or source.parent.stat().st_dev == folder.stat().st_dev:
-        pytest.skip("there is only one file system here")
-    source.write_bytes(b"far away")
-    key = store.put_file(source)
-    assert store.path(key).read_bytes() == b"far away"
-    assert not source.exists()
-
-
-def test_deleting_twice_is_fine(store: FolderStorage):
+def test_deleting_twice_is_fine_and_what_is_gone_is_not_found(store: Storage):
     key = store.put_bytes(b"x")
     store.delete(key)
     store.delete(key)
     assert not store.exists(key)
-    with pytest.raises(FileNotFoundError):
-        store.size(key)
+    for ask in (store.size, store.open):
+        with pytest.raises(FileNotFoundError):
+            ask(key)
+    with pytest.raises(FileNotFoundError), store.on_disk(key):
+        pass
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "ab/../../../etc/passwd", "/etc/passwd", "ab/" + "g" * 38])
-def test_only_keys_are_opened(store: FolderStorage, key: str):
-    with pytest.raises(ValueError, match="not a key"):
-        store.open(key)
+def test_only_keys_are_opened(store: Storage, key: str):
+    for ask in (store.open, store.path, store.size, store.delete):
+        with pytest.raises(ValueError, match="not a key"):
+            ask(key)
+
+
+# A folder
+
+
+def test_files_are_for_this_user_alone_and_nothing_else_is_left(in_folder: FolderStorage, folder: Path):
+    key = in_folder.put_bytes(b"poster")
+    assert in_folder.path(key).stat().st_mode & 0o777 == 0o600
+    assert [path for path in folder.rglob("*") if path.is_file()] == [in_folder.path(key)]
+
+
+def test_a_file_comes_over_from_another_file_system(in_folder: FolderStorage, folder: Path):
+    in_folder.check()
+    source = Path("/dev/shm") / f"vezde-test-{new_key()[3:]}"
+    if not source.parent.is_dir() or source.parent.stat().st_dev == folder.stat().st_dev:
+        pytest.skip("there is only one file system here")
+    source.write_bytes(b"far away")
+    key = in_folder.put_file(source)
+    assert in_folder.path(key).read_bytes() == b"far away"
+    assert not source.exists()
 
 
 def test_check_tells_what_is_wrong(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageUnavailable, match="file/clips"):
         FolderStorage(tmp_path / "file" / "clips").check()
+
+
+# A bucket
+
+
+def test_a_heavy_file_goes_through_a_bucket_in_parts_and_in_little_memory(in_bucket: S3Storage, heavy_file, tmp_path):
+    copy = tmp_path / "copy"
+    copy.write_bytes(heavy_file.read_bytes())
+    key = in_bucket.put_file(copy)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with in_bucket.open(key) as sent, heavy_file.open("rb") as original:
+        while block := original.read(1 << 20):
+            assert sent.read(1 << 20) == block
+        assert sent.read() == b""
+    with in_bucket.on_disk(key) as path:
+        assert path.stat().st_size == heavy_file.stat().st_size
+    assert not path.exists()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB
+
+
+def test_a_bucket_that_breaks_off_is_read_on_from_there(s3: S3Server, heavy_file: Path, tmp_path: Path):
+    from tests.cutting import CuttingProxy
+
+    url = s3.bucket()
+    copy = tmp_path / "copy"
+    copy.write_bytes(heavy_file.read_bytes())
+    key = S3Storage(url, KEY, SECRET).put_file(copy)
+    with CuttingProxy(s3.port, after=3 << 20) as proxy:
+        through = S3Storage(url.replace(s3.url, proxy.url), KEY, SECRET)
+        with through.open(key) as file:
+            assert file.read() == heavy_file.read_bytes()
+        assert proxy.cuts > 3
+
+
+@pytest.mark.parametrize("prefix", ["", "/vezde/clips"])
+def test_a_bucket_may_be_shared_with_others(s3: S3Server, prefix: str):
+    url = s3.bucket()
+    bucket = urlsplit(url).netloc
+    store = S3Storage(url.replace("?", f"{prefix}?"), KEY, SECRET)
+    key = store.put_bytes(b"mine")
+    [found] = s3.client().list_objects_v2(Bucket=bucket)["Contents"]
+    assert found["Key"] == f"{prefix}/{key}".lstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("s3://no-such-bucket?endpoint={s3}&region=ru-central1", "NoSuchBucket"),
+        ("s3://clips?endpoint=http://127.0.0.1:9", "не отвечает"),
+    ],
+)
+def test_a_bucket_that_is_away_says_so_and_shows_no_key(s3: S3Server, url: str, said: str):
+    store = S3Storage(url.format(s3=s3.url), KEY, SECRET)
+    for ask in (store.check, lambda: store.put_bytes(b"x")):
+        with pytest.raises(StorageUnavailable, match=said) as error:
+            ask()
+        assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["file:", "s3://", "s3://bucket?color=red", "s3://bucket?endpoint=minio", "/folder"])
+def test_an_address_that_is_none_is_refused(text: str):
+    with pytest.raises(ValueError, match="нуж"):
+        config.storage_address(text)

@@ -3,6 +3,7 @@ import hmac
 from app.extensions import db
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
     LIVE,
@@ -13,7 +14,9 @@ from app.models.publication import (
     StatsSample,
     Status,
     fold,
+    step_sealed_for,
 )
+from app.models.safety import SecurityEvent
 from app.models.user import User
 
 
@@ -31,12 +34,14 @@ __all__ = [
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
+    "Heartbeat",
     "Notice",
     "PlatformConnection",
     "Publication",
     "PublicationEvent",
     "PublicationStep",
     "Revocation",
+    "SecurityEvent",
     "Stage",
     "StatsSample",
     "Status",
@@ -44,4 +49,5 @@ __all__ = [
     "User",
     "fold",
     "load_user",
+    "step_sealed_for",
 ]

@@ -142,6 +142,15 @@ class PublicationStep(db.Model):
 
     __table_args__ = (UniqueConstraint("publication_id", "name"),)
 
+    @property
+    def sealed_for(self) -> str:
+        """What the vault binds this row's answer to."""
+        return step_sealed_for(self.publication_id, self.name)
+
+
+def step_sealed_for(publication_id: int, name: str) -> str:
+    return f"step:{publication_id}:{name}"
+
 
 class PublicationEvent(db.Model):
     """A line of a publication's history, which its user can open."""
@@ -150,7 +159,7 @@ class PublicationEvent(db.Model):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
     kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
     status: Mapped[str] = mapped_column(String(16))  # the status after it
     # The step's or commit's name, a reason, or the due time it was given (ISO 8601, UTC).

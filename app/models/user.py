@@ -20,8 +20,11 @@ class User(UserMixin, db.Model):
     name: Mapped[str] = mapped_column(String(80))
     timezone: Mapped[str] = mapped_column(String(64), default=clock.DEFAULT_ZONE)
     plan_key: Mapped[str] = mapped_column(String(16), default=plans.FREE.key)
+    plan_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     is_admin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    # To personal data being processed, at sign-up; None where an operator made the account.
+    consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     def get_id(self) -> str:
         return f"{self.id}.{self.session_key}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.config import Setting
+from app.platforms.addresses import own_origins
 from app.platforms.base import Adapter
 from app.platforms.dzen import Dzen
 from app.platforms.http import Http
@@ -29,4 +30,6 @@ def step(key: str, name: str) -> str:
 
 
 def adapter(key: str, config: Mapping[str, Any], http: Http | None = None) -> Adapter:
-    return ADAPTERS[key](config, http or Http())
+    http = http or Http()
+    http.allow(own_origins(ADAPTERS[key].settings, config))
+    return ADAPTERS[key](config, http)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, ClassVar, Protocol
 
+from app import redact
 from app.config import Setting
 from app.platforms.errors import Reconnect
 from app.platforms.http import Http
@@ -17,12 +18,15 @@ from app.platforms.http import Http
 
 @dataclass(frozen=True)
 class Token:
-    """Secrets of one connection; never logged (no repr), stored only sealed."""
+    """Secrets of one connection; never logged (no repr, and known to the log's redaction), stored only sealed."""
 
     access: str = field(repr=False)
     refresh: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        redact.hide(self.access, self.refresh, *self.extra.values())
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,19 @@
 import io
 import secrets
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 Progress = Callable[[int, int], None]
+
+
+class Line(Protocol):
+    """What a body may ask of the connection that sends it."""
+
+    def peer_spoke(self) -> bool:
+        """Whether the platform has answered or hung up before the end."""
+
+    def wait_until_delivered(self) -> bool:
+        """Waits a moment for the platform's machine to have all that was sent; whether it has."""
 
 
 # What is held back until everything else is on its way: without it the platform cannot act.
@@ -16,7 +26,8 @@ class FileBody:
     """`head` + a file of `size` bytes + `tail`, with a known length, for `requests`' `data=`.
 
     `on_block(sent, total)` is called before each block. `before_last()` is called before the small last block that
-    makes the request complete: whatever it raises, the platform has got a torn request that it cannot act upon.
+    makes the request complete, once everything before it has been delivered: whatever it raises, the platform has got
+    a torn request that it cannot act upon, and afterwards the kernel holds no more than those last bytes.
     """
 
     def __init__(
@@ -33,14 +44,14 @@ class FileBody:
         self._sent, self._total = 0, len(head) + size + len(tail)
         self._last = self._total - min(max(len(tail), _LAST_BYTES), self._total)
         self._on_block, self._before_last = on_block, before_last
-        self._platform_spoke: Callable[[], bool] = lambda: False
+        self._line: Line | None = None
 
     def __len__(self) -> int:
         return self._total
 
-    def watch(self, platform_spoke: Callable[[], bool]) -> None:
-        """Told by the connection how to see whether the platform has answered or hung up before the end."""
-        self._platform_spoke = platform_spoke
+    def watch(self, line: Line) -> None:
+        """Told by the connection that sends it."""
+        self._line = line
 
     def read(self, amount: int = -1) -> bytes:
         left = self._total - self._sent
@@ -49,19 +60,24 @@ class FileBody:
         amount = left if amount < 0 else min(amount, left)
         if self._on_block:
             self._on_block(self._sent, self._total)
-        if self._before_last:
-            if self._sent < self._last:
-                amount = min(amount, self._last - self._sent)
-            else:
-                self._commit()
-        block = self._next(amount)
+        last = self._before_last is not None and self._sent >= self._last
+        if self._before_last and not last:
+            amount = min(amount, self._last - self._sent)
+        block = self._next(amount)  # before it is armed: a storage that fails here has harmed nothing
+        if last:
+            self._commit()
         self._sent += len(block)
         return block
 
     def _commit(self) -> None:
-        if self._platform_spoke():
-            # Makes urllib3 stop sending and read the answer, a refusal most likely: nothing was completed.
-            raise BrokenPipeError("the platform answered before the end")
+        while self._line:
+            if self._line.peer_spoke():
+                # Makes urllib3 stop sending and read the answer, a refusal most likely: nothing was completed.
+                raise BrokenPipeError("the platform answered before the end")
+            if self._line.wait_until_delivered():
+                break
+            if self._on_block:
+                self._on_block(self._sent, self._total)
         self._before_last()
         self._before_last = None
 

@@ -28,7 +28,7 @@ from app.platforms.base import (
     number,
 )
 from app.platforms.body import FileBody
-from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, TokenExpired, Unavailable
 from app.platforms.http import Window
 
 STUDIO = "https://dzen.ru/profile/editor"
@@ -245,7 +245,7 @@ class Dzen(Adapter):
     def _processed(self, run: Run, draft: Mapping[str, str]) -> bool | None:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
         if video.get("status") == "rejected":
-            raise Refused("dzen_rejected", str(video.get("reason") or ""))
+            raise Rejected("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
 
     @property

@@ -24,6 +24,10 @@ class Refused(PlatformError):
     """Trying again cannot mend it; the user must."""
 
 
+class Rejected(Refused):
+    """The platform has looked at what it took and will not show it: certain, even after a commit."""
+
+
 class Reconnect(PlatformError):
     """The token is no longer good: the account has to be connected again."""
 

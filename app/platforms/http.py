@@ -1,13 +1,19 @@
 """HTTP towards the platforms: constant memory, bounded waits, and exceptions that never carry an address.
 
 An address can hold a token (Telegram's does), so `requests`' exceptions, which quote it, are replaced here.
+Hosts that the operator has named are asked as they are; what platforms hand us (upload addresses) is connected to only
+at a public address, which is looked up once, checked and used.
 """
 
+import fcntl
 import json
 import select
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,20 +29,23 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from app.platforms.errors import Unavailable
+from app.platforms import addresses
+from app.platforms.errors import Refused, Unavailable
 
 CONNECT_SECONDS = 10
 # An upload of which no byte moves for this long is given up; a slow one goes on.
 STALL_SECONDS = 30
 ANSWER_SECONDS = 30
-# A commit's request is over, one way or the other, this long after it was armed; leases are made to outlast it.
-COMMIT_ANSWER_SECONDS = 180
+# A platform that answers an upload only when it has looked at the file; leases are made to outlast it.
+LONG_ANSWER_SECONDS = 180
 # Bytes that the kernel still holds when a connection is dropped are not delivered later than this.
 UNACKNOWLEDGED_MS = 20_000
 
 BLOCK_BYTES = 1 << 20
 _SLICE_BYTES = 128 << 10
 _MAX_ANSWER_BYTES = 4 << 20
+_ANSWER_BLOCK = 64 << 10
+_LOOK_SECONDS = 0.02
 
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -52,10 +61,10 @@ class _SteadySending:
 
     def request(self, method, url, body=None, *args, **kwargs) -> None:
         if hasattr(body, "watch"):
-            body.watch(self._peer_spoke)
+            body.watch(self)
         super().request(method, url, body, *args, **kwargs)
 
-    def _peer_spoke(self) -> bool:
+    def peer_spoke(self) -> bool:
         """Whether the other side has answered or hung up. Under TLS bytes may be the protocol's own, an end is not."""
         readable, _, _ = select.select([self.sock], [], [], 0)
         if not readable:
@@ -65,6 +74,18 @@ class _SteadySending:
         except OSError:
             return True
         return not waiting or not isinstance(self.sock, ssl.SSLSocket)
+
+    def wait_until_delivered(self) -> bool:
+        """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `peer_spoke()`."""
+        give_up = time.monotonic() + 1
+        while self._undelivered() and time.monotonic() < give_up and not self.peer_spoke():
+            time.sleep(_LOOK_SECONDS)
+        return not self._undelivered()
+
+    def _undelivered(self) -> int:
+        """Bytes that the other side's kernel has not acknowledged (tcp(7), SIOCOUTQ)."""
+        [count] = struct.unpack("i", fcntl.ioctl(self.sock.fileno(), termios.TIOCOUTQ, struct.pack("i", 0)))
+        return count
 
     def send(self, data) -> None:
         if not isinstance(data, (bytes, bytearray, memoryview)) or len(data) <= _SLICE_BYTES:
@@ -83,6 +104,44 @@ class _SecureConnection(_SteadySending, HTTPSConnection):
     pass
 
 
+class _OnlyPublic:
+    """Connects to the very address that was checked: a name that answers differently a moment later gains nothing.
+
+    The name stays what is asked for and what the certificate must be for.
+    """
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        try:
+            found = addresses.resolve(name, self.port)
+        except (socket.gaierror, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, error) from None
+        if not all(map(addresses.is_public, found)):
+            raise Refused("forbidden_address")
+        try:
+            return self._connect_to_one_of(found)
+        finally:
+            self._dns_host = name
+
+    def _connect_to_one_of(self, found: list[str]) -> socket.socket:
+        *others, last = found
+        for self._dns_host in others:
+            try:
+                return super()._new_conn()
+            except (NewConnectionError, ConnectTimeoutError):
+                continue  # the name has more addresses
+        self._dns_host = last
+        return super()._new_conn()
+
+
+class _PublicConnection(_OnlyPublic, _Connection):
+    pass
+
+
+class _PublicSecureConnection(_OnlyPublic, _SecureConnection):
+    pass
+
+
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
@@ -91,16 +150,38 @@ class _SecurePool(HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _PublicConnection
+
+
+class _PublicSecurePool(HTTPSConnectionPool):
+    ConnectionCls = _PublicSecureConnection
+
+
 class _Transport(HTTPAdapter):
+    """To hosts that the operator has named."""
+
+    pools = {"http": _Pool, "https": _SecurePool}
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = self.pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
         manager = super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **kwargs)
         if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+            manager.pool_classes_by_scheme = self.pools
         return manager
+
+
+class _PublicTransport(_Transport):
+    """To hosts that somebody else has named."""
+
+    pools = {"http": _PublicPool, "https": _PublicSecurePool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any):
+        """A proxy looks names up by itself, where we cannot see what it finds."""
+        raise Refused("forbidden_address")
 
 
 @dataclass(frozen=True)
@@ -139,13 +220,25 @@ class Http:
     def __init__(self, pace: Pace = no_pacing) -> None:
         self.pace = pace
         self._session = requests.Session()
+        # Neither proxies nor passwords of the machine's environment: where a request goes is said by the settings.
+        self._session.trust_env = False
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Transport())
+            self._session.mount(scheme, _PublicTransport())
+
+    def allow(self, origins: Iterable[str]) -> None:
+        """These (`scheme://host:port`) are asked wherever they are: the operator has named them."""
+        for origin in origins:
+            self._session.mount(f"{origin}/", _Transport())
 
     def request(
         self, method: str, url: str, *, proxy: str = "", answer_seconds: float = ANSWER_SECONDS, **kwargs: Any
     ) -> Answer:
-        """Raises Unavailable; errors that our own body raises while it is read come through unchanged."""
+        """Raises Unavailable, or Refused("forbidden_address") for one that must not be asked.
+
+        Errors that our own body raises while it is read come through unchanged.
+        """
+        if not url.lower().startswith(("http://", "https://")):
+            raise Refused("forbidden_address")
         proxies = {"http": proxy, "https": proxy} if proxy else None
         try:
             with self._session.request(
@@ -157,8 +250,7 @@ class Http:
                 timeout=(CONNECT_SECONDS, answer_seconds),
                 **kwargs,
             ) as response:
-                body = response.raw.read(_MAX_ANSWER_BYTES, decode_content=True)
-                return Answer(response.status_code, response.headers, body)
+                return Answer(response.status_code, response.headers, _read(response, answer_seconds))
         except requests.RequestException as error:
             raise Unavailable(_describe(error), harmless=_never_connected(error)) from None
         except (HTTPError, OSError) as error:
@@ -166,6 +258,19 @@ class Http:
 
     def close(self) -> None:
         self._session.close()
+
+
+def _read(response: requests.Response, seconds: float) -> bytes:
+    """The answer's body, unpacked: at most so many bytes, and not for longer, however slowly it drips."""
+    body, give_up = bytearray(), time.monotonic() + seconds
+    while len(body) < _MAX_ANSWER_BYTES:
+        block = response.raw.read1(_ANSWER_BLOCK, decode_content=True)
+        if not block:
+            break
+        body += block
+        if time.monotonic() > give_up:
+            raise TimeoutError
+    return bytes(body[:_MAX_ANSWER_BYTES])
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -26,7 +26,7 @@ from app.platforms.base import (
     Token,
     number,
 )
-from app.platforms.errors import RateLimited, Reconnect, Refused, Unavailable
+from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, Unavailable
 from app.platforms.http import Window
 
 # Undocumented; this is what keeps out of trouble.
@@ -153,11 +153,11 @@ class Rutube(Adapter):
             return None
         reason = (video.get("action_reason") or {}).get("name")
         if video.get("status") == "error":
-            raise Refused("rutube_failed", str(reason or ""))
+            raise Rejected("rutube_failed", str(reason or ""))
         if video.get("is_deleted"):
             if reason in (None, "downloading_video"):
                 return None
-            raise Refused("rutube_failed", str(reason))
+            raise Rejected("rutube_failed", str(reason))
         return True if video.get("status") == "ready" or reason == "moderation" else None
 
     def _reveal(self, run: Run, video_id: str, *, arm: Callable[[], None]) -> Receipt:

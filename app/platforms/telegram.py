@@ -16,7 +16,7 @@ from app.platforms import telegram_widget
 from app.platforms.base import Account, Adapter, Counting, FormField, Limits, Receipt, Run, Stats, Token
 from app.platforms.body import FileBody, Multipart
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
-from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
+from app.platforms.http import LONG_ANSWER_SECONDS, Answer, Window
 
 # https://core.telegram.org/bots/api#sendvideo
 CAPTION_CHARACTERS = 1024
@@ -26,6 +26,8 @@ PER_BOT = (30, 1.0)
 # Pages of t.me for the whole installation; undocumented, this is what keeps out of trouble.
 PER_SITE = (5, 1.0)
 _PAUSE_WITHOUT_RETRY_AFTER = 30
+
+_NO_ANSWER_BEHIND = (502, 504)
 
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
@@ -165,7 +167,7 @@ class Telegram(Adapter):
     def publish(self, run: Run) -> Receipt:
         return run.commit("send", self._send_video, run)
 
-    def _send_video(self, run: Run, *, arm: Callable[[], None]) -> Receipt:
+    def _send_video(self, run: Run, *, arm: Callable[..., None]) -> Receipt:
         chat_id = run.account.facts["chat_id"]
         self.http.pace(
             Window(f"telegram:bot:{run.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
@@ -185,13 +187,20 @@ class Telegram(Adapter):
             file_type=clip.content_type,
         )
         with clip.open() as file:
-            body = FileBody(file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm)
+            body = FileBody(
+                file,
+                clip.size,
+                head=form.head,
+                tail=form.tail,
+                on_block=run.progress,
+                before_last=lambda: arm(LONG_ANSWER_SECONDS),
+            )
             answer = self._call(
                 "sendVideo",
                 run.token.access,
                 data=body,
                 headers={"Content-Type": form.content_type},
-                answer_seconds=COMMIT_ANSWER_SECONDS,
+                answer_seconds=LONG_ANSWER_SECONDS,
             )
         message = _result(answer, run.account.facts.get("bot", ""))
         message_id = message.get("message_id") if isinstance(message, dict) else None
@@ -296,8 +305,8 @@ def _result(answer: Answer, bot: str = "") -> Any:
     if code == 413:
         raise Refused("too_large", said)
     if code >= 500:
-        # The server itself says that it did not do it: safe to send again.
-        raise Unavailable(f"{code} {said}", harmless=True)
+        # The server's own word is that it did not do it: safe to send again. A gateway's is that it got no answer.
+        raise Unavailable(f"{code} {said}", harmless=code not in _NO_ANSWER_BEHIND)
     if "migrate_to_chat_id" in parameters:
         raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
     raise _refusal(said, bot)

@@ -28,14 +28,11 @@ from app.platforms.base import (
     Unknown,
     number,
 )
-from app.platforms.body import FileBody, Multipart
-from app.platforms.errors import PlatformError, RateLimited, Reconnect, Refused, TokenExpired, Unavailable
-from app.platforms.http import COMMIT_ANSWER_SECONDS, Answer, Window
+from app.platforms.errors import PlatformError, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.http import LONG_ANSWER_SECONDS, Http, Window
+from app.platforms.vk_api import RouteUnknown, UploadLost, VkApi
 
-VERSION = "5.199"  # https://dev.vk.com/ru/reference/versions
 SCOPES = ("video", "wall")
-# https://dev.vk.com/ru/api/api-requests#limits
-PER_TOKEN = (3, 1.0)
 # https://dev.vk.com/ru/method/video.save, for all users of an app together
 SAVES_PER_APP = (5000, 24 * 3600.0)
 # https://dev.vk.com/ru/method/video.save
@@ -46,25 +43,7 @@ STATS_AT_ONCE = 200
 # One public client; VK names no limit.
 CLIP_SECONDS = 180
 
-_UNKNOWN_METHOD = 3
-_UPLOAD_FAILED = 22
-_NOT_ENCODED = 3001
-_RETRY = {1, 10}
-_TOKEN = {5, 27, 28, 1117}
-_LIMIT = {6, 9, 29}
-_RIGHTS = {7, 15, 203, 204, 214, 1051}
-_USER_WANTED = {14, 17, 24, 25}
-_LIMIT_PAUSE = timedelta(seconds=5)
-_ENCODE_PAUSE = timedelta(seconds=5)
 _OWN_TOKEN = re.compile(r"vk1\.a\.[A-Za-z0-9_.-]{5,500}")
-
-
-class RouteUnknown(PlatformError):
-    """This token does not know the method."""
-
-
-class UploadLost(PlatformError):
-    """The upload address is no longer good: a new one is needed."""
 
 
 class VK(Adapter):
@@ -112,6 +91,10 @@ class VK(Adapter):
         "confirmed": "проверка, что клип виден",
     }
 
+    def __init__(self, config: Mapping[str, Any], http: Http) -> None:
+        super().__init__(config, http)
+        self._api = VkApi(config["VK_API_URL"], http)
+
     @property
     def oauth(self) -> OAuth | None:
         if not self.config["VK_CLIENT_ID"]:
@@ -142,7 +125,10 @@ class VK(Adapter):
             payload = json.loads(arguments["payload"])
         except ValueError:
             return arguments
-        return {name: str(value) for name, value in payload.items()} if isinstance(payload, dict) else arguments
+        if not isinstance(payload, dict):
+            return arguments
+        # JSON can name halves of characters, which no address can.
+        return {name: str(value).encode(errors="ignore").decode() for name, value in payload.items()}
 
     def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
         return {"device_id": arguments.get("device_id", ""), "state": arguments.get("state", "")}
@@ -171,7 +157,7 @@ class VK(Adapter):
         if not _OWN_TOKEN.fullmatch(token):
             raise Refused("vk_token_form", field="token")
         try:
-            users = self._method("users.get", token, fields="photo_100")
+            users = self._api.method("users.get", token, fields="photo_100")
         except (Reconnect, TokenExpired) as error:
             raise Refused("vk_token", error.detail, field="token") from None
         if not users:
@@ -189,7 +175,7 @@ class VK(Adapter):
     def _communities(self, token: str) -> list[Account]:
         """None where the token lacks the right `groups`."""
         try:
-            groups = self._method("groups.get", token, filter="editor", extended=1, fields="photo_100")
+            groups = self._api.method("groups.get", token, filter="editor", extended=1, fields="photo_100")
         except PlatformError:
             return []
         return [
@@ -269,7 +255,7 @@ class VK(Adapter):
         """Both ids are known before any byte is sent."""
         group = {"group_id": run.account.facts["group_id"]} if "group_id" in run.account.facts else {}
         try:
-            made = self._method(
+            made = self._api.method(
                 "shortVideo.create",
                 run.token.access,
                 file_size=run.clip.size,
@@ -281,7 +267,7 @@ class VK(Adapter):
         except RouteUnknown:
             if run.token.refresh:  # given to our app; an own token counts at its owner's
                 self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
-            made = self._method(
+            made = self._api.method(
                 "video.save", run.token.access, name=run.title, description=run.description, wallpost=0, **group
             )
             route = "video"
@@ -307,14 +293,14 @@ class VK(Adapter):
         return receipt
 
     def _upload_clip(self, run: Run, video: Mapping[str, Any]) -> dict[str, Any]:
-        return self._upload(run, video["upload_url"], "file")
+        return self._api.upload(run, video["upload_url"], "file")
 
     def _encoded(self, run: Run, video: Mapping[str, Any], video_hash: str) -> bool | None:
-        answer = self._method("shortVideo.encodeProgress", run.token.access, hash=video_hash, **_ids(video))
+        answer = self._api.method("shortVideo.encodeProgress", run.token.access, hash=video_hash, **_ids(video))
         return True if answer.get("is_ready") else None
 
     def _describe(self, run: Run, video: Mapping[str, Any]) -> None:
-        self._method(
+        self._api.method(
             "shortVideo.edit",
             run.token.access,
             description=self.text(run.title, run.description),
@@ -324,7 +310,7 @@ class VK(Adapter):
 
     def _publish_clip(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        answer = self._method(
+        answer = self._api.method(
             "shortVideo.publish", run.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
         )
         published = answer.get("video") or {}
@@ -333,13 +319,13 @@ class VK(Adapter):
         return _receipt("clip", video, published.get("direct_url"))
 
     def _upload_video(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
-        uploaded = self._upload(run, video["upload_url"], "video_file", arm)
+        uploaded = self._api.upload(run, video["upload_url"], "video_file", lambda: arm(LONG_ANSWER_SECONDS))
         return _receipt("video", video, uploaded.get("direct_link"))
 
     def _post(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
         community = {"from_group": 1} if "group_id" in run.account.facts else {}
         arm()
-        answer = self._method(
+        answer = self._api.method(
             "wall.post",
             run.token.access,
             owner_id=video["owner_id"],
@@ -360,7 +346,7 @@ class VK(Adapter):
         return _receipt(video["route"], video, item.get("direct_url")) if item else NotThere()
 
     def _find_post(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
-        wall = self._method("wall.get", run.token.access, owner_id=video["owner_id"], count=20)
+        wall = self._api.method("wall.get", run.token.access, owner_id=video["owner_id"], count=20)
         wanted = (video["owner_id"], video["video_id"])
         for post in wall.get("items", []):
             for attached in post.get("attachments", []):
@@ -374,7 +360,7 @@ class VK(Adapter):
         return True if item and not (item.get("processing") or item.get("converting")) else None
 
     def _item(self, run: Run, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        answer = self._method("video.get", run.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
+        answer = self._api.method("video.get", run.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
         return next(iter(answer.get("items") or []), None)
 
     def discard(self, run: Run) -> None:
@@ -383,7 +369,7 @@ class VK(Adapter):
             self._delete(run, video)
 
     def _delete(self, run: Run, video: Mapping[str, Any]) -> None:
-        self._method("video.delete", run.token.access, **_ids(video))
+        self._api.method("video.delete", run.token.access, **_ids(video))
 
     # Counting
 
@@ -393,7 +379,7 @@ class VK(Adapter):
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         # `count` is 100 unless said.
-        answer = self._method("video.get", token.access, videos=",".join(ids), count=len(ids))
+        answer = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
         return {
             f"{item['owner_id']}_{item['id']}": Stats(
                 views=number(item.get("views")),
@@ -402,49 +388,6 @@ class VK(Adapter):
             )
             for item in answer.get("items") or []
         }
-
-    # The wire
-
-    def _method(self, method: str, token: str, **params: Any) -> Any:
-        self.http.pace(Window(f"vk:token:{token}", *PER_TOKEN))
-        answer = self.http.request(
-            "POST",
-            f"{self.config['VK_API_URL']}/method/{method}",
-            data={**params, "access_token": token, "v": VERSION},
-        )
-        payload = answer.json()
-        if isinstance(payload, dict) and isinstance(payload.get("error"), dict):
-            raise _error(payload["error"])
-        if answer.status != 200 or not isinstance(payload, dict) or "response" not in payload:
-            raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
-        return payload["response"]
-
-    def _upload(self, run: Run, url: str, field: str, arm: Callable[[], None] | None = None) -> Mapping[str, Any]:
-        clip = run.clip
-        form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
-        with clip.open() as file:
-            answer = self.http.request(
-                "POST",
-                url,
-                data=FileBody(file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=arm),
-                headers={"Content-Type": form.content_type},
-                answer_seconds=COMMIT_ANSWER_SECONDS if arm else 60,
-            )
-        return _uploaded(answer, clip.size)
-
-
-def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
-    payload = answer.json()
-    if answer.status >= 500 or not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
-    if "error" in payload or "error_code" in payload:
-        said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
-        raise UploadLost("unavailable", str(said))
-    if answer.status != 200 or "video_id" not in payload:
-        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
-    if payload.get("size") not in (None, size):
-        raise UploadLost("unavailable", f"VK получил {payload['size']} байт из {size}")
-    return payload
 
 
 def _ids(video: Mapping[str, Any]) -> dict[str, int]:
@@ -460,24 +403,3 @@ def _receipt(kind: str, video: Mapping[str, Any], url: str | None = None) -> Rec
     if not str(url).startswith(("https://", "http://")):
         url = f"https://vk.com/{kind}{place}"
     return Receipt(id=place, url=url)
-
-
-def _error(error: Mapping[str, Any]) -> PlatformError:
-    code, said = error.get("error_code"), str(error.get("error_msg", ""))
-    if code == _UNKNOWN_METHOD:
-        return RouteUnknown("refused", said)
-    if code == _UPLOAD_FAILED:
-        return UploadLost("unavailable", said)
-    if code == _NOT_ENCODED:
-        return RateLimited(clock.now() + _ENCODE_PAUSE, said)
-    if code in _RETRY:
-        return Unavailable(f"{code} {said}")
-    if code in _TOKEN:
-        return TokenExpired(said)
-    if code in _LIMIT:
-        return RateLimited(clock.now() + _LIMIT_PAUSE, said)
-    if code in _RIGHTS:
-        return Refused("vk_rights", said)
-    if code in _USER_WANTED:
-        return Refused("vk_user_wanted", said)
-    return Refused("refused", said)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app import clock, storage
-from app.extensions import db, reading, transaction
+from app.extensions import db, insist, reading, transaction
 from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.errors import (
@@ -19,13 +19,14 @@ from app.platforms.errors import (
     RateLimited,
     Reconnect,
     Refused,
+    Rejected,
     TokenExpired,
     Unavailable,
 )
 from app.publishing import lease, links, tokens, transitions
 from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
 from app.publishing.pacing import paced_adapter
-from app.publishing.run import AskUser, Later, Run, Superseded
+from app.publishing.run import AskUser, Later, Run
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +36,10 @@ MOST_CRASHES = 10
 LONGEST_LIMIT = timedelta(hours=24)
 
 
-def advance(publication_id: int, live: Live = lambda _seconds: None) -> bool:
+def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
     """Does what can be done now; False if the row is not due or somebody else holds it.
 
-    `live(seconds)` is told how long this process may go on living: no longer than its lease.
+    `live(deadline)` is told until when this process may go on living (time.monotonic()): no longer than its lease.
     """
     held = lease.claim(publication_id, live)
     if held is None:
@@ -79,16 +80,12 @@ def _settle(held: Held, publication: Publication) -> None:
         receipt = _run(held, publication) if publication.connection else _receipt_left(publication)
     except Later as later:
         held.release(later.at, values={"stage": later.stage})
-    except Superseded:
-        held.release(clock.now(), values={"stage": Stage.QUEUED})
     except RateLimited as limited:
         _wait_for_limit(held, publication, limited)
     except AccountMoved as moved:
         _move_account(held, publication, moved)
-    except (Reconnect, TokenExpired, Refused) as error:
-        _fail(held, publication, error)
-    except OutcomeUnknown as error:
-        _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
+    except (Reconnect, TokenExpired, Refused, OutcomeUnknown) as error:
+        _give_up(held, publication, error)
     except AskUser as ask:
         _move(held, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
     except Unavailable as error:
@@ -158,7 +155,7 @@ def _new_run(held: Held, publication: Publication, token: Token) -> Run:
 def _guard(publication: Publication) -> None:
     """What must hold whenever a publication is taken up."""
     if publication.crashes > MOST_CRASHES:
-        raise OutcomeUnknown if publication.armed else Refused("crashed")
+        raise Refused("crashed")
     if publication.armed or publication.committed:
         return  # whatever has changed since, the clip may stand there already: see it through
     if publication.connection is None:
@@ -216,17 +213,28 @@ def _publish(held: Held, receipt: Receipt) -> None:
     )
 
 
-def _fail(held: Held, publication: Publication, error: PlatformError) -> None:
+def _give_up(held: Held, publication: Publication, error: PlatformError) -> None:
+    """What may stand there is never called failed: only the platform's own word that it took and then rejected it."""
+    now = _load(held)
+    if now.armed or (now.committed and not isinstance(error, Rejected)):
+        _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
+        return
     _discard(held, publication)
-    _move(held, Status.FAILED, reason=error.reason, detail=error.detail or None)
+    # Without a commit nothing can be there, however unknown the outcome of what came before it.
+    reason = "unavailable" if isinstance(error, OutcomeUnknown) else error.reason
+    _move(held, Status.FAILED, reason=reason, detail=error.detail or None)
 
 
 def _move(held: Held, to: Status, **values: Any) -> None:
     """What waits for its user, not for a worker, is not woken either."""
     at_rest = {"wake_at": None, "lease_until": None, "queued_at": None, "stage": None, "sent": None, "total": None}
-    with transaction():
-        if not transitions.move(held.publication_id, to, *held.where(), **(at_rest | values)):
-            held.lost()
+
+    def write() -> None:
+        with transaction():
+            if not transitions.move(held.publication_id, to, *held.where(), **(at_rest | values)):
+                held.lost()
+
+    insist(write)
 
 
 def _retry(held: Held, publication: Publication, error: PlatformError) -> None:
@@ -244,26 +252,27 @@ def _retry(held: Held, publication: Publication, error: PlatformError) -> None:
                 "detail": error.detail or None,
             },
         )
-    elif _load(held).armed:
-        # A commit without an answer is never called failed.
-        _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
     else:
-        _fail(held, publication, error)
+        _give_up(held, publication, error)
 
 
 def _wait_for_limit(held: Held, publication: Publication, limited: RateLimited) -> None:
     if clock.now() - publication.started_at > LONGEST_LIMIT:
-        _fail(held, publication, limited)
+        _give_up(held, publication, limited)
     else:
         held.release(limited.until, values={"stage": Stage.WAITING})
 
 
 def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> None:
+    known = publication.connection.facts
+    if all(known.get(name) == fact for name, fact in moved.facts.items()):
+        # It was moved there already, and the platform goes on saying so: not at once again and again.
+        _retry(held, publication, Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
+        return
     with transaction():
         connection = db.session.get(PlatformConnection, publication.connection_id)
-        if connection is None:
-            raise LeaseLost
-        connection.facts = {**connection.facts, **moved.facts}
+        if connection is not None:  # else the next look finds that it is gone
+            connection.facts = {**connection.facts, **moved.facts}
     held.release(clock.now(), values={"stage": Stage.QUEUED})
 
 
@@ -283,8 +292,12 @@ def _discard(held: Held, publication: Publication) -> None:
     begun = publication.started_at is not None
     if not begun or publication.connection is None or publication.clip is None:
         return
+    held.renew()  # somebody else's draft by now is not ours to remove
     try:
         token = tokens.open_token(publication.connection)
         paced_adapter(publication.platform).discard(_new_run(held, publication, token))
     except PlatformError as error:
         log.warning("a draft stays behind", publication=publication.id, reason=error.reason)
+    except Exception:
+        # A fault of ours (a token that cannot be opened) must not keep the publication from coming to its end.
+        log.exception("a draft stays behind", publication=publication.id)

@@ -1,12 +1,16 @@
 """A platform's receipt is evidence: it counts whoever brings it, with or without the lease, and ends the matter."""
 
-from sqlalchemy import select, update
+import structlog
+from sqlalchemy import select
 
 from app import clock
-from app.extensions import db, transaction
-from app.models import Publication, PublicationStep, Status
+from app.extensions import db, insist, transaction
+from app.models import Publication, PublicationStep, Stage, Status
 from app.platforms.base import Receipt
 from app.publishing import transitions
+from app.publishing.lease import Held
+
+log = structlog.get_logger(__name__)
 
 # Statuses in which someone still waits for an answer: with the receipt a worker goes on from the commit.
 _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
@@ -14,28 +18,59 @@ _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
 _OVERRULED = (Status.FAILED, Status.CANCELLED)
 
 
-def keep(publication_id: int, commit: str, receipt: Receipt, sealed: bytes) -> None:
-    """Stores a commit's receipt, sealed as its step, whoever holds the row."""
+def keep(held: Held, commit: str, receipt: Receipt, sealed: bytes) -> None:
+    """Stores a commit's receipt, sealed as its step, whoever holds the row by now."""
+    insist(lambda: _keep(held, commit, receipt, sealed))
+
+
+def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes) -> None:
     with transaction():
-        # Takes the row's lock first, so that an arming that runs at the same time sees the answer or waits for it.
-        db.session.execute(
-            update(Publication)
-            .where(Publication.id == publication_id)
-            .values(external_id=receipt.id, url=receipt.url, armed=None, armed_until=None, not_there=0, committed=True)
-        )
-        status = db.session.scalar(select(Publication.status).where(Publication.id == publication_id))
-        if status in _OVERRULED:
-            transitions.move(
-                publication_id, Status.PUBLISHED, event="evidence", published_at=clock.now(), reason=None, detail=None
-            )
+        # The row's lock comes first: an arming that runs at the same time waits, and then finds its fence fallen.
+        row = db.session.scalars(select(Publication).where(Publication.id == held.publication_id).with_for_update())
+        publication = row.first()
+        if publication is None:
             return
-        known = db.session.scalar(
-            select(PublicationStep.id).where(
-                PublicationStep.publication_id == publication_id, PublicationStep.name == commit
+        if publication.status == Status.PUBLISHED:
+            _add_to_published(publication, receipt)
+            return
+        publication.external_id, publication.url = receipt.id, receipt.url
+        publication.armed, publication.armed_until, publication.not_there = None, None, 0
+        publication.committed = True
+        _store(publication, commit, sealed)
+        if publication.fence != held.fence:
+            _stop_the_other(publication)
+        db.session.flush()
+        if publication.status in _OVERRULED:
+            transitions.move(
+                publication.id, Status.PUBLISHED, event="evidence", published_at=clock.now(), reason=None, detail=None
             )
+        elif publication.status in _REOPENED:
+            transitions.move(publication.id, Status.PUBLISHING, event="evidence", wake_at=clock.now())
+
+
+def _add_to_published(publication: Publication, receipt: Receipt) -> None:
+    """The user's «Есть» was right, and now there is a link."""
+    if publication.external_id is None:
+        publication.external_id, publication.url = receipt.id, receipt.url
+        transitions.touch(publication.id)
+    elif publication.external_id != receipt.id:
+        log.error("stands there twice", publication=publication.id, ids=[publication.external_id, receipt.id])
+
+
+def _store(publication: Publication, commit: str, sealed: bytes) -> None:
+    known = db.session.scalar(
+        select(PublicationStep.id).where(
+            PublicationStep.publication_id == publication.id, PublicationStep.name == commit
         )
-        if known is None and status not in (None, Status.PUBLISHED):
-            db.session.add(PublicationStep(publication_id=publication_id, name=commit, sealed_answer=sealed))
-            transitions.note(publication_id, "accepted", status=status, name=commit)
-        if status in _REOPENED:
-            transitions.move(publication_id, Status.PUBLISHING, event="evidence", wake_at=clock.now())
+    )
+    if known is None:
+        db.session.add(PublicationStep(publication_id=publication.id, name=commit, sealed_answer=sealed))
+        transitions.note(publication.id, "accepted", status=publication.status, name=commit)
+
+
+def _stop_the_other(publication: Publication) -> None:
+    """Whoever works on it can arm no more; the next one goes on from the receipt."""
+    publication.fence += 1
+    if publication.status == Status.PUBLISHING:
+        publication.lease_until = publication.queued_at = None
+        publication.wake_at, publication.stage = clock.now(), Stage.QUEUED

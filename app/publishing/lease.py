@@ -5,28 +5,32 @@ or the user has cancelled, the fence is another and the write changes nothing: `
 """
 
 import os
-import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
-from app import clock
-from app.extensions import db, transaction
+from app import clock, process
+from app.extensions import db, insist, transaction
 from app.models import Publication, Stage, Status
-from app.platforms.http import COMMIT_ANSWER_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.http import LONG_ANSWER_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
 from app.publishing import transitions
 
 # Outlasts any single call without progress (connect, a stalled send, a slow answer) with time to spare.
 LEASE = timedelta(seconds=2 * STALL_SECONDS + 30)
-COMMIT_LEASE = timedelta(seconds=COMMIT_ANSWER_SECONDS + 60)
+# Beyond the time that a commit's answer may take: connecting, sending, the margin below.
+_COMMIT_EXTRA = timedelta(seconds=60)
 # A work-horse ends itself this long before its lease does; the kernel may still hold bytes of it (TCP_USER_TIMEOUT).
 LIFE_MARGIN = timedelta(seconds=25)
 # What a dead worker's own clock and the database's may differ by.
 AFTER_DEADLINE = timedelta(seconds=5)
 
+LONGEST_LEASE = timedelta(seconds=LONG_ANSWER_SECONDS) + _COMMIT_EXTRA
+
+# Told until when this process may go on living, by time.monotonic().
 Live = Callable[[float], None]
 
 # A cancelled one is woken only to remove what it has left at the platform.
@@ -43,7 +47,7 @@ class Cancelled(LeaseLost):
 
 @dataclass
 class Held:
-    """A claimed row. `live(seconds)` sets how long this process may go on living."""
+    """A claimed row. `live(deadline)` is told each time how long this process may go on living."""
 
     publication_id: int
     fence: int
@@ -64,12 +68,16 @@ class Held:
 
     def renew(self, length: timedelta = LEASE, **values: Any) -> None:
         """Raises Cancelled or LeaseLost."""
-        until = clock.now() + length
-        with transaction():
-            self.write(lease_until=until, wake_at=until + AFTER_DEADLINE, **values)
-            if values:
-                transitions.touch(self.publication_id)
-        self.live((until - LIFE_MARGIN - clock.now()).total_seconds())
+        deadline, until = term(length)
+
+        def write() -> None:
+            with transaction():
+                self.write(lease_until=until, wake_at=until + AFTER_DEADLINE, **values)
+                if values:
+                    transitions.touch(self.publication_id)
+
+        insist(write)
+        self.live(deadline)
 
     def release(
         self,
@@ -80,13 +88,28 @@ class Held:
         detail: str | None = None,
     ) -> None:
         """Gives the row back until `wake_at`; with `event`, says so in its history."""
-        with transaction():
-            self.write(lease_until=None, wake_at=wake_at, queued_at=None, sent=None, total=None, **values)
-            if event:
-                transitions.note(
-                    self.publication_id, event, status=Status.PUBLISHING, name=values.get("reason"), detail=detail
-                )
-            transitions.touch(self.publication_id)
+
+        def write() -> None:
+            with transaction():
+                self.write(lease_until=None, wake_at=wake_at, queued_at=None, sent=None, total=None, **values)
+                if event:
+                    name = values.get("reason")
+                    transitions.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
+                transitions.touch(self.publication_id)
+
+        insist(write)
+
+
+def term(length: timedelta) -> tuple[float, datetime]:
+    """This process's deadline and the end of a lease that begins now. The deadline is read off first and from a clock
+    that is not set: whatever happens in between, the process ends before its lease.
+    """
+    deadline = time.monotonic() + (length - LIFE_MARGIN).total_seconds()
+    return deadline, clock.now() + length
+
+
+def commit_lease(answer_seconds: float) -> timedelta:
+    return timedelta(seconds=answer_seconds) + _COMMIT_EXTRA
 
 
 def claim(publication_id: int, live: Live) -> Held | None:
@@ -94,23 +117,21 @@ def claim(publication_id: int, live: Live) -> Held | None:
 
     `wake_at` of a held row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
-    now = clock.now()
-    until = now + LEASE
+    deadline, until = term(LEASE)
+    due = (Publication.id == publication_id, Publication.status.in_(CLAIMABLE), Publication.wake_at <= clock.now())
+    # A row that somebody keeps locked is not waited for: the wake-up comes again.
+    free = select(Publication.id).where(*due).with_for_update(skip_locked=True).scalar_subquery()
     with transaction():
         row = db.session.execute(
             update(Publication)
-            .where(
-                Publication.id == publication_id,
-                Publication.status.in_(CLAIMABLE),
-                Publication.wake_at <= now,
-            )
+            .where(Publication.id == free, *due)
             .values(
                 fence=Publication.fence + 1,
                 # A lease that is still there when the row wakes has run out: its worker died.
                 crashes=Publication.crashes + db.case((Publication.lease_until.is_(None), 0), else_=1),
                 lease_until=until,
                 wake_at=until + AFTER_DEADLINE,
-                holder=holder(),
+                holder=process.full_name(os.getpid()),
                 queued_at=None,
                 stage=Stage.STARTING,
             )
@@ -118,19 +139,31 @@ def claim(publication_id: int, live: Live) -> Held | None:
         ).first()
     if row is None:
         return None
-    live((until - LIFE_MARGIN - clock.now()).total_seconds())
+    live(deadline)
     return Held(publication_id, row.fence, live)
 
 
-def holder(pid: int | None = None) -> str:
-    return f"{socket.gethostname()}:{pid or os.getpid()}"
+# Workers that did not get as far as giving back
 
 
-def bury(publication_id: int, pid: int) -> bool:
-    """The work-horse `pid` of this machine is dead for certain: its row need not wait for the lease to run out.
+def bury_the_dead(*where: ColumnElement[bool]) -> int:
+    """Rows whose work-horse on this machine is dead for certain need not wait for their lease to run out.
 
-    Only bytes that the kernel still holds can reach the platform now, and those not for long.
+    Only bytes that the kernel still holds can reach the platform now, and those not for long. Answers how many.
     """
+    now = clock.now()
+    # Also bounds the search, by the index on `wake_at`: what is further away is not held.
+    held = (
+        Publication.lease_until.is_not(None),
+        Publication.wake_at > now,
+        Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
+    )
+    with transaction():
+        rows = db.session.execute(select(Publication.id, Publication.holder).where(*held, *where)).all()
+    return sum(_bury(row.id, row.holder) for row in rows if process.has_ended(row.holder))
+
+
+def _bury(publication_id: int, holder: str) -> bool:
     now = clock.now()
     last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
     armed_until = db.case((Publication.armed_until > last_bytes, last_bytes), else_=Publication.armed_until)
@@ -139,10 +172,33 @@ def bury(publication_id: int, pid: int) -> bool:
             db.session.execute(
                 update(Publication)
                 .where(
-                    Publication.id == publication_id,
-                    Publication.holder == holder(pid),
-                    Publication.lease_until.is_not(None),
+                    Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None)
                 )
                 .values(wake_at=now, armed_until=armed_until)
+            ).rowcount
+        )
+
+
+def take_back(publication_id: int, pid: int) -> bool:
+    """Takes the row from the work-horse `pid` of this machine, which is to end. False while a commit is under way."""
+    with transaction():
+        return bool(
+            db.session.execute(
+                update(Publication)
+                .where(
+                    Publication.id == publication_id,
+                    Publication.holder == process.full_name(pid),
+                    Publication.lease_until.is_not(None),
+                    Publication.armed.is_(None),
+                )
+                .values(
+                    fence=Publication.fence + 1,
+                    lease_until=None,
+                    wake_at=clock.now(),
+                    queued_at=None,
+                    stage=Stage.QUEUED,
+                    sent=None,
+                    total=None,
+                )
             ).rowcount
         )

@@ -12,6 +12,7 @@ from app import clock
 from app.extensions import db, reading, transaction
 from app.models import Publication, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
+from app.platforms.http import ANSWER_SECONDS
 from app.publishing import engine, evidence, lease, transitions
 from app.publishing.lease import Held, LeaseLost
 from app.publishing.run import Run
@@ -26,7 +27,7 @@ def rehearse() -> None:
     for part in (engine._load, _start, _upload, _settle):
         with suppress(LeaseLost):
             part(held)
-    evidence.keep(_NOBODY, "", Receipt(""), b"")
+    evidence.keep(held, "", Receipt(""), b"")
 
 
 def _start(held: Held) -> None:
@@ -43,7 +44,7 @@ def _upload(held: Held) -> None:
     run = Run(held, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], lambda: "")
     with suppress(LeaseLost):
         run.progress(0, 0)
-    run._arm("")
+    run._arm("", ANSWER_SECONDS)
 
 
 def _settle(held: Held) -> None:

@@ -12,16 +12,16 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
 from app import clock
-from app.extensions import db, reading, transaction
-from app.models import Publication, PublicationStep, Stage, Status
+from app.extensions import db, insist, reading, transaction
+from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for
 from app.platforms.base import Account, ClipFile, NotThere, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
-from app.platforms.http import UNACKNOWLEDGED_MS
+from app.platforms.http import ANSWER_SECONDS, UNACKNOWLEDGED_MS
 from app.publishing import evidence, transitions
-from app.publishing.lease import AFTER_DEADLINE, COMMIT_LEASE, LIFE_MARGIN, Held
+from app.publishing.lease import AFTER_DEADLINE, Held, commit_lease, term
 from app.vault import Vault
 
 PROGRESS_SECONDS = 1.0
@@ -38,10 +38,6 @@ class Later(Exception):
     def __init__(self, at: datetime, stage: Stage) -> None:
         self.at = at
         self.stage = stage
-
-
-class Superseded(Exception):
-    """Somebody else's answer for this commit has come in meanwhile: enter again and go on with it."""
 
 
 class AskUser(Exception):
@@ -117,7 +113,8 @@ class Run:
         *args: Any,
         find: Callable[..., Receipt | NotThere | Unknown] | None = None,
     ) -> Receipt:
-        """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless.
+        """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless; with the seconds
+        that the answer may take, where those are more than usual.
 
         When an earlier try was armed and left no answer, `find(*args)` is asked first; without a `find`
         OutcomeUnknown is raised.
@@ -132,7 +129,7 @@ class Run:
     def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...]) -> None:
         self._held.renew()
         try:
-            receipt = fn(*args, arm=lambda: self._arm(name))
+            receipt = fn(*args, arm=lambda answer_seconds=ANSWER_SECONDS: self._arm(name, answer_seconds))
         except PlatformError as error:
             if self._armed == name and error.harmless:
                 self._disarm()
@@ -141,48 +138,53 @@ class Run:
             raise
         self._keep_evidence(name, receipt)
 
-    def _arm(self, name: str) -> None:
-        """Holds only with our fence, an unexpired lease and no answer yet; a cancel raises the fence."""
-        now = clock.now()
-        until = now + COMMIT_LEASE
-        answered = select(PublicationStep.id).where(
-            PublicationStep.publication_id == self.publication_id, PublicationStep.name == name
-        )
-        with transaction():
-            armed = db.session.execute(
-                update(Publication)
-                .where(*self._held.where(), Publication.lease_until > now, ~answered.exists())
-                .values(
-                    armed=name,
-                    armed_until=until,
-                    not_there=0,
-                    lease_until=until,
-                    wake_at=until + AFTER_DEADLINE,
-                    stage=Stage.SENT,
-                    sent=None,
-                    total=None,
+    def _arm(self, name: str, answer_seconds: float) -> None:
+        """Holds only with our fence and an unexpired lease; a cancel and somebody else's receipt raise the fence."""
+        deadline, until = term(commit_lease(answer_seconds))
+
+        def write() -> None:
+            with transaction():
+                armed = db.session.execute(
+                    update(Publication)
+                    .where(*self._held.where(), Publication.lease_until > clock.now())
+                    .values(
+                        armed=name,
+                        armed_until=until,
+                        not_there=0,
+                        lease_until=until,
+                        wake_at=until + AFTER_DEADLINE,
+                        stage=Stage.SENT,
+                        sent=None,
+                        total=None,
+                    )
                 )
-            )
-            if armed.rowcount == 0:
-                if db.session.scalar(answered):
-                    raise Superseded
-                self._held.lost()
-            transitions.note(self.publication_id, "armed", status=Status.PUBLISHING, name=name)
-            transitions.touch(self.publication_id)
+                if armed.rowcount == 0:
+                    self._held.lost()
+                transitions.note(self.publication_id, "armed", status=Status.PUBLISHING, name=name)
+                transitions.touch(self.publication_id)
+
+        insist(write)
         self._armed, self._armed_until = name, until
-        self._held.live((until - LIFE_MARGIN - clock.now()).total_seconds())
+        self._held.live(deadline)
 
     def _disarm(self) -> None:
-        with transaction():
-            self._held.write(armed=None, armed_until=None, not_there=0)
+        def write() -> None:
+            with transaction():
+                self._held.write(armed=None, armed_until=None, not_there=0)
+
+        insist(write)
         self._armed = self._armed_until = None
 
     def _answer_lost(self, detail: str) -> NoReturn:
         """This process sends no longer; only what the kernel holds may still arrive. Then the platform can be asked."""
         over = clock.now() + timedelta(milliseconds=UNACKNOWLEDGED_MS)
-        with transaction():
-            self._held.write(armed_until=over)
-            transitions.note(self.publication_id, "answer_lost", status=Status.PUBLISHING, detail=detail)
+
+        def write() -> None:
+            with transaction():
+                self._held.write(armed_until=over)
+                transitions.note(self.publication_id, "answer_lost", status=Status.PUBLISHING, detail=detail)
+
+        insist(write)
         raise Later(over + AFTER_DEADLINE, Stage.CHECKING)
 
     def _look_for(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
@@ -211,7 +213,7 @@ class Run:
 
     def _keep_evidence(self, name: str, receipt: Receipt) -> None:
         answer = asdict(receipt)
-        evidence.keep(self.publication_id, name, receipt, self._seal(name, answer))
+        evidence.keep(self._held, name, receipt, self._seal(name, answer))
         self._armed = self._armed_until = None
         self._answers[name] = answer
 
@@ -260,16 +262,26 @@ class Run:
         return {name: json.loads(self._vault.open(sealed, self._bound_to(name))) for name, sealed in rows}
 
     def _store(self, name: str, answer: Any) -> None:
-        with transaction():
-            self._held.write(lease_until=Publication.lease_until)
-            db.session.add(
-                PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=self._seal(name, answer))
-            )
-            transitions.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
+        sealed = self._seal(name, answer)
+
+        def write() -> None:
+            with transaction():
+                self._held.write(lease_until=Publication.lease_until)
+                if not db.session.scalar(self._stored(name)):
+                    step = PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=sealed)
+                    db.session.add(step)
+                    transitions.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
+
+        insist(write)
         self._answers[name] = answer
+
+    def _stored(self, name: str) -> Select:
+        return select(PublicationStep.id).where(
+            PublicationStep.publication_id == self.publication_id, PublicationStep.name == name
+        )
 
     def _seal(self, name: str, answer: Any) -> bytes:
         return self._vault.seal(json.dumps(answer).encode(), self._bound_to(name))
 
     def _bound_to(self, name: str) -> str:
-        return f"step:{self.publication_id}:{name}"
+        return step_sealed_for(self.publication_id, name)

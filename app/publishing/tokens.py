@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import or_, select, update
 
 from app import clock
-from app.extensions import db, transaction
+from app.extensions import db, insist, transaction
 from app.models import ConnectionStatus, PlatformConnection, Revocation
 from app.platforms.base import Adapter, Token
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired
@@ -85,7 +85,7 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
         ).rowcount
         connection = db.session.get(PlatformConnection, connection_id)
         if connection is None:
-            raise Reconnect
+            raise Reconnect("аккаунт отключён")
         stored, sealed = open_token(connection), connection.sealed_token
         if stored != used:
             connection.refresh_until = None if mine else connection.refresh_until
@@ -99,7 +99,8 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
         if renewed and isinstance(error, Reconnect):
             return renewed
         raise
-    kept = _end_refresh(connection_id, sealed, fresh)
+    # The old refresh token may be spent: losing the new pair would cost the user a new consent.
+    kept = insist(lambda: _end_refresh(connection_id, sealed, fresh))
     if kept is None:
         _let_go(connection_id, adapter.key, fresh)
         raise Reconnect

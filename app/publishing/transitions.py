@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, exists, select, update
 
 from app import clock
 from app.extensions import db
@@ -53,12 +53,6 @@ def move(
     """
     sources = [status for status, targets in MOVES.items() if to in targets]
     fresh = dict(_AT_REST) if to in SETTLED else {}
-    # What a cancelled publication has left at the platform is removed by a worker, who needs its steps for that.
-    leftovers = to == Status.CANCELLED and db.session.scalar(
-        select(PublicationStep.id).where(PublicationStep.publication_id == publication_id).limit(1)
-    )
-    if leftovers:
-        fresh["wake_at"] = clock.now()
     if to == Status.PUBLISHED:
         fresh["stats_due_at"] = readings.first(clock.now())
     moved = db.session.execute(
@@ -68,13 +62,20 @@ def move(
     )
     if moved.rowcount == 0:
         return False
-    if to in SETTLED and not leftovers:
+    if to == Status.CANCELLED and _has_steps(publication_id):
+        # What it has left at the platform is removed by a worker, who needs the steps for that.
+        db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=clock.now()))
+    elif to in SETTLED:
         erase_steps(publication_id)
     note(publication_id, event or to, status=to, name=name or values.get("reason"), detail=values.get("detail"))
     if to in notices.OF_STATUS:
         notices.tell_of_publication(publication_id)
     touch(publication_id)
     return True
+
+
+def _has_steps(publication_id: int) -> bool:
+    return db.session.scalar(select(exists().where(PublicationStep.publication_id == publication_id)))
 
 
 def erase_steps(publication_id: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app import clock, plans
 from app.extensions import db
 from app.models import User
-from app.services import attempts
+from app.services import attempts, safety
 from app.services.attempts import Limit
 from app.services.errors import NotFound, Problem
 
@@ -32,16 +32,20 @@ _NEW_PER_ADDRESS = Limit("sign-up-address", times=100, seconds=3600)  # a mobile
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
-def sign_up(*, email: str, password: str, name: str, timezone: str, address: str | None = None) -> User:
+def sign_up(
+    *, email: str, password: str, name: str, timezone: str, address: str | None = None, consents: bool = False
+) -> User:
     """A new account on the plan Free. `timezone` is the browser's guess: one that does not exist is not kept.
 
-    `address` is the visitor's, whose sign-ups are limited. Raises Problem with its field.
+    `address` is the visitor's, whose sign-ups are limited. `consents`: to personal data being processed.
+    Raises Problem with its field.
     """
     email, name = _email(email), _name(name)
     _check_password(password)
     if address:
         attempts.spend((_NEW_PER_ADDRESS, address))
-    return _add(email, password, name, timezone if timezone in available_timezones() else clock.DEFAULT_ZONE)
+    zone = timezone if timezone in available_timezones() else clock.DEFAULT_ZONE
+    return _add(email, password, name, zone, consented_at=clock.now() if consents else None)
 
 
 def _add(email: str, password: str, name: str, timezone: str = clock.DEFAULT_ZONE, **more) -> User:
@@ -55,6 +59,8 @@ def _add(email: str, password: str, name: str, timezone: str = clock.DEFAULT_ZON
     )
     db.session.add(user)
     try:
+        db.session.flush()
+        safety.record(user.id, "signed_up")
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
@@ -71,7 +77,11 @@ def authenticate(email: str, password: str, address: str) -> User:
     spent = (_PER_ACCOUNT, email), (_PER_ADDRESS, address)
     attempts.spend(*spent)
     user = _find(email)
-    if not _matches(user, password):
+    right = _matches(user, password)
+    # A line is written whoever it is for, and whether there is somebody: the time tells nothing.
+    safety.record(user and user.id, "signed_in" if right else "sign_in_failed")
+    db.session.commit()
+    if not right:
         raise Problem("Почта или пароль не подходят.")
     attempts.give_back(*spent)
     return user
@@ -80,18 +90,35 @@ def authenticate(email: str, password: str, address: str) -> User:
 def change_password(user: User, present: str, new: str) -> None:
     """Also gives a new session key: every browser is signed out, and the caller signs this one in again."""
     _check_password(new, "new")
+    require_password(user, present, "present")
+    _set_password(user, new, "password_changed")
+
+
+def require_password(user: User, password: str, field: str = "password") -> None:
+    """For what a stolen session must not do. Raises Problem at `field`."""
     spent = (_PER_ACCOUNT, user.email)
     attempts.spend(spent)
-    if not _matches(user, present):
-        raise Problem("Это не ваш нынешний пароль.", "present")
+    if not _matches(user, password):
+        raise Problem("Это не ваш нынешний пароль.", field)
     attempts.give_back(spent)
-    _set_password(user, new)
 
 
 def reset_password(email: str, new: str) -> None:
     """By an operator. Raises NotFound, Problem."""
     _check_password(new)
-    _set_password(by_email(email), new)
+    _set_password(by_email(email), new, "password_changed")
+
+
+def recover(user: User, new: str) -> None:
+    """By the link that came with a letter. Raises Problem."""
+    _check_password(new, "new")
+    _set_password(user, new, "password_recovered")
+
+
+def sign_out_everywhere(user: User) -> None:
+    user.session_key = _session_key()
+    safety.record(user.id, "signed_out_everywhere")
+    db.session.commit()
 
 
 def update_profile(user: User, name: str, timezone: str) -> None:
@@ -107,7 +134,9 @@ def set_plan(email: str, plan_key: str) -> User:
     if plan_key not in plans.PLANS:
         raise Problem(f"Нет тарифа «{plan_key}». Есть: {', '.join(plans.PLANS)}.")
     user = by_email(email)
-    user.plan_key = plan_key
+    if user.plan_key != plan_key:
+        user.plan_key, user.plan_since = plan_key, clock.now()
+        safety.record(user.id, "plan_changed", user.plan.title)
     db.session.commit()
     return user
 
@@ -167,9 +196,10 @@ def _nobodys_hash() -> str:
     return _hasher.hash(secrets.token_hex())
 
 
-def _set_password(user: User, password: str) -> None:
+def _set_password(user: User, password: str, event: str) -> None:
     user.password_hash = _hasher.hash(password)
     user.session_key = _session_key()
+    safety.record(user.id, event)
     db.session.commit()
 
 

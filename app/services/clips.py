@@ -16,7 +16,7 @@ from app import probe as probing
 from app.extensions import db
 from app.models import LIVE, Clip, ClipStatus, Publication, Status, User
 from app.services.errors import NotFound, Problem
-from app.storage import key_from, storage
+from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +32,7 @@ SOON = timedelta(seconds=60)
 # A probe that takes longer is taken for dead, and the clip is due again.
 PROBE_LEASE = timedelta(minutes=3)
 MAX_PROBES = 3
+STORAGE_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,15 @@ def delete(user: User, clip_id: int) -> None:
         storage().delete(key)
 
 
+def erase_files(user: User) -> None:
+    """The files of all the user's clips, for the end of the account; their rows go with the account's."""
+    keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
+    db.session.commit()
+    for key in keys:
+        storage().delete(key)
+        storage().delete(_poster_key(key))
+
+
 def used_bytes(user: User) -> int:
     """What the user's clips weigh, for the plan's quota."""
     return db.session.scalar(select(func.coalesce(func.sum(Clip.size), 0)).where(Clip.user_id == user.id))
@@ -165,6 +175,15 @@ def probe(clip_id: int) -> None:
             facts = probing.probe(path)
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        poster_key = storage().put_bytes(facts.poster, _poster_key(storage_key))
+    except FileNotFoundError:
+        _settle(clip_id, number, status=ClipStatus.FAILED, reason="file_missing")
+        return
+    except StorageUnavailable as error:
+        # No fault of the clip's: the look does not count.
+        log.warning("storage is away", clip=clip_id, error=str(error))
+        _set(clip_id, number, wake_at=clock.now() + STORAGE_PAUSE, probes=Clip.probes - 1)
+        return
     except probing.Unusable as error:
         log.info("clip is unusable", clip=clip_id, reason=error.reason)
         _settle(clip_id, number, status=ClipStatus.FAILED, reason=error.reason)
@@ -178,7 +197,7 @@ def probe(clip_id: int) -> None:
         number,
         status=ClipStatus.READY,
         reason=None,
-        poster_key=storage().put_bytes(facts.poster, _poster_key(storage_key)),
+        poster_key=poster_key,
         sha256=sha256,
         content_type=facts.content_type,
         container=facts.container,

@@ -15,6 +15,7 @@ from app.plans import Plan, cheapest_for
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
 from app.publishing import revocations, tokens, transitions
+from app.services import safety
 from app.services.errors import NotFound, Problem
 from app.services.publications import cancel_all_of
 
@@ -148,6 +149,8 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
         db.session.add(connection)
     db.session.flush()
     tokens.seal_token(connection, token)
+    if connection.status == ConnectionStatus.ACTIVE:
+        safety.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -169,6 +172,7 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
         db.session.flush()
     connection.account_id = chosen.id
     _describe(connection, chosen)
+    safety.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -232,6 +236,7 @@ def disconnect(user: User, connection_id: int) -> Ending:
     for publication_id in finishing:
         transitions.note(publication_id, "disconnected", status=Status.PUBLISHING)
     revocations.keep(connection)
+    safety.record(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
     return Ending(cancelled, len(finishing))
@@ -245,3 +250,8 @@ def _finishing(connection: PlatformConnection) -> Sequence[int]:
             or_(Publication.armed.is_not(None), Publication.committed),
         )
     ).all()
+
+
+def _told(connection: PlatformConnection) -> str:
+    """For «Безопасность»."""
+    return f"{platforms.ADAPTERS[connection.platform].name}: {connection.account_name}"

@@ -272,7 +272,9 @@ def resend(user: User, publication_id: int) -> Publication:
 
 
 def _again(publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
+    """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
     now = clock.now()
+    going_on = publication.armed is not None
     try:
         moved = transitions.move(
             publication.id,
@@ -286,12 +288,16 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
             armed=None,
             armed_until=None,
             not_there=0,
-            committed=False,
+            committed=publication.committed and going_on,
+            external_id=publication.external_id if going_on else None,
+            url=publication.url if going_on else None,
             stage=Stage.QUEUED,
             started_at=now,
             wake_at=now,
             queued_at=now,
         )
+        if moved and not going_on:
+            transitions.erase_steps(publication.id)
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
@@ -308,7 +314,7 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
     url = url.strip()
     if not url and publication.status == Status.AWAITING_USER:
         raise Problem("Вставьте ссылку на опубликованный клип: она начинается с https://.", "url")
-    if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname or len(url) > MAX_URL):
+    if url and not _is_web_address(url):
         raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
     moved = transitions.move(
         publication.id,
@@ -325,3 +331,12 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
     db.session.refresh(publication)
     return publication
+
+
+def _is_web_address(url: str) -> bool:
+    """It is only kept and shown: nobody here goes there."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and len(url) <= MAX_URL
+    except ValueError:
+        return False

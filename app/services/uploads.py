@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ def create(user: User, file_name: str, length: int) -> Upload:
         raise Problem("Файл пустой. Выберите другой.")
     if length > max_bytes():
         raise TooLarge(f"Файл больше {current_app.config['MAX_CLIP_MB']} МБ. Сожмите видео или сократите его.")
+    sweep_files()
     require_room(length)
 
     # Held until the commit, so that uploads begun at once count each other.
@@ -201,19 +203,31 @@ def terminate(user: User, upload_id: str) -> None:
         _forget(upload)
 
 
+def terminate_all(user: User) -> None:
+    """For the end of the account. Raises Busy while one of them is being sent."""
+    for upload_id in db.session.scalars(select(Upload.id).where(Upload.user_id == user.id)).all():
+        terminate(user, upload_id)
+
+
 def sweep() -> int:
     """Removes what nobody touched for LIFETIME: half-uploads, and files without a row. Answers how many."""
     now = clock.now()
     ids = db.session.scalars(select(Upload.id).where(Upload.expires_at < now).limit(1000)).all()
     db.session.commit()
-    swept = sum(_sweep_one(upload_id) for upload_id in ids)
+    return sum(_sweep_one(upload_id) for upload_id in ids) + sweep_files()
 
+
+def sweep_files() -> int:
+    """Removes old files of this machine that no row knows: where there are several, each has a disk of its own."""
+    now = clock.now()
     old = {path.name: path for path in _folder().iterdir() if path.stat().st_mtime < (now - LIFETIME).timestamp()}
+    if not old:
+        return 0
     known = set(db.session.scalars(select(Upload.id).where(Upload.id.in_(old))))
     db.session.commit()
     for name in old.keys() - known:
         old[name].unlink(missing_ok=True)
-    return swept + len(old.keys() - known)
+    return len(old.keys() - known)
 
 
 def require_room(length: int) -> None:
@@ -224,8 +238,18 @@ def require_room(length: int) -> None:
 
 
 def _folder() -> Path:
+    """VAR_DIR/uploads; the temporary folder where VAR_DIR cannot be written to, as in a read-only container."""
     folder = Path(current_app.config["VAR_DIR"], "uploads")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+    if not os.access(folder, os.W_OK):
+        folder = Path(tempfile.gettempdir(), f"vezde-uploads-{os.getuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.lstat().st_uid != os.getuid():  # others may write to /tmp too
+            raise PermissionError(errno.EACCES, "not ours", str(folder))
     return folder
 
 

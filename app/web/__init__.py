@@ -13,18 +13,28 @@ from app.web import (
     media,
     notices,
     oauth,
+    ops,
+    ops_queues,
+    personal,
     plans,
     publications,
+    recovery,
+    safety,
+    sanity,
     schedule,
     security,
     statics,
     stats,
+    tracing,
     uploads,
     words,
 )
 
 BLUEPRINTS = (
     accounts.blueprint,
+    recovery.blueprint,
+    safety.blueprint,
+    personal.blueprint,
     plans.blueprint,
     clips.blueprint,
     publications.blueprint,
@@ -38,11 +48,13 @@ BLUEPRINTS = (
     media.blueprint,
     media.fetch_blueprint,
     health.blueprint,
+    ops.blueprint,
 )
 
 
 def register(app: Flask) -> None:
-    for part in (oauth, security, access, errors, statics, words, notices):
+    for part in (sanity, tracing, oauth, security, access, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    ops_queues.register(app)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, request, url_for
+from flask import Flask, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.extensions import login, reads_only
+from app.services.safety import visitor
 from app.web import responses
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -28,24 +29,37 @@ def writes(view: View) -> View:
     return view
 
 
+def require_admin() -> None:
+    """For `before_request` of what is the operator's alone: to others it does not exist."""
+    if not current_user.is_admin:
+        abort(404)
+
+
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_prepare_database)
+    app.before_request(_remember_visitor)
     app.before_request(_require_user)
-    app.teardown_request(lambda _error: reads_only.set(False))
+    app.teardown_request(_forget_request)
     login.unauthorized_handler(ask_to_sign_in)
 
 
 def is_local(url: str) -> bool:
     """Whether a redirect to it stays here: `next` comes from the address bar."""
-    parts = urlsplit(url)
-    return url.startswith("/") and not url.startswith(("//", "/\\")) and not parts.netloc and url.isprintable()
+    return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
+
+
+def path_of(url: str | None) -> str:
+    """An address' path, where a browser's header named one that can be read."""
+    try:
+        return urlsplit(url or "").path or "/"
+    except ValueError:
+        return "/"
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
     """A page leads to the sign-in and back; a part of a page takes the whole page there."""
     if request.htmx:
-        shown = urlsplit(request.htmx.current_url or "/")
-        return responses.go(url_for("accounts.sign_in", next=shown.path))
+        return responses.go(url_for("accounts.sign_in", next=path_of(request.htmx.current_url)))
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return responses.go(url_for("accounts.sign_in", next=None if back == "/" else back))
 
@@ -54,6 +68,17 @@ def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
     """The first hook of a request: before anything asks for the user."""
     view = current_app.view_functions.get(endpoint)
     reads_only.set(request.method in READING and not getattr(view, "writes", False))
+
+
+def _forget_request(_error: BaseException | None) -> None:
+    """The thread serves others after it."""
+    reads_only.set(False)
+    visitor.set(None)
+
+
+def _remember_visitor() -> None:
+    """For «Безопасность»."""
+    visitor.set(request.remote_addr)
 
 
 def _require_user() -> ResponseReturnValue | None:

@@ -56,6 +56,7 @@ def sign_up() -> ResponseReturnValue:
                 name=form.name.data,
                 timezone=form.timezone.data,
                 address=request.remote_addr,
+                consents=True,  # the sentence beside the button says so
             )
         except Problem as problem:
             blame(form, problem)

@@ -1,15 +1,16 @@
 """What a person sees when something is wrong: a sentence and a way on."""
 
 import secrets
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from redis import RedisError
 from werkzeug.exceptions import HTTPException
 
 from app.extensions import db
 from app.services.errors import NotFound, Problem
+from app.storage import StorageUnavailable
 from app.web import access, responses
 
 log = structlog.get_logger(__name__)
@@ -24,12 +25,16 @@ PAGES = {
 }
 OTHER = ("Запрос не принят", "Вернитесь, обновите страницу и попробуйте ещё раз.")
 STALE = ("Страница устарела", "Вернитесь, обновите её и попробуйте ещё раз: введённое не отправлено.")
+AWAY = ("Хранилище клипов не отвечает", "Мы уже знаем об этом. Попробуйте через минуту.")
+NO_QUEUES = ("Очередь задач не отвечает", "Ничего не потеряно. Попробуйте через минуту.")
 BROKEN = ("Что-то сломалось у нас", "Попробуйте ещё раз. Если не поможет, напишите нам и назовите код {code}.")
 
 
 def register(app: Flask) -> None:
     app.register_error_handler(NotFound, lambda _error: _page(404, *PAGES[404]))
     app.register_error_handler(Problem, problem)
+    app.register_error_handler(StorageUnavailable, storage_is_away)
+    app.register_error_handler(RedisError, redis_is_away)
     app.register_error_handler(CSRFError, lambda _error: _page(400, *STALE))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
@@ -39,6 +44,17 @@ def problem(error: Problem) -> Response:
     """A refusal for which the view has no form: told as a toast."""
     db.session.rollback()
     return responses.refused(error.text, 422, _came_from())
+
+
+def storage_is_away(error: StorageUnavailable) -> Response:
+    log.error("storage is away", path=request.path, error=str(error))
+    db.session.rollback()
+    return _page(503, *AWAY)
+
+
+def redis_is_away(error: RedisError) -> Response:
+    log.error("redis is away", path=request.path, error=type(error).__name__)
+    return _page(503, *NO_QUEUES)
 
 
 def http_error(error: HTTPException) -> Response:
@@ -64,5 +80,5 @@ def _page(status: int, what: str, advice: str) -> Response:
 
 
 def _came_from() -> str:
-    path = urlsplit(request.referrer or "").path
+    path = access.path_of(request.referrer)
     return path if access.is_local(path) else "/"

@@ -1,5 +1,13 @@
-from flask import Blueprint
+"""For machines that watch: does the process answer, has it what it needs, and the figures for Prometheus."""
 
+import hmac
+
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from app.services import readiness
+from app.web import metrics as prometheus
 from app.web.access import public
 
 blueprint = Blueprint("health", __name__)
@@ -10,3 +18,28 @@ blueprint = Blueprint("health", __name__)
 def process() -> str:
     """This process answers."""
     return "ok"
+
+
+@blueprint.get("/readyz")
+@public
+def ready() -> ResponseReturnValue:
+    """Database, Redis and storage can be used by this process; otherwise 503. Only names: the log says why."""
+    state = readiness.state()
+    answer = jsonify({name: "ok" if works else "down" for name, works in state.items()})
+    answer.cache_control.no_store = True
+    return answer, 200 if all(state.values()) else 503
+
+
+@blueprint.get("/metrics")
+@public
+def metrics() -> ResponseReturnValue:
+    """For Prometheus with `Authorization: Bearer METRICS_TOKEN`, and for admins who are signed in."""
+    if not _has_token() and not (current_user.is_authenticated and current_user.is_admin):
+        abort(Response("", 401, {"WWW-Authenticate": "Bearer"}))
+    return Response(prometheus.text(), content_type=prometheus.CONTENT_TYPE)
+
+
+def _has_token() -> bool:
+    token = current_app.config["METRICS_TOKEN"]
+    given = request.headers.get("Authorization", "")
+    return bool(token) and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())

@@ -1,11 +1,14 @@
 """A clip's file and poster, for its owner. What strangers uploaded is served so that it can only be looked at."""
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, request, send_file, url_for
 from flask_login import current_user
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wsgi import FileWrapper
 
 from app.models import Clip
 from app.probe import CONTAINERS
@@ -19,6 +22,7 @@ fetch_blueprint = Blueprint("fetch", __name__, url_prefix="/fetch")
 
 SUFFIXES = dict(CONTAINERS.values())
 YEAR = 365 * 24 * 3600
+BLOCK_BYTES = 256 << 10
 
 
 @blueprint.get("/<int:clip_id>/video")
@@ -82,13 +86,33 @@ def _past_the_end(error: RequestedRangeNotSatisfiable) -> RequestedRangeNotSatis
 
 
 def _send(key: str, content_type: str) -> Response:
-    path = storage().path(key)
-    if not path.is_file():
-        abort(404)
     # The key is the content's name: a file is never changed, so its ETag needs no look at it.
-    response = send_file(path, mimetype=content_type, conditional=True, etag=key.replace("/", ""))
-    response.headers.pop("Content-Disposition", None)  # it would tell the storage's own name for the file
+    etag = key.replace("/", "")
+    try:
+        path = storage().path(key)
+        response = _send_here(path, content_type, etag) if path else _send_along(key, content_type, etag)
+    except FileNotFoundError:
+        abort(404)
     response.cache_control.private = True
+    return response
+
+
+def _send_here(path: Path, content_type: str, etag: str) -> Response:
+    response = send_file(path, mimetype=content_type, conditional=True, etag=etag)
+    response.headers.pop("Content-Disposition", None)  # it would tell the storage's own name for the file
+    return response
+
+
+def _send_along(key: str, content_type: str, etag: str) -> Response:
+    """From a storage that is elsewhere, block by block; nothing is read for HEAD and for what has not changed."""
+    file = storage().open(key)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    response = Response(FileWrapper(file, BLOCK_BYTES), mimetype=content_type, direct_passthrough=True)
+    response.content_length = size
+    response.set_etag(etag)
+    response.cache_control.no_cache = True
+    response.make_conditional(request, accept_ranges=True, complete_length=size)
     return response
 
 

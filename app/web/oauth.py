@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import requests
 import structlog
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth, OAuthError
+from authlib.integrations.requests_client import OAuth2Session
 from cryptography.fernet import Fernet, InvalidToken
 from flask import Blueprint, Flask, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -45,6 +46,18 @@ class StateCookie:
         session.pop(f"sealed{key}", None)
 
 
+class _Session(OAuth2Session):
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        # A code, its verifier and our secret go to the address in the settings and nowhere else.
+        self.max_redirects = 0
+        self.trust_env = False
+
+
+class _Client(FlaskOAuth2App):
+    client_cls = _Session
+
+
 def register(app: Flask) -> None:
     """A client for each adapter that has a consent page here; their hosts are where forms may lead."""
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it writes the verifier
@@ -56,6 +69,7 @@ def register(app: Flask) -> None:
             continue
         oauth.register(
             key,
+            client_cls=_Client,
             client_id=settings.client_id,
             client_secret=settings.client_secret or None,
             authorize_url=settings.authorize_url,

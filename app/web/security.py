@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from flask import Flask, Response
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 FORM_BYTES = 1 << 20  # all forms but the plain upload are small
 
@@ -12,6 +13,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
 }
 
 
@@ -32,6 +34,10 @@ def register(app: Flask) -> None:
         # A page may lie open for days; the token ends with its session.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    proxies = app.config["TRUSTED_PROXIES"]
+    if proxies:
+        # Otherwise everybody would come from the proxy's address, and share its limits.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
     policy = content_policy(app)
 
     @app.after_request

@@ -7,7 +7,7 @@ from babel.dates import format_date
 from flask import Flask
 
 from app import clock, platforms, texts
-from app.services import clips, history, publications, stats
+from app.services import clips, history, publications, retention, stats
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -41,6 +41,7 @@ def register(app: Flask) -> None:
         pace=pace,
         can_cancel=publications.can_cancel,
         can_resend=publications.can_resend,
+        leaves_at=retention.leaves_at,
         numbers=stats.numbers,
         count_names=COUNT_NAMES,
     )

@@ -111,7 +111,7 @@ def in_a_horse(app, publication_id: int, life: float = math.inf) -> multiprocess
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        engine.advance(publication_id, lambda seconds: process.end_at(time.monotonic() + min(seconds, life)))
+        engine.advance(publication_id, lambda deadline: process.end_at(min(deadline, time.monotonic() + life)))
         os._exit(0)
 
     db.session.remove()

@@ -173,11 +173,12 @@ def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication)
     from app.publishing import evidence
 
     publication_id = toy_publication()
+    held = lease.claim(publication_id, lambda _deadline: None)
     move(publication_id, Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now())
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
     sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    evidence.keep(publication_id, "publish", Receipt("7", "http://example.org/7"), sealed)
+    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
     assert row(publication_id).status == Status.PUBLISHING
     toy.posts["1"] = 1
     publication = settle(publication_id)
@@ -223,6 +224,117 @@ def test_expired_token_asks_to_reconnect(toy, toy_publication):
     publication = settle(toy_publication())
     assert (publication.status, publication.reason) == (Status.FAILED, "reconnect")
     assert publication.connection.status == "reconnect"
+
+
+@pytest.mark.parametrize("answer", [400, 401, 500])
+def test_what_may_stand_there_is_never_called_failed(toy, toy_publication, answer):
+    """The answer was lost, and then the platform cannot be asked either."""
+    toy.answers = {"publish": [0], "posts": [answer] * 9}
+    publication = settle(toy_publication())
+    assert publication.status == Status.UNCONFIRMED
+    assert publication.armed == "publish"
+    assert toy.posts == {"1": 1}
+
+
+def test_what_was_accepted_is_not_called_failed_when_the_look_at_it_is_refused(toy, toy_publication):
+    toy.answers = {"posts": [400]}
+    publication = settle(toy_publication())
+    assert (publication.status, publication.url) == (Status.UNCONFIRMED, f"{toy.url}/posts/1")
+
+
+def test_sent_again_after_a_lost_answer_it_is_still_the_same_draft(user, toy, toy_publication):
+    owner = user()
+    toy.answers = {"publish": [503], "posts": [400]}
+    publication_id = toy_publication(owner)
+    assert settle(publication_id).status == Status.UNCONFIRMED
+    wait_until(clock.now() + timedelta(minutes=1))
+    publications.resend(owner, publication_id)
+    assert settle(publication_id).status == Status.PUBLISHED
+    assert toy.calls["create"] == 1
+    assert toy.posts == {"1": 1}
+
+
+def test_sent_again_after_it_was_accepted_it_begins_anew(user, toy, toy_publication):
+    """The platform took it and never showed it: the user has looked."""
+    owner = user()
+    toy.processing = 20
+    publication_id = toy_publication(owner)
+    assert settle(publication_id).status == Status.UNCONFIRMED
+    toy.posts.clear()
+    toy.processing = 0
+    publications.resend(owner, publication_id)
+    publication = settle(publication_id)
+    assert (publication.status, publication.external_id) == (Status.PUBLISHED, "2")
+    assert toy.posts == {"2": 1}
+
+
+def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication):
+    """One whom we took for dead has published; the one who took over must not arm any more."""
+    from app.platforms.base import Receipt
+    from app.publishing import evidence
+
+    publication_id = toy_publication()
+    slow = lease.claim(publication_id, lambda _deadline: None)
+    wait_until(row(publication_id).wake_at)
+    other = lease.claim(publication_id, lambda _deadline: None)
+    sealed = _vault().seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
+    toy.drafts["1"], toy.posts["1"] = 0, 1
+    evidence.keep(slow, "publish", Receipt("1"), sealed)
+    with pytest.raises(lease.LeaseLost):
+        other.renew()
+    assert settle(publication_id).status == Status.PUBLISHED
+    assert toy.calls["publish"] == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Status.PUBLISHED, Status.PUBLISHED),
+        (Status.FAILED, Status.PUBLISHED),
+        (Status.CANCELLED, Status.PUBLISHED),
+        (Status.UNCONFIRMED, Status.PUBLISHING),
+        (Status.AWAITING_USER, Status.PUBLISHING),
+        (Status.PUBLISHING, Status.PUBLISHING),
+    ],
+)
+def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, after):
+    from app.platforms.base import Receipt
+    from app.publishing import evidence
+
+    publication_id = toy_publication()
+    held = lease.claim(publication_id, lambda _deadline: None)
+    if before != Status.PUBLISHING:
+        move(publication_id, before, wake_at=None, lease_until=None)
+        db.session.commit()
+    sealed = _vault().seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
+    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
+    publication = row(publication_id)
+    assert (publication.status, publication.external_id, publication.url) == (after, "7", "http://example.org/7")
+    assert (publication.wake_at is None) == (after == Status.PUBLISHED)
+
+
+def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_publication):
+    from app.platforms.base import Receipt
+    from app.publishing import evidence
+
+    owner = user()
+    publication_id = toy_publication(owner)
+    held = lease.claim(publication_id, lambda _deadline: None)
+    db.session.delete(owner)
+    db.session.commit()
+    with pytest.raises(lease.LeaseLost):
+        held.release(clock.now(), values={}, event="retry")
+    evidence.keep(held, "publish", Receipt("1"), b"sealed")
+    assert look(publication_id) is False
+
+
+def test_a_token_that_cannot_be_opened_comes_to_an_end(app, toy, toy_publication):
+    """A key that was lost: four tries, then an error, though the draft cannot be removed either."""
+    publication_id = toy_publication()
+    row(publication_id).connection.sealed_token = b"rubbish"
+    db.session.commit()
+    publication = settle(publication_id)
+    assert (publication.status, publication.reason) == (Status.FAILED, "internal")
 
 
 def test_every_status_has_its_moves():

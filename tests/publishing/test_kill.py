@@ -36,7 +36,7 @@ def test_a_horse_known_to_be_dead_is_not_waited_for(app, toy, toy_publication, p
     Toy.die_at = point
     horse = in_a_horse(app, publication_id)
     horse.join(20)
-    assert lease.bury(publication_id, horse.pid)
+    assert lease.bury_the_dead() == 1
     assert row(publication_id).wake_at <= clock.now()
     Toy.die_at = ""
     assert settle(publication_id).status == Status.PUBLISHED

@@ -10,7 +10,7 @@ from flask import Flask, current_app
 import worker
 from app import clock, jobs, queue, texts
 from app.extensions import db
-from app.models import Publication, Status
+from app.models import Publication, PublicationEvent, Status
 from app.publishing import lease, schedule
 from app.services import publications
 from app.services import schedule as plans
@@ -234,9 +234,8 @@ def test_the_history_names_the_times(user, toy, toy_publication):
     publication_id = toy_publication(owner, due)
     later = in_hours(3)
     plans.move(owner, publication_id, typed(later))
-    lines = [
-        texts.event(event.kind, event.name, "Asia/Kamchatka") for event in publications.history(owner, publication_id)
-    ]
+    story = db.session.query(PublicationEvent).filter_by(publication_id=publication_id).order_by(PublicationEvent.id)
+    lines = [texts.event(event.kind, event.name, "Asia/Kamchatka") for event in story]
     assert lines == [
         f"Запланирована на {texts.moment(due, 'Asia/Kamchatka')}",
         f"Перенесена на {texts.moment(later, 'Asia/Kamchatka')}",

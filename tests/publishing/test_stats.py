@@ -11,6 +11,7 @@ from app.extensions import db, transaction
 from app.models import Clip, Publication, StatsSample, Status, User
 from app.platforms.base import Receipt
 from app.publishing import evidence, readings, stats, tokens
+from app.publishing.lease import Held
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.publishing.conftest import read_stats, row, settle, wait_until
@@ -121,7 +122,7 @@ def test_also_when_the_user_has_confirmed_it(owner, posted, status):
 def test_also_when_the_receipt_came_late(posted):
     one = posted()
     change(one, status=Status.FAILED, stats_due_at=None)
-    evidence.keep(one.id, "send", Receipt("1", "https://t.me/x/1"), b"sealed")
+    evidence.keep(Held(one.id, one.fence, live=print), "send", Receipt("1", "https://t.me/x/1"), b"sealed")
     assert (row(one.id).status, bool(row(one.id).stats_due_at)) == (Status.PUBLISHED, True)
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from app import clock
 from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
 from app.platforms.body import FileBody
-from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
 
 POINTS = (
     "create:before",
@@ -38,7 +38,7 @@ class Hold:
 
     def wait(self) -> None:
         self.arrived.set()
-        self._free.wait(20)
+        self._free.wait(60)
 
     def let_go(self) -> None:
         self._free.set()
@@ -112,6 +112,14 @@ class ToyServer:
         self.holds[verb] = Hold()
         return self.holds[verb]
 
+    def forget(self) -> None:
+        """Everything but its address."""
+        self.drafts.clear()
+        self.posts.clear()
+        self.calls.clear()
+        self.answers, self.holds = {}, {}
+        self.processing = 0
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -125,6 +133,10 @@ class Toy(Adapter):
     url = ""
     die_at = ""
     signal = signal.SIGKILL
+
+    def __init__(self, config, http) -> None:
+        super().__init__(config, http)
+        http.allow([self.url])
 
     def connect(self, fields):
         return [Account("1", "Игрушка", self.url)], Token("toy-token")
@@ -185,6 +197,8 @@ class Toy(Adapter):
         answer = self.http.request(method, f"{self.url}{path}", **kwargs)
         if answer.status == 401:
             raise TokenExpired("401")
+        if answer.status == 429:
+            raise RateLimited(clock.now() + timedelta(seconds=5))
         if answer.status == 400:
             raise Refused("refused", "так нельзя")
         if answer.status != 200:

@@ -6,9 +6,11 @@ import pytest
 
 from app.extensions import csrf
 from app.services.errors import Problem
+from app.web.security import HEADERS
 
 # A platform fetches a clip by a signed link.
-PUBLIC = {"accounts.sign_in", "accounts.sign_up", "fetch.fetch", "health.process", "static"}
+PUBLIC = {"accounts.sign_in", "accounts.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
+PUBLIC |= {"recovery.ask", "recovery.choose", "personal.privacy"}
 HTMX = {"HX-Request": "true"}
 
 
@@ -16,8 +18,7 @@ def addresses(app):
     """Every endpoint's path, with something in the place of its arguments."""
     for rule in app.url_map.iter_rules():
         values = {name: 1 if "<int:" + name in rule.rule else "x" for name in rule.arguments}
-        with app.test_request_context():
-            path = app.url_for(rule.endpoint, **values)
+        _, path = rule.build(values, append_unknown=False)
         for method in rule.methods - {"OPTIONS", "HEAD"}:
             yield rule.endpoint, method, path
 
@@ -71,6 +72,24 @@ def test_headers(client, path):
     assert "Strict-Transport-Security" not in headers
 
 
+def test_every_answer_carries_the_policies(app, user, ready_clip, sign_in):
+    """Of every route and of every refusal: pages, parts of pages, files, 404 and 405."""
+    one = user()
+    clip = ready_clip(one)
+    browser, tried = sign_in(one), 0
+    for _endpoint, method, path in addresses(app):
+        if path.startswith(("/static/", "/ops/queues")):
+            continue  # files of our own, which hold nothing of anybody; an operators' page with a policy of its own
+        answer = browser.open(path.replace("/1/", f"/{clip.id}/"), method=method, headers={"Tus-Resumable": "1.0.0"})
+        policy = answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in policy and "*" not in policy, path
+        assert "default-src 'self'" in policy or policy == "sandbox; default-src 'none'", path
+        for name, value in HEADERS.items():
+            assert answer.headers[name] == value, (path, name)
+        tried += 1
+    assert tried > 30
+
+
 @pytest.mark.parametrize("secure", [False, True])
 def test_cookies(environment, secure):
     from app import create_app
@@ -89,11 +108,12 @@ def test_cookies(environment, secure):
 
 
 def test_pages_hold_no_script_and_no_style(user, sign_in, ready_clip, telegram):
-    one = user()
+    one = user(is_admin=True)
     clip = ready_clip(one)
     telegram(one)
     browser = sign_in(one)
-    paths = ["/", "/plans", "/settings/profile", "/settings/password", "/settings/integrations", "/nowhere"]
+    paths = ["/", "/plans", "/ops", "/settings/profile", "/settings/password", "/settings/integrations", "/nowhere"]
+    paths += ["/settings/security", "/settings/delete", "/privacy", "/recovery"]
     paths += [f"/clips/{clip.id}/{what}" for what in ("publish", "edit", "delete", "play")]
     for path in paths:
         page = browser.get(path).text

@@ -5,6 +5,16 @@ from app.extensions import db
 from app.models import Clip, ClipStatus
 from app.storage import storage
 from app.web.media import poster_url
+from tests.s3 import KEY, SECRET
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def environment(request, environment):
+    """Every storage sends alike."""
+    if request.param == "folder":
+        return environment
+    s3 = request.getfixturevalue("s3")
+    return {**environment, "STORAGE_URL": s3.bucket(), "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
 @pytest.fixture

@@ -1,66 +1,14 @@
-"""Where clips and posters lie. A folder now; the interface is one that a bucket can have too.
+"""Clips in a folder of this machine, or of a network file system that all machines mount."""
 
-A key is random (or the hash of something random), never made of what a user typed, and sharded into sub folders.
-Files are put whole or not at all, never changed afterwards, and read by everyone through their key.
-"""
-
-import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-from flask import Flask, current_app
-
-_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
-
-
-def new_key() -> str:
-    return _sharded(secrets.token_hex(20))
-
-
-def key_from(secret: str) -> str:
-    """Always the same key for the same secret, so that a step which is done twice puts one file."""
-    return _sharded(hashlib.sha256(secret.encode()).hexdigest()[:40])
-
-
-def _sharded(name: str) -> str:
-    return f"{name[:2]}/{name[2:]}"
-
-
-class StorageUnavailable(Exception):
-    """The storage cannot be used; the text says why, for the log and for /readyz."""
-
-
-class Storage(Protocol):
-    """What every storage does. Missing files raise FileNotFoundError; sizes and offsets are bytes."""
-
-    def put_file(self, path: Path, key: str | None = None) -> str:
-        """Moves the file at `path` in and answers its key. Whole and durable when it returns."""
-
-    def put_bytes(self, data: bytes, key: str | None = None) -> str: ...
-
-    def open(self, key: str, start: int = 0) -> BinaryIO: ...
-
-    def size(self, key: str) -> int: ...
-
-    def exists(self, key: str) -> bool: ...
-
-    def delete(self, key: str) -> None:
-        """Deleting what is not there is fine."""
-
-    def path(self, key: str) -> Path | None:
-        """The file on this machine, for sendfile; None where the storage is elsewhere."""
-
-    def on_disk(self, key: str):
-        """A context manager: a path to read the file by, fetched first where the storage is elsewhere."""
-
-    def check(self) -> None:
-        """Raises StorageUnavailable unless files can be put now."""
+from app.storage.base import StorageUnavailable, checked, new_key
 
 
 class FolderStorage:
@@ -101,13 +49,14 @@ class FolderStorage:
         self.path(key).unlink(missing_ok=True)
 
     def path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError("not a key of this storage")
-        return self._folder / key
+        return self._folder / checked(key)
 
     @contextmanager
     def on_disk(self, key: str) -> Iterator[Path]:
-        yield self.path(key)
+        path = self.path(key)
+        if not path.is_file():
+            raise FileNotFoundError(key)
+        yield path
 
     def check(self) -> None:
         probe = self._folder / f".check-{secrets.token_hex(8)}"
@@ -140,12 +89,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def connect_storage(app: Flask) -> None:
-    """Makes STORAGE_URL's storage the application's."""
-    app.extensions["storage"] = FolderStorage(Path(app.config["STORAGE_URL"].removeprefix("file:")))
-
-
-def storage() -> Storage:
-    return current_app.extensions["storage"]

@@ -1,21 +1,16 @@
-"""Commands for operators: `flask users …`. Errors are a Russian sentence and exit code 1."""
+"""`flask users`: who there is, their plans and passwords."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from flask import Flask
 from flask.cli import AppGroup
 
 from app import clock, plans
 from app.services import accounts
 from app.services.errors import NotFound, Problem
 
-users = AppGroup("users", help="Пользователи: список, тарифы, пароли.")
-
-
-def register(app: Flask) -> None:
-    app.cli.add_command(users)
+group = AppGroup("users", help="Пользователи: список, тарифы, пароли.")
 
 
 @contextmanager
@@ -29,14 +24,14 @@ def _plainly(email: str = "") -> Iterator[None]:
         raise click.ClickException(problem.text) from None
 
 
-@users.command("list")
+@group.command("list")
 def list_users() -> None:
     """Все пользователи: почта, тариф, имя."""
     for user in accounts.everybody():
         click.echo("\t".join([user.email, user.plan_key, user.name, *(["админ"] if user.is_admin else [])]))
 
 
-@users.command()
+@group.command()
 @click.argument("email")
 @click.option("--name", prompt="Имя", help="Имя пользователя.")
 @click.option("--plan", default=plans.FREE.key, show_default=True, help="Тариф: " + ", ".join(plans.PLANS))
@@ -51,7 +46,7 @@ def add(email: str, name: str, plan: str, password: str) -> None:
     click.echo(f"{user.email}: добавлен, тариф {user.plan.title}")
 
 
-@users.command()
+@group.command()
 @click.argument("email")
 @click.argument("plan_key", metavar="PLAN")
 def plan(email: str, plan_key: str) -> None:
@@ -61,7 +56,7 @@ def plan(email: str, plan_key: str) -> None:
     click.echo(f"{user.email}: тариф {user.plan.title}")
 
 
-@users.command()
+@group.command()
 @click.argument("email")
 def admin(email: str) -> None:
     """Сделать администратором."""
@@ -70,7 +65,7 @@ def admin(email: str) -> None:
     click.echo(f"{user.email}: администратор")
 
 
-@users.command()
+@group.command()
 @click.argument("email")
 @click.password_option(prompt="Новый пароль", confirmation_prompt="Ещё раз", help="Без него спросим.")
 def password(email: str, password: str) -> None:

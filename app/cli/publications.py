@@ -1,0 +1,89 @@
+"""`flask publications`: what the night shift does when a user writes that something hangs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import click
+from flask.cli import AppGroup
+
+from app import clock, platforms, texts
+from app.models import Publication
+from app.services import history, night_shift
+from app.services.errors import NotFound, Problem
+
+group = AppGroup("publications", help="Публикации: посмотреть, повторить, отменить.")
+
+
+@contextmanager
+def _plainly(publication_id: int) -> Iterator[None]:
+    try:
+        yield
+    except NotFound:
+        raise click.ClickException(f"Нет публикации {publication_id}. Номер — из /ops или из журнала.") from None
+    except Problem as problem:
+        raise click.ClickException(problem.text) from None
+
+
+@group.command()
+@click.argument("publication_id", metavar="ID", type=int)
+def show(publication_id: int) -> None:
+    """Что с публикацией: состояние, сроки, история. Время — UTC. Токены не показываются."""
+    with _plainly(publication_id):
+        publication = night_shift.find(publication_id)
+        for name, value in _facts(publication):
+            click.echo(f"{name + ':':<22} {value}")
+        click.echo("История:")
+        for attempt in history.attempts(publication):
+            for line in attempt.lines:
+                click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, _words(line)))}")
+
+
+@group.command()
+@click.argument("publication_id", metavar="ID", type=int)
+def retry(publication_id: int) -> None:
+    """Повторить публикацию, которая кончилась ошибкой: как кнопка «Повторить» у пользователя."""
+    with _plainly(publication_id):
+        publication = night_shift.retry(publication_id)
+    click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
+
+
+@group.command()
+@click.argument("publication_id", metavar="ID", type=int)
+def cancel(publication_id: int) -> None:
+    """Отменить, пока клип не передан платформе."""
+    with _plainly(publication_id):
+        publication = night_shift.cancel(publication_id)
+    click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
+
+
+def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
+    status = texts.STATUSES[publication.status]
+    going_on = texts.progress(publication, clock.now())
+    yield "Публикация", publication.id
+    yield "Пользователь", night_shift.owner(publication).email
+    yield "Клип", f"{publication.title} (номер {publication.clip_id or 'удалён'})"
+    yield "Куда", f"{platforms.ADAPTERS[publication.platform].name} — {publication.account_name}"
+    yield "Состояние", f"{status}, {going_on}" if going_on else status
+    if publication.reason:
+        yield "Причина", texts.sentence(publication.reason)
+    if publication.detail:
+        yield "Ответ платформы", publication.detail
+    yield "Срок", _moment(publication.due_at)
+    yield "Взглянуть снова", _moment(publication.wake_at)
+    yield "Аренда до", _moment(publication.lease_until)
+    yield "Держит", publication.holder or "—"
+    yield "Неудачных попыток", publication.attempt
+    yield "Обрывов", publication.crashes
+    yield "Взведено", publication.armed or "нет"
+    yield "Номер на платформе", publication.external_id or "—"
+    yield "Ссылка", publication.url or "—"
+
+
+def _words(line: history.Line) -> tuple[str, str, str | None]:
+    what = texts.step_event(line.kind, line.step) if line.step else texts.event(line.kind, line.name, "UTC")
+    return what, line.reason, line.detail
+
+
+def _moment(value: datetime | None) -> str:
+    return f"{value:%d.%m.%Y %H:%M:%S}" if value else "—"

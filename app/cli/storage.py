@@ -1,0 +1,29 @@
+"""`flask storage`: the clips' files as a whole."""
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from app import config
+from app.services import transfer
+from app.storage import StorageUnavailable, storage_at
+
+group = AppGroup("storage", help="Файлы клипов: копия в другое хранилище.")
+
+
+@group.command()
+@click.argument("url", metavar="URL")
+def copy(url: str) -> None:
+    """Скопировать все файлы клипов в другое хранилище: file:/папка или s3://бакет?endpoint=…
+
+    Можно повторять: что уже скопировано, не пересылается. Ключи бакета — те же AWS_ACCESS_KEY_ID и
+    AWS_SECRET_ACCESS_KEY.
+    """
+    try:
+        target = storage_at(config.storage_address(url), current_app.config)
+        copied = transfer.copy_to(target)
+    except (ValueError, StorageUnavailable) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Скопировано файлов: {copied.new}, уже были: {copied.known}.")
+    if copied.missing:
+        raise click.ClickException(f"В хранилище нет файлов ({len(copied.missing)}): {', '.join(copied.missing[:10])}")

@@ -1,0 +1,23 @@
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app import clock
+from app.extensions import db
+from app.models.types import UTCDateTime
+
+
+class Heartbeat(db.Model):
+    """A process that works in the background, as it says itself every few seconds.
+
+    In the database, since Redis' own list of workers goes to nothing when Redis is wiped, though they work on.
+    """
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)  # host:pid
+    kind: Mapped[str] = mapped_column(String(16))  # worker, scheduler or ticks
+    opens_tokens: Mapped[bool]  # whether it holds the vault's private key
+    started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    seen_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

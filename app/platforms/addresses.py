@@ -1,0 +1,40 @@
+"""Where a request may go that somebody else has named: to public addresses, never into our own network."""
+
+import socket
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from urllib3.util.connection import allowed_gai_family
+
+from app.config import Setting, optional_web_address, web_address
+
+# RFC 6052: an IPv4 address inside an IPv6 one, for a translator on the way.
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_public(address: str) -> bool:
+    """Whether it belongs to the internet at large. An IPv4 address that hides in an IPv6 one is looked at itself."""
+    one: IPv4Address | IPv6Address = ip_address(address)
+    if isinstance(one, IPv6Address):
+        translated = IPv4Address(int(one) & 0xFFFFFFFF) if one in _NAT64 else None
+        one = translated or one.ipv4_mapped or one.sixtofour or one
+    return one.is_global and not one.is_multicast and not one.is_reserved
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses of a name, as the connection would find them. Raises socket.gaierror."""
+    found = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
+    return list(dict.fromkeys(address[0] for *_, address in found))
+
+
+def own_origins(settings: Iterable[Setting], config: Mapping[str, Any]) -> set[str]:
+    """What the operator has named: the addresses in the adapter's settings, and LOCAL_HOSTS, as `scheme://host:port`."""
+    named = {
+        f"{parts.scheme}://{parts.netloc}"
+        for setting in settings
+        if setting.parse in (web_address, optional_web_address) and (parts := urlsplit(config[setting.name])).netloc
+    }
+    local = {f"{scheme}://{host}" for host in config["LOCAL_HOSTS"] for scheme in ("http", "https")}
+    return named | local

@@ -1,0 +1,121 @@
+"""What this process is made of, and whether that is as it should be: a list of checks, each a sentence."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import current_app
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.extensions import db
+from app.models import PlatformConnection
+from app.publishing import tokens
+from app.vault import CannotOpen, Vault
+
+# What a process is for, by its command in the Procfile; only workers open tokens.
+ROLES = {"web": False, "scheduler": False, "release": False, "worker": True}
+
+VAULT_KEY = "VAULT_PRIVATE_KEY"
+_PROBE = b"doctor's probe"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`good` is None for what is only said."""
+
+    text: str
+    good: bool | None = None
+
+
+Check = Callable[[str | None], Finding]
+
+
+def examine(role: str | None = None) -> list[Finding]:
+    """`role` is a key of ROLES, where the process is to be judged by what it is for."""
+    return [check(role) for check in CHECKS]
+
+
+def public_key(_role: str | None) -> Finding:
+    return Finding(f"Открытый ключ {_vault().key_id}: токены запечатываются им.", True)
+
+
+def private_keys(role: str | None) -> Finding:
+    held = ", ".join(_vault().private_key_ids)
+    if held:
+        return Finding(f"Закрытые ключи в этом процессе: {held}.", _should(role, opens=True))
+    return Finding("Закрытых ключей в этом процессе нет.", _should(role, opens=False))
+
+
+def environment(role: str | None) -> Finding:
+    """What a program that reads this process' environment would find."""
+    if os.environ.get(VAULT_KEY):
+        return Finding(f"{VAULT_KEY} есть в окружении процесса.", _should(role, opens=True))
+    return Finding(f"{VAULT_KEY} в окружении процесса нет.", _should(role, opens=False))
+
+
+def sealing(role: str | None) -> Finding:
+    """Tried, not believed: a value is sealed here and then opened, or not."""
+    here = _vault()
+    try:
+        opened = here.open(here.seal(_PROBE, "doctor"), "doctor") == _PROBE
+    except CannotOpen:
+        opened = False
+    if opened:
+        return Finding("Проба: запечатанное этот процесс открывает.", _should(role, opens=True))
+    return Finding("Проба: запечатать процесс может, открыть — нет.", _should(role, opens=False))
+
+
+def stored_token(role: str | None) -> Finding:
+    """The same with a token that is really stored; nothing of it is shown."""
+    try:
+        connection = db.session.scalar(select(PlatformConnection).where(PlatformConnection.sealed_token.is_not(None)))
+    except SQLAlchemyError as error:
+        return Finding(f"База не отвечает ({type(error).__name__}): проверьте DATABASE_URL и миграции.", False)
+    if connection is None:
+        return Finding("Хранимых токенов ещё нет.")
+    try:
+        tokens.open_token(connection)
+    except CannotOpen:
+        return Finding("Хранимый токен этот процесс открыть не может.", _should(role, opens=False))
+    return Finding("Хранимый токен этот процесс открывает.", _should(role, opens=True))
+
+
+def public_address(_role: str | None) -> Finding:
+    url, demo = current_app.config["PUBLIC_URL"], current_app.config["DEMO"]
+    if url.startswith("https://"):
+        return Finding(f"PUBLIC_URL={url}: cookie и HSTS только по https.", True)
+    return Finding(f"PUBLIC_URL={url}: без https cookie можно подслушать.", None if demo else False)
+
+
+def local_hosts(_role: str | None) -> Finding:
+    hosts, demo = current_app.config["LOCAL_HOSTS"], current_app.config["DEMO"]
+    if not hosts:
+        return Finding("LOCAL_HOSTS пуст: по чужим адресам во внутреннюю сеть не ходим.", True)
+    return Finding(f"LOCAL_HOSTS разрешает: {', '.join(hosts)}. В бою он пуст.", None if demo else False)
+
+
+def demo(_role: str | None) -> Finding:
+    if current_app.config["DEMO"]:
+        return Finding("DEMO включён: пароли демо-пользователей всем известны, тариф меняется кнопкой.")
+    return Finding("DEMO выключен.", True)
+
+
+CHECKS: tuple[Check, ...] = (
+    public_key,
+    private_keys,
+    environment,
+    sealing,
+    stored_token,
+    public_address,
+    local_hosts,
+    demo,
+)
+
+
+def _vault() -> Vault:
+    return current_app.extensions["vault"]
+
+
+def _should(role: str | None, *, opens: bool) -> bool | None:
+    return None if role is None else ROLES[role] == opens

@@ -1,0 +1,78 @@
+"""Who works in the background: each process tells the database every few seconds that it lives."""
+
+import os
+from collections import Counter
+from datetime import datetime, timedelta
+
+import structlog
+from flask import current_app
+from sqlalchemy import delete, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import clock
+from app.extensions import db, transaction
+from app.models import Heartbeat
+from app.publishing import lease
+
+log = structlog.get_logger(__name__)
+
+EVERY = timedelta(seconds=10)
+# Three beats missed and some more: a busy database does not make workers look dead.
+ALIVE = timedelta(seconds=45)
+KEPT = timedelta(days=1)
+
+KINDS = ("worker", "scheduler", "ticks")
+
+
+class Pulse:
+    """The heartbeat of this process. A fork of it that calls is not heard: it is somebody else."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind, self._pid, self._started_at = kind, os.getpid(), clock.now()
+        self._next: datetime | None = None
+
+    def beat(self) -> None:
+        """To be called often: writes at most every EVERY. A database that is away is not this process's end."""
+        now = clock.now()
+        if os.getpid() != self._pid or (self._next and self._next - EVERY <= now < self._next):
+            return
+        self._next = now + EVERY
+        try:
+            with transaction():
+                db.session.merge(
+                    Heartbeat(
+                        name=lease.holder(),
+                        kind=self._kind,
+                        opens_tokens=current_app.extensions["vault"].can_open,
+                        started_at=self._started_at,
+                        seen_at=now,
+                    )
+                )
+        except SQLAlchemyError as error:
+            log.warning("heartbeat was not written", error=type(error).__name__)
+
+    def stop(self) -> None:
+        """It ends well: nobody need look for it."""
+        try:
+            with transaction():
+                db.session.execute(delete(Heartbeat).where(Heartbeat.name == lease.holder()))
+        except SQLAlchemyError as error:
+            log.warning("heartbeat was not removed", error=type(error).__name__)
+
+
+def alive() -> list[Heartbeat]:
+    """Those that were seen lately, workers first."""
+    seen = db.session.scalars(select(Heartbeat).where(Heartbeat.seen_at > clock.now() - ALIVE))
+    return sorted(seen, key=lambda one: (KINDS.index(one.kind), one.started_at, one.name))
+
+
+def count() -> dict[str, int]:
+    """How many of each kind live."""
+    found = Counter(one.kind for one in alive())
+    return {kind: found[kind] for kind in KINDS}
+
+
+def sweep() -> None:
+    """Forgets those that were not seen for a day."""
+    with transaction():
+        db.session.execute(delete(Heartbeat).where(Heartbeat.seen_at < clock.now() - KEPT))

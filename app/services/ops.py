@@ -1,0 +1,182 @@
+"""What an operator wants to know of the whole installation, as numbers: for «Управление» and for /metrics."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from sqlalchemy import case, distinct, func, select
+
+from app import clock, platforms, queue
+from app.extensions import db
+from app.models import (
+    Clip,
+    ConnectionStatus,
+    Heartbeat,
+    PlatformConnection,
+    Publication,
+    PublicationEvent,
+    Status,
+    Upload,
+)
+from app.publishing.lease import CLAIMABLE
+from app.services import heartbeats
+
+WINDOW = timedelta(hours=24)
+SOON = timedelta(days=3)
+MOST_STARTS = 5000
+MOST_WAITING = 10
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of one platform's publications in the last WINDOW, and how its connections stand."""
+
+    platform: str
+    published: int
+    first_try: int  # of those published: without a retry
+    failed: int
+    connections: int
+    reconnect: int  # connections that wait for their user
+    expiring: int  # whose token has run out or will within SOON; most are refreshed when they are used
+
+    @property
+    def success(self) -> float | None:
+        """Published of all that came to an end, 0 to 1; None where nothing did."""
+        ended = self.published + self.failed
+        return self.published / ended if ended else None
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How late scheduled publications started in the last WINDOW, in seconds; None where none did."""
+
+    usual: float | None
+    worst: float | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    publications: dict[str, int]  # by status
+    due: int  # rows whose time has come and that nobody has taken up
+    oldest_due: float  # for how many seconds the oldest of them has waited
+    lateness: Lateness
+    outcomes: list[Outcomes]
+    workers: dict[str, int]  # living processes by kind
+    queues: dict[str, int] | None  # wake-ups by queue; None where Redis is away
+    clips: int
+    clip_bytes: int
+    uploads: int  # under way
+
+
+def figures() -> Figures:
+    now = clock.now()
+    due, oldest = db.session.execute(select(func.count(), func.min(Publication.wake_at)).where(*_waiting(now))).one()
+    clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0))).one()
+    return Figures(
+        publications=_by_status(),
+        due=due,
+        oldest_due=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+        lateness=_lateness(now),
+        outcomes=_outcomes(now),
+        workers=heartbeats.count(),
+        queues=queue.lengths(),
+        clips=clips,
+        clip_bytes=clip_bytes,
+        uploads=db.session.scalar(select(func.count()).select_from(Upload).where(Upload.clip_id.is_(None))),
+    )
+
+
+def waiting() -> Sequence[Publication]:
+    """The publications that have waited longest for a worker."""
+    return db.session.scalars(
+        select(Publication).where(*_waiting(clock.now())).order_by(Publication.wake_at).limit(MOST_WAITING)
+    ).all()
+
+
+def workers() -> list[Heartbeat]:
+    return heartbeats.alive()
+
+
+def _waiting(now: datetime) -> tuple:
+    """Due, and held by nobody: a worker that holds a row has put its lease's end into wake_at."""
+    return (Publication.wake_at <= now, Publication.status.in_(CLAIMABLE))
+
+
+def _by_status() -> dict[str, int]:
+    found = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
+    return {status.value: found.get(status.value, 0) for status in Status}
+
+
+def _lateness(now: datetime) -> Lateness:
+    """From the last starts: SQLite and PostgreSQL subtract times differently, Python does it alike."""
+    starts = db.session.execute(
+        select(PublicationEvent.at, Publication.due_at)
+        .join(Publication, Publication.id == PublicationEvent.publication_id)
+        .where(PublicationEvent.at > now - WINDOW, PublicationEvent.kind == "started")
+        .order_by(PublicationEvent.at.desc())
+        .limit(MOST_STARTS)
+    )
+    late = [max(0.0, (start.at - start.due_at).total_seconds()) for start in starts]
+    return Lateness(median(late), max(late)) if late else Lateness(None, None)
+
+
+def _outcomes(now: datetime) -> list[Outcomes]:
+    ended = _ended(now)
+    connected = _connected(now)
+    return [
+        Outcomes(
+            platform=key,
+            published=ended[key, "published"],
+            first_try=ended[key, "first_try"],
+            failed=ended[key, "failed"],
+            connections=connected[key, "all"],
+            reconnect=connected[key, "reconnect"],
+            expiring=connected[key, "expiring"],
+        )
+        for key in platforms.ADAPTERS
+    ]
+
+
+def _ended(now: datetime) -> Counter:
+    """By platform and outcome: publications whose last end lies in the WINDOW, each counted once."""
+    first_try = case(
+        (Publication.status == Status.FAILED, "failed"),
+        (Publication.attempt + Publication.crashes == 0, "first_try"),
+        else_="later",
+    )
+    rows = db.session.execute(
+        select(Publication.platform, first_try, func.count(distinct(Publication.id)))
+        .join(PublicationEvent, PublicationEvent.publication_id == Publication.id)
+        .where(
+            PublicationEvent.at > now - WINDOW,
+            PublicationEvent.status == Publication.status,
+            Publication.status.in_((Status.PUBLISHED, Status.FAILED)),
+        )
+        .group_by(Publication.platform, first_try)
+    )
+    found: Counter = Counter()
+    for platform, outcome, count in rows:
+        found[platform, outcome] += count
+        if outcome != "failed":
+            found[platform, "published"] += count
+    return found
+
+
+def _connected(now: datetime) -> Counter:
+    """By platform: all connections, those that wait for their user, those whose token runs out soon."""
+    waits = PlatformConnection.status == ConnectionStatus.RECONNECT
+    ends = ~waits & (PlatformConnection.token_expires_at < now + SOON)
+    rows = db.session.execute(
+        select(
+            PlatformConnection.platform,
+            func.count(),
+            func.sum(case((waits, 1), else_=0)),
+            func.sum(case((ends, 1), else_=0)),
+        ).group_by(PlatformConnection.platform)
+    )
+    found: Counter = Counter()
+    for platform, all_of_it, reconnect, expiring in rows:
+        found |= {(platform, "all"): all_of_it, (platform, "reconnect"): reconnect, (platform, "expiring"): expiring}
+    return found

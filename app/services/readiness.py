@@ -1,0 +1,43 @@
+"""Whether what this process needs is there. The texts of what is wrong go to the log, never to a visitor."""
+
+from collections.abc import Callable
+
+import redis
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.extensions import db, redis_client
+from app.storage import StorageUnavailable, storage
+
+log = structlog.get_logger(__name__)
+
+
+def database() -> None:
+    db.session.execute(text("SELECT 1"))
+    db.session.rollback()
+
+
+def queues() -> None:
+    redis_client().ping()
+
+
+def clip_files() -> None:
+    storage().check()
+
+
+CHECKS: dict[str, Callable[[], None]] = {"database": database, "redis": queues, "storage": clip_files}
+
+
+def state() -> dict[str, bool]:
+    """For each part whether it can be used now. Answers within seconds."""
+    return {name: _works(name, check) for name, check in CHECKS.items()}
+
+
+def _works(name: str, check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except (SQLAlchemyError, redis.RedisError, StorageUnavailable) as error:
+        log.error("not ready", part=name, error=type(error).__name__, said=str(error)[:500])
+        return False
+    return True

@@ -1,0 +1,63 @@
+"""Old clips of plans that keep them only for so long. Never one whose publications are under way."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import ColumnElement, exists, func, or_, select
+
+from app import clock, plans
+from app.extensions import db
+from app.models import LIVE, Clip, Publication, User
+from app.services import clips
+from app.services.errors import NotFound, Problem
+
+log = structlog.get_logger(__name__)
+
+MOST_AT_ONCE = 100
+
+
+def leaves_at(clip: Clip, user: User) -> datetime | None:
+    """When the clip's time on its user's plan is over; None where the plan keeps clips for good.
+
+    Counted from the change of plan at the earliest: nobody's clips go on the day of a downgrade.
+    """
+    if user.plan.keep_days is None:
+        return None
+    return max(clip.created_at, user.plan_since or clip.created_at) + timedelta(days=user.plan.keep_days)
+
+
+def due() -> list[int]:
+    """Ids of clips whose time is over, oldest first."""
+    ids = db.session.scalars(
+        select(Clip.id).join(User, User.id == Clip.user_id).where(*_over()).order_by(Clip.id).limit(MOST_AT_ONCE)
+    ).all()
+    db.session.commit()
+    return list(ids)
+
+
+def remove(clip_id: int) -> bool:
+    """Deletes the clip and its files, if its time is still over. Its publications stay in the history."""
+    user = db.session.scalar(select(User).join(Clip, Clip.user_id == User.id).where(Clip.id == clip_id, *_over()))
+    if user is None:
+        db.session.commit()
+        return False
+    try:
+        clips.delete(user, clip_id)
+    except (NotFound, Problem):
+        db.session.rollback()
+        return False  # its user was faster, or has just published it
+    log.info("old clip deleted", clip=clip_id, user=user.id)
+    return True
+
+
+def _over() -> tuple[ColumnElement[bool], ...]:
+    now = clock.now()
+    old = [
+        (User.plan_key == plan.key)
+        & (Clip.created_at < now - timedelta(days=plan.keep_days))
+        & (func.coalesce(User.plan_since, Clip.created_at) < now - timedelta(days=plan.keep_days))
+        for plan in plans.PLANS.values()
+        if plan.keep_days
+    ]
+    live = exists().where(Publication.clip_id == Clip.id, Publication.status.in_(LIVE))
+    return or_(*old), ~live

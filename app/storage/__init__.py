@@ -1,0 +1,40 @@
+"""Where clips and posters lie: a folder or a bucket, as STORAGE_URL says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, current_app
+
+from app.storage.base import Storage, StorageUnavailable, key_from, new_key
+from app.storage.folder import FolderStorage
+
+__all__ = [
+    "FolderStorage",
+    "Storage",
+    "StorageUnavailable",
+    "connect_storage",
+    "key_from",
+    "new_key",
+    "storage",
+    "storage_at",
+]
+
+
+def connect_storage(app: Flask) -> None:
+    """Makes STORAGE_URL's storage the application's."""
+    app.extensions["storage", "storage_at"] = storage_at(app.config["STORAGE_URL"], app.config)
+
+
+def storage_at(url: str, config: Mapping[str, Any]) -> Storage:
+    """The storage at an address that `config.storage_address` has let through."""
+    if url.startswith("file:"):
+        return FolderStorage(Path(url.removeprefix("file:")))
+    # Here: who keeps clips in a folder need not load the client of buckets.
+    from app.storage.s3 import S3Storage
+
+    return S3Storage(url, config["AWS_ACCESS_KEY_ID"], config["AWS_SECRET_ACCESS_KEY"])
+
+
+def storage() -> Storage:
+    return current_app.extensions["storage", "storage_at"]

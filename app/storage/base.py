@@ -1,0 +1,69 @@
+"""What every storage is: its keys, its errors, its methods.
+
+A key is random (or the hash of something random), never made of what a user typed, and sharded into sub folders.
+Files are put whole or not at all, never changed afterwards, and read by everyone through their key.
+"""
+
+import hashlib
+import re
+import secrets
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
+
+
+def new_key() -> str:
+    return _sharded(secrets.token_hex(20))
+
+
+def key_from(secret: str) -> str:
+    """Always the same key for the same secret, so that a step which is done twice puts one file."""
+    return _sharded(hashlib.sha256(secret.encode()).hexdigest()[:40])
+
+
+def checked(key: str) -> str:
+    """The key itself; ValueError for anything else, `../../etc/passwd` for one."""
+    if not _KEY.fullmatch(key):
+        raise ValueError("not a key of this storage")
+    return key
+
+
+def _sharded(name: str) -> str:
+    return f"{name[:2]}/{name[2:]}"
+
+
+class StorageUnavailable(Exception):
+    """The storage cannot be used; the text says why, for the log and for `flask doctor`."""
+
+
+class Storage(Protocol):
+    """What every storage does. Sizes and offsets are bytes.
+
+    A missing file raises FileNotFoundError, a storage that does not answer raises StorageUnavailable.
+    """
+
+    def put_file(self, path: Path, key: str | None = None) -> str:
+        """Moves the file at `path` in and answers its key. Whole and durable when it returns."""
+
+    def put_bytes(self, data: bytes, key: str | None = None) -> str: ...
+
+    def open(self, key: str, start: int = 0) -> BinaryIO:
+        """Reads from `start` on, in constant memory; the file can be sought in."""
+
+    def size(self, key: str) -> int: ...
+
+    def exists(self, key: str) -> bool: ...
+
+    def delete(self, key: str) -> None:
+        """Deleting what is not there is fine."""
+
+    def path(self, key: str) -> Path | None:
+        """The file on this machine, for sendfile; None where the storage is elsewhere."""
+
+    def on_disk(self, key: str) -> AbstractContextManager[Path]:
+        """A path to read the file by, fetched first where the storage is elsewhere."""
+
+    def check(self) -> None:
+        """Raises StorageUnavailable unless files can be put now. Answers within seconds."""

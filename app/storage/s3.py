@@ -1,0 +1,184 @@
+"""Clips in a bucket of Amazon S3 or of anything that speaks its language: `s3://bucket/prefix?endpoint=…&region=…`.
+
+The client is made before processes fork and is used only after: no connection is shared. It asks for no checksums
+beyond what S3 always had, since other vendors do not know the newer ones.
+"""
+
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.storage.base import StorageUnavailable, checked, new_key
+
+# A work-horse waits for the bucket in the middle of an upload: with one repeat this stays within its lease.
+CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 15, 2
+CHECK_SECONDS = 3
+BLOCK_BYTES = 256 << 10
+# Parts are read from the disk as they are sent; 10,000 of them are the most that S3 takes.
+_PARTS = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 << 20, max_concurrency=4)
+_MISSING = ("404", "NoSuchKey", "NotFound")
+
+
+class S3Storage:
+    def __init__(self, url: str, access_key: str = "", secret_key: str = "") -> None:
+        """`url` as in the setting STORAGE_URL. Without keys boto3 looks where AWS programs look: a role, a profile."""
+        parts = urlsplit(url)
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
+        session = boto3.session.Session(access_key or None, secret_key or None)
+
+        def client(seconds: int, tries: int) -> Any:
+            return session.client(
+                "s3",
+                region_name=options.get("region", "us-east-1"),
+                endpoint_url=options.get("endpoint"),
+                config=Config(
+                    connect_timeout=min(seconds, CONNECT_SECONDS),
+                    read_timeout=seconds,
+                    retries={"total_max_attempts": tries, "mode": "standard"},
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                    # bucket.host needs a name and a certificate that own servers seldom have.
+                    s3={"addressing_style": "path" if "endpoint" in options else "auto"},
+                ),
+            )
+
+        self._client, self._quick_client = client(READ_SECONDS, TRIES), client(CHECK_SECONDS, 1)
+
+    def put_file(self, path: Path, key: str | None = None) -> str:
+        key = key or new_key()
+        with _told():
+            self._client.upload_file(str(path), self._bucket, self._name(key), Config=_PARTS)
+        path.unlink()
+        return key
+
+    def put_bytes(self, data: bytes, key: str | None = None) -> str:
+        key = key or new_key()
+        with _told():
+            self._client.put_object(Bucket=self._bucket, Key=self._name(key), Body=data)
+        return key
+
+    def open(self, key: str, start: int = 0) -> BinaryIO:
+        name, size = self._name(key), self.size(key)
+
+        def stream(offset: int) -> Any:
+            got = self._client.get_object(Bucket=self._bucket, Key=name, Range=f"bytes={offset}-")
+            return got["Body"]
+
+        return io.BufferedReader(_Reader(stream, size, start), BLOCK_BYTES)
+
+    def size(self, key: str) -> int:
+        with _told():
+            return self._client.head_object(Bucket=self._bucket, Key=self._name(key))["ContentLength"]
+
+    def exists(self, key: str) -> bool:
+        try:
+            self.size(key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        with _told():
+            self._client.delete_object(Bucket=self._bucket, Key=self._name(key))
+
+    def path(self, key: str) -> Path | None:
+        checked(key)
+        return None
+
+    @contextmanager
+    def on_disk(self, key: str) -> Iterator[Path]:
+        descriptor, name = tempfile.mkstemp(prefix="vezde-clip-")
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as copy, self.open(key) as original:
+                shutil.copyfileobj(original, copy, BLOCK_BYTES)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def check(self) -> None:
+        with _told():
+            self._quick_client.put_object(Bucket=self._bucket, Key=f"{self._prefix}check", Body=b"ok")
+
+    def _name(self, key: str) -> str:
+        return self._prefix + checked(key)
+
+
+class _Reader(io.RawIOBase):
+    """A file of the bucket as it comes in. A connection that is cut is taken up where it broke."""
+
+    def __init__(self, stream: Callable[[int], Any], size: int, start: int) -> None:
+        self._stream, self._size, self._position = stream, size, start
+        self._body: Any = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if origin + offset != self._position:
+            self._hang_up()
+            self._position = origin + offset
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:
+        if self._position >= self._size:
+            return 0
+        block = self._read(len(buffer))
+        buffer[: len(block)] = block
+        self._position += len(block)
+        return len(block)
+
+    def _read(self, amount: int) -> bytes:
+        with _told():
+            try:
+                return self._read_once(amount)
+            except BotoCoreError:
+                self._hang_up()
+                return self._read_once(amount)
+
+    def _read_once(self, amount: int) -> bytes:
+        self._body = self._body or self._stream(self._position)
+        block = self._body.read(amount)
+        if not block:
+            raise StorageUnavailable("бакет отдал файл не до конца")
+        return block
+
+    def close(self) -> None:
+        self._hang_up()
+        super().close()
+
+    def _hang_up(self) -> None:
+        if self._body:
+            self._body.close()
+            self._body = None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """The client's errors as a storage tells them. Their texts hold no keys, but addresses: they stay in the log."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in _MISSING:
+            raise FileNotFoundError(f"{error.operation_name}: {code}") from None
+        raise StorageUnavailable(f"бакет: {error.operation_name}: {code}") from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise StorageUnavailable(f"бакет не отвечает: {type(error).__name__}") from error

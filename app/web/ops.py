@@ -1,0 +1,19 @@
+"""«Управление»: how the whole installation is doing, for admins. Nothing of anybody's clips or tokens is shown."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.services import ops
+from app.web.access import require_admin
+
+blueprint = Blueprint("ops", __name__, url_prefix="/ops")
+blueprint.before_request(require_admin)
+
+KINDS = {"worker": "Работник", "scheduler": "Расписание", "ticks": "Тики"}
+
+
+@blueprint.get("")
+def page() -> ResponseReturnValue:
+    return render_template(
+        "ops/page.html", figures=ops.figures(), waiting=ops.waiting(), workers=ops.workers(), kinds=KINDS
+    )

@@ -1,0 +1,49 @@
+"""/ops/queues: rq-dashboard, to look at and for admins only.
+
+Its buttons are taken away: a job is only a wake-up, so nothing is won by putting it back or throwing it out, and its
+requests come without a form token, one of them by GET. Its pages bring inline scripts: they get a nonce and a content
+policy of their own, so that a job's text that is shown as HTML still runs nothing.
+"""
+
+import secrets
+
+import rq_dashboard
+from flask import Flask, Response, abort, request
+from rq_dashboard.web import config as dashboard
+
+from app import queue
+from app.web.access import READING, require_admin
+
+NAME = rq_dashboard.blueprint.name
+PREFIX = "/ops/queues"
+MUTATING = (f"{NAME}.requeue_all",)
+
+
+def register(app: Flask) -> None:
+    app.config["RQ_DASHBOARD_REDIS_URL"] = app.config["REDIS_URL"]
+    app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
+    dashboard.serializer = queue.SERIALIZER
+    rq_dashboard.web.setup_rq_connection(app)
+    app.register_blueprint(rq_dashboard.blueprint, url_prefix=PREFIX)
+    app.before_request(_guard)
+    app.after_request(_allow_its_scripts)
+
+
+def _guard() -> None:
+    if request.blueprint != NAME:
+        return
+    require_admin()
+    if request.method not in READING or request.endpoint in MUTATING:
+        abort(405)
+
+
+def _allow_its_scripts(response: Response) -> Response:
+    if request.blueprint == NAME and response.mimetype == "text/html" and not response.direct_passthrough:
+        nonce = secrets.token_urlsafe(16)
+        response.set_data(response.get_data().replace(b"<script", f'<script nonce="{nonce}"'.encode()))
+        # Its templates are compiled in the browser: hence eval.
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'self'; script-src 'self' 'nonce-{nonce}' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+            "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+    return response

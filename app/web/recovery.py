@@ -1,0 +1,56 @@
+"""A forgotten password: asking for the letter, and the page that its link opens."""
+
+from flask import Blueprint, flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import EmailField, PasswordField
+
+from app.services import recovery
+from app.services.errors import NotFound, Problem
+from app.web.access import public
+from app.web.accounts import NEEDED
+from app.web.responses import blame, go
+
+blueprint = Blueprint("recovery", __name__, url_prefix="/recovery")
+
+
+class Ask(FlaskForm):
+    email = EmailField("Почта", [NEEDED])
+
+
+class NewPassword(FlaskForm):
+    new = PasswordField("Новый пароль", [NEEDED])
+
+
+@blueprint.route("", methods=["GET", "POST"])
+@public
+def ask() -> ResponseReturnValue:
+    form, asked = Ask(), False
+    if form.validate_on_submit():
+        try:
+            recovery.ask(form.email.data, request.remote_addr or "")
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            asked = True
+    wrong = form.errors or form.form_errors
+    return render_template("recovery/ask.html", form=form, asked=asked), 422 if wrong else 200
+
+
+@blueprint.route("/<signed>", methods=["GET", "POST"])
+@public
+def choose(signed: str) -> ResponseReturnValue:
+    try:
+        user = recovery.user_of(signed)
+    except NotFound:
+        return render_template("recovery/over.html"), 404
+    form = NewPassword()
+    if form.validate_on_submit():
+        try:
+            recovery.set_password(signed, form.new.data)
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            flash("Пароль изменён. Войдите с ним.", "ok")
+            return go(url_for("accounts.sign_in"))
+    return render_template("recovery/choose.html", form=form, email=user.email), 422 if form.errors else 200

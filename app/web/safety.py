@@ -1,0 +1,24 @@
+"""«Настройки → Безопасность»: who came in and what was changed; signing out everywhere."""
+
+from flask import Blueprint, flash, render_template, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, logout_user
+
+from app.services import accounts, safety
+from app.web.responses import go
+
+blueprint = Blueprint("safety", __name__, url_prefix="/settings/security")
+
+
+@blueprint.get("")
+def page() -> ResponseReturnValue:
+    return render_template("safety/page.html", events=safety.latest(current_user))
+
+
+@blueprint.post("/sign-out")
+def sign_out_everywhere() -> ResponseReturnValue:
+    accounts.sign_out_everywhere(current_user)
+    session.clear()
+    logout_user()
+    flash("Вы вышли на всех устройствах.", "ok")
+    return go(url_for("accounts.sign_in"))

@@ -1,0 +1,25 @@
+"""What no honest request holds, refused before anything looks at it: numbers that no row can have, zero bytes."""
+
+from flask import Flask, abort, request
+from werkzeug.routing import IntegerConverter
+
+LARGEST_ID = 2**63 - 1  # a database's BIGINT
+
+
+class RowId(IntegerConverter):
+    """`<int:…>` in routes. A larger number is no route's: 404."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **{"max": LARGEST_ID, **kwargs})
+
+
+def register(app: Flask) -> None:
+    app.url_map.converters["int"] = RowId
+    app.before_request(refuse_zero_bytes)
+
+
+def refuse_zero_bytes() -> None:
+    """PostgreSQL takes none in a text. What stands behind the «?» is only ever compared, and may be nonsense."""
+    typed = (text for field in request.form.items(multi=True) for text in field)
+    if any("\0" in text for text in (request.path, *typed)):
+        abort(400)

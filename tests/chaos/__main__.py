@@ -1,0 +1,46 @@
+"""`make chaos`: minutes of it. The seed is printed, so that a run can be had again.
+
+PUBLICATIONS (200), SEED (by the clock), DATABASE_URL (own SQLite; `postgresql`: an own server, restarted too; or an
+address), WORKERS (8), SECONDS of mischief (90), TROUBLE=0 for a run without any, KEEP=1 to keep the folder.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.run import run
+
+LIMIT_SECONDS = 600
+
+
+def main() -> int:
+    def number(name: str, default: int) -> int:
+        return int(os.environ.get(name) or default)
+
+    seed = number("SEED", int(time.time()))
+    folder = Path(tempfile.mkdtemp(prefix="vezde-chaos-", dir="/tmp"))
+    trouble = os.environ.get("TROUBLE") != "0"
+    database_url = os.environ.get("DATABASE_URL", "")
+    print(f"SEED={seed}, {folder}", flush=True)
+    verdict = run(
+        folder,
+        publications=number("PUBLICATIONS", 200),
+        seed=seed,
+        database_url=database_url,
+        workers=number("WORKERS", 8),
+        trouble=trouble,
+        seconds=number("SECONDS", 90),
+        limit=LIMIT_SECONDS,
+    )
+    print(verdict.table())
+    if verdict.kept and not os.environ.get("KEEP"):
+        shutil.rmtree(folder, ignore_errors=True)
+    print("Обещания сдержаны." if verdict.kept else f"Обещания нарушены. Повторить: SEED={seed}, журналы: {folder}/log")
+    return 0 if verdict.kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""A real worker of RQ with its work-horse: how it ends, and what becomes of the row in its hands."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import worker
+from app import clock
+from app.extensions import db
+from app.models import Stage, Status
+from app.publishing import lease
+from tests.publishing.conftest import row, settle
+from tests.publishing.toy import Hold
+
+LONG, SHORT = 60.0, 0.2
+WITHIN_SECONDS = 40
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + WITHIN_SECONDS
+    while not true():
+        assert time.monotonic() < give_up, "it did not come true in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def work(app) -> Iterator[Callable[..., multiprocessing.Process]]:
+    """Starts a worker: `work(upload_grace=…, commit_grace=…, look_at_horse=…)`, all in seconds."""
+    started: list[multiprocessing.Process] = []
+
+    def start(**how: float) -> multiprocessing.Process:
+        def live() -> None:
+            db.engine.dispose(close=False)
+            worker.work(app, **how)
+            os._exit(0)
+
+        db.session.remove()
+        process = multiprocessing.get_context("fork").Process(target=live)
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.is_alive():
+            process.kill()
+        process.join()
+
+
+def end(process: multiprocessing.Process) -> int:
+    """Asks it to end, and waits."""
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(WITHIN_SECONDS)
+    return process.exitcode
+
+
+def published_once(toy, publication_id: int, hold: Hold) -> bool:
+    hold.let_go()
+    return settle(publication_id).status == Status.PUBLISHED and list(toy.posts.values()) == [1]
+
+
+def test_an_upload_may_end_within_the_grace_period(toy, toy_publication, work):
+    hold = toy.hold("upload")
+    publication_id = toy_publication()
+    one = work(upload_grace=LONG)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    os.kill(one.pid, signal.SIGTERM)
+    hold.let_go()
+    one.join(WITHIN_SECONDS)
+    assert one.exitcode == 0
+    assert row(publication_id).status == Status.PUBLISHED
+    assert row(publication_id).crashes == 0
+
+
+def test_an_upload_that_takes_longer_is_given_back(toy, toy_publication, work):
+    hold = toy.hold("upload")
+    publication_id = toy_publication()
+    one = work(upload_grace=SHORT)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    assert end(one) == 0
+    left = row(publication_id)
+    assert (left.lease_until, left.stage, left.crashes) == (None, Stage.QUEUED, 0)
+    assert left.wake_at <= clock.now()
+    assert published_once(toy, publication_id, hold)
+    assert toy.calls["create"] == 1, "what was created is not created again"
+
+
+def test_a_commit_gets_a_little_longer(toy, toy_publication, work):
+    hold = toy.hold("publish")
+    publication_id = toy_publication()
+    one = work(upload_grace=SHORT, commit_grace=LONG)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    os.kill(one.pid, signal.SIGTERM)
+    time.sleep(2 * SHORT)
+    hold.let_go()
+    one.join(WITHIN_SECONDS)
+    assert one.exitcode == 0
+    assert row(publication_id).status == Status.PUBLISHED
+    assert toy.calls["publish"] == 1
+
+
+def test_a_commit_that_is_cut_off_is_asked_about_soon(toy, toy_publication, work):
+    hold = toy.hold("publish")
+    publication_id = toy_publication()
+    one = work(upload_grace=SHORT, commit_grace=SHORT)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    assert end(one) == 0
+    left = row(publication_id)
+    assert left.armed == "publish"
+    assert left.wake_at <= clock.now(), "nobody waits for the lease of a horse that is known to be dead"
+    assert (left.armed_until - clock.now()).total_seconds() < 25
+    assert published_once(toy, publication_id, hold)
+
+
+def test_the_second_signal_ends_the_grace_but_gives_the_row_back(toy, toy_publication, work):
+    hold = toy.hold("upload")
+    publication_id = toy_publication()
+    one = work(upload_grace=LONG)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    os.kill(one.pid, signal.SIGTERM)
+    time.sleep(worker._SAME_SIGNAL.total_seconds() + 0.2)
+    assert end(one) == 0
+    assert row(publication_id).lease_until is None
+    assert published_once(toy, publication_id, hold)
+
+
+def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_publication, work):
+    hold = toy.hold("upload")
+    publication_id = toy_publication()
+    one = work()
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    one.kill()
+    one.join()
+    wait_for(lambda: lease.bury_the_dead() == 1)
+    assert row(publication_id).wake_at <= clock.now()
+    assert published_once(toy, publication_id, hold)
+
+
+def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_publication, work):
+    hold = toy.hold("upload")
+    publication_id = toy_publication()
+    work()
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGKILL)
+    wait_for(lambda: row(publication_id).wake_at <= clock.now())
+    assert published_once(toy, publication_id, hold)
+
+
+def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
+    """It may hold SQLite's one write lock."""
+    hold = toy.hold("upload")
+    publication_id = toy_publication()
+    work(look_at_horse=1)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGSTOP)
+    wait_for(lambda: row(publication_id).wake_at <= clock.now())
+    assert published_once(toy, publication_id, hold)

@@ -1,0 +1,103 @@
+"""Old clips go on plans that say so, and only those that nobody is publishing."""
+
+from datetime import timedelta
+
+import pytest
+
+from app import clock, plans
+from app.extensions import db
+from app.models import Clip, Publication, Status
+from app.services import accounts, retention
+from app.storage import storage
+
+KEPT = timedelta(days=plans.FREE.keep_days)
+
+
+@pytest.fixture
+def free(user):
+    return user(plan="free", plan_since=None)
+
+
+@pytest.fixture
+def old_clip(ready_clip):
+    def make(owner, age: timedelta = KEPT + timedelta(hours=1)) -> Clip:
+        clip = ready_clip(owner)
+        clip.created_at = clock.now() - age
+        db.session.commit()
+        return clip
+
+    return make
+
+
+def test_an_old_clip_goes_with_its_files(free, old_clip):
+    clip = old_clip(free)
+    keys = (clip.storage_key, clip.poster_key)
+    assert retention.due() == [clip.id]
+    assert retention.remove(clip.id)
+    assert db.session.query(Clip).count() == 0
+    assert not any(storage().exists(key) for key in keys)
+    assert not retention.remove(1)
+
+
+def test_a_younger_one_stays(free, old_clip):
+    clip = old_clip(free, KEPT - timedelta(hours=1))
+    assert retention.due() == []
+    assert not retention.remove(clip.id)
+
+
+@pytest.mark.parametrize("plan", ["start", "pro", "business"])
+def test_paid_plans_keep_clips_for_good(user, old_clip, plan):
+    owner = user(plan=plan)
+    clip = old_clip(owner, timedelta(days=4000))
+    assert retention.due() == []
+    assert retention.leaves_at(clip, owner) is None
+
+
+def test_a_downgrade_takes_nothing_at_once(user, old_clip):
+    owner = user(plan="pro")
+    clip = old_clip(owner, timedelta(days=400))
+    accounts.set_plan(owner.email, "free")
+    assert retention.due() == []
+    assert retention.leaves_at(clip, owner) > clock.now() + KEPT - timedelta(minutes=1)
+    owner.plan_since = clock.now() - KEPT - timedelta(hours=1)
+    db.session.commit()
+    assert retention.due() == [clip.id]
+
+
+@pytest.mark.parametrize(
+    ("status", "goes"),
+    [
+        (Status.PUBLISHED, True),
+        (Status.FAILED, True),
+        (Status.SCHEDULED, False),
+        (Status.PUBLISHING, False),
+        (Status.AWAITING_USER, False),
+        (Status.UNCONFIRMED, False),
+    ],
+)
+def test_a_clip_that_is_being_published_stays(free, old_clip, status, goes):
+    clip = old_clip(free)
+    one = Publication(
+        user_id=free.id,
+        clip_id=clip.id,
+        platform="vk",
+        account_id="1",
+        account_name="Анна",
+        title="Клип",
+        status=status,
+        due_at=clock.now(),
+    )
+    db.session.add(one)
+    db.session.commit()
+    assert retention.due() == ([clip.id] if goes else [])
+    assert retention.remove(clip.id) is goes
+    db.session.refresh(one)
+    assert one.status == status
+
+
+def test_its_user_is_told_on_the_card_and_on_the_plans(free, old_clip, sign_in):
+    clip = old_clip(free, timedelta(days=1))
+    leaves = retention.leaves_at(clip, free)
+    browser = sign_in(free)
+    assert f"Хранится до {clock.to_zone(leaves, free.timezone):%d.%m.%Y}" in browser.get("/").text
+    assert "Клип хранится 30\u00a0дней" in browser.get("/plans").text

@@ -1,0 +1,137 @@
+"""A forgotten password, from the question to the sign-in with a new one."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app import clock, jobs
+from app.extensions import db, redis_client
+from app.models import SecurityEvent
+from app.queue import CHORES, queue
+from app.services import accounts
+from tests.publishing.conftest import real_time, wait_until
+
+__all__ = ["real_time"]
+
+NEW = "novyy-parol"
+
+
+@pytest.fixture
+def anna(user):
+    return user(email="anna@example.org")
+
+
+@pytest.fixture
+def ask(app):
+    """Asks as a visitor; the worker's part is done too."""
+    visitor = app.test_client()
+
+    def send(email: str):
+        page = visitor.get("/recovery").text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+        answer = visitor.post("/recovery", data={"csrf_token": token, "email": email})
+        for job in queue(CHORES).get_jobs():
+            with app.app_context():
+                jobs.mail_recovery(*job.args)
+            job.delete()
+        return answer
+
+    return send
+
+
+def link_in(sandbox) -> str:
+    return re.search(r"http://[^/]+(/recovery/\S+)", sandbox.mails[-1]["text"])[1]
+
+
+def set_password(app, link: str, password: str = NEW):
+    visitor = app.test_client()
+    page = visitor.get(link)
+    if page.status_code != 200:
+        return page
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+    return visitor.post(link, data={"csrf_token": token, "new": password})
+
+
+def test_a_letter_leads_to_a_new_password(app, anna, ask, sandbox, sign_in):
+    elsewhere = sign_in(anna)
+    assert "письмо со ссылкой уже в пути" in ask(" Anna@example.org ").text
+    [letter] = sandbox.mails
+    assert letter["to"] == ["anna@example.org"]
+    link = link_in(sandbox)
+    assert set_password(app, link, "short").status_code == 422
+    assert set_password(app, link).location == "/sign-in"
+    assert accounts.authenticate("anna@example.org", NEW, "192.0.2.1").id == anna.id
+    assert elsewhere.get("/").status_code == 303, "every browser is signed out"
+    assert set_password(app, link, "another-one").status_code == 404, "it works once"
+
+
+def test_nobody_learns_whether_there_is_such_an_account(app, anna, ask, sandbox):
+    known, unknown = ask("anna@example.org"), ask("nobody@example.org")
+    assert known.status_code == unknown.status_code == 200
+    assert known.text == unknown.text
+    assert [letter["to"] for letter in sandbox.mails] == [["anna@example.org"]]
+    kinds = [(one.user_id, one.kind) for one in db.session.query(SecurityEvent) if one.kind == "recovery_asked"]
+    assert kinds == [(anna.id, "recovery_asked"), (None, "recovery_asked")], "both are as much work"
+
+
+def test_a_link_ends_with_its_hour(app, anna, ask, sandbox):
+    ask("anna@example.org")
+    link = link_in(sandbox)
+    assert app.test_client().get(link).status_code == 200
+    app.config["SECRET_KEY"] = "another" * 8
+    assert app.test_client().get(link).status_code == 404
+
+
+def test_a_link_ends_with_a_password_that_was_changed_otherwise(app, anna, ask, sandbox):
+    ask("anna@example.org")
+    accounts.reset_password("anna@example.org", "drugoy-parol")
+    assert app.test_client().get(link_in(sandbox)).status_code == 404
+
+
+@pytest.mark.parametrize("link", ["x", "WzEsInh4Il0.aaaa.bbbb", "%00", "a" * 3000, "..%2f.."])
+def test_a_made_up_link(client, link):
+    assert client.get(f"/recovery/{link}").status_code in (400, 404)
+
+
+def test_asking_is_limited_for_anybody_alike(app, anna, ask, sandbox):
+    for email in ("anna@example.org", "nobody@example.org"):
+        answers = [ask(email) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 422]
+        assert "Слишком много попыток" in answers[-1].text
+    assert len(sandbox.mails) == 3
+
+
+def test_the_link_is_kept_nowhere(app, anna, ask, sandbox, capfd):
+    ask("anna@example.org")
+    signed = link_in(sandbox).rpartition("/")[2].encode()
+    for key in redis_client().keys("*"):
+        assert signed not in (redis_client().dump(key) or b"")
+    assert signed not in Path(app.config["DATABASE_URL"].removeprefix("sqlite:///")).read_bytes()
+    assert signed.decode() not in "".join(capfd.readouterr())
+
+
+def test_where_there_is_no_mail_server(app, anna, ask):
+    app.config["SMTP_URL"] = ""
+    answer = ask("anna@example.org")
+    assert answer.status_code == 422
+    assert "не настроена почта" in answer.text
+
+
+def test_a_mail_server_that_is_away(app, anna, ask, caplog):
+    app.config["SMTP_URL"] = "smtp://user:very-secret@127.0.0.1:9"
+    assert ask("anna@example.org").status_code == 200
+    assert "recovery letter was not sent" in caplog.text
+    assert "very-secret" not in caplog.text
+
+
+def test_old_lines_are_swept(app, anna):
+    from app.services import safety
+
+    safety.record(None, "sign_in_failed")
+    db.session.commit()
+    wait_until(clock.now() + timedelta(days=31))
+    assert safety.sweep() == 1
+    wait_until(clock.now() + timedelta(days=150))
+    assert safety.sweep() == db.session.query(SecurityEvent).count() + 2

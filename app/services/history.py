@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
@@ -16,6 +16,7 @@ from app.publishing.run import SINCE
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
 MAX_WORDS = 10
+MAX_ID = 1 << 63
 MAX_TITLES = 200  # clips that the list offers to be narrowed to
 
 # Events of which `name` is a step, and those by which the user begins another attempt.
@@ -126,11 +127,11 @@ def counts(user: User, filters: Filters) -> Counts:
 def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
     """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
     published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
-    titles = select(Clip.id, Clip.title).where(Clip.user_id == user.id, published)
-    found = dict(db.session.execute(titles.order_by(Clip.id.desc()).limit(MAX_TITLES)).all())
-    if chosen and chosen not in found:
-        found |= dict(db.session.execute(titles.where(Clip.id == chosen)).all())
-    return found
+    theirs = (Clip.user_id == user.id, published)
+    newest = select(Clip.id).where(*theirs).order_by(Clip.id.desc()).limit(MAX_TITLES)
+    asked_for = Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
+    titles = select(Clip.id, Clip.title).where(*theirs, or_(Clip.id.in_(newest), asked_for))
+    return dict(db.session.execute(titles.order_by(Clip.id.desc())).all())
 
 
 def _where(user: User, filters: Filters) -> tuple[ColumnElement[bool], ...]:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run flask test check chaos shots lock setup-run setup-dev
+.PHONY: help run flask test check chaos bench shots lock setup-run setup-dev
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
 	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, DATABASE_URL=postgresql'
 	@echo 'make shots  снимки каждой страницы, телефон и компьютер, светлая и тёмная тема: var/shots'
+	@echo 'make bench  замеры в docs/benchmarks.md (часть: make bench ARGS="upload tus"; проба: make bench ARGS=--small)'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'
 
 run: setup-run
@@ -35,6 +36,9 @@ shots: setup-dev
 
 chaos: setup-dev
 	@$(BIN)/python -m tests.chaos
+
+bench: setup-dev
+	@$(BIN)/python -m bench $(ARGS)
 
 setup-run setup-dev: setup-%:
 	@command -v $(PYTHON) >/dev/null || { echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }

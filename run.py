@@ -71,7 +71,8 @@ def run() -> None:
     add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_answers(sandbox_port, "/"))
     add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
     for number in range(1, workers + 1):
-        add(f"worker-{number}", lambda: work(app, vault_private_key))
+        before = (lambda: rehearse(app)) if number == 1 else None
+        add(f"worker-{number}", lambda: work(app, vault_private_key), before=before)
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:
@@ -141,6 +142,12 @@ def serve_web(port: int) -> None:
 
     sys.argv = ["gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--bind", f"{HOST}:{port}", "wsgi:app"]
     wsgiapp.run()
+
+
+def rehearse(app: "Flask") -> None:
+    import worker
+
+    worker.rehearse(app)
 
 
 def work(app: "Flask", vault_private_key: str) -> None:

@@ -18,12 +18,13 @@ from flask import Flask
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 from rq_scheduler import Scheduler
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from app import clock, create_app, process, queue
 from app.extensions import db
 from app.models import Publication
-from app.publishing import lease, schedule
+from app.publishing import lease, rehearsal, schedule
 from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
@@ -147,6 +148,18 @@ class ClipWorker(Heard, Worker):
             time.sleep(self.commit_grace)
         if self.horse_pid:
             self.kill_horse()
+
+
+def rehearse(app: Flask) -> None:
+    """In the parent, once the tables are there. Without the database each work-horse builds its own statements."""
+    with app.app_context():
+        try:
+            rehearsal.rehearse()
+        except SQLAlchemyError as error:
+            log.warning("not rehearsed", error=type(error).__name__)
+        db.engine.dispose()
+    gc.collect()
+    gc.freeze()
 
 
 def work(
@@ -277,6 +290,7 @@ def main(arguments: list[str]) -> None:
         supervisor.add(process.Child("scheduler", lambda: run_scheduler(app)))
         supervisor.add(process.Child("ticks", lambda: run_ticks(app)))
     elif not arguments:
+        rehearse(app)
         for number in range(1, app.config["WORKERS"] + 1):
             supervisor.add(process.Child(f"worker-{number}", lambda: work(app), grace=_STOP_GRACE_SECONDS))
     else:

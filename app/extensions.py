@@ -64,6 +64,17 @@ def transaction() -> Iterator[None]:
         db.session.remove()
 
 
+@contextmanager
+def reading() -> Iterator[None]:
+    """As `transaction()`, for what only reads: SQLite's one write lock is left to others."""
+    before = reads_only.set(True)
+    try:
+        yield
+    finally:
+        db.session.remove()
+        reads_only.reset(before)
+
+
 def insist(write: Callable[[], T]) -> T:
     """`write()`, and again while the database is away: for what cannot be found out a second time.
 

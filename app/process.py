@@ -105,13 +105,15 @@ def is_stopped(pid: int) -> bool:
 class Child:
     """One process to keep alive.
 
-    `target` runs in the child after the fork. `ready` tells when the next child may start. A child that runs `once`
-    ends by itself, well, before the next starts. `last` outlives all others at the end: they need it to finish.
+    `target` runs in the child after the fork, `before` in the supervisor before the first one. `ready` tells when the
+    next child may start. A child that runs `once` ends by itself, well, before the next starts. `last` outlives all
+    others at the end: they need it to finish.
     """
 
     name: str
     target: Callable[[], object]
     ready: Callable[[], bool] | None = None
+    before: Callable[[], object] | None = None
     once: bool = False
     last: bool = False
     grace: float = 10.0
@@ -176,6 +178,8 @@ class Supervisor:
     def _bring_up(self, child: Child) -> None:
         if self._stops:
             return
+        if child.before:
+            child.before()
         self._fork(child)
         give_up = time.monotonic() + self._start_within
         while not self._stops and not self._is_up(child):

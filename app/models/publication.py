@@ -123,6 +123,7 @@ class Publication(db.Model):
         Index("ix_publications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
         Index("ix_publications_stats_due", "stats_due_at", sqlite_where=_STATS_SQL, postgresql_where=_STATS_SQL),
         Index("ix_publications_user_newest", "user_id", "id"),
+        Index("ix_publications_user_status", "user_id", "status"),  # the counts above the list, without the rows
         Index("ix_publications_clip", "clip_id"),
         Index("ix_publications_connection", "connection_id"),
     )

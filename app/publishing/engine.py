@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app import clock, storage
-from app.extensions import db, insist, transaction
+from app.extensions import db, insist, reading, transaction
 from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.errors import (
@@ -59,7 +59,7 @@ def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
 
 def _load(held: Held) -> Publication:
     """The row with its clip and connection, cut loose from the database."""
-    with transaction():
+    with reading():
         publication = db.session.scalars(
             select(Publication)
             .where(*held.where())
@@ -164,7 +164,7 @@ def _guard(publication: Publication) -> None:
         raise Refused("reconnect")
     if publication.clip is None or publication.clip.status != ClipStatus.READY:
         raise Refused("clip_gone")
-    with transaction():
+    with reading():
         user = db.session.get(User, publication.user_id)
         if not user.plan.allows(publication.platform):
             raise Refused("plan")

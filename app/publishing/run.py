@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from sqlalchemy import Select, delete, select, update
 
 from app import clock
-from app.extensions import db, insist, transaction
+from app.extensions import db, insist, reading, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for
 from app.platforms.base import Account, ClipFile, NotThere, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
@@ -253,7 +253,7 @@ class Run:
         return self._answers.get(name)
 
     def _load(self) -> dict[str, Any]:
-        with transaction():
+        with reading():
             rows = db.session.execute(
                 select(PublicationStep.name, PublicationStep.sealed_answer).where(
                     PublicationStep.publication_id == self.publication_id

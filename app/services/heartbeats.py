@@ -9,10 +9,9 @@ from flask import current_app
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock
+from app import clock, process
 from app.extensions import db, transaction
 from app.models import Heartbeat
-from app.publishing import lease
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +40,7 @@ class Pulse:
             with transaction():
                 db.session.merge(
                     Heartbeat(
-                        name=lease.holder(),
+                        name=process.full_name(os.getpid()),
                         kind=self._kind,
                         opens_tokens=current_app.extensions["vault"].can_open,
                         started_at=self._started_at,
@@ -55,7 +54,7 @@ class Pulse:
         """It ends well: nobody need look for it."""
         try:
             with transaction():
-                db.session.execute(delete(Heartbeat).where(Heartbeat.name == lease.holder()))
+                db.session.execute(delete(Heartbeat).where(Heartbeat.name == process.full_name(os.getpid())))
         except SQLAlchemyError as error:
             log.warning("heartbeat was not removed", error=type(error).__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
@@ -16,6 +16,8 @@ from app.publishing.run import SINCE
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
 MAX_WORDS = 10
+MAX_ID = 1 << 63
+MAX_TITLES = 200  # clips that the list offers to be narrowed to
 
 # Events of which `name` is a step, and those by which the user begins another attempt.
 _OF_STEPS = ("step", "armed", "accepted")
@@ -80,13 +82,14 @@ def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication
     """For each clip the latest publication on each account, cancelled ones left out. One query."""
     newest = (
         select(func.max(Publication.id))
-        .where(Publication.user_id == user.id, Publication.clip_id.in_(clip_ids))
+        # By the clip alone: told the user too, SQLite would go through all that the user has.
+        .where(Publication.clip_id.in_(clip_ids))
         .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
     )
     found: dict[int, list[Publication]] = {}
     for publication in db.session.scalars(
         select(Publication)
-        .where(Publication.id.in_(newest), Publication.status != Status.CANCELLED)
+        .where(Publication.id.in_(newest), Publication.user_id == user.id, Publication.status != Status.CANCELLED)
         .order_by(Publication.id)
     ):
         found.setdefault(publication.clip_id, []).append(publication)
@@ -121,13 +124,14 @@ def counts(user: User, filters: Filters) -> Counts:
     return Counts(by_status.get(filters.status, 0) if filters.status else sum(by_status.values()), by_status)
 
 
-def clips_published(user: User) -> dict[int, str]:
-    """Titles by id of the clips that have publications, newest first: what the list can be narrowed to."""
-    published = select(Publication.clip_id).where(Publication.user_id == user.id, Publication.clip_id.is_not(None))
-    rows = db.session.execute(
-        select(Clip.id, Clip.title).where(Clip.user_id == user.id, Clip.id.in_(published)).order_by(Clip.id.desc())
-    )
-    return dict(rows.all())
+def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
+    """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
+    published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
+    theirs = (Clip.user_id == user.id, published)
+    newest = select(Clip.id).where(*theirs).order_by(Clip.id.desc()).limit(MAX_TITLES)
+    asked_for = Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
+    titles = select(Clip.id, Clip.title).where(*theirs, or_(Clip.id.in_(newest), asked_for))
+    return dict(db.session.execute(titles.order_by(Clip.id.desc())).all())
 
 
 def _where(user: User, filters: Filters) -> tuple[ColumnElement[bool], ...]:

@@ -26,7 +26,7 @@ _KNOWN = re.compile(r"(\d{1,18}):([\d.]{1,64})")
 
 @blueprint.get("")
 def page() -> ResponseReturnValue:
-    titles = history.clips_published(current_user)
+    titles = history.clips_published(current_user, request.args.get("clip", type=int))
     filters = _filters(request.args, titles)
     shown = history.page(current_user, filters, request.args.get("page", 1, int))
     context = {"shown": shown, "counts": shown.counts, "filters": filters, "chosen": _arguments(filters)}
@@ -80,7 +80,7 @@ def redrawn(publication: Publication) -> tuple[str, str]:
 
 def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:
     """The states of some publications, and what the list says of all that `args` let through."""
-    filters = _filters(args, history.clips_published(current_user))
+    filters = _filters(args, history.clips_published(current_user, args.get("clip", type=int)))
     states = [render_template("history/_state.html", publication=publication, oob=True) for publication in some]
     summary = render_template(
         "history/_summary.html",

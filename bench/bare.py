@@ -1,0 +1,53 @@
+"""Jobs to stand beside ours: the same call without the engine, and a plain rq-scheduler."""
+
+import signal
+import time
+from pathlib import Path
+
+import redis
+from rq import Queue, SimpleWorker, get_current_job
+from rq.serializers import JSONSerializer
+
+from app.platforms.body import FileBody, Multipart
+from app.platforms.http import Http
+
+SENT, LATE = "bench:sent", "bench:late"
+QUEUE = "bench"
+
+
+def send(path: str, url: str, chat_id: int) -> None:
+    """What Telegram's adapter sends, once, in a job that knows nothing of a publication."""
+    fields = {"chat_id": str(chat_id), "caption": "Закат над Волгой", "supports_streaming": "true"}
+    form = Multipart(fields, "video", "clip.mp4", "video/mp4")
+    with Path(path).open("rb") as file:
+        body = FileBody(file, Path(path).stat().st_size, head=form.head, tail=form.tail)
+        answer = Http().request("POST", url, data=body, headers={"Content-Type": form.content_type})
+    if answer.status != 200:
+        raise RuntimeError(f"HTTP {answer.status}")
+    get_current_job().connection.incr(SENT)
+
+
+def enqueue(connection: redis.Redis, calls: list[tuple[str, str, int]]) -> None:
+    """On the queue that the publications' workers serve."""
+    queue = Queue("publish", connection=connection, serializer=JSONSerializer)
+    queue.enqueue_many([Queue.prepare_data("bench.bare.send", args=call, timeout=-1, result_ttl=0) for call in calls])
+
+
+# rq-scheduler as it comes
+
+
+def note(due: float) -> None:
+    get_current_job().connection.rpush(LATE, time.time() - due)
+
+
+def schedule(url: str) -> None:
+    """Runs it, looking once a second: by default it looks once a minute."""
+    from rq_scheduler import Scheduler
+
+    Scheduler(QUEUE, connection=redis.Redis.from_url(url), interval=1).run()
+
+
+def work(url: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = redis.Redis.from_url(url)
+    SimpleWorker([Queue(QUEUE, connection=connection)], connection=connection).work(logging_level="WARNING")

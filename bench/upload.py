@@ -1,0 +1,143 @@
+"""Sending a clip by our FileBody and Http, against curl with the same file and the same sink."""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.platforms.body import FileBody, Multipart
+from app.platforms.http import Http
+from bench.harness import MB, Figure, Skip, at_least, folder, forget_peak, in_turns, number, rss, say, timed
+from bench.sink import Certificate, certificate, sink
+from tests.clips import write_big
+
+TITLE = "Отправка клипа"
+PROFILE = """
+Профиль: у нас и у curl процессорного времени поровну (0,35 с на 500 МБ под TLS), почти всё — ядро и шифр.
+Менять нечего: блок 1 МиБ, ломти по 128 КиБ, память не растёт; под чужой нагрузкой отношение прыгает, смотрите
+на простаивающей машине.
+"""
+MOST_MEMORY = 40 * MB
+# What the browser sends as well; YouTube and TikTok take it too.
+CHUNK = 16 << 20
+
+
+@dataclass(frozen=True)
+class Way:
+    name: str
+    ours: Callable[[Path, str], None]
+    curl: Callable[[Path, str], list[str]]
+    beside: str
+
+
+def run(small: bool) -> Iterator[Figure]:
+    if shutil.which("curl") is None:
+        raise Skip("нужен curl: apt install curl")
+    size, turns = (50 * MB, 2) if small else (500 * MB, 5)
+    with folder() as work:
+        clip = write_big(work / "clip.mp4", size)
+        clip.write_bytes(clip.read_bytes())  # without the hole, which some file systems read faster than data
+        for own in (None, certificate(work)):
+            with sink(own) as address:
+                for way in WAYS:
+                    yield _compare(way, clip, address, own, turns)
+        with sink() as address:
+            yield _memory(clip, address)
+
+
+def _compare(way: Way, clip: Path, address: str, own: Certificate | None, turns: int) -> Figure:
+    name = f"{way.name}, {'TLS' if own else 'без TLS'}"
+    if own:
+        os.environ["REQUESTS_CA_BUNDLE"] = str(own.file)
+    # Its own count of seconds: without the start of its process.
+    curl = ["curl", "--silent", "--show-error", "--fail", "--output", os.devnull, "--write-out", "%{time_total}"]
+    curl += ["--cacert", str(own.file)] if own else []
+    ours, beside = in_turns(
+        turns,
+        lambda: timed(lambda: way.ours(clip, address)),
+        lambda: float(subprocess.check_output([*curl, *way.curl(clip, address)])),
+    )
+    os.environ.pop("REQUESTS_CA_BUNDLE", None)
+    size = clip.stat().st_size
+    say(f"{name}: {number(beside / ours)} ×")
+    return Figure(
+        f"{size // MB} МБ: {name}",
+        way.beside,
+        f"{size / ours / MB:.0f} МБ/с",
+        f"{size / beside / MB:.0f} МБ/с",
+        **at_least(beside / ours, 0.95),
+    )
+
+
+def _memory(clip: Path, address: str) -> Figure:
+    """In a fork, as a work-horse is: what the upload adds to what it had."""
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+
+    def horse() -> None:
+        Http().close()
+        idle = rss()
+        forget_peak()
+        _multipart(clip, address)
+        sending.send((idle, rss(field="VmHWM")))
+
+    process = multiprocessing.get_context("fork").Process(target=horse)
+    process.start()
+    process.join()
+    idle, peak = receiving.recv()
+    return Figure(
+        "Память отправляющего процесса (пик RSS)",
+        "он же без дела",
+        f"{peak / MB:.0f} МБ",
+        f"{idle / MB:.0f} МБ",
+        ratio=f"+{(peak - idle) / MB:.0f} МБ",
+        target=f"≤ +{MOST_MEMORY // MB} МБ",
+        met=peak - idle <= MOST_MEMORY,
+    )
+
+
+# The ways. Each has its progress callback and its held-back last block, as in a publication.
+
+
+def _nothing(*_what: object) -> None:
+    pass
+
+
+def _multipart(clip: Path, address: str) -> None:
+    form = Multipart({"chat_id": "1", "caption": "Закат"}, "video", "clip.mp4", "video/mp4")
+    with clip.open("rb") as file:
+        size = clip.stat().st_size
+        body = FileBody(file, size, head=form.head, tail=form.tail, on_block=_nothing, before_last=_nothing)
+        _send("POST", f"{address}/multipart", body, {"Content-Type": form.content_type})
+
+
+def _put(clip: Path, address: str) -> None:
+    with clip.open("rb") as file:
+        body = FileBody(file, clip.stat().st_size, on_block=_nothing, before_last=_nothing)
+        _send("PUT", f"{address}/put", body, {"Content-Type": "video/mp4"})
+
+
+def _chunks(clip: Path, address: str) -> None:
+    http, size = Http(), clip.stat().st_size
+    with clip.open("rb") as file:
+        for start in range(0, size, CHUNK):
+            length = min(CHUNK, size - start)
+            body = FileBody(file, length, on_block=_nothing)
+            place = {"Content-Range": f"bytes {start}-{start + length - 1}/{size}"}
+            _send("PUT", f"{address}/chunks", body, place, http)
+    http.close()
+
+
+def _send(method: str, url: str, body: FileBody, headers: dict[str, str], http: Http | None = None) -> None:
+    answer = (http or Http()).request(method, url, data=body, headers=headers)
+    if answer.status != 200:
+        raise RuntimeError(f"the sink answered {answer.status}")
+
+
+WAYS = (
+    Way("форма (multipart)", _multipart, lambda clip, url: ["-F", f"video=@{clip}", f"{url}/multipart"], "curl -F"),
+    Way("PUT целиком", _put, lambda clip, url: ["-T", str(clip), f"{url}/put"], "curl -T"),
+    Way("PUT частями по 16 МиБ", _chunks, lambda clip, url: ["-T", str(clip), f"{url}/put"], "curl -T целиком"),
+)

@@ -1,0 +1,74 @@
+"""Requests to the application in this process, timed at the server: no network, no browser."""
+
+import re
+import statistics
+from dataclasses import dataclass
+
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_login import current_user
+
+from app.extensions import db
+from app.models import Clip
+from bench.application import EMAIL, Queries, sign_in
+from bench.harness import timed
+
+PATIENCE_SECONDS = 2
+MINIMAL = "/bench/minimal"
+_KNOWN = re.compile(r'name="known" value="([\d:]+)"')
+
+
+@dataclass(frozen=True)
+class Visit:
+    """`seconds` is the median; `queries` what one visit asks the database."""
+
+    seconds: float
+    queries: int
+    status: int
+    bytes: int
+
+
+class Visitor:
+    """Somebody signed in."""
+
+    def __init__(self, app: Flask, email: str = EMAIL) -> None:
+        self._client: FlaskClient = app.test_client()
+        sign_in(self._client, email)
+        with app.app_context():
+            self._queries = Queries()
+
+    def text(self, path: str) -> str:
+        return self._client.get(path).text
+
+    def visit(self, path: str, times: int) -> Visit:
+        """Warms up once; goes less often to what is slow."""
+        answer = self._client.get(path)
+        before = self._queries.count
+        seconds = [timed(lambda: self._client.get(path))]
+        queries = self._queries.count - before
+        while len(seconds) < times and sum(seconds) < PATIENCE_SECONDS:
+            seconds.append(timed(lambda: self._client.get(path)))
+        return Visit(statistics.median(seconds), queries, answer.status_code, len(answer.data))
+
+    def poll(self, changed: int = 0) -> str:
+        """The address by which the clips page asks what has changed; `changed` cards are known in an old version."""
+        known = _KNOWN.findall(self.text("/"))
+        old = [re.sub(r":\d+", ":0", one) for one in known[:changed]]
+        return "/clips/changes?" + "&".join(f"known={one}" for one in [*old, *known[changed:]])
+
+
+def add_minimal_route(app: Flask) -> None:
+    """Loads the signed-in user, asks one indexed query and renders one line. Only in the bench's own process."""
+
+    line = app.jinja_env.from_string("<p>{{ title }}</p>")
+
+    def minimal() -> str:
+        newest = db.select(Clip.title).where(Clip.user_id == current_user.id).order_by(Clip.id.desc()).limit(1)
+        return line.render(title=db.session.scalar(newest))
+
+    app.add_url_rule(MINIMAL, "bench_minimal", minimal)
+
+
+def page_of(app: Flask, *paths: str) -> str | None:
+    """The address of the first of these pages that this application has."""
+    return next((rule.rule for rule in app.url_map.iter_rules() if rule.rule in paths and "GET" in rule.methods), None)

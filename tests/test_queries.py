@@ -245,6 +245,14 @@ def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
     assert told and all("ix_clips_user_newest" in one for one in told), told
 
 
+def test_the_clips_that_wait_for_their_probe_go_by_their_time(app, crowd):
+    crowd(3)
+    with asked() as found:
+        clips.due_probes()
+    told = plans(found, "clips")
+    assert told and all("ix_clips_wake" in one for one in told), told
+
+
 def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
     """Not by their user, who may have a million of them."""
     web = sign_in(crowd(3))

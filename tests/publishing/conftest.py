@@ -15,7 +15,7 @@ from flask import current_app
 from sqlalchemy import inspect
 
 from app import clock, platforms, process
-from app.extensions import db
+from app.extensions import db, reads_only
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
 from app.publishing import engine, stats
@@ -69,8 +69,13 @@ def fresh(one: Model) -> Model:
 
 
 def row(publication_id: int) -> Publication:
+    """As it is now. Read without SQLite's write lock, which a worker beside this test may be waiting for."""
     db.session.rollback()
-    return db.session.get(Publication, publication_id, populate_existing=True)
+    before = reads_only.set(True)
+    try:
+        return db.session.get(Publication, publication_id, populate_existing=True)
+    finally:
+        reads_only.reset(before)
 
 
 def settle(publication_id: int, looks: int = 40) -> Publication:

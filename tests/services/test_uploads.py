@@ -9,7 +9,7 @@ from werkzeug.datastructures import FileStorage
 
 from app import clock, queue
 from app.extensions import db
-from app.models import Clip, ClipStatus, Upload
+from app.models import Clip, ClipStatus, Upload, User
 from app.services import clips, uploads
 from app.services.errors import NotFound, Problem
 from app.storage import key_from, storage
@@ -125,7 +125,7 @@ def test_a_slow_body_does_not_hold_the_database(user):
     def trickle():
         yield b"a"
         with db.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE users SET name = 'Другой' WHERE id = ?", (other_id,))
+            connection.execute(db.update(User).where(User.id == other_id).values(name="Другой"))
         yield b"b"
 
     other_id = other.id

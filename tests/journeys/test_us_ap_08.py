@@ -59,11 +59,12 @@ def test_disconnect(page: Page, vezde: Running, clip_files):
     page.get_by_role("dialog").get_by_role("button", name="Отключить").click()
     expect(page.get_by_role("status")).to_contain_text("Отменено публикаций: 1")
     expect(page.get_by_role("button", name="Отключить")).to_have_count(0)  # AC3
-    assert rows(vezde, "SELECT * FROM platform_connections WHERE account_name = 'Везде — демо'") == []
+    mine = "JOIN users ON users.id = user_id WHERE email = 'us-ap-08@example.org'"
+    assert rows(vezde, f"SELECT platform FROM platform_connections {mine}") == []
 
     page.goto("/")
     expect(page.get_by_role("article", name=waiting.stem)).not_to_contain_text("Публикация...")  # AC4
-    found = rows(vezde, f"SELECT status, reason FROM publications WHERE title = '{waiting.stem}'")
+    found = rows(vezde, f"SELECT status, reason FROM publications {mine} AND title = '{waiting.stem}'")
     assert found == [("cancelled", "disconnected")]
     expect(page.get_by_role("article", name=sending.stem)).to_contain_text("Опубликовано", timeout=30_000)
     kept = page.get_by_role("article", name=published.stem)

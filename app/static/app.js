@@ -34,8 +34,8 @@ if (dialog) {
     document.getElementById(opener)?.focus();
   });
   dialog.addEventListener("input", (event) => {
-    const counter = event.target.closest(".option")?.querySelector("[data-counter]");
-    if (counter) count(counter);
+    const option = event.target.closest(".option");
+    if (option) measure(option);
   });
 }
 
@@ -43,11 +43,15 @@ function inside(box, { clientX, clientY }) {
   return clientX >= box.left && clientX <= box.right && clientY >= box.top && clientY <= box.bottom;
 }
 
-// How much of a platform's limit the text takes: title and description go out as one. The server counts for real.
-function count(counter) {
-  const option = counter.closest(".option");
-  const parts = [$("[data-title]", option).value.trim(), $("[data-description]", option).value.trim()];
-  const length = [...parts.filter(Boolean).join("\n\n")].length; // an emoji is one character, as the server counts
+// How much of a platform's limits the words take: of the title's, and of the text's where both go out as one. An emoji
+// is one character. The server counts for real.
+function measure(option) {
+  const parts = [$("[data-title]", option)?.value.trim(), $("[data-description]", option)?.value.trim()];
+  const titleNote = $("[data-title-limit]", option);
+  if (titleNote) titleNote.hidden = [...parts[0]].length <= Number(titleNote.dataset.titleLimit);
+  const counter = $("[data-counter]", option);
+  if (!counter) return;
+  const length = [...parts.filter(Boolean).join("\n\n")].length;
   const limit = Number(counter.dataset.counter);
   counter.textContent = `${length} из ${limit}`;
   counter.classList.toggle("over", length > limit);

@@ -96,6 +96,19 @@ def test_what_does_not_fit_is_said_and_the_rest_goes(creator: Page, vezde: Runni
     assert {post["platform"] for post in vezde.posts} == {"rutube", "telegram"}
 
 
+def test_a_title_that_is_too_long_is_told_while_it_is_typed(creator: Page, ten_seconds):
+    card = upload(creator, ten_seconds)
+    card.get_by_role("button", name="Опубликовать").click()
+    option = creator.get_by_role("dialog").get_by_role("listitem").filter(has_text="Rutube")
+    option.get_by_text("Название и описание").click()
+    note = option.get_by_text("Название длиннее 100 знаков")
+    expect(note).to_be_hidden()
+    option.get_by_label("Название").fill("я" * 101)
+    expect(note).to_be_visible()
+    option.get_by_label("Название").fill("🎬" * 100)
+    expect(note).to_be_hidden()
+
+
 def test_failure_after_three_retries_offers_a_retry(creator: Page, vezde: Running, ten_seconds):
     vezde.control("trouble", rules=[{"match": r"shortVideo\.create", "do": "status:502"}])
     card = upload(creator, ten_seconds)

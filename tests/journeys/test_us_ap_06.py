@@ -38,19 +38,24 @@ def choose_zone(page: Page, name: str) -> None:
     page.goto("/")
 
 
+PLANNER = "plan@example.org"
+
+
 def let_time_pass(vezde: Running, due: datetime) -> None:
     """As if the time until `due` were over: the wait of five minutes and more is the one thing that is left out."""
     with contextlib.closing(sqlite3.connect(vezde.folder / "vezde.db", timeout=30)) as database:
         moment = f"{due:%Y-%m-%d %H:%M:%S.%f}"
         changed = database.execute(
-            "UPDATE publications SET due_at = ?, wake_at = ? WHERE status = 'scheduled'", (moment, moment)
+            "UPDATE publications SET due_at = ?, wake_at = ? WHERE status = 'scheduled' "
+            "AND user_id = (SELECT id FROM users WHERE email = ?)",
+            (moment, moment, PLANNER),
         )
         database.commit()
         assert changed.rowcount == 1
 
 
 def test_us_ap_06(page: Page, vezde: Running, vertical_file):
-    sign_up(page, "plan@example.org", plan="Pro")  # whose browser is in Yekaterinburg
+    sign_up(page, PLANNER, plan="Pro")  # whose browser is in Yekaterinburg
     connect_telegram(page)
     card = upload(page, vertical_file)
 

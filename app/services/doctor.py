@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.extensions import db
 from app.models import PlatformConnection
 from app.publishing import tokens
+from app.services import surroundings
 from app.vault import CannotOpen, Vault
 
 # What a process is for, by its command in the Procfile; only workers open tokens.
@@ -33,7 +34,7 @@ Check = Callable[[str | None], Finding]
 
 def examine(role: str | None = None) -> list[Finding]:
     """`role` is a key of ROLES, where the process is to be judged by what it is for."""
-    return [check(role) for check in CHECKS]
+    return [*(check(role) for check in CHECKS), *_around()]
 
 
 def public_key(_role: str | None) -> Finding:
@@ -111,6 +112,32 @@ CHECKS: tuple[Check, ...] = (
     local_hosts,
     demo,
 )
+
+
+def _around() -> list[Finding]:
+    """What it stands on, each with what to do where it does not answer."""
+    answers = surroundings.parts()
+    found = [Finding(text, works) for text, works in answers.items()]
+    if surroundings.ADVICE["database"] not in answers:
+        found.append(_processes())
+    silent = ", ".join(surroundings.silent_hosts())
+    if silent:
+        found.append(Finding(f"Отсюда не открыть соединение: {silent}. Проверьте адреса, сеть и прокси.", False))
+    else:
+        found.append(Finding("Хосты платформ принимают соединения.", True))
+    if surroundings.sends_mail():
+        found.append(Finding("Почта настроена.", True))
+    else:
+        found.append(Finding("SMTP_URL пуст: писем не будет, останется колокольчик."))
+    return found
+
+
+def _processes() -> Finding:
+    """Only said: at a release they have not begun yet."""
+    absent = ", ".join(surroundings.missing_processes())
+    if absent:
+        return Finding(f"Не слышно процессов: {absent}. Запустите их по Procfile.")
+    return Finding("Работники, расписание и тики на месте.", True)
 
 
 def _vault() -> Vault:

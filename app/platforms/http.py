@@ -42,7 +42,6 @@ LONG_ANSWER_SECONDS = 180
 UNACKNOWLEDGED_MS = 20_000
 
 BLOCK_BYTES = 1 << 20
-_SLICE_BYTES = 128 << 10
 _MAX_ANSWER_BYTES = 4 << 20
 _ANSWER_BLOCK = 64 << 10
 _LOOK_SECONDS = 0.02
@@ -53,7 +52,10 @@ if hasattr(socket, "TCP_USER_TIMEOUT"):
 
 
 class _SteadySending:
-    """`sendall`'s time-out covers all it is given: handed a large block, a slow line would look like a stalled one."""
+    """`sendall`'s time-out covers all it is given: handed a large block, a slow line would look like a stalled one.
+
+    `send` takes what fits, and its time-out begins anew.
+    """
 
     def connect(self) -> None:
         super().connect()
@@ -88,11 +90,11 @@ class _SteadySending:
         return count
 
     def send(self, data) -> None:
-        if not isinstance(data, (bytes, bytearray, memoryview)) or len(data) <= _SLICE_BYTES:
+        if self.sock is None or not isinstance(data, bytes):
             return super().send(data)
-        view = memoryview(data)
-        for start in range(0, len(view), _SLICE_BYTES):
-            super().send(view[start : start + _SLICE_BYTES])
+        left = memoryview(data)
+        while left:
+            left = left[self.sock.send(left) :]
         return None
 
 

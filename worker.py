@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from app import clock, create_app, process, queue
-from app.extensions import db
+from app.extensions import db, redis_from_url
 from app.models import Publication
 from app.publishing import lease, rehearsal, schedule
 from app.services.heartbeats import Pulse
@@ -57,7 +57,7 @@ _LOOK_AT_HORSE_SECONDS = 10
 
 def _blocking_redis(app: Flask) -> redis.Redis:
     """For workers that wait for jobs: the application's own client gives up after two seconds."""
-    return redis.Redis.from_url(app.config["REDIS_URL"], health_check_interval=30)
+    return redis_from_url(app.config["REDIS_URL"])
 
 
 class Heard:
@@ -96,15 +96,15 @@ class ClipWorker(Heard, Worker):
     # In the worker
 
     def monitor_work_horse(self, job, queue, execution) -> None:
-        self._row = job.args[0] if job.func_name == "app.jobs.publish" else None
+        self._publishes = job.func_name == "app.jobs.publish"
         self._was_stopped = False
-        taken_at = clock.now()
+        horse, taken_at = process.full_name(self.horse_pid), clock.now()
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:
-            if self._row and not self.horse_pid:
-                lease.bury_the_dead(Publication.id == self._row)
-                schedule.wake_again(self._row, taken_at)
+            if self._publishes and not self.horse_pid:
+                lease.bury_the_dead(Publication.holder == horse)
+                schedule.wake_again(job.args[0], taken_at)
 
     def maintain_heartbeats(self, job, execution) -> None:
         self._end_a_frozen_horse()
@@ -143,7 +143,7 @@ class ClipWorker(Heard, Worker):
         if not self.horse_pid:
             return
         with self.app.app_context():
-            given_back = self._row is None or lease.take_back(self._row, self.horse_pid)
+            given_back = not self._publishes or lease.take_back(self.horse_pid)
         if not given_back:
             time.sleep(self.commit_grace)
         if self.horse_pid:

@@ -3,11 +3,15 @@
 A job is a wake-up: a dotted name and an id. Losing it or getting it twice does no harm, the row decides.
 """
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import redis
 import structlog
-from rq import Queue
+from rq import Queue, get_current_job
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app import clock
@@ -16,6 +20,7 @@ from app.extensions import redis_client
 log = structlog.get_logger(__name__)
 
 PUBLISH = "publish"
+BULK = "bulk"  # publications of users who have enough of theirs in PUBLISH
 CLIPS = "clips"
 CHORES = "chores"  # small things that must not wait for uploads
 STATS = "stats"
@@ -44,23 +49,36 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis_client(), serializer=SERIALIZER)
 
 
-def state(name: str) -> tuple[int, datetime] | None:
-    """How many jobs wait there, and since when this Redis has kept them: what was put in earlier is lost.
-
-    None where Redis is away.
+@dataclass(frozen=True)
+class Waiting:
+    """`oldest`: since when what waits longest has been waiting; None where nothing waits. `kept_since`: what was put in
+    before is lost, this Redis knows nothing of it.
     """
+
+    count: int
+    oldest: datetime | None
+    kept_since: datetime
+
+
+def waiting(*names: str) -> Waiting | None:
+    """What lies in these queues; None where Redis is away."""
     client = redis_client()
     try:
         client.set(_KEPT_SINCE, clock.now().isoformat(), nx=True)
         since = client.get(_KEPT_SINCE)
-        return (queue(name).count, datetime.fromisoformat(since.decode())) if since else None
+        if not since:
+            return None
+        queues = [queue(name) for name in names]
+        heads = [job.enqueued_at for one in queues for job in one.get_jobs(0, 1) if job.enqueued_at]
+        count = sum(one.count for one in queues)
+        return Waiting(count, min(heads, default=None), datetime.fromisoformat(since.decode()))
     except redis.RedisError:
         return None
 
 
-def enqueue(job: str, *ids: int) -> bool:
-    """A job for each id. False where Redis is away: the tick sends them later."""
-    target = queue(JOBS[job])
+def enqueue(job: str, *ids: int, into: str | None = None) -> bool:
+    """A job for each id, in the job's own queue or another. False where Redis is away: the tick sends them later."""
+    target = queue(into or JOBS[job])
     try:
         target.enqueue_many(
             [
@@ -76,10 +94,35 @@ def enqueue(job: str, *ids: int) -> bool:
     return True
 
 
+def enqueue_publications(few: list[int], many: list[int]) -> bool:
+    """`few` go first; `many` go when nobody waits for his first. False where Redis is away."""
+    return enqueue("app.jobs.publish", *few) and enqueue("app.jobs.publish", *many, into=BULK)
+
+
+def next_publication() -> int | None:
+    """Takes out another wake-up for the work-horse that asks: from PUBLISH, or from where its own came from.
+
+    None where none waits, or Redis is away. Should the work-horse die with it, the tick sends it again.
+    """
+    own = get_current_job()
+    lanes = dict.fromkeys((PUBLISH, own.origin)) if own else ()
+    client = redis_client()
+    try:
+        for name in lanes:
+            while job_id := client.lpop(queue(name).key):
+                with suppress(NoSuchJobError):
+                    job = Job.fetch(job_id.decode(), connection=client, serializer=SERIALIZER)
+                    client.delete(job.key)
+                    return job.args[0]
+    except redis.RedisError as error:
+        log.warning("queue is away", error=type(error).__name__)
+    return None
+
+
 def lengths() -> dict[str, int] | None:
     """How many wake-ups lie in each queue; None where Redis is away."""
     try:
-        return {name: queue(name).count for name in (PUBLISH, CLIPS, CHORES, STATS, TICKS)}
+        return {name: queue(name).count for name in (PUBLISH, BULK, CLIPS, CHORES, STATS, TICKS)}
     except redis.RedisError as error:
         log.warning("queues cannot be counted", error=type(error).__name__)
         return None

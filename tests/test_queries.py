@@ -11,9 +11,10 @@ from app import clock, queue
 from app.extensions import db
 from app.models import Clip, ClipStatus, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
-from app.publishing import engine, lease, rehearsal, schedule
+from app.publishing import engine, rehearsal, schedule
 from app.services import clips, connections, history, publications
 from app.services.publications import Choice
+from tests.publishing.claims import claim
 
 PAGE_OF_CLIPS = 24
 Asked = list[tuple[str, tuple]]
@@ -151,12 +152,21 @@ def test_a_worker_that_only_looks_leaves_the_write_lock_to_others(app, user, rea
     db.session.rollback()
     transactions: list[list[str]] = []
 
-    def note(_connection, _cursor, statement, *_more) -> None:
-        transactions.append([statement]) if statement.startswith("BEGIN") else transactions[-1].append(statement)
+    def note(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            transactions.append([statement])
+        elif statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+            transactions[-1].append(statement)
 
-    event.listen(db.engine, "before_cursor_execute", note)
+    def listen(connection, _record, _proxy) -> None:
+        connection.set_trace_callback(note)
+
+    event.listen(db.engine, "checkout", listen)
     engine.advance(publication_id)
-    event.remove(db.engine, "before_cursor_execute", note)
+    event.remove(db.engine, "checkout", listen)
+    with db.engine.connect() as connection:
+        connection.connection.dbapi_connection.set_trace_callback(None)
+    assert sum(begin == "BEGIN IMMEDIATE" for begin, *_ in transactions) <= 3, "each waits for the others'"
     for begin, *rest in transactions:
         writes = any(statement.startswith(("INSERT", "UPDATE", "DELETE")) for statement in rest)
         assert begin == ("BEGIN IMMEDIATE" if writes else "BEGIN"), rest
@@ -214,7 +224,7 @@ def reads_whole(told: str, table: str) -> bool:
 def test_the_tick_reads_only_what_is_awake(app, crowd):
     crowd(3)
     with asked() as found:
-        schedule.release_due(lambda _ids: True)
+        schedule.release_due(lambda few, many: True)
     for told in plans(found, "publications"):
         assert "ix_publications_wake" in told or "PRIMARY KEY" in told or "pk_publications" in told, told
         assert not reads_whole(told, "publications"), told
@@ -223,7 +233,7 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
 def test_a_claim_goes_by_the_key(app, crowd):
     crowd(3)
     with asked() as found:
-        assert lease.claim(1, lambda _seconds: None) is None
+        assert claim(1) is None
     for told in plans(found, "publications"):
         assert "PRIMARY KEY" in told or "pk_publications" in told, told
 

@@ -165,7 +165,7 @@ class Telegram(Adapter):
     # Publishing
 
     def publish(self, run: Run) -> Receipt:
-        return run.commit("send", self._send_video, run)
+        return run.commit("send", self._send_video, run, last=True)
 
     def _send_video(self, run: Run, *, arm: Callable[..., None]) -> Receipt:
         chat_id = run.account.facts["chat_id"]

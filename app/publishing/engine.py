@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
 from app import clock, storage
@@ -41,13 +41,15 @@ def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
 
     `live(deadline)` is told until when this process may go on living (time.monotonic()): no longer than its lease.
     """
-    held = lease.claim(publication_id, live)
-    if held is None:
+    taken = _take(publication_id, live)
+    if taken is None:
         return False
+    held, publication, obstacle = taken
     try:
-        publication = _load(held)
         if publication.status == Status.CANCELLED:
             _clean_up(held, publication)
+        elif obstacle:
+            _give_up(held, publication, obstacle)
         else:
             _settle(held, publication)
     except Cancelled:
@@ -57,26 +59,41 @@ def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
     return True
 
 
-def _load(held: Held) -> Publication:
-    """The row with its clip and connection, cut loose from the database."""
+def _take(publication_id: int, live: Live) -> tuple[Held, Publication, Refused | None] | None:
+    """Claims the row and, where nothing stands in the way, starts it.
+
+    What takes time is done before: writers queue for SQLite's one lock, and then it holds for as long as one UPDATE.
+    """
     with reading():
-        publication = db.session.scalars(
-            select(Publication)
-            .where(*held.where())
-            .options(joinedload(Publication.clip), joinedload(Publication.connection))
-        ).first()
+        publication = _read(Publication.id == publication_id)
         if publication is None:
-            held.lost()
-        db.session.expunge_all()
-        return publication
+            return None
+        obstacle = _obstacle(publication)
+    with transaction():
+        held = lease.claim(publication_id, live, Publication.fence == publication.fence)
+        if held and publication.status == Status.SCHEDULED and not obstacle:
+            _start(held, publication)
+    return (held, publication, obstacle) if held else None
+
+
+def _load(held: Held) -> Publication:
+    with reading():
+        publication = _read(*held.where())
+        return publication or held.lost()
+
+
+def _read(*where: ColumnElement[bool]) -> Publication | None:
+    """The row with its clip and connection, cut loose from the database."""
+    publication = db.session.scalars(
+        select(Publication).where(*where).options(joinedload(Publication.clip), joinedload(Publication.connection))
+    ).first()
+    db.session.expunge_all()
+    return publication
 
 
 def _settle(held: Held, publication: Publication) -> None:
     """Runs the adapter and turns every way in which that can end into a write of the row."""
     try:
-        _guard(publication)
-        if publication.status == Status.SCHEDULED:
-            _start(held, publication)
         receipt = _run(held, publication) if publication.connection else _receipt_left(publication)
     except Later as later:
         held.release(later.at, values={"stage": later.stage})
@@ -97,7 +114,8 @@ def _settle(held: Held, publication: Publication) -> None:
         log.exception("publishing failed", publication=publication.id)
         _retry(held, publication, PlatformError("internal"))
     else:
-        _publish(held, receipt)
+        if not held.settled:
+            _publish(held, receipt)
 
 
 def _run(held: Held, publication: Publication) -> Receipt:
@@ -152,34 +170,33 @@ def _new_run(held: Held, publication: Publication, token: Token) -> Run:
     )
 
 
-def _guard(publication: Publication) -> None:
-    """What must hold whenever a publication is taken up."""
-    if publication.crashes > MOST_CRASHES:
-        raise Refused("crashed")
+def _obstacle(publication: Publication) -> Refused | None:
+    """What must hold whenever a publication is taken up, and does not."""
+    # A lease that is still there has run out: its worker died.
+    if publication.crashes + (publication.lease_until is not None) > MOST_CRASHES:
+        return Refused("crashed")
     if publication.armed or publication.committed:
-        return  # whatever has changed since, the clip may stand there already: see it through
+        return None  # whatever has changed since, the clip may stand there already: see it through
     if publication.connection is None:
-        raise Refused("disconnected")
+        return Refused("disconnected")
     if publication.connection.status != ConnectionStatus.ACTIVE:
-        raise Refused("reconnect")
+        return Refused("reconnect")
     if publication.clip is None or publication.clip.status != ClipStatus.READY:
-        raise Refused("clip_gone")
-    with reading():
-        user = db.session.get(User, publication.user_id)
-        if not user.plan.allows(publication.platform):
-            raise Refused("plan")
+        return Refused("clip_gone")
+    if not db.session.get(User, publication.user_id).plan.allows(publication.platform):
+        return Refused("plan")
     late = timedelta(minutes=current_app.config["LATE_MINUTES"])
     if publication.status == Status.SCHEDULED and clock.now() - publication.due_at > late:
-        raise Refused("missed")
+        return Refused("missed")
+    return None
 
 
 def _start(held: Held, publication: Publication) -> None:
     now = clock.now()
-    with transaction():
-        if not transitions.move(publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now):
-            held.lost()
+    if not transitions.move(publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now):
+        held.lost()
     held.fence += 1
-    publication.started_at = now
+    publication.started_at, publication.status = now, Status.PUBLISHING
 
 
 def _clip_file(clip: Clip) -> ClipFile:

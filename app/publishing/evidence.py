@@ -18,13 +18,15 @@ _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
 _OVERRULED = (Status.FAILED, Status.CANCELLED)
 
 
-def keep(held: Held, commit: str, receipt: Receipt, sealed: bytes) -> None:
-    """Stores a commit's receipt, sealed as its step, whoever holds the row by now."""
-    insist(lambda: _keep(held, commit, receipt, sealed))
+def keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool = False) -> None:
+    """Stores a commit's receipt, sealed as its step, whoever holds the row by now. With the `last` it is published."""
+    insist(lambda: _keep(held, commit, receipt, sealed, last))
 
 
-def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes) -> None:
+def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool) -> None:
     with transaction():
+        if last and _publish(held, commit, receipt):
+            return
         # The row's lock comes first: an arming that runs at the same time waits, and then finds its fence fallen.
         row = db.session.scalars(select(Publication).where(Publication.id == held.publication_id).with_for_update())
         publication = row.first()
@@ -46,6 +48,25 @@ def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes) -> None:
             )
         elif publication.status in _REOPENED:
             transitions.move(publication.id, Status.PUBLISHING, event="evidence", wake_at=clock.now())
+
+
+def _publish(held: Held, commit: str, receipt: Receipt) -> bool:
+    """Nobody has taken the row from us: the receipt and what follows from it are one write."""
+    if not transitions.move(
+        held.publication_id,
+        Status.PUBLISHED,
+        *held.where(),
+        external_id=receipt.id,
+        url=receipt.url,
+        committed=True,
+        not_there=0,
+        published_at=clock.now(),
+        reason=None,
+        detail=None,
+    ):
+        return False
+    held.settled = True
+    return True
 
 
 def _add_to_published(publication: Publication, receipt: Receipt) -> None:

@@ -7,14 +7,14 @@ or the user has cancelled, the fence is another and the write changes nothing: `
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import ColumnElement, select, update
 
 from app import clock, process
-from app.extensions import db, insist, transaction
+from app.extensions import db, insist, reading, transaction
 from app.models import Publication, Stage, Status
 from app.platforms.http import LONG_ANSWER_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
 from app.publishing import transitions
@@ -27,6 +27,9 @@ _COMMIT_EXTRA = timedelta(seconds=60)
 LIFE_MARGIN = timedelta(seconds=25)
 # What a dead worker's own clock and the database's may differ by.
 AFTER_DEADLINE = timedelta(seconds=5)
+
+# A row that is worked on is written to say so at most this often.
+RENEW_SECONDS = 1.0
 
 LONGEST_LEASE = timedelta(seconds=LONG_ANSWER_SECONDS) + _COMMIT_EXTRA
 
@@ -52,6 +55,8 @@ class Held:
     publication_id: int
     fence: int
     live: Live
+    renewed_at: float = field(default_factory=time.monotonic)
+    settled: bool = False  # published, with its receipt
 
     def where(self) -> tuple[Any, ...]:
         return (Publication.id == self.publication_id, Publication.fence == self.fence)
@@ -62,7 +67,7 @@ class Held:
         if result.rowcount == 0:
             self.lost()
 
-    def lost(self) -> None:
+    def lost(self) -> NoReturn:
         status = db.session.scalar(select(Publication.status).where(Publication.id == self.publication_id))
         raise Cancelled if status == Status.CANCELLED else LeaseLost
 
@@ -78,6 +83,11 @@ class Held:
 
         insist(write)
         self.live(deadline)
+        self.renewed_at = time.monotonic()
+
+    def is_fresh(self) -> bool:
+        """Claimed or renewed so lately that once more would tell nobody anything: each costs a write."""
+        return time.monotonic() - self.renewed_at < RENEW_SECONDS
 
     def release(
         self,
@@ -112,31 +122,35 @@ def commit_lease(answer_seconds: float) -> timedelta:
     return timedelta(seconds=answer_seconds) + _COMMIT_EXTRA
 
 
-def claim(publication_id: int, live: Live) -> Held | None:
-    """Takes the row if it is due and nobody holds it; a second job for the same row gets None.
+def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held | None:
+    """Takes the row if it is due and nobody holds it; a second job for the same row gets None. The caller commits.
 
     `wake_at` of a held row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
     deadline, until = term(LEASE)
-    due = (Publication.id == publication_id, Publication.status.in_(CLAIMABLE), Publication.wake_at <= clock.now())
+    due = (
+        Publication.id == publication_id,
+        Publication.status.in_(CLAIMABLE),
+        Publication.wake_at <= clock.now(),
+        *where,
+    )
     # A row that somebody keeps locked is not waited for: the wake-up comes again.
     free = select(Publication.id).where(*due).with_for_update(skip_locked=True).scalar_subquery()
-    with transaction():
-        row = db.session.execute(
-            update(Publication)
-            .where(Publication.id == free, *due)
-            .values(
-                fence=Publication.fence + 1,
-                # A lease that is still there when the row wakes has run out: its worker died.
-                crashes=Publication.crashes + db.case((Publication.lease_until.is_(None), 0), else_=1),
-                lease_until=until,
-                wake_at=until + AFTER_DEADLINE,
-                holder=process.full_name(os.getpid()),
-                queued_at=None,
-                stage=Stage.STARTING,
-            )
-            .returning(Publication.fence)
-        ).first()
+    row = db.session.execute(
+        update(Publication)
+        .where(Publication.id == free, *due)
+        .values(
+            fence=Publication.fence + 1,
+            # A lease that is still there when the row wakes has run out: its worker died.
+            crashes=Publication.crashes + db.case((Publication.lease_until.is_(None), 0), else_=1),
+            lease_until=until,
+            wake_at=until + AFTER_DEADLINE,
+            holder=process.full_name(os.getpid()),
+            queued_at=None,
+            stage=Stage.STARTING,
+        )
+        .returning(Publication.fence)
+    ).first()
     if row is None:
         return None
     live(deadline)
@@ -151,16 +165,19 @@ def bury_the_dead(*where: ColumnElement[bool]) -> int:
 
     Only bytes that the kernel still holds can reach the platform now, and those not for long. Answers how many.
     """
+    with reading():
+        rows = db.session.execute(select(Publication.id, Publication.holder).where(*_held(), *where)).all()
+    return sum(_bury(row.id, row.holder) for row in rows if process.has_ended(row.holder))
+
+
+def _held() -> tuple[ColumnElement[bool], ...]:
+    """Also bounds the search, by the index on `wake_at`: what is further away is not held."""
     now = clock.now()
-    # Also bounds the search, by the index on `wake_at`: what is further away is not held.
-    held = (
+    return (
         Publication.lease_until.is_not(None),
         Publication.wake_at > now,
         Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
     )
-    with transaction():
-        rows = db.session.execute(select(Publication.id, Publication.holder).where(*held, *where)).all()
-    return sum(_bury(row.id, row.holder) for row in rows if process.has_ended(row.holder))
 
 
 def _bury(publication_id: int, holder: str) -> bool:
@@ -179,16 +196,17 @@ def _bury(publication_id: int, holder: str) -> bool:
         )
 
 
-def take_back(publication_id: int, pid: int) -> bool:
-    """Takes the row from the work-horse `pid` of this machine, which is to end. False while a commit is under way."""
+def take_back(pid: int) -> bool:
+    """Takes its row from the work-horse `pid` of this machine, which is to end. False while a commit is under way, or
+    where it holds none.
+    """
     with transaction():
         return bool(
             db.session.execute(
                 update(Publication)
                 .where(
-                    Publication.id == publication_id,
+                    *_held(),
                     Publication.holder == process.full_name(pid),
-                    Publication.lease_until.is_not(None),
                     Publication.armed.is_(None),
                 )
                 .values(

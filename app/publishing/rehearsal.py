@@ -10,7 +10,7 @@ from flask import current_app
 
 from app import clock
 from app.extensions import db, reading, transaction
-from app.models import Publication, Status, User
+from app.models import Publication, Stage, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.http import ANSWER_SECONDS
 from app.publishing import engine, evidence, lease, transitions
@@ -23,19 +23,20 @@ _NOBODY = 0
 def rehearse() -> None:
     """Asks everything that a publish asks, and writes nothing. Raises what the database raises."""
     held = Held(_NOBODY, 0, lambda _seconds: None)
-    lease.claim(_NOBODY, held.live)
-    for part in (engine._load, _start, _upload, _settle):
+    for part in (_take, _upload, _settle):
         with suppress(LeaseLost):
             part(held)
-    evidence.keep(held, "", Receipt(""), b"")
+    for last in (True, False):
+        evidence.keep(held, "", Receipt(""), b"", last)
 
 
-def _start(held: Held) -> None:
+def _take(held: Held) -> None:
     with reading():
+        engine._read(Publication.id == _NOBODY)
         db.session.get(User, _NOBODY)
-    with suppress(LeaseLost):
+    with transaction():
+        lease.claim(_NOBODY, held.live, Publication.fence == 0)
         engine._start(held, Publication(id=_NOBODY))
-    held.renew()
 
 
 def _upload(held: Held) -> None:
@@ -43,7 +44,7 @@ def _upload(held: Held) -> None:
     clip = ClipFile(lambda: None, 0, "", "", "", 0, 0, 0, "", None)
     run = Run(held, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], lambda: "")
     with suppress(LeaseLost):
-        run.progress(0, 0)
+        held.renew(stage=Stage.UPLOADING, sent=0, total=0)
     run._arm("", ANSWER_SECONDS)
 
 

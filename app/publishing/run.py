@@ -6,7 +6,6 @@ platform is asked instead of being sent the clip twice.
 """
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -24,7 +23,6 @@ from app.publishing import evidence, transitions
 from app.publishing.lease import AFTER_DEADLINE, Held, commit_lease, term
 from app.vault import Vault
 
-PROGRESS_SECONDS = 1.0
 # The platform must say twice that the clip is not there, this far apart, before it is sent again.
 ASK_AGAIN = timedelta(seconds=15)
 _TIMES_NOT_THERE = 2
@@ -72,14 +70,13 @@ class Run:
         self._armed_until = publication.armed_until
         self._not_there = publication.not_there
         self._answers = self._load()
-        self._told_at = 0.0
 
     # Durable steps
 
     def step(self, name: str, fn: Callable[..., Any], *args: Any) -> Any:
         """`fn(*args)`'s answer (JSON), from the store if it was done before."""
         if name not in self._answers:
-            self._held.renew()
+            self._renew()
             self._store(name, fn(*args))
         return self._answers[name]
 
@@ -100,9 +97,11 @@ class Run:
 
         Raises Cancelled or LeaseLost, which ends the upload.
         """
-        if time.monotonic() - self._told_at >= PROGRESS_SECONDS:
-            self._held.renew(stage=Stage.UPLOADING, sent=sent, total=total)
-            self._told_at = time.monotonic()
+        self._renew(stage=Stage.UPLOADING, sent=sent, total=total)
+
+    def _renew(self, **values: Any) -> None:
+        if not self._held.is_fresh():
+            self._held.renew(**values)
 
     # Points of no return
 
@@ -112,9 +111,11 @@ class Run:
         fn: Callable[..., Receipt],
         *args: Any,
         find: Callable[..., Receipt | NotThere | Unknown] | None = None,
+        last: bool = False,
     ) -> Receipt:
         """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless; with the seconds
-        that the answer may take, where those are more than usual.
+        that the answer may take, where those are more than usual. `last`: with the receipt it is published, the
+        platform is not asked anything more.
 
         When an earlier try was armed and left no answer, `find(*args)` is asked first; without a `find`
         OutcomeUnknown is raised.
@@ -123,11 +124,11 @@ class Run:
             if self._armed == name:
                 self._look_for(name, find, args)
             else:
-                self._try_commit(name, fn, args)
+                self._try_commit(name, fn, args, last)
         return Receipt(**self._answers[name])
 
-    def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...]) -> None:
-        self._held.renew()
+    def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...], last: bool) -> None:
+        self._renew()
         try:
             receipt = fn(*args, arm=lambda answer_seconds=ANSWER_SECONDS: self._arm(name, answer_seconds))
         except PlatformError as error:
@@ -136,7 +137,7 @@ class Run:
             if self._armed == name:
                 self._answer_lost(error.detail)
             raise
-        self._keep_evidence(name, receipt)
+        self._keep_evidence(name, receipt, last)
 
     def _arm(self, name: str, answer_seconds: float) -> None:
         """Holds only with our fence and an unexpired lease; a cancel and somebody else's receipt raise the fence."""
@@ -211,9 +212,9 @@ class Run:
             # Sent again, but as a failed try: a platform that never takes it must come to an end.
             raise Unavailable("ответ потерян, клипа на платформе нет", harmless=True)
 
-    def _keep_evidence(self, name: str, receipt: Receipt) -> None:
+    def _keep_evidence(self, name: str, receipt: Receipt, last: bool = False) -> None:
         answer = asdict(receipt)
-        evidence.keep(self._held, name, receipt, self._seal(name, answer))
+        evidence.keep(self._held, name, receipt, self._seal(name, answer), last)
         self._armed = self._armed_until = None
         self._answers[name] = answer
 
@@ -226,8 +227,7 @@ class Run:
         """
         if name in self._answers:
             return self._answers[name]
-        since = datetime.fromisoformat(self.step(f"{name}{SINCE}", lambda: clock.now().isoformat()))
-        self._held.renew(stage=Stage.PROCESSING)
+        self._renew(stage=Stage.PROCESSING)
         now = clock.now()
         again = now + timedelta(seconds=every)
         try:
@@ -239,6 +239,7 @@ class Run:
         if answer is not None:
             self._store(name, answer)
             return answer
+        since = datetime.fromisoformat(self.step(f"{name}{SINCE}", now.isoformat))
         if now - since > timedelta(seconds=until):
             raise OutcomeUnknown("платформа не закончила обработку вовремя")
         raise Later(again, Stage.PROCESSING)

@@ -5,66 +5,72 @@ the sweeper. A wake-up that was lost is sent again.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import exists, func, or_, select, update
 
 from app import clock
-from app.extensions import db, transaction
-from app.models import Publication
+from app.extensions import db, reading, transaction
+from app.models import Publication, Status
 from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
 
-# A wake-up that nobody has followed for so long is taken for lost; where the queue is empty it can only just have been
-# taken out.
-LOST_AFTER = timedelta(seconds=30)
-LOST_AFTER_EMPTY = timedelta(seconds=10)
-# How many wake-ups for each worker may wait in the queue. The rest wait in the database, where they can be overtaken.
-AHEAD = 4
-_MOST_AT_ONCE = 2000
+# Wake-ups are taken out in the order in which they were put in: one that is older than what waits longest has been
+# taken out, and one that nobody has followed for so long was lost.
+LOST_AFTER = timedelta(seconds=10)
+# So many of a user's publications go first, a click on every platform; the rest go when nobody waits for his first.
+FEW = 6
+# How many wake-ups may wait. The rest wait in the database.
+MOST_WAITING = 2000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
+# Told the ids that go first and those that go when nobody else waits; False where the queue is away.
+Enqueue = Callable[[list[int], list[int]], bool]
 
-def release_due(enqueue: Callable[[list[int]], bool], waiting: int = 0, kept_since: datetime = _LONG_AGO) -> int:
+
+def release_due(
+    enqueue: Enqueue, waiting: int = 0, oldest: datetime | None = None, kept_since: datetime = _LONG_AGO
+) -> int:
     """Marks what is due as queued and hands the ids to `enqueue`; answers how many.
 
-    `waiting` jobs are in the queue now, whose Redis remembers nothing of before `kept_since`.
+    `waiting` wake-ups are in the queue now, the `oldest` since then; what was put in before `kept_since` is lost.
 
     A user has at most WORKERS rows in flight; the others wait here, so that no bulk starves a single clip.
     """
     now = clock.now()
-    lost_before = max(kept_since, now - (LOST_AFTER if waiting else LOST_AFTER_EMPTY))
-    room = max(AHEAD * current_app.config["WORKERS"] - waiting, 0)
+    lost_before = max(kept_since, min(oldest or now, now) - LOST_AFTER)
     unheard = or_(Publication.queued_at.is_(None), Publication.queued_at < lost_before)
     due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, unheard)
+    with reading():
+        places = _fair(due, now, lost_before, max(MOST_WAITING - waiting, 0))
+    if not places:
+        return 0
     with transaction():
-        chosen = _fair(due, now, lost_before)[:room]
         # One row that somebody keeps locked must not hold up all others.
-        free = select(Publication.id).where(Publication.id.in_(chosen), *due).with_for_update(skip_locked=True)
-        ids = (
-            list(
-                db.session.scalars(
-                    update(Publication)
-                    .where(Publication.id.in_(free), *due)
-                    .values(queued_at=now)
-                    .returning(Publication.id)
-                )
+        free = select(Publication.id).where(Publication.id.in_(places), *due).with_for_update(skip_locked=True)
+        ids = list(
+            db.session.scalars(
+                update(Publication)
+                .where(Publication.id.in_(free), *due)
+                .values(queued_at=now)
+                .returning(Publication.id)
             )
-            if chosen
-            else []
         )
     # RETURNING keeps no order.
-    ids.sort(key={publication_id: place for place, publication_id in enumerate(chosen)}.__getitem__)
-    if ids and not enqueue(ids):
+    order = {publication_id: number for number, publication_id in enumerate(places)}
+    ids.sort(key=order.__getitem__)
+    if ids and not enqueue(*_lanes((publication_id, places[publication_id]) for publication_id in ids)):
         with transaction():
-            db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))
+            _forget(ids)
         return 0
     return len(ids)
 
 
-def _fair(due: tuple, now: datetime, lost_before: datetime) -> list[int]:
-    """Ids of due rows: everybody's first, then everybody's second, each user only up to the bound."""
+def _fair(due: tuple, now: datetime, lost_before: datetime, most: int) -> dict[int, int]:
+    """Ids of due rows and each one's place among its user's: everybody's first, then everybody's second, up to the
+    bound.
+    """
     # Counted here: told to group by user, SQLite would go through the whole table in the users' order.
     in_flight = Counter(
         db.session.scalars(
@@ -86,16 +92,47 @@ def _fair(due: tuple, now: datetime, lost_before: datetime) -> list[int]:
         select(ranked.c.id, ranked.c.user_id, ranked.c.place)
         .where(ranked.c.place <= bound)
         .order_by(ranked.c.place, ranked.c.wake_at)
-        .limit(_MOST_AT_ONCE)
+        .limit(most)
     )
-    return [row.id for row in rows if row.place + in_flight[row.user_id] <= bound]
+    places = ((row.id, row.place + in_flight[row.user_id]) for row in rows)
+    return {publication_id: place for publication_id, place in places if place <= bound}
+
+
+def _lanes(places: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    few, many = [], []
+    for publication_id, place in places:
+        (few if place <= FEW else many).append(publication_id)
+    return few, many
+
+
+def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
+    """For rows that the user has just begun, marked as queued: their wake-ups need not wait for the tick.
+
+    Those beyond the user's bound do, and all where the queue is away.
+    """
+    under_way = select(func.count()).where(Publication.user_id == user_id, Publication.status == Status.PUBLISHING)
+    before = max(db.session.scalar(under_way) - len(ids), 0)
+    places = [(publication_id, before + number) for number, publication_id in enumerate(ids, start=1)]
+    at_once = [one for one in places if one[1] <= current_app.config["WORKERS"]]
+    later = ids[len(at_once) :]
+    if later:
+        _forget(later)
+    db.session.commit()  # before a worker is told: it would wait for SQLite's write lock
+    if at_once and not enqueue(*_lanes(at_once)):
+        _forget(ids)
+        db.session.commit()
+
+
+def _forget(ids: Sequence[int]) -> None:
+    """Their wake-ups are not in the queue: the tick finds them. The caller commits."""
+    db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))
 
 
 def wake_again(publication_id: int, taken_at: datetime) -> None:
-    """The wake-up that was taken out of the queue at that moment has come to nothing: its worker died too early."""
-    with transaction():
-        db.session.execute(
-            update(Publication)
-            .where(Publication.id == publication_id, Publication.queued_at <= taken_at)
-            .values(queued_at=None)
-        )
+    """The wake-up that was taken out of the queue at that moment has come to nothing if its worker died too early."""
+    unheard = (Publication.id == publication_id, Publication.queued_at <= taken_at)
+    with reading():
+        heard = not db.session.scalar(select(exists().where(*unheard)))
+    if not heard:
+        with transaction():
+            db.session.execute(update(Publication).where(*unheard).values(queued_at=None))

@@ -24,7 +24,7 @@ from app.models import (
     Status,
     User,
 )
-from app.publishing import lease, preflight, transitions
+from app.publishing import lease, preflight, schedule, transitions
 from app.services import clips
 from app.services.errors import NotFound, Problem
 
@@ -118,7 +118,7 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
         db.session.rollback()
         made = _make(user, clip_id, choices, due_at)
     if due_at is None:
-        wake(*(publication.id for publication in made))
+        wake(user, *(publication.id for publication in made))
     return made
 
 
@@ -186,11 +186,10 @@ def under_way() -> dict[str, Any]:
     return {"stage": Stage.QUEUED, "due_at": now, "started_at": now, "wake_at": now, "queued_at": now}
 
 
-def wake(*publication_ids: int) -> None:
-    """The tick would find them anyway; this is faster. If the queue is away it finds them at its next look."""
-    if publication_ids and not queue.enqueue("app.jobs.publish", *publication_ids):
-        db.session.execute(db.update(Publication).where(Publication.id.in_(publication_ids)).values(queued_at=None))
-        db.session.commit()
+def wake(user: User, *publication_ids: int) -> None:
+    """The tick would find them anyway; this is faster."""
+    if publication_ids:
+        schedule.release_now(user.id, publication_ids, queue.enqueue_publications)
 
 
 # One publication
@@ -256,7 +255,7 @@ def retry(user: User, publication_id: int) -> Publication:
         raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
     if publication.clip_id is None:
         raise Problem("Клип удалён. Загрузите его заново.")
-    _again(publication, "retried", Publication.status == Status.FAILED)
+    _again(user, publication, "retried", Publication.status == Status.FAILED)
     return publication
 
 
@@ -267,11 +266,11 @@ def resend(user: User, publication_id: int) -> Publication:
         raise Problem("Прежняя отправка ещё может дойти. Подождите немного и посмотрите ещё раз.")
     if publication.connection_id is None:
         raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
-    _again(publication, "resent", Publication.status == Status.UNCONFIRMED)
+    _again(user, publication, "resent", Publication.status == Status.UNCONFIRMED)
     return publication
 
 
-def _again(publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
+def _again(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
     """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
     now = clock.now()
     going_on = publication.armed is not None
@@ -305,7 +304,7 @@ def _again(publication: Publication, event: str, *where: ColumnElement[bool]) ->
     if not moved:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
     db.session.refresh(publication)
-    wake(publication.id)
+    wake(user, publication.id)
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:

@@ -43,7 +43,7 @@ def publish_now(user: User, publication_id: int) -> Publication:
     """«Опубликовать сейчас» what was to go out later. Raises NotFound, Problem."""
     publication = publications.get(user, publication_id)
     _change(publication, Status.PUBLISHING, event="hastened", **publications.under_way())
-    publications.wake(publication.id)
+    publications.wake(user, publication.id)
     return publication
 
 

@@ -10,6 +10,7 @@ from app.models import Publication, PublicationEvent, PublicationStep, Stage, St
 from app.publishing import engine, lease
 from app.publishing.transitions import MOVES, SETTLED, move
 from app.services import publications
+from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
 
 
@@ -35,7 +36,6 @@ def test_history_tells_each_step(toy, toy_publication):
         ("step", "upload"),
         ("armed", "publish"),
         ("accepted", "publish"),
-        ("step", "ready: since"),
         ("step", "ready"),
         ("published", None),
     ]
@@ -43,7 +43,7 @@ def test_history_tells_each_step(toy, toy_publication):
 
 def test_a_second_job_for_the_same_row_does_nothing(toy, toy_publication):
     publication_id = toy_publication()
-    assert lease.claim(publication_id, lambda _seconds: None)
+    assert claim(publication_id)
     assert look(publication_id) is False
     assert toy.calls == {}
 
@@ -151,7 +151,7 @@ def test_cancel_while_a_worker_holds_it_stops_it_before_the_commit(app, user, to
     publication_id = toy_publication(owner)
     db.session.rollback()
     with app.app_context():
-        held = lease.claim(publication_id, lambda _seconds: None)
+        held = claim(publication_id)
     publications.cancel(owner, publication_id)
     with pytest.raises(lease.Cancelled):
         held.renew()
@@ -173,7 +173,7 @@ def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication)
     from app.publishing import evidence
 
     publication_id = toy_publication()
-    held = lease.claim(publication_id, lambda _deadline: None)
+    held = claim(publication_id)
     move(publication_id, Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now())
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
@@ -194,7 +194,7 @@ def _vault():
 
 def test_a_row_left_by_a_dead_worker_comes_back(toy, toy_publication):
     publication_id = toy_publication()
-    assert lease.claim(publication_id, lambda _seconds: None)
+    assert claim(publication_id)
     assert row(publication_id).wake_at <= clock.now() + lease.LEASE + lease.AFTER_DEADLINE
     assert settle(publication_id).status == Status.PUBLISHED
     assert row(publication_id).crashes == 1
@@ -204,7 +204,7 @@ def test_what_crashes_again_and_again_is_given_up(toy, toy_publication):
     publication_id = toy_publication()
     for _ in range(engine.MOST_CRASHES + 1):
         wait_until(row(publication_id).wake_at)
-        assert lease.claim(publication_id, lambda _seconds: None)
+        assert claim(publication_id)
     publication = settle(publication_id)
     assert (publication.status, publication.reason) == (Status.FAILED, "crashed")
 
@@ -274,9 +274,9 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
     from app.publishing import evidence
 
     publication_id = toy_publication()
-    slow = lease.claim(publication_id, lambda _deadline: None)
+    slow = claim(publication_id)
     wait_until(row(publication_id).wake_at)
-    other = lease.claim(publication_id, lambda _deadline: None)
+    other = claim(publication_id)
     sealed = _vault().seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
     toy.drafts["1"], toy.posts["1"] = 0, 1
     evidence.keep(slow, "publish", Receipt("1"), sealed)
@@ -302,7 +302,7 @@ def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, aft
     from app.publishing import evidence
 
     publication_id = toy_publication()
-    held = lease.claim(publication_id, lambda _deadline: None)
+    held = claim(publication_id)
     if before != Status.PUBLISHING:
         move(publication_id, before, wake_at=None, lease_until=None)
         db.session.commit()
@@ -319,7 +319,7 @@ def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_pub
 
     owner = user()
     publication_id = toy_publication(owner)
-    held = lease.claim(publication_id, lambda _deadline: None)
+    held = claim(publication_id)
     db.session.delete(owner)
     db.session.commit()
     with pytest.raises(lease.LeaseLost):

@@ -23,10 +23,11 @@ from app import clock
 from app.extensions import db, transaction
 from app.models import Clip, Publication, Status, User
 from app.platforms.base import Account, Token
-from app.publishing import engine, lease, schedule
+from app.publishing import engine, schedule
 from app.services import connections, publications
 from app.services.errors import NotFound, Problem
 from app.services.publications import Choice
+from tests.publishing.claims import claim
 from tests.publishing.conftest import row
 from tests.publishing.toy import POINTS, Toy, ToyServer
 
@@ -126,7 +127,7 @@ class Orders(RuleBasedStateMachine):
     @rule()
     def worker_dies_before_it_begins(self) -> None:
         db.session.rollback()
-        lease.claim(self.publication_id, lambda _deadline: None)
+        claim(self.publication_id)
 
     @rule()
     def job(self) -> None:
@@ -141,7 +142,7 @@ class Orders(RuleBasedStateMachine):
     def tick(self) -> None:
         db.session.rollback()
         woken: list[int] = []
-        schedule.release_due(lambda ids: woken.extend(ids) or True)
+        schedule.release_due(lambda few, many: woken.extend(few + many) or True)
         for publication_id in woken:
             self._work(publication_id)
 

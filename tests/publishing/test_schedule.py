@@ -15,6 +15,7 @@ from app.publishing import lease, schedule
 from app.services import publications
 from app.services import schedule as plans
 from app.services.errors import Problem
+from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
 
 HOUR = timedelta(hours=1)
@@ -153,7 +154,7 @@ def test_a_worker_that_has_taken_it_but_not_begun_lets_go(app, user, toy, toy_pu
     wait_until(due)
     db.session.rollback()
     with app.app_context():
-        held = lease.claim(publication_id, lambda _seconds: None)
+        held = claim(publication_id)
     later = in_hours(2)
     if act == "move":
         plans.move(owner, publication_id, typed(later))

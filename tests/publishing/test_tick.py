@@ -9,7 +9,8 @@ from sqlalchemy import func, insert, select, text
 from app import clock, jobs, queue
 from app.extensions import db, redis_client, transaction
 from app.models import Publication, Status
-from app.publishing import lease, schedule, transitions
+from app.publishing import schedule, transitions
+from tests.publishing.claims import claim
 
 WORKERS = 3
 
@@ -46,14 +47,16 @@ def due(app, user, telegram, ready_clip):
 
 def taken() -> list[int]:
     """What workers would take out of the queue now."""
-    jobs_there = queue.queue(queue.PUBLISH).jobs
-    queue.queue(queue.PUBLISH).empty()
-    return [job.args[0] for job in jobs_there]
+    found = []
+    for lane in map(queue.queue, (queue.PUBLISH, queue.BULK)):
+        found += [job.args[0] for job in lane.jobs]
+        lane.empty()
+    return found
 
 
 def fire(publication_id: int) -> bool:
     """What a worker does, in short. False if it was not to be had."""
-    held = lease.claim(publication_id, lambda _deadline: None)
+    held = claim(publication_id)
     if held is None:
         return False
     with transaction():
@@ -109,12 +112,11 @@ def test_no_bulk_starves_a_single_clip(app, user, due):
     assert len(first) == WORKERS + 1, "the others of the bulk wait in the database"
 
 
-def test_the_queue_is_kept_short(app, user, due):
-    for _ in range(8):
-        due(user(), WORKERS)
-    for _ in range(3):
-        tick()
-    assert queue.queue(queue.PUBLISH).count == schedule.AHEAD * WORKERS
+def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
+    ids = due(user(), WORKERS)
+    woken = []
+    schedule.release_due(lambda few, many: woken.extend(few + many) or True, waiting=schedule.MOST_WAITING - 2)
+    assert woken == ids[:2], "the others wait in the database"
 
 
 def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
@@ -128,7 +130,7 @@ def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
         woken: list[int] = []
         together.wait()
         for _ in range(5):
-            schedule.release_due(lambda ids: woken.extend(ids) or True)
+            schedule.release_due(lambda few, many: woken.extend(few + many) or True)
         found.put(woken)
 
     both = [context.Process(target=run) for _ in range(2)]
@@ -149,12 +151,12 @@ def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due, databa
         frozen.execute(text("SELECT 1 FROM publications WHERE id = :id FOR UPDATE"), {"id": locked})
         tick()
         assert sorted(taken()) == others
-        assert lease.claim(locked, lambda _deadline: None) is None
+        assert claim(locked) is None
     tick()
     assert taken() == [locked]
 
 
 def test_without_redis_nothing_is_marked_as_queued(app, user, due):
     due(user(), 2)
-    schedule.release_due(lambda ids: False)
+    schedule.release_due(lambda few, many: False)
     assert db.session.scalar(select(func.count()).where(Publication.queued_at.is_not(None))) == 0

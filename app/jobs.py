@@ -14,7 +14,7 @@ from app.services import clips, heartbeats, notices, recovery, retention, safety
 _PROMPT_SECONDS = 0.2
 # To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues to look at.
-_GO_ON_SECONDS = 2.0
+_GO_ON_SECONDS = 5.0
 
 
 def publish(publication_id: int) -> None:

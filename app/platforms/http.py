@@ -44,7 +44,7 @@ UNACKNOWLEDGED_MS = 20_000
 BLOCK_BYTES = 1 << 20
 _MAX_ANSWER_BYTES = 4 << 20
 _ANSWER_BLOCK = 64 << 10
-_LOOK_SECONDS = 0.02
+_FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.001, 0.02
 
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -79,9 +79,10 @@ class _SteadySending:
 
     def wait_until_delivered(self) -> bool:
         """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `peer_spoke()`."""
-        give_up = time.monotonic() + 1
+        give_up, pause = time.monotonic() + 1, _FIRST_LOOK_SECONDS
         while self._undelivered() and time.monotonic() < give_up and not self.peer_spoke():
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST_LOOK_SECONDS)
         return not self._undelivered()
 
     def _undelivered(self) -> int:

@@ -63,7 +63,9 @@ class Held:
 
     def write(self, **values: Any) -> None:
         """Changes the row if it is still ours. Raises Cancelled or LeaseLost. Runs in the caller's transaction."""
-        result = db.session.execute(update(Publication).where(*self.where()).values(**values))
+        result = db.session.execute(
+            update(Publication).where(*self.where()).values(**values).execution_options(synchronize_session=False)
+        )
         if result.rowcount == 0:
             self.lost()
 
@@ -150,6 +152,7 @@ def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held 
             stage=Stage.STARTING,
         )
         .returning(Publication.fence)
+        .execution_options(synchronize_session=False)
     ).first()
     if row is None:
         return None

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from flask import current_app
 
-from app import clock
+from app import clock, vault
 from app.extensions import db, reading, transaction
 from app.models import Publication, Stage, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
@@ -16,12 +16,16 @@ from app.platforms.http import ANSWER_SECONDS
 from app.publishing import engine, evidence, lease, transitions
 from app.publishing.lease import Held, LeaseLost
 from app.publishing.run import Run
+from app.vault import Vault
 
 _NOBODY = 0
 
 
 def rehearse() -> None:
     """Asks everything that a publish asks, and writes nothing. Raises what the database raises."""
+    public_key, private_key = vault.generate()
+    own = Vault(public_key, private_key)
+    own.open(own.seal(b"", ""), "")  # OpenSSL looks its algorithms up at the first use
     held = Held(_NOBODY, 0, lambda _seconds: None)
     for part in (_take, _upload, _settle):
         with suppress(LeaseLost):

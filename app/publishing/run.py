@@ -158,6 +158,7 @@ class Run:
                         sent=None,
                         total=None,
                     )
+                    .execution_options(synchronize_session=False)
                 )
                 if armed.rowcount == 0:
                     self._held.lost()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, select, update
 
 from app import clock
 from app.extensions import db
@@ -49,7 +49,8 @@ def move(
     """One conditional UPDATE: True if the row was in a status that may lead to `to` and every `where` held.
 
     Leaves an event, tells the user what they must know, erases the stored steps of what settles and lets go of every
-    worker by raising the fence. The caller commits. `name` is the event's, where the reason is not.
+    worker by raising the fence. The caller commits, and reads again what it had read. `name` is the event's, where the
+    reason is not.
     """
     sources = [status for status, targets in MOVES.items() if to in targets]
     fresh = dict(_AT_REST) if to in SETTLED else {}
@@ -59,6 +60,7 @@ def move(
         update(Publication)
         .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
         .values(status=to, fence=Publication.fence + 1, **(fresh | values))
+        .execution_options(synchronize_session=False)
     )
     if moved.rowcount == 0:
         return False
@@ -79,15 +81,23 @@ def _has_steps(publication_id: int) -> bool:
 
 
 def erase_steps(publication_id: int) -> None:
-    db.session.execute(delete(PublicationStep).where(PublicationStep.publication_id == publication_id))
+    db.session.execute(_ERASE_STEPS, {"publication": publication_id})
 
 
 def note(publication_id: int, kind: str, *, status: Status, name: str | None = None, detail: str | None = None) -> None:
     """A line in the publication's history."""
-    db.session.add(PublicationEvent(publication_id=publication_id, kind=kind, status=status, name=name, detail=detail))
+    line = {"publication_id": publication_id, "kind": kind, "status": status, "name": name, "detail": detail}
+    db.session.execute(_NOTE, line)
 
 
 def touch(publication_id: int) -> None:
     """The page's poll compares the clip's version: it grows with every change of a publication of the clip."""
-    clip_id = select(Publication.clip_id).where(Publication.id == publication_id).scalar_subquery()
-    db.session.execute(update(Clip).where(Clip.id == clip_id).values(version=Clip.version + 1))
+    db.session.execute(_TOUCH, {"publication": publication_id})
+
+
+# Built once, and without the ORM: a worker holds SQLite's one write lock while a statement is put together.
+_CLIPS, _PUBLICATIONS, _STEPS = Clip.__table__, Publication.__table__, PublicationStep.__table__
+_NOTE = insert(PublicationEvent.__table__)
+_ERASE_STEPS = delete(_STEPS).where(_STEPS.c.publication_id == bindparam("publication"))
+_CLIP_ID = select(_PUBLICATIONS.c.clip_id).where(_PUBLICATIONS.c.id == bindparam("publication")).scalar_subquery()
+_TOUCH = update(_CLIPS).where(_CLIPS.c.id == _CLIP_ID).values(version=_CLIPS.c.version + 1)

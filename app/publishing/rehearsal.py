@@ -13,7 +13,7 @@ from app.extensions import db, reading, transaction
 from app.models import Publication, Stage, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.http import ANSWER_SECONDS
-from app.publishing import engine, evidence, lease, transitions
+from app.publishing import engine, evidence, lease, schedule, transitions
 from app.publishing.lease import Held, LeaseLost
 from app.publishing.run import Run
 from app.vault import Vault
@@ -30,6 +30,8 @@ def rehearse() -> None:
     for part in (_take, _upload, _settle):
         with suppress(LeaseLost):
             part(held)
+    lease.bury_the_dead()
+    schedule.wake_again(_NOBODY, clock.now())
     for last in (True, False):
         evidence.keep(held, "", Receipt(""), b"", last)
 

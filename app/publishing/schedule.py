@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from app import clock
 from app.extensions import db, reading, transaction
@@ -128,11 +128,18 @@ def _forget(ids: Sequence[int]) -> None:
     db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))
 
 
+# Without the ORM: see `heartbeats`.
+_ROWS = Publication.__table__
+_UNHEARD = (_ROWS.c.id == bindparam("publication"), _ROWS.c.queued_at <= bindparam("taken_at"))
+_IS_UNHEARD = select(_ROWS.c.id).where(*_UNHEARD)
+_SEND_AGAIN = update(_ROWS).where(*_UNHEARD).values(queued_at=None)
+
+
 def wake_again(publication_id: int, taken_at: datetime) -> None:
     """The wake-up that was taken out of the queue at that moment has come to nothing if its worker died too early."""
-    unheard = (Publication.id == publication_id, Publication.queued_at <= taken_at)
-    with reading():
-        heard = not db.session.scalar(select(exists().where(*unheard)))
-    if not heard:
-        with transaction():
-            db.session.execute(update(Publication).where(*unheard).values(queued_at=None))
+    unheard = {"publication": publication_id, "taken_at": taken_at}
+    with reading(), db.engine.connect() as connection:
+        is_unheard = connection.execute(_IS_UNHEARD, unheard).first() is not None
+    if is_unheard:
+        with db.engine.begin() as connection:
+            connection.execute(_SEND_AGAIN, unheard)

@@ -75,7 +75,7 @@ def run() -> None:
         before = (lambda: rehearse(app)) if number == 1 else None
         add(f"worker-{number}", lambda: work(app, vault_private_key), before=before)
     for number in range(1, spares() + 1):
-        add(f"spare-{number}", lambda: work(app, vault_private_key, spare=True))
+        add(f"spare-{number}", lambda: work(app, vault_private_key, "spare"))
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:
@@ -160,12 +160,12 @@ def spares() -> int:
     return worker.SPARES
 
 
-def work(app: "Flask", vault_private_key: str, spare: bool = False) -> None:
+def work(app: "Flask", vault_private_key: str, kind: str = "worker") -> None:
     import worker
     from app.vault import Vault
 
     app.extensions["vault"] = Vault(app.config["VAULT_PUBLIC_KEY"], vault_private_key)
-    worker.work(app, worker.SPARE_QUEUES if spare else worker.QUEUES)
+    worker.work(app, kind)
 
 
 def schedule(app: "Flask") -> None:

@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import redis
@@ -44,10 +43,12 @@ TICKS = {
 }
 SCHEDULER_SECONDS = 0.5
 # In this order: numbers are read when nothing is to be published.
-QUEUES = (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.BULK, queue.STATS)
-# Besides WORKERS, which one user's large clips may keep busy for long, these are there for what others have just begun.
+QUEUES = {
+    "worker": (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.BULK, queue.STATS),
+    "spare": (queue.CHORES, queue.CLIPS, queue.PUBLISH),
+}
+# One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
 SPARES = 2
-SPARE_QUEUES = (queue.CHORES, queue.CLIPS, queue.PUBLISH)
 _LOCK_SECONDS = 10
 # A PaaS kills 30 s after SIGTERM: what is under way may take this long to end by itself, …
 _UPLOAD_GRACE_SECONDS = 18.0
@@ -170,17 +171,17 @@ def rehearse(app: Flask) -> None:
 
 def work(
     app: Flask | None = None,
-    names: Sequence[str] = QUEUES,
+    kind: str = "worker",
     burst: bool = False,
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
     look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
 ) -> None:
-    """One worker; returns after SIGTERM, its job done or given back; with `burst`, once the queues are empty."""
+    """One worker of that kind; returns after SIGTERM, its job done or given back; with `burst`, when no job waits."""
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
-        queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in names]
+        queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES[kind]]
         worker = ClipWorker(
             queues,
             connection=connection,
@@ -191,7 +192,7 @@ def work(
         )
         worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
         lease.bury_the_dead()  # among them the horse of the worker whose place this one takes
-        _work(worker, "worker", burst)
+        _work(worker, kind, burst)
 
 
 def _work(worker: Worker, kind: str, burst: bool = False) -> None:
@@ -297,7 +298,7 @@ def main(arguments: list[str]) -> None:
         for number in range(1, app.config["WORKERS"] + 1):
             supervisor.add(process.Child(f"worker-{number}", lambda: work(app), grace=_STOP_GRACE_SECONDS))
         for number in range(1, SPARES + 1):
-            spare = process.Child(f"spare-{number}", lambda: work(app, SPARE_QUEUES), grace=_STOP_GRACE_SECONDS)
+            spare = process.Child(f"spare-{number}", lambda: work(app, "spare"), grace=_STOP_GRACE_SECONDS)
             supervisor.add(spare)
     else:
         sys.exit("python worker.py — работники; python worker.py scheduler — расписание")

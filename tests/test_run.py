@@ -136,12 +136,13 @@ def test_everything_starts_heals_and_ends(run, tmp_path):
     assert len(list(Path(f"/proc/{one.process.pid}/task").iterdir())) == 1
 
     before = one.children()
-    assert set(before) == {"valkey-server", "sandbox", "web", "worker-1", "worker-2", "scheduler", "ticks"}
+    workers = {"worker-1", "worker-2", "spare-1", "spare-2"}
+    assert set(before) == {"valkey-server", "sandbox", "web", "scheduler", "ticks", *workers}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: set(one.children()) == set(before) and not set(one.children().values()) & set(before.values()))
     wait_until(lambda: one.status("/healthz") == 200 and one.status("/", "SANDBOX_PORT") == 200)
-    for name in ("redis", "web", "worker-1", "worker-2", "scheduler", "ticks", "sandbox"):
+    for name in ("redis", "web", "scheduler", "ticks", "sandbox", *workers):
         assert f"{name}: завершён сигналом SIGKILL, снова через" in one.said
 
     assert one.left()

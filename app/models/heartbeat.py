@@ -17,7 +17,7 @@ class Heartbeat(db.Model):
     __tablename__ = "heartbeats"
 
     name: Mapped[str] = mapped_column(String(128), primary_key=True)  # host:pid
-    kind: Mapped[str] = mapped_column(String(16))  # worker, scheduler or ticks
+    kind: Mapped[str] = mapped_column(String(16))  # worker, spare, scheduler or ticks
     opens_tokens: Mapped[bool]  # whether it holds the vault's private key
     started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

@@ -286,6 +286,7 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
     assert toy.calls["publish"] == 0
 
 
+@pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -297,7 +298,7 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
         (Status.PUBLISHING, Status.PUBLISHING),
     ],
 )
-def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, after):
+def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, after, last):
     from app.platforms.base import Receipt
     from app.publishing import evidence
 
@@ -307,8 +308,11 @@ def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, aft
         move(publication_id, before, wake_at=None, lease_until=None)
         db.session.commit()
     sealed = _vault().seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
+    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
     publication = row(publication_id)
+    if before == Status.PUBLISHING and last:
+        after = Status.PUBLISHED  # nobody has taken it from us, and nothing is left to ask
+        assert held.settled
     assert (publication.status, publication.external_id, publication.url) == (after, "7", "http://example.org/7")
     assert (publication.wake_at is None) == (after == Status.PUBLISHED)
 

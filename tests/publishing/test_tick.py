@@ -10,6 +10,8 @@ from app import clock, jobs, queue
 from app.extensions import db, redis_client, transaction
 from app.models import Publication, Status
 from app.publishing import schedule, transitions
+from app.services import publications
+from app.services.publications import Choice
 from tests.publishing.claims import claim
 
 WORKERS = 3
@@ -117,6 +119,38 @@ def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
     woken = []
     schedule.release_due(lambda few, many: woken.extend(few + many) or True, waiting=schedule.MOST_WAITING - 2)
     assert woken == ids[:2], "the others wait in the database"
+
+
+def test_a_users_first_go_before_everybodys_others(app, user, due):
+    app.config["WORKERS"] = 10
+    ids = due(user(), 12)
+    tick()
+    waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (queue.PUBLISH, queue.BULK)}
+    assert waiting == {queue.PUBLISH: ids[: schedule.FEW], queue.BULK: ids[schedule.FEW : 10]}
+    [single] = due(user(), 1)
+    tick()
+    assert queue.queue(queue.PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
+
+
+def test_a_wake_up_that_still_waits_is_not_taken_for_lost(app, user, due):
+    """However long the queue is: it gives out what was put in first."""
+    ids = due(user(), WORKERS)
+    tick()
+    clock.correct(clock.now() + timedelta(minutes=10))
+    tick()
+    assert taken() == ids
+
+
+def test_what_a_user_begins_at_once_waits_for_the_tick_beyond_the_bound(app, user, telegram, ready_clip):
+    owner = user()
+    connection = telegram(owner)
+    made = [
+        publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, str(number), "")])[0].id
+        for number in range(WORKERS + 2)
+    ]
+    assert taken() == made[:WORKERS]
+    unheard = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
+    assert db.session.scalars(unheard).all() == made[WORKERS:]
 
 
 def test_two_schedulers_at_once_wake_each_row_once(app, user, due):

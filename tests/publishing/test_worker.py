@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import worker
-from app import clock
+from app import clock, queue
 from app.extensions import db
 from app.models import Stage, Status
 from app.publishing import lease
@@ -29,13 +29,13 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def work(app) -> Iterator[Callable[..., multiprocessing.Process]]:
-    """Starts a worker: `work(upload_grace=…, commit_grace=…, look_at_horse=…)`, all in seconds."""
+    """Starts a worker: `work("spare", upload_grace=…, commit_grace=…, look_at_horse=…)`, all in seconds."""
     started: list[multiprocessing.Process] = []
 
-    def start(**how: float) -> multiprocessing.Process:
+    def start(kind: str = "worker", **how: float) -> multiprocessing.Process:
         def live() -> None:
             db.engine.dispose(close=False)
-            worker.work(app, **how)
+            worker.work(app, kind, **how)
             os._exit(0)
 
         db.session.remove()
@@ -159,3 +159,43 @@ def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
     os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGSTOP)
     wait_for(lambda: row(publication_id).wake_at <= clock.now())
     assert published_once(toy, publication_id, hold)
+
+
+def test_a_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
+    """To fork one costs more than a small clip."""
+    ids = [toy_publication() for _ in range(3)]
+    work()
+    wait_for(lambda: all(row(one).status == Status.PUBLISHED for one in ids))
+    assert len({row(one).holder for one in ids}) == 1
+    assert queue.lengths()[queue.PUBLISH] == 0
+
+
+def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):
+    first = toy_publication()
+    work()
+    wait_for(lambda: row(first).status == Status.PUBLISHED)
+    hold = toy.hold("upload")
+    one, other = toy_publication(), toy_publication()
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    hold.let_go()
+    hold = toy.hold("upload")
+    wait_for(lambda: row(other).lease_until)
+    assert hold.arrived.wait(WITHIN_SECONDS)
+    os.kill(int(row(other).holder.split(":")[1]), signal.SIGKILL)
+    wait_for(lambda: row(other).wake_at <= clock.now())
+    hold.let_go()
+    assert [settle(each).status for each in (one, other)] == [Status.PUBLISHED] * 2
+    assert list(toy.posts.values()) == [1, 1, 1]
+
+
+def test_a_spare_worker_leaves_a_bulk_to_the_others(toy, toy_publication, work):
+    bulk, first = toy_publication(), toy_publication()
+    queue.queue(queue.PUBLISH).empty()
+    queue.enqueue("app.jobs.publish", bulk, into=queue.BULK)
+    queue.enqueue("app.jobs.publish", first)
+    spare = work("spare")
+    wait_for(lambda: row(first).status == Status.PUBLISHED)
+    end(spare)
+    assert row(bulk).status == Status.PUBLISHING and row(bulk).holder is None
+    work()
+    wait_for(lambda: row(bulk).status == Status.PUBLISHED)

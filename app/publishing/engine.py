@@ -5,12 +5,10 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import joinedload
 
 from app import clock, storage
-from app.extensions import db, insist, reading, transaction
-from app.models import Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Stage, Status, User
+from app.extensions import db, insist, transaction
+from app.models import Clip, PlatformConnection, Publication, Stage, Status
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.errors import (
     AccountMoved,
@@ -23,15 +21,14 @@ from app.platforms.errors import (
     TokenExpired,
     Unavailable,
 )
-from app.publishing import lease, links, tokens, transitions
+from app.publishing import links, tokens, transitions
 from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
 from app.publishing.pacing import paced_adapter
 from app.publishing.run import AskUser, Later, Run
+from app.publishing.taking import load, take
 
 log = structlog.get_logger(__name__)
 
-# A publication whose workers keep dying on it is given up; restarts of ours must not use this up.
-MOST_CRASHES = 10
 # A platform that says "not now" for a day has said no.
 LONGEST_LIMIT = timedelta(hours=24)
 
@@ -41,7 +38,7 @@ def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
 
     `live(deadline)` is told until when this process may go on living (time.monotonic()): no longer than its lease.
     """
-    taken = _take(publication_id, live)
+    taken = take(publication_id, live)
     if taken is None:
         return False
     held, publication, obstacle = taken
@@ -57,38 +54,6 @@ def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
     except LeaseLost:
         log.warning("lost the lease", publication=publication_id, fence=held.fence)
     return True
-
-
-def _take(publication_id: int, live: Live) -> tuple[Held, Publication, Refused | None] | None:
-    """Claims the row and, where nothing stands in the way, starts it.
-
-    What takes time is done before: writers queue for SQLite's one lock, and then it holds for as long as one UPDATE.
-    """
-    with reading():
-        publication = _read(Publication.id == publication_id)
-        if publication is None:
-            return None
-        obstacle = _obstacle(publication)
-    with transaction():
-        held = lease.claim(publication_id, live, Publication.fence == publication.fence)
-        if held and publication.status == Status.SCHEDULED and not obstacle:
-            _start(held, publication)
-    return (held, publication, obstacle) if held else None
-
-
-def _load(held: Held) -> Publication:
-    with reading():
-        publication = _read(*held.where())
-        return publication or held.lost()
-
-
-def _read(*where: ColumnElement[bool]) -> Publication | None:
-    """The row with its clip and connection, cut loose from the database."""
-    publication = db.session.scalars(
-        select(Publication).where(*where).options(joinedload(Publication.clip), joinedload(Publication.connection))
-    ).first()
-    db.session.expunge_all()
-    return publication
 
 
 def _settle(held: Held, publication: Publication) -> None:
@@ -130,7 +95,7 @@ def _run(held: Held, publication: Publication) -> Receipt:
         except TokenExpired:
             token = tokens.refresh(publication.connection_id, adapter, token)
             # What was armed or stored since must be known to the second entry.
-            return adapter.publish(_new_run(held, _load(held), token))
+            return adapter.publish(_new_run(held, load(held), token))
     except (Reconnect, TokenExpired):
         if tokens.require_reconnect(publication.connection_id, token):
             raise
@@ -170,35 +135,6 @@ def _new_run(held: Held, publication: Publication, token: Token) -> Run:
     )
 
 
-def _obstacle(publication: Publication) -> Refused | None:
-    """What must hold whenever a publication is taken up, and does not."""
-    # A lease that is still there has run out: its worker died.
-    if publication.crashes + (publication.lease_until is not None) > MOST_CRASHES:
-        return Refused("crashed")
-    if publication.armed or publication.committed:
-        return None  # whatever has changed since, the clip may stand there already: see it through
-    if publication.connection is None:
-        return Refused("disconnected")
-    if publication.connection.status != ConnectionStatus.ACTIVE:
-        return Refused("reconnect")
-    if publication.clip is None or publication.clip.status != ClipStatus.READY:
-        return Refused("clip_gone")
-    if not db.session.get(User, publication.user_id).plan.allows(publication.platform):
-        return Refused("plan")
-    late = timedelta(minutes=current_app.config["LATE_MINUTES"])
-    if publication.status == Status.SCHEDULED and clock.now() - publication.due_at > late:
-        return Refused("missed")
-    return None
-
-
-def _start(held: Held, publication: Publication) -> None:
-    now = clock.now()
-    if not transitions.move(publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now):
-        held.lost()
-    held.fence += 1
-    publication.started_at, publication.status = now, Status.PUBLISHING
-
-
 def _clip_file(clip: Clip) -> ClipFile:
     store = storage.storage()
     return ClipFile(
@@ -232,7 +168,7 @@ def _publish(held: Held, receipt: Receipt) -> None:
 
 def _give_up(held: Held, publication: Publication, error: PlatformError) -> None:
     """What may stand there is never called failed: only the platform's own word that it took and then rejected it."""
-    now = _load(held)
+    now = load(held)
     if now.armed or (now.committed and not isinstance(error, Rejected)):
         _move(held, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
         return

@@ -13,7 +13,7 @@ from app.extensions import db, reading, transaction
 from app.models import Publication, Stage, Status, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.http import ANSWER_SECONDS
-from app.publishing import engine, evidence, lease, schedule, transitions
+from app.publishing import engine, evidence, lease, schedule, taking, transitions
 from app.publishing.lease import Held, LeaseLost
 from app.publishing.run import Run
 from app.vault import Vault
@@ -38,11 +38,11 @@ def rehearse() -> None:
 
 def _take(held: Held) -> None:
     with reading():
-        engine._read(Publication.id == _NOBODY)
+        taking._read(Publication.id == _NOBODY)
         db.session.get(User, _NOBODY)
     with transaction():
         lease.claim(_NOBODY, held.live, Publication.fence == 0)
-        engine._start(held, Publication(id=_NOBODY))
+        taking._start(held, Publication(id=_NOBODY))
 
 
 def _upload(held: Held) -> None:

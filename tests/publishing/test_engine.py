@@ -7,7 +7,7 @@ import pytest
 from app import clock
 from app.extensions import db
 from app.models import Publication, PublicationEvent, PublicationStep, Stage, Status
-from app.publishing import engine, lease
+from app.publishing import lease, taking
 from app.publishing.transitions import MOVES, SETTLED, move
 from app.services import publications
 from tests.publishing.claims import claim
@@ -202,7 +202,7 @@ def test_a_row_left_by_a_dead_worker_comes_back(toy, toy_publication):
 
 def test_what_crashes_again_and_again_is_given_up(toy, toy_publication):
     publication_id = toy_publication()
-    for _ in range(engine.MOST_CRASHES + 1):
+    for _ in range(taking.MOST_CRASHES + 1):
         wait_until(row(publication_id).wake_at)
         assert claim(publication_id)
     publication = settle(publication_id)

@@ -17,6 +17,7 @@ from app.models.publication import (
     step_sealed_for,
 )
 from app.models.safety import SecurityEvent
+from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally
 from app.models.user import User
 
 
@@ -31,6 +32,7 @@ def load_user(session_id: str) -> User | None:
 
 __all__ = [
     "LIVE",
+    "PERIODS",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
@@ -43,8 +45,12 @@ __all__ = [
     "Revocation",
     "SecurityEvent",
     "Stage",
+    "Standing",
+    "StandingDay",
+    "StandingPlatform",
     "StatsSample",
     "Status",
+    "Tally",
     "Upload",
     "User",
     "fold",

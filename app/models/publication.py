@@ -2,7 +2,7 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, TextClause, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
@@ -39,6 +39,12 @@ LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONF
 _LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
+_UNCOUNTED_SQL = text("tallied_at IS NULL")
+_CLIPLESS_SQL = text("clip_id IS NULL")
+
+
+def _partial(name: str, *columns: str, where: TextClause) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 def fold(text: str) -> str:
@@ -106,6 +112,9 @@ class Publication(db.Model):
     shares: Mapped[int | None] = mapped_column(Id)
     stats_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     stats_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # When the statistics were last made with it. The database itself empties it (migration 0006) with a new sample and
+    # when the clip goes, whoever does that.
+    tallied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     clip: Mapped[Clip | None] = relationship()
     connection: Mapped[PlatformConnection | None] = relationship()
@@ -120,11 +129,24 @@ class Publication(db.Model):
             sqlite_where=_LIVE_SQL,
             postgresql_where=_LIVE_SQL,
         ),
-        Index("ix_publications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
-        Index("ix_publications_stats_due", "stats_due_at", sqlite_where=_STATS_SQL, postgresql_where=_STATS_SQL),
+        _partial("ix_publications_wake", "wake_at", where=_WAKES_SQL),
+        _partial("ix_publications_stats_due", "stats_due_at", where=_STATS_SQL),
         Index("ix_publications_user_newest", "user_id", "id"),
-        Index("ix_publications_user_status", "user_id", "status"),  # the counts above the list, without the rows
-        Index("ix_publications_clip", "clip_id"),
+        # The list narrowed down, and the counts above it without the rows.
+        Index("ix_publications_user_status", "user_id", "status", "id"),
+        Index("ix_publications_user_platform", "user_id", "platform", "status", "id"),
+        # A card's newest publication on each account, without the rows.
+        Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
+        Index(
+            "ix_publications_uncounted",
+            "user_id",
+            "status",
+            sqlite_where=_UNCOUNTED_SQL,
+            postgresql_where=_UNCOUNTED_SQL,
+        ),
+        Index(
+            "ix_publications_clipless", "user_id", "title", sqlite_where=_CLIPLESS_SQL, postgresql_where=_CLIPLESS_SQL
+        ),
         Index("ix_publications_connection", "connection_id"),
     )
 

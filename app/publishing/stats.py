@@ -11,12 +11,12 @@ from flask import current_app
 from sqlalchemy import Row, func, select, update
 
 from app import clock, platforms
-from app.extensions import db, redis_client, transaction
-from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
+from app.extensions import db, reading, redis_client, transaction
+from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User
 from app.platforms.base import COUNTS, Account, Stats
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
 from app.platforms.http import Http
-from app.publishing import readings, tokens, transitions
+from app.publishing import readings, tally, tokens, transitions
 from app.publishing.pacing import Pacer
 
 log = structlog.get_logger(__name__)
@@ -63,10 +63,17 @@ def read(connection_id: int) -> None:
     """Reads what is due on one account, in as few calls as its platform allows. May come twice."""
     with transaction():
         connection = db.session.get(PlatformConnection, connection_id)
+        zone_name = connection and db.session.get(User, connection.user_id).timezone
         db.session.expunge_all()
     if connection is None:
         return
-    platform = _Platform(connection)
+    _read(connection)
+    with reading():  # counted now, so that no page has to
+        tally.catch_up(connection.user_id, zone_name)
+
+
+def _read(connection: PlatformConnection) -> None:
+    connection_id, platform = connection.id, _Platform(connection)
     due = claim(connection_id, platform.per_call * _MOST_CALLS)
     left = [one for one in due if one.external_id and platform.gives]
     if len(left) < len(due):

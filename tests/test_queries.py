@@ -230,7 +230,7 @@ def test_a_claim_goes_by_the_key(app, crowd):
 
 def test_the_poll_goes_by_the_key(app, crowd):
     owner = crowd(3)
-    ids = [clip.id for clip in clips.page(owner).clips]
+    ids = [clip.id for clip in clips.page(owner).rows]
     with asked() as found:
         clips.changed(owner, dict.fromkeys(ids, 1))
     for told in plans(found, "clips"):
@@ -276,7 +276,7 @@ def test_the_lists_counts_read_no_rows(app, crowd):
 def test_the_list_offers_only_the_newest_clips(app, crowd):
     owner = crowd(history.MAX_TITLES + 2)
     offered = history.clips_published(owner)
-    oldest = min(clip.id for clip in clips.page(owner, 10**6).clips)
+    oldest = min(clip.id for clip in clips.page(owner, 10**6).rows)
     assert len(offered) == history.MAX_TITLES and oldest not in offered
     assert oldest in history.clips_published(owner, oldest)
     assert oldest not in history.clips_published(owner, 10**9)

@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from flask import current_app
 from sqlalchemy import Row, func, select, update
 
-from app import clock, platforms
-from app.extensions import db, reading, redis_client, transaction
+from app import clock
+from app.extensions import db, reading, transaction
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User
-from app.platforms.base import COUNTS, Account, Stats
+from app.platforms.base import COUNTS, Stats
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
-from app.platforms.http import Http
 from app.publishing import readings, tally, tokens, transitions
-from app.publishing.pacing import Pacer
+from app.publishing.accounts import account_of
+from app.publishing.pacing import paced_adapter
 
 log = structlog.get_logger(__name__)
 
@@ -108,14 +107,8 @@ class _Platform:
 
     def __init__(self, connection: PlatformConnection) -> None:
         self._connection = connection
-        self._adapter = platforms.adapter(connection.platform, current_app.config, Http(Pacer(redis_client()).wait))
-        self._account = Account(
-            connection.account_id,
-            connection.account_name,
-            connection.account_url,
-            connection.avatar_url,
-            connection.facts,
-        )
+        self._adapter = paced_adapter(connection.platform)
+        self._account = account_of(connection)
         self._counting = self._adapter.counting
         self.token = None
         self.per_call = self._counting.per_call

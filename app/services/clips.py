@@ -1,7 +1,6 @@
 """A user's clips: the list, the words on them, their end, and the probe that makes them ready."""
 
 import hashlib
-import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from app import probe as probing
 from app.extensions import db
 from app.models import LIVE, Clip, ClipStatus, Publication, Status, User
 from app.services.errors import NotFound, Problem
+from app.services.paging import Page, cut
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
@@ -36,16 +36,6 @@ STORAGE_PAUSE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page of clips, newest first. `pages` is at least 1; `total` counts all clips of the user."""
-
-    clips: list[Clip]
-    page: int
-    pages: int
-    total: int
-
-
-@dataclass(frozen=True)
 class Changes:
     """What a page must redraw: clips as they are now, and ids of clips that are gone."""
 
@@ -53,19 +43,9 @@ class Changes:
     gone: list[int]
 
 
-def page(user: User, page: int = 1, per_page: int = PER_PAGE) -> Page:
-    """A page of the user's clips. A number past the end answers the last page."""
-    total = db.session.scalar(select(func.count()).select_from(Clip).where(Clip.user_id == user.id))
-    pages = max(1, math.ceil(total / per_page))
-    number = min(max(page, 1), pages)
-    rows = db.session.scalars(
-        select(Clip)
-        .where(Clip.user_id == user.id)
-        .order_by(Clip.id.desc())
-        .limit(per_page)
-        .offset((number - 1) * per_page)
-    )
-    return Page(list(rows), number, pages, total)
+def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
+    """A page of the user's clips, newest first."""
+    return cut(select(Clip).where(Clip.user_id == user.id).order_by(Clip.id.desc()), number, per_page)
 
 
 def page_of(clip: Clip, per_page: int = PER_PAGE) -> int:

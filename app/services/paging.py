@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import ScalarSelect, Select, func, literal, select
 from sqlalchemy.sql.base import ExecutableOption
 
 from app.extensions import db
 
 Item = TypeVar("Item")
 
-COUNTED = 1000  # rows from the page on
+COUNTED = 1000
+_LAST = 1_000_000  # a page's number comes from the address bar
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,18 @@ class Page(Generic[Item]):
     more: bool = False
 
 
-def cut(query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption) -> Page[Any]:
-    """Two queries. A number past the end answers the last page. `options` are of the rows alone."""
-    number = max(number, 1)
-    reach = (number - 1) * per_page + COUNTED
-    total = up_to(reach, query)
-    more, total = total > reach, min(total, reach)
+def cut(
+    query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption, counted: int | None = None
+) -> Page[Any]:
+    """Two queries. A number past the end answers the last page. `options` are of the rows alone.
+
+    `counted`: what `up_to(COUNTED, query)` says, where that is known already.
+    """
+    number = min(max(number, 1), _LAST)
+    reach = max(COUNTED, (number + 1) * per_page)
+    if counted is None or (counted > COUNTED and reach > COUNTED):
+        counted = up_to(reach, query)
+    more, total = counted > reach, min(counted, reach)
     pages = max(1, math.ceil(total / per_page))
     number = min(number, pages)
     rows = db.session.scalars(query.options(*options).limit(per_page).offset((number - 1) * per_page))
@@ -43,7 +50,7 @@ def up_to(most: int, query: Select) -> int:
     return db.session.scalar(select(counting(most, query)))
 
 
-def counting(most: int, query: Select):
+def counting(most: int, query: Select) -> ScalarSelect[int]:
     """The same as a part of a query."""
     counted = query.with_only_columns(literal(1)).order_by(None).limit(most + 1).subquery()
     return select(func.count()).select_from(counted).scalar_subquery()

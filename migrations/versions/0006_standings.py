@@ -98,6 +98,7 @@ def upgrade() -> None:
     op.create_index('ix_publications_user_platform', 'publications', ['user_id', 'platform', 'status', 'id'])
     op.drop_index('ix_publications_clip', 'publications')
     op.create_index('ix_publications_clip', 'publications', ['clip_id', 'platform', 'account_id', 'id'])
+    _partial('ix_notices_unread', 'notices', ['user_id'], 'read_at IS NULL')
     for statement in SQLITE if _sqlite() else POSTGRESQL:
         op.execute(statement)
 
@@ -108,6 +109,7 @@ def downgrade() -> None:
     if not _sqlite():
         op.execute('DROP FUNCTION untally_sampled')
         op.execute('DROP FUNCTION untally')
+    op.drop_index('ix_notices_unread', 'notices')
     op.drop_index('ix_publications_clip', 'publications')
     op.create_index('ix_publications_clip', 'publications', ['clip_id'])
     op.drop_index('ix_publications_user_platform', 'publications')

@@ -39,7 +39,7 @@ LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONF
 _LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
-_UNCOUNTED_SQL = text("tallied_at IS NULL")
+_UNCOUNTED_SQL = text("status = 'published' AND tallied_at IS NULL")
 _CLIPLESS_SQL = text("clip_id IS NULL")
 
 
@@ -137,16 +137,8 @@ class Publication(db.Model):
         Index("ix_publications_user_platform", "user_id", "platform", "status", "id"),
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
-        Index(
-            "ix_publications_uncounted",
-            "user_id",
-            "status",
-            sqlite_where=_UNCOUNTED_SQL,
-            postgresql_where=_UNCOUNTED_SQL,
-        ),
-        Index(
-            "ix_publications_clipless", "user_id", "title", sqlite_where=_CLIPLESS_SQL, postgresql_where=_CLIPLESS_SQL
-        ),
+        _partial("ix_publications_uncounted", "user_id", where=_UNCOUNTED_SQL),
+        _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
         Index("ix_publications_connection", "connection_id"),
     )
 

@@ -51,6 +51,7 @@ def release_due(enqueue: Callable[[list[int]], bool]) -> int:
             _set_due(None, *due, Publication.connection_id.is_(None))
         if connection_ids:
             _set_due(now + LOST_AFTER, *due, Publication.connection_id.in_(connection_ids))
+    tally.catch_up_somebody()
     if connection_ids and not enqueue(connection_ids):
         with transaction():
             _set_due(now, Publication.stats_due_at == now + LOST_AFTER, Publication.connection_id.in_(connection_ids))

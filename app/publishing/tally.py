@@ -9,50 +9,34 @@ gains behind.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
-    ColumnElement,
-    Integer,
-    ScalarSelect,
     Select,
     and_,
-    case,
     cast,
-    column,
     delete,
     func,
     insert,
     inspect,
     literal,
-    or_,
+    literal_column,
     select,
-    union_all,
     update,
-    values,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app import clock
-from app.extensions import db, writing
-from app.models import (
-    PERIODS,
-    Clip,
-    Publication,
-    Standing,
-    StandingDay,
-    StandingPlatform,
-    StatsSample,
-    Status,
-    Tally,
-    User,
-)
-from app.models.types import UTCDateTime
+from app.extensions import db, reading, transaction, writing
+from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, Tally, User
 from app.platforms.base import COUNTS
+from app.publishing import recount
 
 _AT_ONCE = 2000  # clips in one transaction: SQLite's one write lock is held no longer than that takes
-_LONGEST = max(PERIODS)
+
+# In the very words of its index: whether a parameter fits them, SQLite does not know when it plans.
+_UNCOUNTED = (Publication.status == literal_column(f"'{Status.PUBLISHED}'"), Publication.tallied_at.is_(None))
 
 # What of a standing's rows is added up in the total's.
 _ADDED_UP = {
@@ -61,18 +45,11 @@ _ADDED_UP = {
 }
 
 
-def calendar(zone_name: str, days: int) -> list[tuple[date, datetime]]:
-    """Each of the last `days` days, today included, with the moment (UTC) when it begins in that zone."""
-    today = clock.to_zone(clock.now(), zone_name).date()
-    every = [today - timedelta(days=back) for back in reversed(range(days))]
-    return [(day, datetime.combine(day, time.min, clock.zone(zone_name)).astimezone(UTC)) for day in every]
-
-
 def catch_up(user_id: int, zone_name: str) -> int | None:
     """Counts what is not counted yet; mostly nothing, found by one query. Answers the id of the user's total Standing,
     None where nothing has been published.
     """
-    today = calendar(zone_name, 1)[0][0].toordinal()
+    today = _today(zone_name)
     while True:
         waiting = db.session.execute(_waiting(user_id, today)).one()
         if waiting.zone == zone_name and not (waiting.uncounted or waiting.orphans or waiting.rolls):
@@ -83,6 +60,23 @@ def catch_up(user_id: int, zone_name: str) -> int | None:
             done = _round(user_id, zone_name, today)
         if not done:  # what is left is being changed by somebody at this moment
             return db.session.scalar(select(Tally.total_id).where(Tally.user_id == user_id))
+
+
+def catch_up_somebody() -> None:
+    """A share of what nobody has looked at yet, as after a migration or a restore: for a tick."""
+    with reading():
+        someone = db.session.execute(
+            select(User.id, User.timezone).where(
+                User.id == select(Publication.user_id).where(*_UNCOUNTED).limit(1).scalar_subquery()
+            )
+        ).first()
+    if someone:
+        with transaction():
+            _round(someone.id, someone.timezone, _today(someone.timezone))
+
+
+def _today(zone_name: str) -> int:
+    return clock.days(zone_name, 1)[0][0].toordinal()
 
 
 def _waiting(user_id: int, today: int) -> Select:
@@ -99,11 +93,7 @@ def _waiting(user_id: int, today: int) -> Select:
 
 
 def _uncounted(user_id: int) -> tuple:
-    return (
-        Publication.user_id == user_id,
-        Publication.status == Status.PUBLISHED,
-        Publication.tallied_at.is_(None),
-    )
+    return Publication.user_id == user_id, *_UNCOUNTED
 
 
 def _orphans(user_id: int) -> tuple:
@@ -122,15 +112,15 @@ def _round(user_id: int, zone_name: str, today: int) -> bool:
         return False
     orphans = _ids(select(Standing.id).where(*_orphans(user_id), Standing.id != total_id))
     if orphans:
-        _replace(total_id, orphans, lambda: db.session.execute(delete(Standing).where(Standing.id.in_(orphans))))
+        _replace(total_id, orphans, lambda: recount.change(delete(Standing).where(recount.among(Standing.id, orphans))))
         return True
     standings = _take(user_id)
     if standings:
-        _replace(total_id, standings, lambda: _recount(standings, zone_name))
-        _place(standings, today)
+        _replace(total_id, standings, lambda: recount.recount(standings, zone_name))
+        recount.place(standings, today)
         return True
     rolling = _ids(select(Standing.id).where(*_rolling(user_id, today)))
-    _place(rolling, today)
+    recount.place(rolling, today)
     return bool(rolling)
 
 
@@ -144,14 +134,11 @@ def _lock(user_id: int, zone_name: str) -> int | None:
     if tally and tally.zone == zone_name:
         return tally.total_id
     if tally:
-        db.session.execute(delete(Standing).where(Standing.user_id == user_id))
-        db.session.execute(delete(Tally).where(Tally.user_id == user_id))
-        db.session.expunge(tally)
-        db.session.execute(
-            update(Publication)
-            .where(Publication.user_id == user_id, Publication.tallied_at.is_not(None))
-            .values(tallied_at=None)
-        )
+        db.session.delete(tally)
+        db.session.flush()
+        recount.change(delete(Standing).where(Standing.user_id == user_id))
+        counted = (Publication.user_id == user_id, Publication.tallied_at.is_not(None))
+        recount.change(update(Publication).where(*counted).values(tallied_at=None))
     total = Standing(user_id=user_id)
     db.session.add(total)
     db.session.flush()
@@ -173,23 +160,30 @@ def _take(user_id: int) -> list[int]:
     titles = {row.title for row in some if row.clip_id is None}
     # Nobody deletes these while we refer to them.
     clip_ids = set(
-        db.session.scalars(select(Clip.id).where(Clip.id.in_(clip_ids)).with_for_update(read=True, key_share=True))
+        db.session.scalars(
+            select(Clip.id).where(recount.among(Clip.id, clip_ids)).with_for_update(read=True, key_share=True)
+        )
     )
     theirs = (
-        Publication.clip_id.in_(clip_ids),
-        and_(Publication.user_id == user_id, Publication.clip_id.is_(None), Publication.title.in_(titles)),
+        recount.among(Publication.clip_id, clip_ids),
+        and_(Publication.user_id == user_id, Publication.clip_id.is_(None), recount.among(Publication.title, titles)),
     )
     for of in theirs:
         # What somebody is changing comes the next time. Marked before it is counted: a sample that comes later unmarks.
         free = select(Publication.id).where(of, *_uncounted(user_id)).with_for_update(skip_locked=True)
-        db.session.execute(update(Publication).where(Publication.id.in_(free)).values(tallied_at=clock.now()))
-    known = select(Standing.id, Standing.clip_id, Standing.title).where(Standing.user_id == user_id)
-    by_clip = {row.clip_id: row.id for row in db.session.execute(known.where(Standing.clip_id.in_(clip_ids)))}
-    by_title = {row.title: row.id for row in db.session.execute(known.where(Standing.title.in_(titles)))}
+        recount.change(update(Publication).where(Publication.id.in_(free)).values(tallied_at=clock.now()))
+    by_clip = _known(user_id, Standing.clip_id, clip_ids)
+    by_title = _known(user_id, Standing.title, titles)
     new = [{"user_id": user_id, "clip_id": clip_id, "title": None} for clip_id in sorted(clip_ids - by_clip.keys())]
     new += [{"user_id": user_id, "clip_id": None, "title": title} for title in sorted(titles - by_title.keys())]
     made = db.session.scalars(insert(Standing).returning(Standing.id), new).all() if new else []
     return [*by_clip.values(), *by_title.values(), *made]
+
+
+def _known(user_id: int, key: InstrumentedAttribute, values: set[Any]) -> dict[Any, int]:
+    """Ids of the standings there are, by clip or title."""
+    rows = db.session.execute(select(key, Standing.id).where(Standing.user_id == user_id, recount.among(key, values)))
+    return dict(rows.all())
 
 
 def _replace(total_id: int, standings: Sequence[int], change: Callable[[], object]) -> None:
@@ -212,7 +206,7 @@ def _rows_of(standings: Sequence[int]) -> dict[type, dict[tuple, Sequence[int]]]
         key = [one for one in inspect(model).primary_key if one.name != "standing_id"]
         rows = db.session.execute(
             select(*key, *(cast(func.sum(getattr(model, name)), BigInteger) for name in columns))
-            .where(model.standing_id.in_(standings))
+            .where(recount.among(model.standing_id, standings))
             .group_by(*key)
         )
         nothing = [0] * len(columns)
@@ -229,98 +223,3 @@ def _add(model: type, total_id: int, key: tuple, more: dict[str, int]) -> None:
         db.session.add(row)
     for name, value in more.items():
         setattr(row, name, getattr(row, name) + value)
-
-
-def _recount(standings: Sequence[int], zone_name: str) -> None:
-    for model in _ADDED_UP:
-        db.session.execute(delete(model).where(model.standing_id.in_(standings)))
-    members = _members(standings)
-    platforms = select(
-        members.c.standing_id,
-        members.c.platform,
-        func.count(),
-        *(func.count(members.c[count]) for count in COUNTS),
-        func.max(members.c.id),
-        func.sum(func.coalesce(members.c.views, 0)),
-    ).group_by(members.c.standing_id, members.c.platform)
-    names = ("standing_id", "platform", "publications", *(f"with_{count}" for count in COUNTS), "newest", "views")
-    db.session.execute(insert(StandingPlatform).from_select(names, platforms))
-    db.session.execute(
-        insert(StandingDay).from_select(("standing_id", "platform", "day", *COUNTS), _days(members, zone_name))
-    )
-
-
-def _members(standings: Sequence[int]) -> CTE:
-    """The publications of each standing."""
-    columns = [getattr(Publication, name) for name in ("id", "platform", *COUNTS)]
-    chosen = select(Standing.id.label("standing_id"), *columns).where(
-        Standing.id.in_(standings), Publication.status == Status.PUBLISHED
-    )
-    of_clip = chosen.join(Publication, Publication.clip_id == Standing.clip_id)
-    of_title = chosen.where(Standing.clip_id.is_(None)).join(
-        Publication,
-        and_(
-            Publication.user_id == Standing.user_id,
-            Publication.title == Standing.title,
-            Publication.clip_id.is_(None),
-        ),
-    )
-    return union_all(of_clip, of_title).cte("members")
-
-
-def _days(members: CTE, zone_name: str) -> Select:
-    """Each sample gains what it has more than all before it: a count that falls gains nothing until it is higher than
-    ever. What a period can show no more is left out.
-    """
-    begins = calendar(zone_name, _LONGEST)
-    ends = [begin for _, begin in begins[1:]] + [datetime.max.replace(tzinfo=UTC)]
-    days = (
-        values(column("day", Integer), column("begins", UTCDateTime), column("ends", UTCDateTime), name="days")
-        .data([(day.toordinal(), begin, end) for (day, begin), end in zip(begins, ends, strict=True)])
-        .cte("days")
-    )
-    gained = []
-    for count in COUNTS:
-        value = getattr(StatsSample, count)
-        peak = func.coalesce(
-            func.max(value).over(
-                partition_by=StatsSample.publication_id, order_by=(StatsSample.at, StatsSample.id), rows=(None, -1)
-            ),
-            0,
-        )
-        gained.append(case((value > peak, value - peak), else_=0).label(count))
-    samples = (
-        select(members.c.standing_id, members.c.platform, StatsSample.at, *gained)
-        .join(StatsSample, StatsSample.publication_id == members.c.id)
-        .subquery("samples")
-    )
-    gains = [samples.c[count] for count in COUNTS]
-    return (
-        select(samples.c.standing_id, samples.c.platform, days.c.day, *map(func.sum, gains))
-        .join(days, and_(samples.c.at >= days.c.begins, samples.c.at < days.c.ends))
-        .where(or_(*(gain > 0 for gain in gains)))
-        .group_by(samples.c.standing_id, samples.c.platform, days.c.day)
-    )
-
-
-def _place(standings: Sequence[int], today: int) -> None:
-    """What the list is sorted by, and when it changes by the calendar alone."""
-
-    def of(model: type, what: ColumnElement, *where: ColumnElement[bool]) -> ScalarSelect:
-        return select(func.coalesce(what, 0)).where(model.standing_id == Standing.id, *where).scalar_subquery()
-
-    day = StandingDay.day
-    leaves = case(*((day > today - days, day + days) for days in PERIODS))
-    shown = select(func.min(leaves)).where(StandingDay.standing_id == Standing.id, StandingDay.views > 0)
-    places = {f"views_{days}": of(StandingDay, func.sum(StandingDay.views), day > today - days) for days in PERIODS}
-    db.session.execute(
-        update(Standing)
-        .where(Standing.id.in_(standings))
-        .values(
-            newest=of(StandingPlatform, func.max(StandingPlatform.newest)),
-            views=of(StandingPlatform, func.sum(StandingPlatform.views)),
-            rolls_on=shown.scalar_subquery(),
-            **places,
-        )
-        .execution_options(synchronize_session=False)
-    )

@@ -13,7 +13,6 @@ from app import clock, platforms
 from app.extensions import db
 from app.models import Clip, Publication, StatsSample, Status, User
 from app.platforms.base import COUNTS
-from app.publishing import tally
 
 BATCH = 500
 
@@ -24,7 +23,7 @@ def rows(user: User, days: int) -> Iterator[list[Any]]:
     head = ["Клип", "Платформа", "Аккаунт", "Опубликовано", "Ссылка"]
     head += [f"{name}, всего" for name in names] + [f"{name}, за {days} дней" for name in names] + ["Собрано"]
     # Now: whoever downloads may be slow, and the user's row is not kept for so long.
-    return _rows(head, user.id, user.timezone, tally.calendar(user.timezone, days)[0][1])
+    return _rows(head, user.id, user.timezone, clock.days(user.timezone, days)[0][1])
 
 
 def _rows(head: list[Any], user_id: int, zone_name: str, since: datetime) -> Iterator[list[Any]]:

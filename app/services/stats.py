@@ -134,7 +134,7 @@ def report(user: User, days: int = DEFAULT_PERIOD, page: int = 1) -> Report:
     """
     user_id, zone_name = user.id, user.timezone
     total_id = tally.catch_up(user_id, zone_name)
-    calendar = [day for day, _ in tally.calendar(zone_name, days)]
+    calendar = [day for day, _ in clock.days(zone_name, days)]
     if total_id is None:
         return Report([Day(day, Counter()) for day in calendar], 0, _sums({}), [], Page(), [])
     total = _figures([total_id], calendar[0])[total_id]

@@ -91,7 +91,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('standing_id', 'day', 'platform', name=op.f('pk_standing_days')),
     )
     op.add_column('publications', sa.Column('tallied_at', sa.DateTime(timezone=True), nullable=True))
-    _partial('ix_publications_uncounted', 'publications', ['user_id', 'status'], 'tallied_at IS NULL')
+    uncounted = "status = 'published' AND tallied_at IS NULL"
+    _partial('ix_publications_uncounted', 'publications', ['user_id'], uncounted)
     _partial('ix_publications_clipless', 'publications', ['user_id', 'title'], 'clip_id IS NULL')
     op.drop_index('ix_publications_user_status', 'publications')
     op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status', 'id'])

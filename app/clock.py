@@ -4,7 +4,7 @@
 fires early nor takes over a lease that still holds. This module is the one seam that tests may replace.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -45,6 +45,13 @@ def zone(name: str | None) -> ZoneInfo:
 
 def to_zone(moment: datetime, zone_name: str) -> datetime:
     return moment.astimezone(zone(zone_name))
+
+
+def days(zone_name: str, count: int) -> list[tuple[date, datetime]]:
+    """The last `count` days there, today included, each with the moment (UTC) when it begins."""
+    today = to_zone(now(), zone_name).date()
+    every = [today - timedelta(days=back) for back in reversed(range(count))]
+    return [(day, datetime.combine(day, time.min, zone(zone_name)).astimezone(UTC)) for day in every]
 
 
 def from_zone(local: datetime, zone_name: str, fold: int | None = None) -> datetime:

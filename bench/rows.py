@@ -1,68 +1,129 @@
 """A database full of publications, by SQL that both databases know, and the requests that are measured on it.
 
-Half of the publications belong to one user, the rest to 999 others; each clip has four, on four accounts. One of 50
-has failed, four are scheduled for later; thirty are due now and ten are being sent, however many there are.
+A light user has a hundred, a heavy one half of the rest or all of it, 998 others what is left; each clip has four, on
+four accounts. One of 50 has failed, four are scheduled for later; thirty are due now and ten are being sent, however
+many there are. What the two have published was read three times.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, text
+from sqlalchemy import ColumnElement, Index, text
 
 from app import clock
 from app.extensions import db
-from app.models import Clip, ClipStatus, PlatformConnection, Publication, Status, User
+from app.models import Clip, ClipStatus, PlatformConnection, Publication, StatsSample, Status, Uncounted, User
 from app.services import accounts
 from bench.application import EMAIL
 
 USERS = 1000
-LIGHT = "bench-0@example.org"  # one of the others; their passwords are the demo users'
+LIGHT = "bench-0@example.org"  # the others' passwords are the demo users'
+LIGHT_CLIPS = 25
 ACCOUNTS = 4
 DUE, HELD = 30, 10
+_MANY = (Clip, Publication, StatsSample)
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {})"
-# Whose clip number c is: every second one is the heavy user's.
-_OWNER = "CASE WHEN {c} % 2 = 0 THEN {heavy} ELSE {first} + ({c} / 2) % 999 END"
+# Which user has clip number c: 0 is the heavy one, 1 the light one.
+_OWNER = "CASE WHEN {c} < {light} THEN 1 WHEN {c} % 2 = 0 THEN 0 ELSE 2 + {c} % {others} END"
+# How old a reading is, in hours, and how much of the newest counts it shows, in percent.
+READINGS = ((40 * 24, 30), (5 * 24, 90), (1, 100))
 
 
 def fill(count: int) -> User:
-    """`count` publications. Answers the user who has half of them, and who can sign in. Runs in an app context."""
+    """`count` publications. Answers the heavy user, who can sign in. Runs in an app context."""
     heavy = accounts.by_email(EMAIL)
+    indexes = _drop_indexes()
+    _check_keys(False)
     first = _users(heavy)
     [connection, clip, publication] = _patterns(heavy)
-    owners = {"heavy": heavy.id, "first": first}
-    first_connection = _connections(connection, owners)
+    first_connection = _connections(connection, heavy.id, first)
     clips = -(-count // ACCOUNTS)
-    first_clip = _copy(clip, clips, user_id=_OWNER.format(c="i", **owners))
+    owner = _OWNER.format(c="{c}", light=LIGHT_CLIPS, others=USERS - 2)
+    user = f"CASE WHEN ({owner}) = 0 THEN {heavy.id} ELSE {first} - 1 + ({owner}) END"
+    first_clip = _copy(clip, clips, user_id=user.format(c="i"))
     number = f"(i % {clips})"
-    who = _OWNER.format(c=number, **owners)
-    place = f"CASE WHEN {number} % 2 = 0 THEN 0 ELSE 1 + ({number} / 2) % 999 END"
-    _copy(
+    account = f"(({owner.format(c=number)}) * {ACCOUNTS} + i / {clips})"
+    first_publication = _copy(
         publication,
         count,
-        user_id=who,
+        user_id=user.format(c=number),
         clip_id=f"{first_clip} + {number}",
-        connection_id=f"{first_connection} + ({place}) * {ACCOUNTS} + i / {clips}",
-        account_id=f"'-100' || (({place}) * {ACCOUNTS} + i / {clips})",
+        connection_id=f"{first_connection} + {account}",
+        account_id=f"'-100' || {account}",
         status="CASE WHEN i % 50 = 0 THEN 'failed' WHEN i % 50 < 5 THEN 'scheduled' ELSE 'published' END",
         wake_at="CASE WHEN i % 50 BETWEEN 1 AND 4 THEN p.due_at END",
         url="CASE WHEN i % 50 >= 5 THEN p.url END",
         published_at="CASE WHEN i % 50 >= 5 THEN p.published_at END",
+        views="100 + i % 1000",
     )
+    _samples(first_publication, (heavy.id, first))
+    _check_keys(True)
     for pattern in (publication, clip, connection):
         db.session.delete(db.session.get(type(pattern), pattern.id))
         db.session.flush()
     db.session.commit()
+    for index in indexes:
+        index.create(db.engine)
     make_due()
+    tidy()
+    return heavy
+
+
+def give_all(user: User) -> None:
+    """The others' clips and publications become the user's, but for the light one's."""
+    light = accounts.by_email(LIGHT)
+    for model in (Clip, Publication, Uncounted):
+        theirs = (model.user_id != user.id, model.user_id != light.id)
+        db.session.execute(db.update(model).where(*theirs).values(user_id=user.id))
+    db.session.commit()
+    tidy()
+
+
+def tidy() -> None:
+    """What PostgreSQL does by itself within minutes: the demo of a database that is in use."""
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
-    return heavy
+
+
+def _drop_indexes() -> list[Index]:
+    """Made anew once the rows are there, which is faster. What keeps rows unique stays."""
+    indexes = [one for model in _MANY for one in model.__table__.indexes if not one.unique]
+    db.session.commit()
+    for index in indexes:
+        index.drop(db.engine)
+    return indexes
+
+
+def _check_keys(wanted: bool) -> None:
+    """Whether PostgreSQL looks up each row that a new row names: half of the time, and ours are there."""
+    if db.engine.dialect.name == "postgresql":
+        for model in _MANY:
+            table = model.__tablename__
+            db.session.execute(text(f"ALTER TABLE {table} {'ENABLE' if wanted else 'DISABLE'} TRIGGER ALL"))
+            db.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
+
+
+def _samples(first_publication: int, user_ids: Sequence[int]) -> None:
+    now = clock.now()
+    columns = ("publication_id", "at", "views", "likes", "shares")
+    for hours, percent in READINGS:
+        seen = [getattr(Publication, count) * percent / 100 for count in columns[2:]]
+        published = db.select(
+            Publication.id, db.literal(now - timedelta(hours=hours)), *(db.cast(one, db.BigInteger) for one in seen)
+        ).where(
+            Publication.id >= first_publication,
+            Publication.user_id.in_(user_ids),
+            Publication.status == Status.PUBLISHED,
+        )
+        db.session.execute(db.insert(StatsSample).from_select(columns, published))
 
 
 def make_due() -> list[int]:
     """Ids of the rows that are due, as they were before anybody took them up. The heavy user's are being sent."""
     now = clock.now()
-    heavy = accounts.by_email(EMAIL)
-    due = _scheduled(Publication.user_id != heavy.id, DUE)
+    heavy, light = accounts.by_email(EMAIL), accounts.by_email(LIGHT)
+    due = _scheduled(Publication.user_id.not_in([heavy.id, light.id]), DUE)
     held = _scheduled(Publication.user_id == heavy.id, HELD)
     soon = now + timedelta(minutes=1)
     for ids, values in (
@@ -84,8 +145,8 @@ def _users(pattern: User) -> int:
     return _copy(pattern, USERS - 1, email="'bench-' || i || '@example.org'")
 
 
-def _connections(pattern: PlatformConnection, owners: dict[str, int]) -> int:
-    user = "CASE WHEN i / {0} = 0 THEN {heavy} ELSE {first} + i / {0} - 1 END".format(ACCOUNTS, **owners)
+def _connections(pattern: PlatformConnection, heavy: int, first: int) -> int:
+    user = f"CASE WHEN i / {ACCOUNTS} = 0 THEN {heavy} ELSE {first} - 1 + i / {ACCOUNTS} END"
     return _copy(pattern, USERS * ACCOUNTS, user_id=user, account_id="'-100' || i")
 
 
@@ -127,8 +188,9 @@ def _patterns(owner: User) -> tuple[PlatformConnection, Clip, Publication]:
         url="https://t.me/vezde_demo/12",
         published_at=now,
         views=120,
-        likes=7,
-        shares=1,
+        likes=100,
+        shares=20,
+        stats_at=now,
     )
     db.session.add(publication)
     db.session.flush()

@@ -1,104 +1,21 @@
 """What the database is asked: how many times for a page and for a publish, and by which indexes."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
-from app import clock, queue
+from app import queue
 from app.extensions import db
-from app.models import Clip, ClipStatus, PlatformConnection, Publication, Status, User
-from app.platforms.base import Account, Token
+from app.models import Publication, Status
 from app.publishing import engine, rehearsal, schedule
-from app.services import clips, connections, history, publications
+from app.services import clips, publications
 from app.services.publications import Choice
+from tests.asking import asked, plans, reads_whole
 from tests.publishing.claims import claim
 
 PAGE_OF_CLIPS = 24
-Asked = list[tuple[str, tuple]]
-
-
-@contextmanager
-def asked() -> Iterator[Asked]:
-    """The statements of the block, with their parameters."""
-    found: Asked = []
-
-    def note(_connection, _cursor, statement, parameters, _context, _many) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            found.append((statement, parameters))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
-@pytest.fixture
-def crowd(app, user) -> Callable[[int], User]:
-    """A user with so many clips, each published on two accounts; others have as many together."""
-
-    def make(count: int) -> User:
-        owner, other = user(), user()
-        for one in (owner, other):
-            places = [_connection(one, f"-100{number}") for number in range(2)]
-            for number in range(count):
-                clip = _clip(one, f"Клип {number}")
-                for place in places:
-                    db.session.add(_publication(clip, place))
-        db.session.commit()
-        return owner
-
-    return make
-
-
-def _connection(owner: User, account_id: str) -> PlatformConnection:
-    account = Account(account_id, "Канал", facts={"chat_id": int(account_id)})
-    return connections.save(owner, "telegram", [account], Token("110201543:AAdemo"))
-
-
-def _clip(owner: User, title: str) -> Clip:
-    clip = Clip(user_id=owner.id, title=title, file_name="a.mp4", status=ClipStatus.READY, storage_key="00/a", size=1)
-    clip.content_type, clip.duration_ms, clip.width, clip.height = "video/mp4", 2000, 270, 480
-    db.session.add(clip)
-    db.session.flush()
-    return clip
-
-
-def _publication(clip: Clip, place: PlatformConnection, **more) -> Publication:
-    values = {"status": Status.PUBLISHED, "published_at": clock.now(), "due_at": clock.now()} | more
-    return Publication(
-        user_id=clip.user_id,
-        clip_id=clip.id,
-        connection_id=place.id,
-        platform=place.platform,
-        account_id=place.account_id,
-        account_name=place.account_name,
-        title=clip.title,
-        **values,
-    )
-
 
 # How many
-
-
-def pages(app) -> list[str]:
-    return [
-        path for path in ("/", "/publications", "/stats/") if path in {rule.rule for rule in app.url_map.iter_rules()}
-    ]
-
-
-def test_a_page_asks_as_often_with_many_rows_as_with_one(app, crowd, sign_in):
-    one, many = sign_in(crowd(1)), sign_in(crowd(2 * PAGE_OF_CLIPS))
-    for path in pages(app):
-        with asked() as few:
-            assert one.get(path).status_code == 200
-        with asked() as lots:
-            assert many.get(path).status_code == 200
-        assert len(lots) == len(few), (path, [statement for statement, _ in lots])
-        assert len(lots) <= 12, (path, [statement for statement, _ in lots])
 
 
 def test_an_idle_poll_asks_for_the_user_and_once_more(app, crowd, sign_in):
@@ -198,29 +115,6 @@ def test_a_rehearsal_writes_nothing_and_spares_the_work_horses(app, user, ready_
 # By which way
 
 
-def plan(statement: str, parameters: tuple | dict) -> str:
-    """What the database means to do; PostgreSQL as if the tables were too large to be read whole."""
-    if db.engine.dialect.name == "sqlite":
-        rows = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        return "\n".join(row.detail for row in rows)
-    db.session.execute(text("SET LOCAL enable_seqscan = off"))
-    rows = db.session.connection().exec_driver_sql(f"EXPLAIN {statement}", parameters)
-    return "\n".join(row[0] for row in rows)
-
-
-def plans(found: Asked, table: str) -> list[str]:
-    db.session.rollback()
-    made = [plan(statement, parameters) for statement, parameters in found if table in statement]
-    db.session.rollback()
-    return made
-
-
-def reads_whole(told: str, table: str) -> bool:
-    """SQLite says «SCAN t» and «SCAN t USING INDEX …» (all of an index); a partial index is what it is for."""
-    lines = [line for line in told.splitlines() if re.search(rf"(SCAN|Seq Scan on) {table}\b", line)]
-    return any("USING INDEX ix_publications_wake" not in line for line in lines)
-
-
 def test_the_tick_reads_only_what_is_awake(app, crowd):
     crowd(3)
     with asked() as found:
@@ -238,58 +132,12 @@ def test_a_claim_goes_by_the_key(app, crowd):
         assert "PRIMARY KEY" in told or "pk_publications" in told, told
 
 
-def test_the_poll_goes_by_the_key(app, crowd):
-    owner = crowd(3)
-    ids = [clip.id for clip in clips.page(owner).clips]
-    with asked() as found:
-        clips.changed(owner, dict.fromkeys(ids, 1))
-    for told in plans(found, "clips"):
-        assert not reads_whole(told, "clips"), told
-
-
-def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
-    owner = crowd(3)
-    with asked() as found:
-        clips.page(owner)
-    told = plans(found, "clips")
-    assert told and all("ix_clips_user_newest" in one for one in told), told
-
-
 def test_the_clips_that_wait_for_their_probe_go_by_their_time(app, crowd):
     crowd(3)
     with asked() as found:
         clips.due_probes()
     told = plans(found, "clips")
     assert told and all("ix_clips_wake" in one for one in told), told
-
-
-def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
-    """Not by their user, who may have a million of them."""
-    web = sign_in(crowd(3))
-    with asked() as found:
-        web.get("/")
-    grouped = [one for one in found if "GROUP BY" in one[0] and "publications.clip_id" in one[0]]
-    assert grouped
-    for told in plans(grouped, "publications"):
-        assert "ix_publications_clip" in told, told
-        assert not reads_whole(told, "publications"), told
-
-
-def test_the_lists_counts_read_no_rows(app, crowd):
-    owner = crowd(3)
-    with asked() as found:
-        history.counts(owner, history.Filters())
-    [told] = plans(found, "publications")
-    assert "ix_publications_user_status" in told, told
-
-
-def test_the_list_offers_only_the_newest_clips(app, crowd):
-    owner = crowd(history.MAX_TITLES + 2)
-    offered = history.clips_published(owner)
-    oldest = min(clip.id for clip in clips.page(owner, 10**6).clips)
-    assert len(offered) == history.MAX_TITLES and oldest not in offered
-    assert oldest in history.clips_published(owner, oldest)
-    assert oldest not in history.clips_published(owner, 10**9)
 
 
 def test_the_queue_is_not_asked_by_pages(app, crowd, sign_in):

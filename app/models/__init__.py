@@ -7,6 +7,7 @@ from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
     LIVE,
+    LIVE_SQL,
     Publication,
     PublicationEvent,
     PublicationStep,
@@ -17,6 +18,7 @@ from app.models.publication import (
     step_sealed_for,
 )
 from app.models.safety import SecurityEvent
+from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally, Uncounted
 from app.models.user import User
 
 
@@ -31,6 +33,8 @@ def load_user(session_id: str) -> User | None:
 
 __all__ = [
     "LIVE",
+    "LIVE_SQL",
+    "PERIODS",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
@@ -43,8 +47,13 @@ __all__ = [
     "Revocation",
     "SecurityEvent",
     "Stage",
+    "Standing",
+    "StandingDay",
+    "StandingPlatform",
     "StatsSample",
     "Status",
+    "Tally",
+    "Uncounted",
     "Upload",
     "User",
     "fold",

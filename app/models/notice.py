@@ -8,6 +8,7 @@ from app.extensions import db
 from app.models.types import Id, UTCDateTime
 
 _WAKES_SQL = text("wake_at IS NOT NULL")
+_UNREAD_SQL = text("read_at IS NULL")
 
 
 class Notice(db.Model):
@@ -32,5 +33,6 @@ class Notice(db.Model):
     __table_args__ = (
         UniqueConstraint("user_id", "matter"),
         Index("ix_notices_user_newest", "user_id", "id"),
+        Index("ix_notices_unread", "user_id", sqlite_where=_UNREAD_SQL, postgresql_where=_UNREAD_SQL),
         Index("ix_notices_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
     )

@@ -2,7 +2,7 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, TextClause, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
@@ -36,9 +36,14 @@ class Stage(StrEnum):
 
 
 LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONFIRMED)
-_LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
+LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
+_CLIPLESS_SQL = text("clip_id IS NULL")
+
+
+def _partial(name: str, *columns: str, where: TextClause) -> Index:
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 def fold(text: str) -> str:
@@ -117,14 +122,19 @@ class Publication(db.Model):
             "clip_id",
             "connection_id",
             unique=True,
-            sqlite_where=_LIVE_SQL,
-            postgresql_where=_LIVE_SQL,
+            sqlite_where=LIVE_SQL,
+            postgresql_where=LIVE_SQL,
         ),
-        Index("ix_publications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
-        Index("ix_publications_stats_due", "stats_due_at", sqlite_where=_STATS_SQL, postgresql_where=_STATS_SQL),
+        _partial("ix_publications_wake", "wake_at", where=_WAKES_SQL),
+        _partial("ix_publications_stats_due", "stats_due_at", where=_STATS_SQL),
         Index("ix_publications_user_newest", "user_id", "id"),
-        Index("ix_publications_user_status", "user_id", "status"),  # the counts above the list, without the rows
-        Index("ix_publications_clip", "clip_id"),
+        # The list narrowed down, and the counts above it without the rows.
+        Index("ix_publications_user_status", "user_id", "status", "id"),
+        Index("ix_publications_user_platform", "user_id", "platform", "id"),
+        Index("ix_publications_user_platform_status", "user_id", "platform", "status", "id"),
+        # A card's newest publication on each account, without the rows.
+        Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
+        _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
         Index("ix_publications_connection", "connection_id"),
     )
 

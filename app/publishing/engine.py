@@ -9,7 +9,7 @@ from flask import current_app
 from app import clock, storage
 from app.extensions import db, insist, transaction
 from app.models import Clip, PlatformConnection, Publication, Stage, Status
-from app.platforms.base import Account, ClipFile, Receipt, Token
+from app.platforms.base import ClipFile, Receipt, Token
 from app.platforms.errors import (
     AccountMoved,
     OutcomeUnknown,
@@ -22,6 +22,7 @@ from app.platforms.errors import (
     Unavailable,
 )
 from app.publishing import links, tokens, transitions
+from app.publishing.accounts import account_of
 from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
 from app.publishing.pacing import paced_adapter
 from app.publishing.run import AskUser, Later, Run
@@ -117,18 +118,11 @@ def _receipt_left(publication: Publication) -> Receipt:
 
 
 def _new_run(held: Held, publication: Publication, token: Token) -> Run:
-    connection = publication.connection
     return Run(
         held,
         publication,
         clip=_clip_file(publication.clip),
-        account=Account(
-            connection.account_id,
-            connection.account_name,
-            connection.account_url,
-            connection.avatar_url,
-            connection.facts,
-        ),
+        account=account_of(publication.connection),
         token=token,
         vault=current_app.extensions["vault"],
         link=lambda: links.signed_link(publication),

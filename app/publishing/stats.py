@@ -7,17 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from flask import current_app
 from sqlalchemy import Row, func, select, update
 
-from app import clock, platforms
-from app.extensions import db, redis_client, transaction
-from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
-from app.platforms.base import COUNTS, Account, Stats
+from app import clock
+from app.extensions import db, reading, transaction
+from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User
+from app.platforms.base import COUNTS, Stats
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
-from app.platforms.http import Http
-from app.publishing import readings, tokens, transitions
-from app.publishing.pacing import Pacer
+from app.publishing import readings, tally, tokens, transitions
+from app.publishing.accounts import account_of
+from app.publishing.pacing import paced_adapter
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +51,7 @@ def release_due(enqueue: Callable[[list[int]], bool]) -> int:
             _set_due(None, *due, Publication.connection_id.is_(None))
         if connection_ids:
             _set_due(now + LOST_AFTER, *due, Publication.connection_id.in_(connection_ids))
+    tally.catch_up_somebody()
     if connection_ids and not enqueue(connection_ids):
         with transaction():
             _set_due(now, Publication.stats_due_at == now + LOST_AFTER, Publication.connection_id.in_(connection_ids))
@@ -63,10 +63,17 @@ def read(connection_id: int) -> None:
     """Reads what is due on one account, in as few calls as its platform allows. May come twice."""
     with transaction():
         connection = db.session.get(PlatformConnection, connection_id)
+        zone_name = connection and db.session.get(User, connection.user_id).timezone
         db.session.expunge_all()
     if connection is None:
         return
-    platform = _Platform(connection)
+    _read(connection)
+    with reading():  # counted now, so that no page has to
+        tally.catch_up(connection.user_id, zone_name)
+
+
+def _read(connection: PlatformConnection) -> None:
+    connection_id, platform = connection.id, _Platform(connection)
     due = claim(connection_id, platform.per_call * _MOST_CALLS)
     left = [one for one in due if one.external_id and platform.gives]
     if len(left) < len(due):
@@ -101,14 +108,8 @@ class _Platform:
 
     def __init__(self, connection: PlatformConnection) -> None:
         self._connection = connection
-        self._adapter = platforms.adapter(connection.platform, current_app.config, Http(Pacer(redis_client()).wait))
-        self._account = Account(
-            connection.account_id,
-            connection.account_name,
-            connection.account_url,
-            connection.avatar_url,
-            connection.facts,
-        )
+        self._adapter = paced_adapter(connection.platform)
+        self._account = account_of(connection)
         self._counting = self._adapter.counting
         self.token = None
         self.per_call = self._counting.per_call

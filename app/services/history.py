@@ -1,17 +1,17 @@
 """What became of a user's publications: on cards, in the list with its filters, and one by one, line by line."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, true
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
 from app.extensions import db
 from app.models import Clip, Publication, PublicationEvent, Status, User, fold
 from app.publishing.run import SINCE
+from app.services.paging import COUNTED, Page, counting, cut, only
 
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
@@ -36,20 +36,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many publications the filters let through; `by_status` counts those of the other statuses as well."""
+    """How many publications the filters let through; `by_status` counts those of the other statuses as well.
+
+    COUNTED + 1 stands for any greater number.
+    """
 
     total: int
     by_status: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of publications, newest first, each with its clip loaded. `pages` is at least 1."""
-
-    publications: list[Publication]
-    page: int
-    pages: int
-    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -99,51 +92,52 @@ def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication
 # The list
 
 
-def page(user: User, filters: Filters, number: int = 1, per_page: int = PER_PAGE) -> Page:
-    """Two queries, however many publications there are. A number past the end answers the last page."""
-    counted = counts(user, filters)
-    pages = max(1, math.ceil(counted.total / per_page))
-    number = min(max(number, 1), pages)
-    of_status = Publication.status == filters.status if filters.status else true()
-    rows = db.session.scalars(
-        select(Publication)
-        .where(*_where(user, filters), of_status)
-        .options(joinedload(Publication.clip))
-        .order_by(Publication.id.desc())
-        .limit(per_page)
-        .offset((number - 1) * per_page)
-    )
-    return Page(list(rows), number, pages, counted)
+def page(
+    user: User, filters: Filters, number: int = 1, per_page: int = PER_PAGE, counted: int | None = None
+) -> Page[Publication]:
+    """Newest first, each with its clip loaded. `counted`: the total of `counts()`, where that is known already."""
+    narrowed = _narrowed(user, filters, filters.status)
+    return cut(narrowed, number, per_page, joinedload(Publication.clip), counted=counted)
 
 
 def counts(user: User, filters: Filters) -> Counts:
-    rows = db.session.execute(
-        select(Publication.status, func.count()).where(*_where(user, filters)).group_by(Publication.status)
-    )
-    by_status = dict(rows.all())
-    return Counts(by_status.get(filters.status, 0) if filters.status else sum(by_status.values()), by_status)
+    """One query. Each status by itself: an index leads to as many rows as are counted, and no further."""
+    each = db.session.execute(
+        select(*(counting(COUNTED, _narrowed(user, filters, status)).label(status) for status in Status))
+    ).one()
+    by_status = {status: number for status, number in each._mapping.items() if number}
+    total = by_status.get(filters.status, 0) if filters.status else sum(by_status.values())
+    return Counts(min(total, COUNTED + 1), by_status)
 
 
 def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
     """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
     published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
-    theirs = (Clip.user_id == user.id, published)
-    newest = select(Clip.id).where(*theirs).order_by(Clip.id.desc()).limit(MAX_TITLES)
-    asked_for = Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
-    titles = select(Clip.id, Clip.title).where(*theirs, or_(Clip.id.in_(newest), asked_for))
-    return dict(db.session.execute(titles.order_by(Clip.id.desc())).all())
+    newest = (
+        select(Clip.id, Clip.title)
+        .where(only(Clip.user_id, user.id), published)
+        .order_by(Clip.user_id.desc(), Clip.id.desc())
+        .limit(MAX_TITLES)
+        .subquery()
+    )
+    asked_for = select(Clip.id, Clip.title).where(
+        Clip.user_id == user.id, published, Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
+    )
+    # Not "or": then all that they have would be gone through.
+    titles = db.session.execute(union(select(newest), asked_for))
+    return dict(sorted(titles.all(), reverse=True))
 
 
-def _where(user: User, filters: Filters) -> tuple[ColumnElement[bool], ...]:
-    """All filters but the status."""
-    where = [Publication.user_id == user.id]
-    if filters.platform:
-        where.append(Publication.platform == filters.platform)
+def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tuple[Publication]]:
+    """The newest first, by the index that has just these columns."""
+    exact = ((Publication.user_id, user.id), (Publication.platform, filters.platform), (Publication.status, status))
+    *first, last = [(column, value) for column, value in exact if value]
+    where = [*(column == value for column, value in first), only(*last)]
     if filters.clip_id:
         where.append(Publication.clip_id == filters.clip_id)
     for word in fold(filters.words).split()[:MAX_WORDS]:
         where.append(Publication.search_text.contains(word, autoescape=True))
-    return tuple(where)
+    return select(Publication).where(*where).order_by(last[0].desc(), Publication.id.desc())
 
 
 # The poll

@@ -1,22 +1,21 @@
 """What a user must know: shown at the bell, sent by mail, and told ahead of time."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 from flask import current_app
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 
 from app import clock, mail, texts
 from app.extensions import db, transaction
 from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
 from app.publishing import notices as told
+from app.services.paging import Page, cut, only, up_to
 
 log = structlog.get_logger(__name__)
 
 PER_PAGE = 20
+MOST_UNREAD = 99
 KEPT = timedelta(days=90)
 
 # A mail server that is away is tried again after these; then the bell has to do.
@@ -32,33 +31,19 @@ _TRY = timedelta(minutes=5)
 _MOST_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page of notices, newest first. `new`: ids of those that the user had not seen before."""
-
-    notices: Sequence[Notice]
-    new: frozenset[int]
-    page: int
-    pages: int
-
-
 def unread(user: User) -> int:
-    return db.session.scalar(select(func.count()).where(Notice.user_id == user.id, Notice.read_at.is_(None)))
+    """How many; MOST_UNREAD + 1 stands for any greater number."""
+    return up_to(MOST_UNREAD, select(Notice).where(Notice.user_id == user.id, Notice.read_at.is_(None)))
 
 
-def look(user: User, page: int = 1) -> Page:
-    """A page of the user's notices, after which all that they have got so far count as read."""
-    total = db.session.scalar(select(func.count()).where(Notice.user_id == user.id))
-    pages = max(1, math.ceil(total / PER_PAGE))
-    number = min(max(page, 1), pages)
-    shown = db.session.scalars(
-        select(Notice)
-        .where(Notice.user_id == user.id)
-        .order_by(Notice.id.desc())
-        .limit(PER_PAGE)
-        .offset((number - 1) * PER_PAGE)
-    ).all()
-    new = frozenset(notice.id for notice in shown if notice.read_at is None)
+def look(user: User, number: int = 1) -> tuple[Page[Notice], frozenset[int]]:
+    """A page of the user's notices, newest first, and the ids of those that they had not seen before.
+
+    After it all that they have got so far count as read.
+    """
+    newest_first = select(Notice).where(only(Notice.user_id, user.id)).order_by(Notice.user_id.desc(), Notice.id.desc())
+    page = cut(newest_first, number, PER_PAGE)
+    new = frozenset(notice.id for notice in page.rows if notice.read_at is None)
     if new:
         db.session.execute(
             update(Notice)
@@ -66,7 +51,7 @@ def look(user: User, page: int = 1) -> Page:
             .values(read_at=clock.now())
         )
         db.session.commit()
-    return Page(shown, new, number, pages)
+    return page, new
 
 
 def about(notice: Notice) -> tuple[str, str]:

@@ -4,25 +4,22 @@ A period's numbers are what was gained in it: each publication's highest count s
 A number that a platform does not give is left out of a sum, and the sum says so; it is never counted as 0.
 """
 
-import math
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from flask import current_app
-from sqlalchemy import Row, func, select
+from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+from sqlalchemy.orm import joinedload
 
 from app import clock, platforms
 from app.extensions import db
-from app.models import Clip, Publication, StatsSample, Status, User
+from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, User
 from app.platforms.base import COUNTS, Counting
+from app.publishing import tally
+from app.services.paging import Page, cut, only
 
-PERIODS = (7, 30, 90)  # days
 DEFAULT_PERIOD = 30
 PER_PAGE = 20
 
@@ -72,18 +69,8 @@ class Report:
     publications: int
     sums: Mapping[str, Sum]
     platforms: Sequence[Line]
-    clips: Sequence[Line]
-    page: int
-    pages: int
+    clips: Page[Line]
     notes: Sequence[str]  # what the platforms at hand do not tell
-
-
-@dataclass
-class _Gains:
-    """By publication, and by the days of the period."""
-
-    by_publication: dict[int, Counter[str]] = field(default_factory=dict)
-    by_day: list[Counter[str]] = field(default_factory=list)
 
 
 def numbers(publication: Publication) -> list[Number]:
@@ -127,176 +114,124 @@ def _counting(platform: str) -> Counting:
 # The report
 
 
+@dataclass
+class _Figures:
+    """Of one platform: how many publications, of how many of them each count is known, what was gained."""
+
+    publications: int
+    known: Counts
+    gained: Counts
+
+
+# In the order in which platforms are always named.
+_ByPlatform = Mapping[str, _Figures]
+
+
 def report(user: User, days: int = DEFAULT_PERIOD, page: int = 1) -> Report:
-    """The last `days` days of the user's zone, today included; one page of clips, the most viewed first."""
-    calendar = _calendar(user, days)
-    published = _published(user)
-    gains = _gains(user, calendar)
-    countings = {platform: _counting(platform) for platform in {one.platform for one in published}}
-    pages = max(1, math.ceil(len({_clip_key(one) for one in published}) / PER_PAGE))
-    page = min(max(page, 1), pages)
+    """The last `days` days of the user's zone, today included; one page of clips, the most viewed first.
+
+    Counts first what is not counted yet; then the same few queries, however many rows there are.
+    """
+    user_id, zone_name = user.id, user.timezone
+    total_id = tally.catch_up(user_id, zone_name)
+    calendar = [day for day, _ in clock.days(zone_name, days)]
+    if total_id is None:
+        return Report([Day(day, Counter()) for day in calendar], 0, _sums({}), [], Page(), [])
+    total = _figures([total_id], calendar[0])[total_id]
     return Report(
-        days=[Day(day, gained) for (day, _), gained in zip(calendar, gains.by_day, strict=True)],
-        publications=len(published),
-        sums=_sums(published, gains, countings),
-        platforms=_by_platform(published, gains, countings),
-        clips=_by_clip(published, gains, countings, page),
-        page=page,
-        pages=pages,
-        notes=_notes(countings),
+        days=_days(total_id, calendar),
+        publications=sum(one.publications for one in total.values()),
+        sums=_sums(total),
+        platforms=[
+            Line(platforms.ADAPTERS[key].name, (key,), one.publications, _sums({key: one}))
+            for key, one in total.items()
+        ],
+        clips=_clips(user_id, total_id, calendar, page),
+        notes=_notes(total),
     )
 
 
-def export(user: User, days: int = DEFAULT_PERIOD) -> list[list[Any]]:
-    """The table of all publications for a spreadsheet, its head first. An unknown number is an empty cell."""
-    gains = _gains(user, _calendar(user, days)).by_publication
-    names = ("Просмотры", "Лайки", "Репосты")
-    head = ["Клип", "Платформа", "Аккаунт", "Опубликовано", "Ссылка"]
-    head += [f"{name}, всего" for name in names] + [f"{name}, за {days} дней" for name in names] + ["Собрано"]
-    rows: list[list[Any]] = [head]
-    for one in _published(user):
-        known = [getattr(one, count) for count in COUNTS]
-        gained = gains.get(one.id, Counter())
-        rows.append(
-            [
-                one.clip_title or one.title,
-                platforms.ADAPTERS[one.platform].name,
-                one.account_name,
-                _local(one.published_at, user),
-                one.url,
-                *known,
-                *(None if value is None else gained[count] for count, value in zip(COUNTS, known, strict=True)),
-                _local(one.stats_at, user),
-            ]
-        )
-    return rows
-
-
-def _local(moment: datetime | None, user: User) -> str:
-    return clock.to_zone(moment, user.timezone).strftime("%d.%m.%Y %H:%M") if moment else ""
-
-
-def _calendar(user: User, days: int) -> list[tuple[date, datetime]]:
-    """Each day of the period with the moment (UTC) when it begins in the user's zone."""
-    zone = clock.zone(user.timezone)
-    today = clock.to_zone(clock.now(), user.timezone).date()
-    all_days = [today - timedelta(days=back) for back in reversed(range(days))]
-    return [(day, datetime.combine(day, time.min, zone).astimezone(UTC)) for day in all_days]
-
-
-def _published(user: User) -> Sequence[Row]:
-    """The newest first."""
-    columns = ("id", "platform", "account_name", "clip_id", "title", "url", "published_at", "stats_at", *COUNTS)
-    return db.session.execute(
-        select(*(getattr(Publication, name) for name in columns), Clip.title.label("clip_title"))
-        .outerjoin(Clip, Clip.id == Publication.clip_id)
-        .where(Publication.user_id == user.id, Publication.status == Status.PUBLISHED)
-        .order_by(Publication.id.desc())
-    ).all()
-
-
-def _gains(user: User, calendar: Sequence[tuple[date, datetime]]) -> _Gains:
-    """A count that falls (a platform takes bots away) gains nothing until it is higher than ever."""
-    begins = [begin for _, begin in calendar]
-    mine = select(Publication.id).where(Publication.user_id == user.id, Publication.status == Status.PUBLISHED)
-    counts = [getattr(StatsSample, count) for count in COUNTS]
-    before = db.session.execute(
-        select(StatsSample.publication_id, *map(func.max, counts))
-        .where(StatsSample.publication_id.in_(mine), StatsSample.at < begins[0])
-        .group_by(StatsSample.publication_id)
+def _days(standing_id: int, calendar: Sequence[date]) -> list[Day]:
+    rows = db.session.execute(
+        select(StandingDay.day, *_gained())
+        .where(StandingDay.standing_id == standing_id, StandingDay.day >= calendar[0].toordinal())
+        .group_by(StandingDay.day)
     )
-    highest = {publication_id: [value or 0 for value in values] for publication_id, *values in before}
-    since = db.session.execute(
-        select(StatsSample.publication_id, StatsSample.at, *counts)
-        .where(StatsSample.publication_id.in_(mine), StatsSample.at >= begins[0])
-        .order_by(StatsSample.publication_id, StatsSample.at)
+    gained = {day: Counter(dict(zip(COUNTS, values, strict=True))) for day, *values in rows}
+    return [Day(day, gained.get(day.toordinal(), Counter())) for day in calendar]
+
+
+def _figures(standing_ids: Sequence[int], since: date) -> dict[int, _ByPlatform]:
+    """By standing. Two queries for all."""
+    of_days = db.session.execute(
+        select(StandingDay.standing_id, StandingDay.platform, *_gained())
+        .where(StandingDay.standing_id.in_(standing_ids), StandingDay.day >= since.toordinal())
+        .group_by(StandingDay.standing_id, StandingDay.platform)
     )
-    gains = _Gains(by_day=[Counter() for _ in calendar])
-    for publication_id, samples in groupby(since, itemgetter(0)):
-        before_it = highest.get(publication_id, [0] * len(COUNTS))
-        peak = list(before_it)
-        for _, at, *values in samples:
-            for place, value in enumerate(values):
-                if value is not None and value > peak[place]:
-                    gains.by_day[bisect_right(begins, at) - 1][COUNTS[place]] += value - peak[place]
-                    peak[place] = value
-        gained = (now - then for now, then in zip(peak, before_it, strict=True))
-        gains.by_publication[publication_id] = Counter(dict(zip(COUNTS, gained, strict=True)))
-    return gains
-
-
-def _by_platform(published: Sequence[Row], gains: _Gains, countings: Mapping[str, Counting]) -> list[Line]:
-    """In the order in which platforms are always named."""
-    lines = []
-    for key in platforms.ADAPTERS:
-        own = [one for one in published if one.platform == key]
-        if own:
-            lines.append(Line(platforms.ADAPTERS[key].name, (key,), len(own), _sums(own, gains, countings)))
-    return lines
-
-
-def _by_clip(published: Sequence[Row], gains: _Gains, countings: Mapping[str, Counting], page: int) -> list[Line]:
-    groups: dict[Any, list[Row]] = {}
-    for one in published:
-        groups.setdefault(_clip_key(one), []).append(one)
-
-    def standing(own: list[Row]) -> tuple[int, int]:
-        return (
-            sum(gains.by_publication.get(one.id, Counter())["views"] for one in own),
-            sum(one.views or 0 for one in own),
+    gained = {
+        (standing_id, platform): dict(zip(COUNTS, values, strict=True)) for standing_id, platform, *values in of_days
+    }
+    rows = db.session.scalars(select(StandingPlatform).where(StandingPlatform.standing_id.in_(standing_ids)))
+    found = {
+        (row.standing_id, row.platform): _Figures(
+            row.publications,
+            {count: getattr(row, f"with_{count}") for count in COUNTS},
+            gained.get((row.standing_id, row.platform), dict.fromkeys(COUNTS, 0)),
         )
-
-    # The sort is stable: of equal ones the newest comes first.
-    ranked = sorted(groups.values(), key=standing, reverse=True)
-    shown = ranked[(page - 1) * PER_PAGE :][:PER_PAGE]
-    ids = [own[0].clip_id for own in shown if own[0].clip_id]
-    clips = {clip.id: clip for clip in db.session.scalars(select(Clip).where(Clip.id.in_(ids)))}
-    return [
-        Line(
-            own[0].clip_title or own[0].title,
-            tuple(key for key in platforms.ADAPTERS if any(one.platform == key for one in own)),
-            len(own),
-            _sums(own, gains, countings),
-            clips.get(own[0].clip_id),
-        )
-        for own in shown
-    ]
+        for row in rows
+        if row.publications
+    }
+    return {
+        standing_id: {key: found[standing_id, key] for key in platforms.ADAPTERS if (standing_id, key) in found}
+        for standing_id in standing_ids
+    }
 
 
-def _clip_key(one: Row) -> Any:
-    """Publications of a clip that is deleted are told apart by their title."""
-    return one.clip_id or one.title
+def _gained() -> list[ColumnElement[int]]:
+    return [cast(func.sum(getattr(StandingDay, count)), BigInteger) for count in COUNTS]
 
 
-def _sums(own: Sequence[Row], gains: _Gains, countings: Mapping[str, Counting]) -> dict[str, Sum]:
-    return {count: _sum(own, gains, countings, count) for count in COUNTS}
+def _clips(user_id: int, total_id: int, calendar: Sequence[date], page: int) -> Page[Line]:
+    gained = getattr(Standing, f"views_{len(calendar)}")
+    place = (Standing.user_id, gained, Standing.views, Standing.newest, Standing.id)
+    listed = (
+        select(Standing)
+        .where(only(Standing.user_id, user_id), Standing.id != total_id)
+        .order_by(*(column.desc() for column in place))
+    )
+    shown = cut(listed, page, PER_PAGE, joinedload(Standing.clip))
+    figures = _figures([one.id for one in shown.rows], calendar[0])
+    return replace(shown, rows=[_line(one, figures[one.id]) for one in shown.rows])
 
 
-def _sum(own: Sequence[Row], gains: _Gains, countings: Mapping[str, Counting], count: str) -> Sum:
-    known = [one for one in own if getattr(one, count) is not None]
-    every, lacking = _keys(own), _keys(one for one in own if getattr(one, count) is None)
-    given = _keys(known)
-    names = {key: platforms.ADAPTERS[key].name for key in every}
-    if not known:
-        reasons = dict.fromkeys(countings[key].never.get(count, "Чисел ещё нет.") for key in every)
+def _line(standing: Standing, figures: _ByPlatform) -> Line:
+    return Line(
+        standing.clip.title if standing.clip else standing.title or "",
+        tuple(figures),
+        sum(one.publications for one in figures.values()),
+        _sums(figures),
+        standing.clip,
+    )
+
+
+def _sums(figures: _ByPlatform) -> dict[str, Sum]:
+    return {count: _sum(figures, count) for count in COUNTS}
+
+
+def _sum(figures: _ByPlatform, count: str) -> Sum:
+    given = [key for key, one in figures.items() if one.known[count]]
+    lacking = [key for key, one in figures.items() if one.known[count] < one.publications]
+    if not given:
+        reasons = dict.fromkeys(_counting(key).never.get(count, "Чисел ещё нет.") for key in figures)
         return Sum(None, reason=" ".join(reasons))
+    names = {key: platforms.ADAPTERS[key].name for key in figures}
     return Sum(
-        sum(gains.by_publication.get(one.id, Counter())[count] for one in known),
-        without=tuple(names[key] for key in every if key in lacking and key not in given),
-        partly=tuple(names[key] for key in every if key in lacking and key in given),
+        sum(figures[key].gained[count] for key in given),
+        without=tuple(names[key] for key in lacking if key not in given),
+        partly=tuple(names[key] for key in lacking if key in given),
     )
 
 
-def _notes(countings: Mapping[str, Counting]) -> list[str]:
-    told = [
-        text
-        for key in platforms.ADAPTERS
-        if key in countings
-        for text in (*countings[key].never.values(), countings[key].note)
-    ]
+def _notes(figures: _ByPlatform) -> list[str]:
+    told = [text for key in figures for text in (*_counting(key).never.values(), _counting(key).note)]
     return [text for text in dict.fromkeys(told) if text]
-
-
-def _keys(some: Iterable[Row]) -> list[str]:
-    present = {one.platform for one in some}
-    return [key for key in platforms.ADAPTERS if key in present]

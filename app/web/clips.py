@@ -40,7 +40,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "clips/page.html",
         shown=shown,
-        publications=history.for_clips(current_user, [clip.id for clip in shown.clips]),
+        publications=history.for_clips(current_user, [clip.id for clip in shown.rows]),
         connected=bool(connections.all_of(current_user)),
         max_bytes=uploads.max_bytes(),
         max_mb=current_app.config["MAX_CLIP_MB"],

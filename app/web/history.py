@@ -28,8 +28,9 @@ _KNOWN = re.compile(r"(\d{1,18}):([\d.]{1,64})")
 def page() -> ResponseReturnValue:
     titles = history.clips_published(current_user, request.args.get("clip", type=int))
     filters = _filters(request.args, titles)
-    shown = history.page(current_user, filters, request.args.get("page", 1, int))
-    context = {"shown": shown, "counts": shown.counts, "filters": filters, "chosen": _arguments(filters)}
+    counts = history.counts(current_user, filters)
+    shown = history.page(current_user, filters, request.args.get("page", 1, int), counted=counts.total)
+    context = {"shown": shown, "counts": counts, "filters": filters, "chosen": _arguments(filters)}
     if request.htmx:
         response = make_response(render_template("history/_found.html", **context))
         response.headers["HX-Push-Url"] = url_for(".page", **context["chosen"])

@@ -12,15 +12,17 @@ blueprint = Blueprint("notices", __name__, url_prefix="/notices")
 
 
 def register(app: Flask) -> None:
-    app.jinja_env.globals.update(unread_notices=lambda: notices.unread(current_user), notice_about=notices.about)
+    app.jinja_env.globals.update(
+        unread_notices=lambda: notices.unread(current_user), most_unread=notices.MOST_UNREAD, notice_about=notices.about
+    )
 
 
 @blueprint.get("")
 @writes
 def page() -> ResponseReturnValue:
     """Opening it is reading it."""
-    shown = notices.look(current_user, request.args.get("page", 1, int))
-    return render_template("notices/page.html", shown=shown)
+    shown, new = notices.look(current_user, request.args.get("page", 1, int))
+    return render_template("notices/page.html", shown=shown, new=new)
 
 
 def bell() -> Markup:

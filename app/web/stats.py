@@ -3,15 +3,16 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.services import stats
+from app.models import PERIODS
+from app.services import spreadsheet, stats
 from app.services.stats import Day, Sum
 
 blueprint = Blueprint("stats", __name__, url_prefix="/stats")
@@ -24,6 +25,7 @@ _STEPS = 4
 
 # A cell that begins so is a formula for a spreadsheet, also as full-width characters.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_PIECE = 16_384  # characters sent at once
 _BOM = "\ufeff"  # without it Excel takes UTF-8 for a code page
 
 
@@ -57,7 +59,7 @@ def page() -> ResponseReturnValue:
         "stats/page.html",
         report=report,
         period=days,
-        periods=stats.PERIODS,
+        periods=PERIODS,
         chart=chart(report.days),
         width=WIDTH,
         height=HEIGHT,
@@ -70,7 +72,7 @@ def export() -> Response:
     days = _period()
     name = f"vezde-stats-{days}.csv"
     return Response(
-        _BOM + table(stats.export(current_user, days)),
+        stream_with_context(table(spreadsheet.rows(current_user, days))),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f"attachment; filename={name}", "Cache-Control": "no-store"},
     )
@@ -78,7 +80,7 @@ def export() -> Response:
 
 def _period() -> int:
     days = request.args.get("days", type=int)
-    return days if days in stats.PERIODS else stats.DEFAULT_PERIOD
+    return days if days in PERIODS else stats.DEFAULT_PERIOD
 
 
 def without(sum: Sum) -> str:
@@ -125,12 +127,18 @@ def round_top(value: int) -> int:
     return next(top for top in (_STEPS * unit * part for part in (1, 2, 5, 10)) if top >= value)
 
 
-def table(rows: Sequence[Sequence[Any]]) -> str:
-    """Semicolons and CRLF, as a Russian Excel reads it; nothing in it is a formula."""
+def table(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Semicolons and CRLF, as a Russian Excel reads it; nothing in it is a formula. Piece by piece."""
     text = io.StringIO()
+    text.write(_BOM)
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue()
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+        if text.tell() >= _PIECE:
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue()
 
 
 def _cell(value: Any) -> Any:

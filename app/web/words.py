@@ -8,6 +8,7 @@ from flask import Flask
 
 from app import clock, platforms, texts
 from app.services import clips, history, publications, retention, stats
+from app.services.paging import COUNTED, Page
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -21,6 +22,8 @@ def register(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         plural=plural,
+        counted=counted,
+        total=total,
         size=size,
         duration=duration,
         initials=initials,
@@ -44,6 +47,7 @@ def register(app: Flask) -> None:
         leaves_at=retention.leaves_at,
         numbers=stats.numbers,
         count_names=COUNT_NAMES,
+        most_counted=COUNTED,
     )
 
 
@@ -51,6 +55,16 @@ def plural(number: int, one: str, few: str, many: str) -> str:
     """«1 клип», «2 клипа», «5 клипов»."""
     word = {"one": one, "few": few}.get(_plural_form(number), many)
     return f"{grouped(number)}{NBSP}{word}"
+
+
+def counted(number: int, most: int, one: str, few: str, many: str) -> str:
+    """The same of what was counted up to `most`: «больше 1 000 клипов»."""
+    return plural(number, one, few, many) if number <= most else f"больше {grouped(most)}{NBSP}{many}"
+
+
+def total(page: Page, one: str, few: str, many: str) -> str:
+    """How many rows a list has, as far as they were counted."""
+    return counted(page.total + page.more, page.total, one, few, many)
 
 
 def grouped(number: int) -> str:

@@ -118,16 +118,16 @@ def test_pages_are_newest_first(user, uploaded):
     ids = [uploaded(owner, title=f"Клип {n}").id for n in range(5)]
     uploaded(stranger)
     first, last = clips.page(owner, 1, per_page=2), clips.page(owner, 3, per_page=2)
-    assert [clip.id for clip in first.clips] == [ids[4], ids[3]]
+    assert [clip.id for clip in first.rows] == [ids[4], ids[3]]
     assert (first.page, first.pages, first.total) == (1, 3, 5)
-    assert [clip.id for clip in last.clips] == [ids[0]]
+    assert [clip.id for clip in last.rows] == [ids[0]]
     assert clips.page(owner, 99, per_page=2).page == 3
     assert clips.page(owner, -1, per_page=2).page == 1
 
 
 def test_no_clips_are_one_empty_page(user):
     page = clips.page(user())
-    assert (page.clips, page.page, page.pages, page.total) == ([], 1, 1, 0)
+    assert (page.rows, page.page, page.pages, page.total) == ([], 1, 1, 0)
 
 
 def test_a_poll_answers_what_changed_and_what_is_gone(user, uploaded):
@@ -156,7 +156,7 @@ def test_a_poll_asks_a_fixed_number_of_questions(user, uploaded, statements):
     assert len(clips.changed(owner, dict.fromkeys(many, 7)).clips) == 12
     assert len(statements) == 2
     statements.clear()
-    assert len(clips.page(owner).clips) == 12
+    assert len(clips.page(owner).rows) == 12
     assert len(statements) == 2
 
 

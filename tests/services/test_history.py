@@ -31,7 +31,7 @@ def publish(clip: Clip, status: Status = Status.PUBLISHED, platform: str = "tele
 
 
 def found(user, **filters) -> list[str]:
-    return [one.title for one in history.page(user, Filters(**filters)).publications]
+    return [one.title for one in history.page(user, Filters(**filters)).rows]
 
 
 # The list
@@ -71,7 +71,7 @@ def test_pages(owner):
     for number in range(5):
         publish(clip, title=f"{number}")
     pages = [history.page(owner, Filters(), number, per_page=2) for number in (1, 2, 3, 9, -4)]
-    assert [[one.title for one in page.publications] for page in pages] == [
+    assert [[one.title for one in page.rows] for page in pages] == [
         ["4", "3"],
         ["2", "1"],
         ["0"],

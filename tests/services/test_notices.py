@@ -142,11 +142,11 @@ def test_a_moved_time_is_another_matter(scheduled):
 
 def test_looking_is_reading(owner, user, failed):
     assert notices.unread(owner) == 1
-    shown = notices.look(owner)
-    assert (list(shown.notices), shown.new) == ([failed], {failed.id})
+    shown, new = notices.look(owner)
+    assert (list(shown.rows), new) == ([failed], {failed.id})
     assert notices.unread(owner) == 0
-    assert notices.look(owner).new == frozenset()
-    assert notices.look(user()).notices == []
+    assert notices.look(owner)[1] == frozenset()
+    assert notices.look(user())[0].rows == []
 
 
 def test_pages(owner, app):
@@ -154,9 +154,9 @@ def test_pages(owner, app):
         Notice(user_id=owner.id, kind="reconnect", matter=str(number)) for number in range(notices.PER_PAGE + 1)
     )
     db.session.commit()
-    first, second = notices.look(owner, 1), notices.look(owner, 2)
-    assert (len(first.notices), len(second.notices), second.pages) == (notices.PER_PAGE, 1, 2)
-    assert first.notices[0].id > first.notices[1].id
+    (first, _), (second, _) = notices.look(owner, 1), notices.look(owner, 2)
+    assert (len(first.rows), len(second.rows), second.pages) == (notices.PER_PAGE, 1, 2)
+    assert first.rows[0].id > first.rows[1].id
 
 
 def test_old_ones_go(failed):

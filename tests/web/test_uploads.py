@@ -123,7 +123,7 @@ def offset(web, url: str) -> str | None:
 def _only_clip(owner) -> Clip:
     """The user's one clip as it is now. Leaves no transaction behind that a server would wait for."""
     db.session.commit()
-    [clip] = clips.page(owner).clips
+    [clip] = clips.page(owner).rows
     db.session.expunge(clip)
     db.session.commit()
     return clip

@@ -51,8 +51,12 @@ def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool) 
 
 
 def _publish(held: Held, commit: str, receipt: Receipt) -> bool:
-    """Nobody has taken the row from us: the receipt and what follows from it are one write."""
-    if not transitions.move(
+    """Where nobody has taken the row from us, the receipt and what follows from it are one write."""
+    ours = db.session.scalar(select(Publication.id).where(*held.where()).with_for_update())
+    if ours is None:
+        return False
+    transitions.note(held.publication_id, "accepted", status=Status.PUBLISHING, name=commit)
+    held.settled = transitions.move(
         held.publication_id,
         Status.PUBLISHED,
         *held.where(),
@@ -63,10 +67,8 @@ def _publish(held: Held, commit: str, receipt: Receipt) -> bool:
         published_at=clock.now(),
         reason=None,
         detail=None,
-    ):
-        return False
-    held.settled = True
-    return True
+    )
+    return held.settled
 
 
 def _add_to_published(publication: Publication, receipt: Receipt) -> None:

@@ -328,7 +328,8 @@ def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_pub
     db.session.commit()
     with pytest.raises(lease.LeaseLost):
         held.release(clock.now(), values={}, event="retry")
-    evidence.keep(held, "publish", Receipt("1"), b"sealed")
+    for last in (False, True):
+        evidence.keep(held, "publish", Receipt("1"), b"sealed", last)
     assert look(publication_id) is False
 
 

@@ -14,7 +14,10 @@ from bench.harness import ROOT, Figure, folder, number, say
 from tests.conftest import free_port
 
 TITLE = "Запуск"
-PROFILE = ""
+PROFILE = """
+Профиль: холодный запуск — загрузка и установка пакетов; готовый — импорт приложения в одном родителе, потом по очереди
+Redis, миграции, песочница, веб.
+"""
 LONGEST_SECONDS = 200
 
 

@@ -134,10 +134,11 @@ class Publication(db.Model):
         Index("ix_publications_user_newest", "user_id", "id"),
         # The list narrowed down, and the counts above it without the rows.
         Index("ix_publications_user_status", "user_id", "status", "id"),
-        Index("ix_publications_user_platform", "user_id", "platform", "status", "id"),
+        Index("ix_publications_user_platform", "user_id", "platform", "id"),
+        Index("ix_publications_user_platform_status", "user_id", "platform", "status", "id"),
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
-        _partial("ix_publications_uncounted", "user_id", where=_UNCOUNTED_SQL),
+        _partial("ix_publications_uncounted", "user_id", "status", where=_UNCOUNTED_SQL),
         _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
         Index("ix_publications_connection", "connection_id"),
     )

@@ -54,7 +54,12 @@ class Standing(db.Model):
             Index(f"ix_standings_{days}", "user_id", f"views_{days}", "views", "newest", "id") for days in PERIODS
         ),  # the list of each period, read from its end
         Index("ix_standings_rolls", "user_id", "rolls_on", sqlite_where=_ROLLS_SQL, postgresql_where=_ROLLS_SQL),
-        Index("ix_standings_nobodys", "user_id", sqlite_where=_NOBODYS_SQL, postgresql_where=_NOBODYS_SQL),
+        Index(
+            "ix_standings_nobodys",
+            *("user_id", "clip_id", "title"),  # all three: SQLite takes the index with the most columns it can use
+            sqlite_where=_NOBODYS_SQL,
+            postgresql_where=_NOBODYS_SQL,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ gains behind.
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -20,9 +21,10 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
-    literal,
     literal_column,
     select,
+    text,
+    true,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute
@@ -34,6 +36,8 @@ from app.platforms.base import COUNTS
 from app.publishing import recount
 
 _AT_ONCE = 2000  # clips in one transaction: SQLite's one write lock is held no longer than that takes
+
+_MANY = 10  # rounds
 
 # In the very words of its index: whether a parameter fits them, SQLite does not know when it plans.
 _UNCOUNTED = (Publication.status == literal_column(f"'{Status.PUBLISHED}'"), Publication.tallied_at.is_(None))
@@ -49,17 +53,21 @@ def catch_up(user_id: int, zone_name: str) -> int | None:
     """Counts what is not counted yet; mostly nothing, found by one query. Answers the id of the user's total Standing,
     None where nothing has been published.
     """
-    today = _today(zone_name)
-    while True:
-        waiting = db.session.execute(_waiting(user_id, today)).one()
-        if waiting.zone == zone_name and not (waiting.uncounted or waiting.orphans or waiting.rolls):
-            return waiting.total_id
-        if waiting.zone is None and not waiting.uncounted:
-            return None
+    today, rounds = _today(zone_name), 0
+    while (waiting := _waiting(user_id, zone_name, today)).anything:
         with writing():
             done = _round(user_id, zone_name, today)
-        if not done:  # what is left is being changed by somebody at this moment
-            return db.session.scalar(select(Tally.total_id).where(Tally.user_id == user_id))
+        if not done:
+            break  # what is left is being changed by somebody at this moment
+        rounds += 1
+    if rounds < _MANY or db.engine.dialect.name != "postgresql":
+        return waiting.total_id
+    with writing():
+        # So much has changed that it would plan as if nothing had been counted, until it looks for itself.
+        db.session.execute(
+            text(f"ANALYZE {', '.join(model.__tablename__ for model in (Publication, Standing, *_ADDED_UP))}")
+        )
+    return waiting.total_id
 
 
 def catch_up_somebody() -> None:
@@ -79,17 +87,26 @@ def _today(zone_name: str) -> int:
     return clock.days(zone_name, 1)[0][0].toordinal()
 
 
-def _waiting(user_id: int, today: int) -> Select:
-    """What there is to do, each part by an index of its own."""
-    tally = select(Tally).where(Tally.user_id == user_id).subquery()
-    nobody = select(literal(user_id).label("id")).subquery()
-    return select(
-        tally.c.zone,
-        tally.c.total_id,
-        select(1).where(*_uncounted(user_id)).exists().label("uncounted"),
-        select(1).where(*_orphans(user_id), Standing.id != tally.c.total_id).exists().label("orphans"),
-        select(1).where(*_rolling(user_id, today)).exists().label("rolls"),
-    ).select_from(nobody.outerjoin(tally, tally.c.user_id == nobody.c.id))
+@dataclass(frozen=True)
+class _Waiting:
+    total_id: int | None
+    anything: bool
+
+
+def _waiting(user_id: int, zone_name: str, today: int) -> _Waiting:
+    """Whether there is something to do; each part is found by an index of its own."""
+    tally = select(Tally.zone, Tally.total_id).where(Tally.user_id == user_id).subquery()
+    found = db.session.execute(
+        select(
+            tally.c.zone,
+            tally.c.total_id,
+            select(1).where(*_uncounted(user_id)).exists().label("uncounted"),
+            select(1).where(*_orphans(user_id), Standing.id != tally.c.total_id).exists().label("orphans"),
+            select(1).where(*_rolling(user_id, today)).exists().label("rolls"),
+        ).select_from(select(1).subquery().outerjoin(tally, true()))
+    ).one()
+    moved = found.zone not in (None, zone_name)
+    return _Waiting(found.total_id, moved or found.uncounted or found.orphans or found.rolls)
 
 
 def _uncounted(user_id: int) -> tuple:

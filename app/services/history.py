@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
@@ -113,11 +113,12 @@ def counts(user: User, filters: Filters) -> Counts:
 def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
     """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
     published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
-    theirs = (Clip.user_id == user.id, published)
-    newest = select(Clip.id).where(*theirs).order_by(Clip.id.desc()).limit(MAX_TITLES)
-    asked_for = Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
-    titles = select(Clip.id, Clip.title).where(*theirs, or_(Clip.id.in_(newest), asked_for))
-    return dict(db.session.execute(titles.order_by(Clip.id.desc())).all())
+    theirs = select(Clip.id, Clip.title).where(Clip.user_id == user.id, published)
+    newest = theirs.order_by(Clip.id.desc()).limit(MAX_TITLES).subquery()
+    asked_for = theirs.where(Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None))
+    # Not "or": then all that they have would be gone through.
+    titles = db.session.execute(union(select(newest), asked_for))
+    return dict(sorted(titles.all(), reverse=True))
 
 
 def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tuple[Publication]]:

@@ -65,7 +65,7 @@ def upgrade() -> None:
     for days in PERIODS:
         op.create_index(f'ix_standings_{days}', 'standings', ['user_id', f'views_{days}', 'views', 'newest', 'id'])
     _partial('ix_standings_rolls', 'standings', ['user_id', 'rolls_on'], 'rolls_on IS NOT NULL')
-    _partial('ix_standings_nobodys', 'standings', ['user_id'], 'clip_id IS NULL AND title IS NULL')
+    _partial('ix_standings_nobodys', 'standings', ['user_id', 'clip_id', 'title'], 'clip_id IS NULL AND title IS NULL')
     op.create_table(
         'standing_platforms',
         sa.Column('standing_id', ID, nullable=False),
@@ -92,11 +92,12 @@ def upgrade() -> None:
     )
     op.add_column('publications', sa.Column('tallied_at', sa.DateTime(timezone=True), nullable=True))
     uncounted = "status = 'published' AND tallied_at IS NULL"
-    _partial('ix_publications_uncounted', 'publications', ['user_id'], uncounted)
+    _partial('ix_publications_uncounted', 'publications', ['user_id', 'status'], uncounted)
     _partial('ix_publications_clipless', 'publications', ['user_id', 'title'], 'clip_id IS NULL')
     op.drop_index('ix_publications_user_status', 'publications')
     op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status', 'id'])
-    op.create_index('ix_publications_user_platform', 'publications', ['user_id', 'platform', 'status', 'id'])
+    op.create_index('ix_publications_user_platform', 'publications', ['user_id', 'platform', 'id'])
+    op.create_index('ix_publications_user_platform_status', 'publications', ['user_id', 'platform', 'status', 'id'])
     op.drop_index('ix_publications_clip', 'publications')
     op.create_index('ix_publications_clip', 'publications', ['clip_id', 'platform', 'account_id', 'id'])
     _partial('ix_notices_unread', 'notices', ['user_id'], 'read_at IS NULL')
@@ -113,6 +114,7 @@ def downgrade() -> None:
     op.drop_index('ix_notices_unread', 'notices')
     op.drop_index('ix_publications_clip', 'publications')
     op.create_index('ix_publications_clip', 'publications', ['clip_id'])
+    op.drop_index('ix_publications_user_platform_status', 'publications')
     op.drop_index('ix_publications_user_platform', 'publications')
     op.drop_index('ix_publications_user_status', 'publications')
     op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status'])

@@ -17,7 +17,7 @@ from app.models.publication import (
     step_sealed_for,
 )
 from app.models.safety import SecurityEvent
-from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally
+from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally, Uncounted
 from app.models.user import User
 
 
@@ -51,6 +51,7 @@ __all__ = [
     "StatsSample",
     "Status",
     "Tally",
+    "Uncounted",
     "Upload",
     "User",
     "fold",

@@ -39,7 +39,6 @@ LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONF
 _LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
-_UNCOUNTED_SQL = text("status = 'published' AND tallied_at IS NULL")
 _CLIPLESS_SQL = text("clip_id IS NULL")
 
 
@@ -112,9 +111,6 @@ class Publication(db.Model):
     shares: Mapped[int | None] = mapped_column(Id)
     stats_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     stats_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # When the statistics were last made with it. The database itself empties it (migration 0006) with a new sample and
-    # when the clip goes, whoever does that.
-    tallied_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     clip: Mapped[Clip | None] = relationship()
     connection: Mapped[PlatformConnection | None] = relationship()
@@ -138,7 +134,6 @@ class Publication(db.Model):
         Index("ix_publications_user_platform_status", "user_id", "platform", "status", "id"),
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
-        _partial("ix_publications_uncounted", "user_id", "status", where=_UNCOUNTED_SQL),
         _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
         Index("ix_publications_connection", "connection_id"),
     )

@@ -15,6 +15,19 @@ _ROLLS_SQL = text("rolls_on IS NOT NULL")
 _NOBODYS_SQL = text("clip_id IS NULL AND title IS NULL")
 
 
+class Uncounted(db.Model):
+    """A published one that is not, or not as it is now, in the rows below. The database itself writes these rows
+    (migration 0006): with a publication, with a new sample, when its clip goes, whoever does that.
+    """
+
+    __tablename__ = "uncounted"
+
+    publication_id: Mapped[int] = mapped_column(
+        ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    user_id: Mapped[int] = mapped_column(Id, index=True)
+
+
 class Tally(db.Model):
     """Whose statistics are kept ready. Its row is locked while they are changed: one at a time for each user."""
 

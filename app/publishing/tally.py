@@ -1,7 +1,7 @@
 """Keeps the statistics ready: what was gained by clip, platform and day is added up when it changes, not when it is
 looked at.
 
-A publication that is not counted as it is now has no `tallied_at` (the database sees to that, migration 0006). What it
+A publication that is not counted as it is now is `Uncounted` (the database sees to that, migration 0006). What it
 belongs to is then made anew from its publications and samples, so whatever came in whatever order, the numbers are
 those that a recount would give. The same happens to a clip's place in the list on the day on which a period leaves
 gains behind.
@@ -21,26 +21,26 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
-    literal_column,
     select,
     text,
     true,
-    update,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app import clock
 from app.extensions import db, reading, transaction, writing
-from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, Tally, User
+from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, Tally, Uncounted, User
 from app.platforms.base import COUNTS
 from app.publishing import recount
 
 _AT_ONCE = 2000  # clips in one transaction: SQLite's one write lock is held no longer than that takes
 
-_MANY = 10  # rounds
-
-# In the very words of its index: whether a parameter fits them, SQLite does not know when it plans.
-_UNCOUNTED = (Publication.status == literal_column(f"'{Status.PUBLISHED}'"), Publication.tallied_at.is_(None))
+# In words that both databases know: what a worker notes meanwhile is there already.
+_NOTE_ALL = """
+INSERT INTO uncounted (publication_id, user_id)
+SELECT id, user_id FROM publications WHERE user_id = :user_id AND status = :status
+ON CONFLICT (publication_id) DO NOTHING
+"""
 
 # What of a standing's rows is added up in the total's.
 _ADDED_UP = {
@@ -53,20 +53,12 @@ def catch_up(user_id: int, zone_name: str) -> int | None:
     """Counts what is not counted yet; mostly nothing, found by one query. Answers the id of the user's total Standing,
     None where nothing has been published.
     """
-    today, rounds = _today(zone_name), 0
+    today = _today(zone_name)
     while (waiting := _waiting(user_id, zone_name, today)).anything:
         with writing():
             done = _round(user_id, zone_name, today)
         if not done:
             break  # what is left is being changed by somebody at this moment
-        rounds += 1
-    if rounds < _MANY or db.engine.dialect.name != "postgresql":
-        return waiting.total_id
-    with writing():
-        # So much has changed that it would plan as if nothing had been counted, until it looks for itself.
-        db.session.execute(
-            text(f"ANALYZE {', '.join(model.__tablename__ for model in (Publication, Standing, *_ADDED_UP))}")
-        )
     return waiting.total_id
 
 
@@ -74,9 +66,7 @@ def catch_up_somebody() -> None:
     """A share of what nobody has looked at yet, as after a migration or a restore: for a tick."""
     with reading():
         someone = db.session.execute(
-            select(User.id, User.timezone).where(
-                User.id == select(Publication.user_id).where(*_UNCOUNTED).limit(1).scalar_subquery()
-            )
+            select(User.id, User.timezone).where(User.id == select(Uncounted.user_id).limit(1).scalar_subquery())
         ).first()
     if someone:
         with transaction():
@@ -100,17 +90,13 @@ def _waiting(user_id: int, zone_name: str, today: int) -> _Waiting:
         select(
             tally.c.zone,
             tally.c.total_id,
-            select(1).where(*_uncounted(user_id)).exists().label("uncounted"),
+            select(1).where(Uncounted.user_id == user_id).exists().label("uncounted"),
             select(1).where(*_orphans(user_id), Standing.id != tally.c.total_id).exists().label("orphans"),
             select(1).where(*_rolling(user_id, today)).exists().label("rolls"),
         ).select_from(select(1).subquery().outerjoin(tally, true()))
     ).one()
     moved = found.zone not in (None, zone_name)
     return _Waiting(found.total_id, moved or found.uncounted or found.orphans or found.rolls)
-
-
-def _uncounted(user_id: int) -> tuple:
-    return Publication.user_id == user_id, *_UNCOUNTED
 
 
 def _orphans(user_id: int) -> tuple:
@@ -154,8 +140,7 @@ def _lock(user_id: int, zone_name: str) -> int | None:
         db.session.delete(tally)
         db.session.flush()
         recount.change(delete(Standing).where(Standing.user_id == user_id))
-        counted = (Publication.user_id == user_id, Publication.tallied_at.is_not(None))
-        recount.change(update(Publication).where(*counted).values(tallied_at=None))
+        db.session.execute(text(_NOTE_ALL), {"user_id": user_id, "status": Status.PUBLISHED})
     total = Standing(user_id=user_id)
     db.session.add(total)
     db.session.flush()
@@ -169,9 +154,12 @@ def _ids(query: Select) -> list[int]:
 
 
 def _take(user_id: int) -> list[int]:
-    """Marks publications as counted and answers the standings that they belong to, new ones too."""
+    """Crosses publications off the list and answers the standings that they belong to, new ones too."""
+    waiting = select(Uncounted.publication_id).join(Publication, Publication.id == Uncounted.publication_id)
     some = db.session.execute(
-        select(Publication.clip_id, Publication.title).where(*_uncounted(user_id)).limit(_AT_ONCE)
+        waiting.with_only_columns(Publication.clip_id, Publication.title)
+        .where(Uncounted.user_id == user_id)
+        .limit(_AT_ONCE)
     ).all()
     clip_ids = {row.clip_id for row in some if row.clip_id is not None}
     titles = {row.title for row in some if row.clip_id is None}
@@ -186,9 +174,9 @@ def _take(user_id: int) -> list[int]:
         and_(Publication.user_id == user_id, Publication.clip_id.is_(None), recount.among(Publication.title, titles)),
     )
     for of in theirs:
-        # What somebody is changing comes the next time. Marked before it is counted: a sample that comes later unmarks.
-        free = select(Publication.id).where(of, *_uncounted(user_id)).with_for_update(skip_locked=True)
-        recount.change(update(Publication).where(Publication.id.in_(free)).values(tallied_at=clock.now()))
+        # Before they are counted: what changes later is noted again. What somebody is changing now comes the next time.
+        free = waiting.where(of).with_for_update(skip_locked=True, of=Uncounted)
+        recount.change(delete(Uncounted).where(Uncounted.publication_id.in_(free)))
     by_clip = _known(user_id, Standing.clip_id, clip_ids)
     by_title = _known(user_id, Standing.title, titles)
     new = [{"user_id": user_id, "clip_id": clip_id, "title": None} for clip_id in sorted(clip_ids - by_clip.keys())]

@@ -15,7 +15,7 @@ from app import probe as probing
 from app.extensions import db
 from app.models import LIVE, Clip, ClipStatus, Publication, Status, User
 from app.services.errors import NotFound, Problem
-from app.services.paging import Page, cut
+from app.services.paging import Page, cut, only
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,8 @@ class Changes:
 
 def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
     """A page of the user's clips, newest first."""
-    return cut(select(Clip).where(Clip.user_id == user.id).order_by(Clip.id.desc()), number, per_page)
+    newest_first = select(Clip).where(only(Clip.user_id, user.id)).order_by(Clip.user_id.desc(), Clip.id.desc())
+    return cut(newest_first, number, per_page)
 
 
 def page_of(clip: Clip, per_page: int = PER_PAGE) -> int:

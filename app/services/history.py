@@ -11,7 +11,7 @@ from app import platforms, texts
 from app.extensions import db
 from app.models import Clip, Publication, PublicationEvent, Status, User, fold
 from app.publishing.run import SINCE
-from app.services.paging import COUNTED, Page, counting, cut
+from app.services.paging import COUNTED, Page, counting, cut, only
 
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
@@ -96,8 +96,8 @@ def page(
     user: User, filters: Filters, number: int = 1, per_page: int = PER_PAGE, counted: int | None = None
 ) -> Page[Publication]:
     """Newest first, each with its clip loaded. `counted`: the total of `counts()`, where that is known already."""
-    newest_first = _narrowed(user, filters, filters.status).order_by(Publication.id.desc())
-    return cut(newest_first, number, per_page, joinedload(Publication.clip), counted=counted)
+    narrowed = _narrowed(user, filters, filters.status)
+    return cut(narrowed, number, per_page, joinedload(Publication.clip), counted=counted)
 
 
 def counts(user: User, filters: Filters) -> Counts:
@@ -113,25 +113,31 @@ def counts(user: User, filters: Filters) -> Counts:
 def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
     """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
     published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
-    theirs = select(Clip.id, Clip.title).where(Clip.user_id == user.id, published)
-    newest = theirs.order_by(Clip.id.desc()).limit(MAX_TITLES).subquery()
-    asked_for = theirs.where(Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None))
+    newest = (
+        select(Clip.id, Clip.title)
+        .where(only(Clip.user_id, user.id), published)
+        .order_by(Clip.user_id.desc(), Clip.id.desc())
+        .limit(MAX_TITLES)
+        .subquery()
+    )
+    asked_for = select(Clip.id, Clip.title).where(
+        Clip.user_id == user.id, published, Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
+    )
     # Not "or": then all that they have would be gone through.
     titles = db.session.execute(union(select(newest), asked_for))
     return dict(sorted(titles.all(), reverse=True))
 
 
 def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tuple[Publication]]:
-    where = [Publication.user_id == user.id]
-    if status:
-        where.append(Publication.status == status)
-    if filters.platform:
-        where.append(Publication.platform == filters.platform)
+    """The newest first, by the index that has just these columns."""
+    exact = ((Publication.user_id, user.id), (Publication.platform, filters.platform), (Publication.status, status))
+    *first, last = [(column, value) for column, value in exact if value]
+    where = [*(column == value for column, value in first), only(*last)]
     if filters.clip_id:
         where.append(Publication.clip_id == filters.clip_id)
     for word in fold(filters.words).split()[:MAX_WORDS]:
         where.append(Publication.search_text.contains(word, autoescape=True))
-    return select(Publication).where(*where)
+    return select(Publication).where(*where).order_by(last[0].desc(), Publication.id.desc())
 
 
 # The poll

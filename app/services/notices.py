@@ -10,7 +10,7 @@ from app import clock, mail, texts
 from app.extensions import db, transaction
 from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
 from app.publishing import notices as told
-from app.services.paging import Page, cut, up_to
+from app.services.paging import Page, cut, only, up_to
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,8 @@ def look(user: User, number: int = 1) -> tuple[Page[Notice], frozenset[int]]:
 
     After it all that they have got so far count as read.
     """
-    page = cut(select(Notice).where(Notice.user_id == user.id).order_by(Notice.id.desc()), number, PER_PAGE)
+    newest_first = select(Notice).where(only(Notice.user_id, user.id)).order_by(Notice.user_id.desc(), Notice.id.desc())
+    page = cut(newest_first, number, PER_PAGE)
     new = frozenset(notice.id for notice in page.rows if notice.read_at is None)
     if new:
         db.session.execute(

@@ -1,6 +1,6 @@
 """what the statistics keep ready, and the lists' indexes
 
-Nothing is filled here: a publication without `tallied_at` is counted when somebody looks, by the first page or worker.
+What is published is noted as not counted yet; a tick, a worker or the first page that wants it counts it.
 """
 
 import sqlalchemy as sa
@@ -14,26 +14,44 @@ depends_on = None
 ID = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
 PERIODS = (7, 30, 90)
 
-# Whoever writes a sample or takes a publication's clip away, the database notes that it must be counted again.
+# Whoever publishes, writes a sample or takes a publication's clip away: the database notes what must be counted (again).
 SQLITE = (
-    """CREATE TRIGGER tg_stats_samples_tally AFTER INSERT ON stats_samples BEGIN
-    UPDATE publications SET tallied_at = NULL WHERE id = NEW.publication_id AND tallied_at IS NOT NULL;
+    """CREATE TRIGGER tg_stats_samples_uncounted AFTER INSERT ON stats_samples BEGIN
+    INSERT INTO uncounted SELECT id, user_id FROM publications
+    WHERE id = NEW.publication_id AND status = 'published' ON CONFLICT DO NOTHING;
     END""",
-    """CREATE TRIGGER tg_publications_tally AFTER UPDATE OF clip_id ON publications BEGIN
-    UPDATE publications SET tallied_at = NULL WHERE id = NEW.id AND tallied_at IS NOT NULL;
+    """CREATE TRIGGER tg_publications_uncounted AFTER INSERT ON publications WHEN NEW.status = 'published' BEGIN
+    INSERT INTO uncounted VALUES (NEW.id, NEW.user_id) ON CONFLICT DO NOTHING;
+    END""",
+    """CREATE TRIGGER tg_publications_uncounted_again AFTER UPDATE OF status, clip_id ON publications
+    WHEN NEW.status = 'published' BEGIN
+    INSERT INTO uncounted VALUES (NEW.id, NEW.user_id) ON CONFLICT DO NOTHING;
     END""",
 )
+# DO UPDATE: a row that is there already is locked, so that nobody counts before what is told of is there.
+NOTE = 'ON CONFLICT (publication_id) DO UPDATE SET user_id = excluded.user_id'
 POSTGRESQL = (
-    """CREATE FUNCTION untally_sampled() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    UPDATE publications SET tallied_at = NULL WHERE tallied_at IS NOT NULL
-    AND id IN (SELECT publication_id FROM fresh);
+    f"""CREATE FUNCTION note_sampled() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO uncounted SELECT id, user_id FROM publications
+    WHERE id IN (SELECT publication_id FROM fresh) AND status = 'published' ORDER BY id {NOTE};
     RETURN NULL; END $$""",
-    """CREATE TRIGGER tg_stats_samples_tally AFTER INSERT ON stats_samples REFERENCING NEW TABLE AS fresh
-    FOR EACH STATEMENT EXECUTE FUNCTION untally_sampled()""",
-    """CREATE FUNCTION untally() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    NEW.tallied_at := NULL; RETURN NEW; END $$""",
-    """CREATE TRIGGER tg_publications_tally BEFORE UPDATE OF clip_id ON publications
-    FOR EACH ROW EXECUTE FUNCTION untally()""",
+    f"""CREATE FUNCTION note_published() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO uncounted SELECT id, user_id FROM fresh WHERE status = 'published' ORDER BY id {NOTE};
+    RETURN NULL; END $$""",
+    f"""CREATE FUNCTION note_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO uncounted VALUES (NEW.id, NEW.user_id) {NOTE};
+    RETURN NULL; END $$""",
+    """CREATE TRIGGER tg_stats_samples_uncounted AFTER INSERT ON stats_samples REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION note_sampled()""",
+    """CREATE TRIGGER tg_publications_uncounted AFTER INSERT ON publications REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION note_published()""",
+    """CREATE TRIGGER tg_publications_uncounted_again AFTER UPDATE OF status, clip_id ON publications
+    FOR EACH ROW WHEN (NEW.status = 'published') EXECUTE FUNCTION note_changed()""",
+)
+TRIGGERS = (
+    ('tg_stats_samples_uncounted', 'stats_samples', 'note_sampled'),
+    ('tg_publications_uncounted', 'publications', 'note_published'),
+    ('tg_publications_uncounted_again', 'publications', 'note_changed'),
 )
 
 
@@ -90,9 +108,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint('standing_id', 'day', 'platform', name=op.f('pk_standing_days')),
     )
-    op.add_column('publications', sa.Column('tallied_at', sa.DateTime(timezone=True), nullable=True))
-    uncounted = "status = 'published' AND tallied_at IS NULL"
-    _partial('ix_publications_uncounted', 'publications', ['user_id', 'status'], uncounted)
+    op.create_table(
+        'uncounted',
+        sa.Column('publication_id', ID, autoincrement=False, nullable=False),
+        sa.Column('user_id', ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ['publication_id'], ['publications.id'], name=op.f('fk_uncounted_publication_id'), ondelete='CASCADE'
+        ),
+        sa.PrimaryKeyConstraint('publication_id', name=op.f('pk_uncounted')),
+    )
+    op.execute("INSERT INTO uncounted SELECT id, user_id FROM publications WHERE status = 'published'")
+    op.create_index(op.f('ix_uncounted_user_id'), 'uncounted', ['user_id'])
     _partial('ix_publications_clipless', 'publications', ['user_id', 'title'], 'clip_id IS NULL')
     op.drop_index('ix_publications_user_status', 'publications')
     op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status', 'id'])
@@ -106,11 +132,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute('DROP TRIGGER tg_stats_samples_tally' + ('' if _sqlite() else ' ON stats_samples'))
-    op.execute('DROP TRIGGER tg_publications_tally' + ('' if _sqlite() else ' ON publications'))
-    if not _sqlite():
-        op.execute('DROP FUNCTION untally_sampled')
-        op.execute('DROP FUNCTION untally')
+    for trigger, table, function in TRIGGERS:
+        op.execute(f'DROP TRIGGER {trigger}' + ('' if _sqlite() else f' ON {table}'))
+        if not _sqlite():
+            op.execute(f'DROP FUNCTION {function}')
     op.drop_index('ix_notices_unread', 'notices')
     op.drop_index('ix_publications_clip', 'publications')
     op.create_index('ix_publications_clip', 'publications', ['clip_id'])
@@ -119,9 +144,7 @@ def downgrade() -> None:
     op.drop_index('ix_publications_user_status', 'publications')
     op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status'])
     op.drop_index('ix_publications_clipless', 'publications')
-    op.drop_index('ix_publications_uncounted', 'publications')
-    op.drop_column('publications', 'tallied_at')
-    for table in ('standing_days', 'standing_platforms', 'standings', 'tallies'):
+    for table in ('uncounted', 'standing_days', 'standing_platforms', 'standings', 'tallies'):
         op.drop_table(table)
 
 

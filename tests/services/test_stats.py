@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from app import clock, platforms
 from app.extensions import db
-from app.models import PERIODS, Clip, Publication, Standing, StatsSample, Status, Tally, User
+from app.models import PERIODS, Clip, Publication, Standing, StatsSample, Status, Tally, Uncounted, User
 from app.platforms.base import COUNTS
 from app.publishing import tally
 from app.services import clips, stats
 from app.services.stats import Line, Report, Sum
 from app.storage import key_from
+from tests.publishing.conftest import at_work
 
 ZONES = ("Europe/Moscow", "Asia/Kathmandu", "America/St_Johns", "Pacific/Chatham", "America/Santiago")
 NOON = datetime(2026, 9, 8, 12, tzinfo=UTC)  # Santiago's clocks were put forward two days before, at midnight
@@ -270,11 +271,17 @@ def test_another_zone_has_other_days(life):
 
 def test_what_is_counted_is_not_counted_again(life):
     life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
+    assert db.session.query(Uncounted).count() == 1
     stats.report(life.user)
-    before = db.session.scalars(db.select(Publication.tallied_at)).all()
-    life.pass_time(timedelta(hours=1))
-    stats.report(life.user)
-    assert db.session.scalars(db.select(Publication.tallied_at)).all() == before
+    assert db.session.query(Uncounted).count() == 0
+
+
+def test_a_tick_counts_what_nobody_looks_at(life):
+    life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
+    at_work(tally.catch_up_somebody)
+    assert db.session.query(Uncounted).count() == 0
+    assert db.session.query(Tally).count() == 1
+    same(life.user)
 
 
 def test_nothing_is_left_of_an_account(life):

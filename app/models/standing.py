@@ -25,7 +25,9 @@ class Uncounted(db.Model):
     publication_id: Mapped[int] = mapped_column(
         ForeignKey("publications.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    user_id: Mapped[int] = mapped_column(Id, index=True)
+    user_id: Mapped[int] = mapped_column(Id)
+
+    __table_args__ = (Index("ix_uncounted_user", "user_id", "publication_id"),)
 
 
 class Tally(db.Model):

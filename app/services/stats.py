@@ -18,7 +18,7 @@ from app.extensions import db
 from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, User
 from app.platforms.base import COUNTS, Counting
 from app.publishing import tally
-from app.services.paging import Page, cut
+from app.services.paging import Page, cut, only
 
 DEFAULT_PERIOD = 30
 PER_PAGE = 20
@@ -192,10 +192,11 @@ def _gained() -> list[ColumnElement[int]]:
 
 
 def _clips(user_id: int, total_id: int, calendar: Sequence[date], page: int) -> Page[Line]:
-    place = (getattr(Standing, f"views_{len(calendar)}"), Standing.views, Standing.newest, Standing.id)
+    gained = getattr(Standing, f"views_{len(calendar)}")
+    place = (Standing.user_id, gained, Standing.views, Standing.newest, Standing.id)
     listed = (
         select(Standing)
-        .where(Standing.user_id == user_id, Standing.id != total_id)
+        .where(only(Standing.user_id, user_id), Standing.id != total_id)
         .order_by(*(column.desc() for column in place))
     )
     shown = cut(listed, page, PER_PAGE, joinedload(Standing.clip))

@@ -118,7 +118,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('publication_id', name=op.f('pk_uncounted')),
     )
     op.execute("INSERT INTO uncounted SELECT id, user_id FROM publications WHERE status = 'published'")
-    op.create_index(op.f('ix_uncounted_user_id'), 'uncounted', ['user_id'])
+    op.create_index('ix_uncounted_user', 'uncounted', ['user_id', 'publication_id'])
     _partial('ix_publications_clipless', 'publications', ['user_id', 'title'], 'clip_id IS NULL')
     op.drop_index('ix_publications_user_status', 'publications')
     op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status', 'id'])

@@ -15,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import requests
@@ -219,16 +220,23 @@ class Http:
 
     def __init__(self, pace: Pace = no_pacing) -> None:
         self.pace = pace
-        self._session = requests.Session()
-        # Neither proxies nor passwords of the machine's environment: where a request goes is said by the settings.
-        self._session.trust_env = False
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _PublicTransport())
+        self._origins: set[str] = set()
 
     def allow(self, origins: Iterable[str]) -> None:
-        """These (`scheme://host:port`) are asked wherever they are: the operator has named them."""
-        for origin in origins:
-            self._session.mount(f"{origin}/", _Transport())
+        """These (`scheme://host:port`) are asked wherever they are: the operator has named them. Before any request."""
+        self._origins.update(origins)
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        """Made when it is needed: a page asks adapters for what they know by heart, a hundred times."""
+        session = requests.Session()
+        # Neither proxies nor passwords of the machine's environment: where a request goes is said by the settings.
+        session.trust_env = False
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _PublicTransport())
+        for origin in self._origins:
+            session.mount(f"{origin}/", _Transport())
+        return session
 
     def request(
         self, method: str, url: str, *, proxy: str = "", answer_seconds: float = ANSWER_SECONDS, **kwargs: Any

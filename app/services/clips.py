@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Select, bindparam, exists, func, select, update
 
 from app import clock
 from app import probe as probing
@@ -68,16 +68,27 @@ def get(user: User, clip_id: int) -> Clip:
 def changed(user: User, known: Mapping[int, int]) -> Changes:
     """What became of the clips that a page shows. `known` is the version that the page has, by clip id."""
     known = dict(list(known.items())[:MAX_KNOWN])
-    mine = (Clip.user_id == user.id, Clip.id.in_(known))
-    soon = exists().where(
-        Publication.clip_id == Clip.id,
-        Publication.status == Status.SCHEDULED,
-        Publication.due_at <= clock.now() + SOON,
-    )
-    found = db.session.execute(select(Clip.id, Clip.version, soon.label("soon")).where(*mine)).all()
-    newer = [row.id for row in found if row.soon or row.version != known[row.id]]
+    asked = {"user_id": user.id, "known": list(known), "soon": clock.now() + SOON}
+    found = db.session.execute(_CHANGED, asked).all()
+    newer = [clip_id for clip_id, version, soon in found if soon or version != known[clip_id]]
     rows = db.session.scalars(select(Clip).where(Clip.id.in_(newer)).order_by(Clip.id.desc())).all() if newer else []
-    return Changes(list(rows), sorted(known.keys() - {row.id for row in found}))
+    return Changes(list(rows), sorted(known.keys() - {clip_id for clip_id, _, _ in found}))
+
+
+def _changed() -> Select:
+    clip, publication = Clip.__table__.c, Publication.__table__.c
+    soon = exists().where(
+        publication.clip_id == clip.id,
+        publication.status == Status.SCHEDULED,
+        publication.due_at <= bindparam("soon"),
+    )
+    return select(clip.id, clip.version, soon).where(
+        clip.user_id == bindparam("user_id"), clip.id.in_(bindparam("known", expanding=True))
+    )
+
+
+# Built once, and for tables: every open page asks this every few seconds, and building it took longer than its answer.
+_CHANGED = _changed()
 
 
 def rename(user: User, clip_id: int, title: str, description: str) -> Clip:

@@ -4,7 +4,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, url_for
+from flask import Flask, g, url_for
 from whitenoise import WhiteNoise
 
 YEAR = 365 * 24 * 3600
@@ -24,9 +24,13 @@ def register(app: Flask) -> None:
     )
 
     def static(name: str) -> str:
-        file = folder / name
-        version = _digest(file, file.stat().st_mtime_ns) if file.is_file() else None
-        return url_for("static", filename=name, v=version)
+        """Found out once a request: a page names its icons hundreds of times."""
+        known = g.setdefault("statics", {})
+        if name not in known:
+            file = folder / name
+            version = _digest(file, file.stat().st_mtime_ns) if file.is_file() else None
+            known[name] = url_for("static", filename=name, v=version)
+        return known[name]
 
     app.jinja_env.globals["static"] = static
 

@@ -9,10 +9,21 @@ from sqlalchemy import event, text
 
 from app import clock, queue
 from app.extensions import db
-from app.models import Clip, ClipStatus, Notice, PlatformConnection, Publication, Status, User
+from app.models import (
+    PERIODS,
+    Clip,
+    ClipStatus,
+    Notice,
+    PlatformConnection,
+    Publication,
+    StatsSample,
+    Status,
+    User,
+)
 from app.platforms.base import Account, Token
 from app.publishing import engine, lease, rehearsal, schedule, transitions
-from app.services import clips, connections, history, publications
+from app.services import clips, connections, history, notices, paging, publications, stats
+from app.services.history import Filters
 from app.services.publications import Choice
 
 PAGE_OF_CLIPS = 24
@@ -251,6 +262,10 @@ def plan(statement: str, parameters: tuple | dict) -> str:
     return "\n".join(row[0] for row in rows)
 
 
+# Of whole lists; what a group is made of may be sorted.
+SORTS = re.compile(r"USE TEMP B-TREE FOR ORDER BY|^ *(->)? *Sort\b", re.M)
+
+
 def plans(found: Asked, table: str) -> list[str]:
     db.session.rollback()
     made = [plan(statement, parameters) for statement, parameters in found if table in statement]
@@ -282,12 +297,14 @@ def test_a_claim_goes_by_the_key(app, crowd):
 
 
 def test_the_poll_goes_by_the_key(app, crowd):
+    """And to what is live of each clip, however often it has been published."""
     owner = crowd(3)
     ids = [clip.id for clip in clips.page(owner).rows]
     with asked() as found:
         clips.changed(owner, dict.fromkeys(ids, 1))
-    for told in plans(found, "clips"):
-        assert not reads_whole(told, "clips"), told
+    [told] = plans(found, "clips")
+    assert not reads_whole(told, "clips"), told
+    assert "uq_publications_live" in told, told
 
 
 def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
@@ -320,10 +337,92 @@ def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
 
 def test_the_lists_counts_read_no_rows(app, crowd):
     owner = crowd(3)
+    for filters, index in (
+        (Filters(), "ix_publications_user_status"),
+        (Filters(platform="telegram"), "ix_publications_user_platform_status"),
+    ):
+        with asked() as found:
+            history.counts(owner, filters)
+        [told] = plans(found, "publications")
+        lines = [line for line in told.splitlines() if "publications" in line]
+        assert len(lines) == len(Status) and all(f"{index} " in line for line in lines), told
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (Filters(), "ix_publications_user_newest"),
+        (Filters(words="клип"), "ix_publications_user_newest"),
+        (Filters(status=Status.FAILED), "ix_publications_user_status"),
+        (Filters(platform="telegram"), "ix_publications_user_platform"),
+        (Filters(platform="telegram", status=Status.FAILED), "ix_publications_user_platform_status"),
+    ],
+)
+def test_the_list_is_read_in_its_order(app, crowd, filters, index):
+    """Sorting would mean to read all first."""
+    owner = crowd(3)
     with asked() as found:
-        history.counts(owner, history.Filters())
-    [told] = plans(found, "publications")
-    assert "ix_publications_user_status" in told, told
+        history.page(owner, filters)
+    for told in plans(found, "publications"):
+        assert re.search(rf"{index}\b", told) and not SORTS.search(told), told
+
+
+def test_counting_ends_where_nobody_counts_any_more(app, crowd):
+    owner = crowd(1)
+    clip = db.session.scalar(db.select(Clip).where(Clip.user_id == owner.id))
+    place = _connection(owner, "-100")
+    db.session.add_all(_publication(clip, place, status=Status.FAILED) for _ in range(paging.COUNTED + 100))
+    db.session.commit()
+    counts = history.counts(owner, Filters())
+    assert counts.total == counts.by_status[Status.FAILED] == paging.COUNTED + 1
+    first, deep = history.page(owner, Filters()), history.page(owner, Filters(), 36)
+    assert (first.total, first.more) == (paging.COUNTED, True)
+    assert (deep.page, deep.pages, deep.total, deep.more) == (36, 37, paging.COUNTED + 102, False)
+    assert history.page(owner, Filters(), 10**30).page == 37
+
+
+def test_the_notices_are_read_in_their_order(app, crowd):
+    owner = _admin(crowd(1))
+    with asked() as found:
+        notices.look(owner)
+    told = plans(found[:2], "notices")
+    assert told and all("ix_notices_user_newest" in one and not SORTS.search(one) for one in told), told
+    with asked() as found:
+        notices.unread(owner)
+    [told] = plans(found, "notices")
+    assert "ix_notices_unread" in told, told
+
+
+def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
+    owner = crowd(3)
+    stats.report(owner)
+    for days in PERIODS:
+        with asked() as found:
+            stats.report(owner, days)
+        for table in ("publications", "stats_samples"):
+            assert not plans(found, f"FROM {table}"), "a million of them are not added up for a page"
+        [waiting] = plans(found, "uncounted")
+        for index in ("ix_uncounted_user", "ix_standings_nobodys", "ix_standings_rolls"):
+            assert index in waiting, waiting
+        listed = plans([one for one in found if "ORDER BY standings.user_id" in one[0]], "standings")
+        assert len(listed) == 2
+        for told in listed:
+            assert f"ix_standings_{days}" in told and not SORTS.search(told), told
+        for told in plans(found, "FROM standing_days") + plans(found, "FROM standing_platforms"):
+            assert re.search("PRIMARY KEY|pk_standing|autoindex_standing", told), told
+            assert not reads_whole(told, "standing_(days|platforms)"), told
+
+
+def test_a_sample_is_counted_among_its_clips_own(app, crowd, user):
+    owner = crowd(3)
+    stats.report(owner)
+    one = db.session.scalar(db.select(Publication).where(Publication.user_id == owner.id))
+    db.session.add(StatsSample(publication_id=one.id, views=5))
+    db.session.commit()
+    with asked() as found:
+        stats.report(owner)
+    for told in plans(found, "stats_samples"):
+        assert not reads_whole(told, "stats_samples") and not reads_whole(told, "publications"), told
 
 
 def test_the_list_offers_only_the_newest_clips(app, crowd):

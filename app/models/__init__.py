@@ -7,6 +7,7 @@ from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
     LIVE,
+    LIVE_SQL,
     Publication,
     PublicationEvent,
     PublicationStep,
@@ -32,6 +33,7 @@ def load_user(session_id: str) -> User | None:
 
 __all__ = [
     "LIVE",
+    "LIVE_SQL",
     "PERIODS",
     "Clip",
     "ClipStatus",

@@ -36,7 +36,7 @@ class Stage(StrEnum):
 
 
 LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONFIRMED)
-_LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
+LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
 _CLIPLESS_SQL = text("clip_id IS NULL")
@@ -122,8 +122,8 @@ class Publication(db.Model):
             "clip_id",
             "connection_id",
             unique=True,
-            sqlite_where=_LIVE_SQL,
-            postgresql_where=_LIVE_SQL,
+            sqlite_where=LIVE_SQL,
+            postgresql_where=LIVE_SQL,
         ),
         _partial("ix_publications_wake", "wake_at", where=_WAKES_SQL),
         _partial("ix_publications_stats_due", "stats_due_at", where=_STATS_SQL),

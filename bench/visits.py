@@ -67,8 +67,3 @@ def add_minimal_route(app: Flask) -> None:
         return line.render(title=db.session.scalar(newest))
 
     app.add_url_rule(MINIMAL, "bench_minimal", minimal)
-
-
-def page_of(app: Flask, *paths: str) -> str | None:
-    """The address of the first of these pages that this application has."""
-    return next((rule.rule for rule in app.url_map.iter_rules() if rule.rule in paths and "GET" in rule.methods), None)

@@ -33,8 +33,8 @@ from app.platforms.base import Account, Token
 from app.services import accounts, connections
 from app.storage import storage
 from sandbox.testing import Sandbox, start_sandbox
+from tests import asking, postgres
 from tests import clips as test_clips
-from tests import postgres
 from tests.postgres import Postgres
 
 DEMO_BOT = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
@@ -42,7 +42,7 @@ DEMO_CHANNEL = -1001000000001
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-BOTH = ("publishing", "services", "test_migrations.py", "test_queries.py")
+BOTH = ("publishing", "services", "test_lists.py", "test_migrations.py", "test_queries.py")
 ONLY = os.environ.get("TEST_DATABASE")
 # In CI a PostgreSQL that is not there is a failure, elsewhere its tests are left out.
 WITHOUT_POSTGRESQL = postgres.binaries() is None and not os.environ.get("CI")
@@ -251,6 +251,20 @@ def user(app: Flask) -> Callable[..., User]:
         db.session.commit()
         made.append(one)
         return one
+
+    return make
+
+
+@pytest.fixture
+def crowd(app: Flask, user: Callable[..., User]) -> Callable[[int], User]:
+    """A user with so many clips, each published on two accounts; somebody else has as many."""
+
+    def make(count: int) -> User:
+        owner, other = user(), user()
+        asking.fill(owner, count)
+        asking.fill(other, count)
+        db.session.commit()
+        return owner
 
     return make
 

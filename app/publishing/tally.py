@@ -36,6 +36,7 @@ from app.publishing import recount
 
 _MANY = 5  # rounds
 _AT_ONCE = 2000  # clips in one transaction: SQLite's one write lock is held no longer than that takes
+_IN_A_TICK = 200  # which must not keep other ticks waiting
 
 # In words that both databases know: what a worker notes meanwhile is there already.
 _NOTE_ALL = """
@@ -83,7 +84,7 @@ def catch_up_somebody() -> None:
         ).first()
     if someone:
         with transaction():
-            _round(someone.id, someone.timezone, _today(someone.timezone))
+            _round(someone.id, someone.timezone, _today(someone.timezone), _IN_A_TICK)
 
 
 def _today(zone_name: str) -> int:
@@ -132,21 +133,21 @@ def _rolling(user_id: int, today: int) -> tuple:
     return Standing.user_id == user_id, Standing.rolls_on <= today
 
 
-def _round(user_id: int, zone_name: str, today: int) -> bool:
+def _round(user_id: int, zone_name: str, today: int, most: int = _AT_ONCE) -> bool:
     """One transaction's share of the work. False if there was nothing that could be done."""
     total_id = _lock(user_id, zone_name)
     if total_id is None:
         return False
-    orphans = _ids(select(Standing.id).where(*_orphans(user_id), Standing.id != total_id))
+    orphans = _ids(select(Standing.id).where(*_orphans(user_id), Standing.id != total_id), most)
     if orphans:
         _replace(total_id, orphans, lambda: recount.change(delete(Standing).where(recount.among(Standing.id, orphans))))
         return True
-    standings = _take(user_id)
+    standings = _take(user_id, most)
     if standings:
         _replace(total_id, standings, lambda: recount.recount(standings, zone_name))
         recount.place(standings, today)
         return True
-    rolling = _ids(select(Standing.id).where(*_rolling(user_id, today)))
+    rolling = _ids(select(Standing.id).where(*_rolling(user_id, today)), most)
     recount.place(rolling, today)
     return bool(rolling)
 
@@ -173,17 +174,17 @@ def _lock(user_id: int, zone_name: str) -> int | None:
     return total.id
 
 
-def _ids(query: Select) -> list[int]:
-    return list(db.session.scalars(query.limit(_AT_ONCE)))
+def _ids(query: Select, most: int) -> list[int]:
+    return list(db.session.scalars(query.limit(most)))
 
 
-def _take(user_id: int) -> list[int]:
+def _take(user_id: int, most: int) -> list[int]:
     """Crosses publications off the list and answers the standings that they belong to, new ones too."""
     waiting = select(Uncounted.publication_id).join(Publication, Publication.id == Uncounted.publication_id)
     some = db.session.execute(
         waiting.with_only_columns(Publication.clip_id, Publication.title)
         .where(Uncounted.user_id == user_id)
-        .limit(_AT_ONCE)
+        .limit(most)
     ).all()
     clip_ids = {row.clip_id for row in some if row.clip_id is not None}
     titles = {row.title for row in some if row.clip_id is None}

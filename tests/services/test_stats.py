@@ -1,7 +1,8 @@
 """The statistics are kept added up; here they are compared with a recount of every row, whatever has happened."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -281,6 +282,36 @@ def test_a_tick_counts_what_nobody_looks_at(life):
     at_work(tally.catch_up_somebody)
     assert db.session.query(Uncounted).count() == 0
     assert db.session.query(Tally).count() == 1
+    same(life.user)
+
+
+def test_what_is_written_while_it_is_counted_is_not_lost(app, life):
+    """Neither deadlocked: samples come by the worker of each account, looks from several pages."""
+    ones = [life.publish(life.clip(f"{number}"), key, "Закат") for number in range(3) for key in platforms.ADAPTERS]
+    ids, user_id, zone_name = [one.id for one in ones], life.user.id, life.user.timezone
+    db.session.rollback()
+
+    def write(own: list[int]) -> None:
+        for views in range(1, 16):
+            for publication_id in own:
+                db.session.add(StatsSample(publication_id=publication_id, at=NOON, views=views))
+                db.session.execute(db.update(Publication).where(Publication.id == publication_id).values(views=views))
+            db.session.commit()
+
+    def look() -> None:
+        for _ in range(20):
+            tally.catch_up(user_id, zone_name)
+
+    def run(work: Callable[..., None], *arguments) -> None:
+        with app.app_context():
+            work(*arguments)
+
+    with ThreadPoolExecutor() as pool:
+        jobs = [pool.submit(run, write, ids[part::3]) for part in range(3)]
+        jobs += [pool.submit(run, look) for _ in range(2)]
+        for job in jobs:
+            job.result()
+    assert stats.report(life.user, 7).sums["views"].value == 15 * len(ids)
     same(life.user)
 
 

@@ -1,0 +1,219 @@
+"""Lists and pages with many rows: how often the database is asked for them, and by which way it finds them."""
+
+import re
+
+import pytest
+
+from app.extensions import db
+from app.models import PERIODS, Clip, Notice, Publication, StatsSample, Status, User
+from app.publishing import transitions
+from app.services import clips, history, notices, paging, stats
+from app.services.history import Filters
+from tests.asking import SORTS, asked, connection, plans, publication, reads_whole
+
+PAGE_OF_CLIPS = 24
+
+# How many
+
+
+# Per page, besides what everyone asks for the user and the bell.
+PAGES = {
+    "/": 5,
+    "/publications": 4,
+    "/publications?status=published&platform=telegram&q=клип": 4,
+    "/stats/": 9,
+    "/stats/?days=90&page=2": 9,
+    "/notices": 3,
+    "/settings/integrations": 2,
+    "/settings/profile": 1,
+    "/settings/security": 2,
+    "/plans": 1,
+    "/ops": 12,
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_asks_as_often_with_many_rows_as_with_one(app, crowd, sign_in, path):
+    one, many = (sign_in(_admin(crowd(count))) for count in (1, 2 * PAGE_OF_CLIPS))
+    for web in (one, many):
+        assert web.get(path).status_code == 200  # what was not counted yet is counted, what is new has been read
+    with asked() as few:
+        one.get(path)
+    with asked() as lots:
+        many.get(path)
+    assert len(lots) == len(few), [statement for statement, _ in lots]
+    assert len(lots) <= 2 + PAGES[path], [statement for statement, _ in lots]
+
+
+def _admin(user: User) -> User:
+    user.is_admin = True
+    db.session.add_all(Notice(user_id=user.id, kind="reconnect", matter=str(number)) for number in range(30))
+    db.session.commit()
+    return user
+
+
+def test_a_publications_page_asks_as_often_after_a_long_story(app, crowd, sign_in):
+    owner = crowd(1)
+    web, ids = (
+        sign_in(owner),
+        list(db.session.scalars(db.select(Publication.id).where(Publication.user_id == owner.id))),
+    )
+    transitions.note(ids[0], "created", status=Status.PUBLISHING)
+    for number in range(40):
+        transitions.note(ids[1], "step", status=Status.PUBLISHING, name=f"chunk-{number}")
+    db.session.commit()
+    counts = []
+    for publication_id in ids:
+        for path in (f"/publications/{publication_id}", f"/publications/{publication_id}/changes"):
+            with asked() as found:
+                assert web.get(path).status_code == 200
+            counts.append(len(found))
+    assert counts[:2] == counts[2:]
+    assert max(counts) <= 6, counts
+
+
+def test_the_dialog_of_a_clip_asks_as_often_with_many_publications(app, crowd, sign_in):
+    owner = crowd(1)
+    web, clip_id = sign_in(owner), db.session.scalar(db.select(Clip.id).where(Clip.user_id == owner.id))
+    counts = []
+    for _ in range(2):
+        with asked() as found:
+            assert web.get(f"/clips/{clip_id}/publish").status_code == 200
+        counts.append(len(found))
+        clip, place = db.session.get(Clip, clip_id), connection(owner, "-100")
+        db.session.add_all(publication(clip, place) for _ in range(20))
+        db.session.commit()
+    assert counts[0] == counts[1]
+
+
+# By which way
+
+
+def test_the_poll_goes_by_the_key(app, crowd):
+    """And to what is live of each clip, however often it has been published."""
+    owner = crowd(3)
+    ids = [clip.id for clip in clips.page(owner).rows]
+    with asked() as found:
+        clips.changed(owner, dict.fromkeys(ids, 1))
+    [told] = plans(found, "clips")
+    assert not reads_whole(told, "clips"), told
+    assert "uq_publications_live" in told, told
+
+
+def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
+    owner = crowd(3)
+    with asked() as found:
+        clips.page(owner)
+    told = plans(found, "clips")
+    assert told and all("ix_clips_user_newest" in one for one in told), told
+
+
+def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
+    """Not by their user, who may have a million of them."""
+    web = sign_in(crowd(3))
+    with asked() as found:
+        web.get("/")
+    grouped = [one for one in found if "GROUP BY" in one[0] and "publications.clip_id" in one[0]]
+    assert grouped
+    for told in plans(grouped, "publications"):
+        assert "ix_publications_clip" in told, told
+        assert not reads_whole(told, "publications"), told
+
+
+def test_the_lists_counts_read_no_rows(app, crowd):
+    owner = crowd(3)
+    for filters, index in (
+        (Filters(), "ix_publications_user_status"),
+        (Filters(platform="telegram"), "ix_publications_user_platform_status"),
+    ):
+        with asked() as found:
+            history.counts(owner, filters)
+        [told] = plans(found, "publications")
+        lines = [line for line in told.splitlines() if "publications" in line]
+        assert len(lines) == len(Status) and all(f"{index} " in line for line in lines), told
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (Filters(), "ix_publications_user_newest"),
+        (Filters(words="клип"), "ix_publications_user_newest"),
+        (Filters(status=Status.FAILED), "ix_publications_user_status"),
+        (Filters(platform="telegram"), "ix_publications_user_platform"),
+        (Filters(platform="telegram", status=Status.FAILED), "ix_publications_user_platform_status"),
+    ],
+)
+def test_the_list_is_read_in_its_order(app, crowd, filters, index):
+    """Sorting would mean to read all first."""
+    owner = crowd(3)
+    with asked() as found:
+        history.page(owner, filters)
+    for told in plans(found, "publications"):
+        assert re.search(rf"{index}\b", told) and not SORTS.search(told), told
+
+
+def test_counting_ends_where_nobody_counts_any_more(app, crowd):
+    owner = crowd(1)
+    clip = db.session.scalar(db.select(Clip).where(Clip.user_id == owner.id))
+    place = connection(owner, "-100")
+    db.session.add_all(publication(clip, place, status=Status.FAILED) for _ in range(paging.COUNTED + 100))
+    db.session.commit()
+    counts = history.counts(owner, Filters())
+    assert counts.total == counts.by_status[Status.FAILED] == paging.COUNTED + 1
+    first, deep = history.page(owner, Filters()), history.page(owner, Filters(), 36)
+    assert (first.total, first.more) == (paging.COUNTED, True)
+    assert (deep.page, deep.pages, deep.total, deep.more) == (36, 37, paging.COUNTED + 102, False)
+    assert history.page(owner, Filters(), 10**30).page == 37
+
+
+def test_the_notices_are_read_in_their_order(app, crowd):
+    owner = _admin(crowd(1))
+    with asked() as found:
+        notices.look(owner)
+    told = plans(found[:2], "notices")
+    assert told and all("ix_notices_user_newest" in one and not SORTS.search(one) for one in told), told
+    with asked() as found:
+        notices.unread(owner)
+    [told] = plans(found, "notices")
+    assert "ix_notices_unread" in told, told
+
+
+def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
+    owner = crowd(3)
+    stats.report(owner)
+    for days in PERIODS:
+        with asked() as found:
+            stats.report(owner, days)
+        for table in ("publications", "stats_samples"):
+            assert not plans(found, f"FROM {table}"), "a million of them are not added up for a page"
+        [waiting] = plans(found, "uncounted")
+        for index in ("ix_uncounted_user", "ix_standings_nobodys", "ix_standings_rolls"):
+            assert index in waiting, waiting
+        listed = plans([one for one in found if "ORDER BY standings.user_id" in one[0]], "standings")
+        assert len(listed) == 2
+        for told in listed:
+            assert f"ix_standings_{days}" in told and not SORTS.search(told), told
+        for told in plans(found, "FROM standing_days") + plans(found, "FROM standing_platforms"):
+            assert re.search("PRIMARY KEY|pk_standing|autoindex_standing", told), told
+            assert not reads_whole(told, "standing_(days|platforms)"), told
+
+
+def test_a_sample_is_counted_among_its_clips_own(app, crowd, user):
+    owner = crowd(3)
+    stats.report(owner)
+    one = db.session.scalar(db.select(Publication).where(Publication.user_id == owner.id))
+    db.session.add(StatsSample(publication_id=one.id, views=5))
+    db.session.commit()
+    with asked() as found:
+        stats.report(owner)
+    for told in plans(found, "stats_samples"):
+        assert not reads_whole(told, "stats_samples") and not reads_whole(told, "publications"), told
+
+
+def test_the_list_offers_only_the_newest_clips(app, crowd):
+    owner = crowd(history.MAX_TITLES + 2)
+    offered = history.clips_published(owner)
+    oldest = min(clip.id for clip in clips.page(owner, 10**6).rows)
+    assert len(offered) == history.MAX_TITLES and oldest not in offered
+    assert oldest in history.clips_published(owner, oldest)
+    assert oldest not in history.clips_published(owner, 10**9)

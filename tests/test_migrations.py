@@ -8,10 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 
-from app import create_app
+from app import clock, create_app
 from app.extensions import db
+from app.models import User
+from app.services import stats
 from tests.conftest import MIGRATIONS, settings
 
 
@@ -35,6 +37,30 @@ def test_up_and_down_and_up_again(bare):
     assert tables() == set()
     upgrade(directory=MIGRATIONS)
     assert tables() == set(db.metadata.tables)
+
+
+def test_statistics_of_what_was_there_before(bare):
+    """Rows that came before the statistics were kept added up."""
+    upgrade(directory=MIGRATIONS, revision="0005")
+    with db.engine.begin() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        now = clock.now().replace(tzinfo=None) if connection.dialect.name == "sqlite" else clock.now()
+        person = {"id": 1, "email": "a@example.org", "password_hash": "", "session_key": "", "name": "Тест"}
+        person |= {"timezone": "Asia/Kathmandu", "plan_key": "pro", "is_admin": False, "created_at": now}
+        one = {"user_id": 1, "platform": "vk", "account_id": "1", "account_name": "Канал", "title": "Закат"}
+        one |= {"description": "", "search_text": "", "due_at": now, "created_at": now, "views": 7}
+        one |= dict.fromkeys(("fence", "attempt", "crashes", "not_there"), 0) | {"committed": False}
+        connection.execute(old.tables["users"].insert(), person)
+        connection.execute(
+            old.tables["publications"].insert(),
+            [one | {"id": 1, "status": "published"}, one | {"id": 2, "status": "scheduled", "views": None}],
+        )
+        connection.execute(old.tables["stats_samples"].insert(), {"publication_id": 1, "at": now, "views": 7})
+    upgrade(directory=MIGRATIONS)
+    report = stats.report(db.session.get(User, 1), 7)
+    assert (report.publications, report.sums["views"].value, report.days[-1].gained["views"]) == (1, 7, 7)
+    assert [line.title for line in report.clips.rows] == ["Закат"]
 
 
 def test_models_and_migrations_do_not_differ(bare):

@@ -130,9 +130,9 @@ def place(standings: Sequence[int], today: int) -> None:
     )
 
 
-def change(statement: Update | Delete) -> None:
-    """Of many rows, none of which the session knows."""
-    db.session.execute(statement, execution_options={"synchronize_session": False})
+def change(statement: Update | Delete) -> int:
+    """Of many rows, none of which the session knows; answers how many."""
+    return db.session.execute(statement, execution_options={"synchronize_session": False}).rowcount
 
 
 def among(one: InstrumentedAttribute, values: Collection[Any]) -> ColumnElement[bool]:

@@ -179,7 +179,9 @@ def _ids(query: Select, most: int) -> list[int]:
 
 
 def _take(user_id: int, most: int) -> list[int]:
-    """Crosses publications off the list and answers the standings that they belong to, new ones too."""
+    """Crosses publications off the list and answers the standings that they belong to, new ones too. Nothing where
+    each is being changed by somebody at this moment.
+    """
     waiting = select(Uncounted.publication_id).join(Publication, Publication.id == Uncounted.publication_id)
     some = db.session.execute(
         waiting.with_only_columns(Publication.clip_id, Publication.title)
@@ -198,10 +200,13 @@ def _take(user_id: int, most: int) -> list[int]:
         recount.among(Publication.clip_id, clip_ids),
         and_(Publication.user_id == user_id, Publication.clip_id.is_(None), recount.among(Publication.title, titles)),
     )
+    crossed_off = 0
     for of in theirs:
         # Before they are counted: what changes later is noted again. What somebody is changing now comes the next time.
         free = waiting.where(of).with_for_update(skip_locked=True, of=Uncounted)
-        recount.change(delete(Uncounted).where(Uncounted.publication_id.in_(free)))
+        crossed_off += recount.change(delete(Uncounted).where(Uncounted.publication_id.in_(free)))
+    if not crossed_off:
+        return []
     by_clip = _known(user_id, Standing.clip_id, clip_ids)
     by_title = _known(user_id, Standing.title, titles)
     new = [{"user_id": user_id, "clip_id": clip_id, "title": None} for clip_id in sorted(clip_ids - by_clip.keys())]

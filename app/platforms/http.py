@@ -223,8 +223,10 @@ class Http:
         self._origins: set[str] = set()
 
     def allow(self, origins: Iterable[str]) -> None:
-        """These (`scheme://host:port`) are asked wherever they are: the operator has named them. Before any request."""
+        """These (`scheme://host:port`) are asked wherever they are: the operator has named them."""
         self._origins.update(origins)
+        if "_session" in vars(self):
+            self._mount(self._session)
 
     @cached_property
     def _session(self) -> requests.Session:
@@ -234,9 +236,12 @@ class Http:
         session.trust_env = False
         for scheme in ("http://", "https://"):
             session.mount(scheme, _PublicTransport())
+        self._mount(session)
+        return session
+
+    def _mount(self, session: requests.Session) -> None:
         for origin in self._origins:
             session.mount(f"{origin}/", _Transport())
-        return session
 
     def request(
         self, method: str, url: str, *, proxy: str = "", answer_seconds: float = ANSWER_SECONDS, **kwargs: Any

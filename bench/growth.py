@@ -1,10 +1,8 @@
 """From a thousand publications to a million: what the tick, a claim, the poll and the pages take then."""
 
-import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from flask import Flask
 
@@ -12,7 +10,7 @@ from app.extensions import db
 from app.publishing import lease, schedule, tally
 from app.services import accounts
 from bench import application
-from bench.harness import Figure, at_most, folder, number, say, timed
+from bench.harness import Figure, at_most, folder, in_turns, number, say, timed
 from bench.rows import LIGHT, fill, give_all, make_due, tidy
 from bench.visits import Visitor
 from tests import postgres
@@ -25,7 +23,7 @@ PROFILE = """
 `tests/test_queries.py` и `tests/test_lists.py`.
 """
 FEW, MANY = 1_000, 1_000_000
-TIMES = 15
+TIMES = 25
 PAGES = {
     "страница «Клипы»": "/",
     "страница «Публикации»": "/publications",
@@ -37,84 +35,92 @@ PAGES = {
 
 def run(small: bool) -> Iterator[Figure]:
     many = 20_000 if small else MANY
-    with folder() as work:
-        yield from _compare("SQLite", many, _measure(FEW, work / "few"), _measure(many, work / "many"))
+    yield from _compare("SQLite", many, {}, {})
     if postgres.binaries() is None:
         say("PostgreSQL не найден: apt install postgresql")
         return
     server = postgres.Postgres()
     try:
-        with folder() as work:
-            few = _measure(FEW, work / "few", DATABASE_URL=server.create("few"))
-            lots = _measure(many, work / "many", DATABASE_URL=server.create("many"))
-            yield from _compare("PostgreSQL", many, few, lots)
+        urls = [{"DATABASE_URL": server.create(name)} for name in ("few", "many")]
+        yield from _compare("PostgreSQL", many, *urls)
     finally:
         server.remove()
 
 
-def _compare(database: str, many: int, few: dict[str, float], lots: dict[str, float]) -> Iterator[Figure]:
-    for what, seconds in lots.items():
-        yield Figure(
-            f"{database}, публикаций {many}: {what}",
-            f"то же, публикаций {FEW}",
-            f"{number(seconds * 1000, 1)} мс",
-            f"{number(few[what] * 1000, 1)} мс",
-            **at_most(seconds / few[what], 1.5),
-        )
+def _compare(database: str, many: int, *settings: dict[str, str]) -> Iterator[Figure]:
+    with folder() as work:
+        apps = [_filled(count, work / str(count), values) for count, values in zip((FEW, many), settings, strict=True)]
+        for what, (few, lots) in _measured(*apps):
+            say(f"{what}: {lots * 1000:.1f} мс, было {few * 1000:.1f}")
+            yield Figure(
+                f"{database}, публикаций {many}: {what}",
+                f"то же, публикаций {FEW}",
+                f"{number(lots * 1000, 1)} мс",
+                f"{number(few * 1000, 1)} мс",
+                **at_most(lots / few, 1.5),
+            )
+        for app in apps:
+            with app.app_context():
+                db.engine.dispose()
+            application.forget(Path(app.config["VAR_DIR"]))
 
 
-def _measure(count: int, var: Path, **settings: str) -> dict[str, float]:
-    """Median seconds by what was done."""
+def _filled(count: int, var: Path, settings: dict[str, str]) -> Flask:
     app = application.application(var, **settings)
     with app.app_context():
-        heavy = _timed(f"{count} строк", lambda: fill(count))
-        heavy_id, zone = heavy.id, heavy.timezone
-        _timed("статистика сложена", lambda: tally.catch_up(heavy_id, zone))
-        tidy()
-        found = _engine()
-    found |= _visits(app, "у кого половина", application.EMAIL) | _visits(app, "у кого сто", LIGHT)
+        _timed(f"{count} строк", lambda: fill(count))
+    return app
+
+
+def _measured(*apps: Flask) -> Iterator[tuple[str, list[float]]]:
+    """What was done, and the median seconds that it took in each application. They take turns."""
+    for app in apps:
+        _add_up(app)
+    for what, prepare, work in (
+        ("тик (30 к сроку, 10 в работе)", make_due, _tick),
+        ("взятие строки", make_due, lambda due: lease.claim(due[0], lambda _seconds: None)),
+    ):
+        yield what, in_turns(TIMES, *(partial(_once, app, prepare, work) for app in apps))
+    yield from _visits(apps, {"у кого половина": application.EMAIL, "у кого сто": LIGHT})
+    for app in apps:
+        with app.app_context():
+            _timed("всё отдано одному", lambda: give_all(accounts.by_email(application.EMAIL)))
+        _add_up(app)
+    yield from _visits(apps, {"у кого почти всё": application.EMAIL, "у кого сто рядом с ним": LIGHT})
+
+
+def _add_up(app: Flask) -> None:
     with app.app_context():
-        _timed("всё отдано одному", lambda: give_all(accounts.by_email(application.EMAIL)))
-        _timed("статистика сложена", lambda: tally.catch_up(heavy_id, zone))
+        heavy = accounts.by_email(application.EMAIL)
+        user_id, zone_name = heavy.id, heavy.timezone
+        _timed("статистика сложена", lambda: tally.catch_up(user_id, zone_name))
+        db.session.rollback()
         tidy()
-    found |= _visits(app, "у кого почти всё", application.EMAIL) | _visits(app, "у кого сто рядом с ним", LIGHT)
+
+
+def _timed(what: str, work: Callable[[], object]) -> None:
+    say(f"{what}: {timed(work):.1f} с")
+
+
+def _once(app: Flask, prepare: Callable[[], Sequence[int]], work: Callable[[Sequence[int]], object]) -> float:
     with app.app_context():
-        db.engine.dispose()
-    application.forget(var)
-    return found
+        due = prepare()
+        return timed(lambda: work(due))
 
 
-def _timed(what: str, work: Callable[[], Any]) -> Any:
-    began = time.perf_counter()
-    answer = work()
-    say(f"{what}: {time.perf_counter() - began:.1f} с")
-    return answer
-
-
-def _engine() -> dict[str, float]:
-    return {
-        "тик (30 к сроку, 10 в работе)": _median(make_due, _tick),
-        "взятие строки": _median(make_due, lambda due: lease.claim(due[0], lambda _seconds: None)),
-    }
-
-
-def _visits(app: Flask, whose: str, email: str) -> dict[str, float]:
-    visitor = Visitor(app, email)
-    found = {}
-    for what, path in {"опрос": visitor.poll(), **PAGES}.items():
-        found[f"{what}, {whose}"] = visitor.visit(path, TIMES).seconds
-        say(f"{what}, {whose}: {found[f'{what}, {whose}'] * 1000:.1f} мс")
-    return found
+def _visits(apps: Sequence[Flask], people: dict[str, str]) -> Iterator[tuple[str, list[float]]]:
+    for whose, email in people.items():
+        visitors = [Visitor(app, email) for app in apps]
+        pages = {"опрос": [visitor.poll() for visitor in visitors]} | {
+            what: [path] * len(visitors) for what, path in PAGES.items()
+        }
+        for what, paths in pages.items():
+            visits = [partial(visitor.once, path) for visitor, path in zip(visitors, paths, strict=True)]
+            for visit in visits:
+                visit()
+            yield f"{what}, {whose}", in_turns(TIMES, *visits)
 
 
 def _tick(due: Sequence[int]) -> None:
     if schedule.release_due(lambda ids: True) != len(due):
         raise RuntimeError("the tick released something else than what is due")
-
-
-def _median(prepare: Callable[[], Sequence[int]], work: Callable[[Sequence[int]], object]) -> float:
-    def once() -> float:
-        due = prepare()
-        return timed(lambda: work(due))
-
-    return statistics.median([once() for _ in range(TIMES + 1)][1:])

@@ -1,9 +1,10 @@
 """Pages and the poll at the server, against the least that a page of the same application can do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bench.application import application
-from bench.harness import Figure, at_most, folder, number, say
+from bench.harness import Figure, at_most, folder, in_turns, number, say
 from bench.rows import fill
 from bench.visits import MINIMAL, Visit, Visitor, add_minimal_route
 
@@ -31,13 +32,15 @@ def run(small: bool) -> Iterator[Figure]:
         yield _page(f"Клипы ({rows})", visitor.visit("/", times), least)
         for title, path in MORE.items():
             yield _page(f"{title} ({rows})", visitor.visit(path, times), least)
-        idle = visitor.visit(visitor.poll(), times)
+        poll = visitor.poll()
+        idle = visitor.visit(poll, times)
+        seconds, beside = in_turns(4 * times, lambda: visitor.once(poll), lambda: visitor.once(MINIMAL))
         yield Figure(
             "Опрос страницы, ничего не изменилось",
             BESIDE,
-            _told(idle),
-            _told(least),
-            **at_most(idle.seconds / least.seconds, 1.5),
+            _told(replace(idle, seconds=seconds)),
+            _told(replace(least, seconds=beside)),
+            **at_most(seconds / beside, 1.5),
         )
         changed = visitor.visit(visitor.poll(changed=2), times)
         cards = visitor.text(visitor.poll(changed=2)).count("<article")

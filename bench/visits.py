@@ -40,14 +40,18 @@ class Visitor:
     def text(self, path: str) -> str:
         return self._client.get(path).text
 
+    def once(self, path: str) -> float:
+        """Seconds."""
+        return timed(lambda: self._client.get(path))
+
     def visit(self, path: str, times: int) -> Visit:
         """Warms up once; goes less often to what is slow."""
         answer = self._client.get(path)
         before = self._queries.count
-        seconds = [timed(lambda: self._client.get(path))]
+        seconds = [self.once(path)]
         queries = self._queries.count - before
         while len(seconds) < times and sum(seconds) < PATIENCE_SECONDS:
-            seconds.append(timed(lambda: self._client.get(path)))
+            seconds.append(self.once(path))
         return Visit(statistics.median(seconds), queries, answer.status_code, len(answer.data))
 
     def poll(self, changed: int = 0) -> str:

@@ -7,6 +7,8 @@ those that a recount would give. The same happens to a clip's place in the list 
 gains behind.
 """
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,12 +54,18 @@ _ADDED_UP = {
 }
 
 
-def catch_up(user_id: int, zone_name: str) -> int | None:
-    """Counts what is not counted yet; mostly nothing, found by one query. Answers the id of the user's total Standing,
-    None where nothing has been published.
-    """
-    today, rounds = _today(zone_name), 0
-    while (waiting := _waiting(user_id, zone_name, today)).anything:
+@dataclass(frozen=True)
+class Waiting:
+    """`total_id` is of the user's total Standing, None where nothing was published; whether `anything` is uncounted."""
+
+    total_id: int | None
+    anything: bool
+
+
+def catch_up(user_id: int, zone_name: str, within: float = math.inf) -> Waiting:
+    """Counts what is not counted yet, as far as it gets in so many seconds; mostly nothing, found by one query."""
+    today, rounds, give_up = _today(zone_name), 0, time.monotonic() + within
+    while (waiting := _waiting(user_id, zone_name, today)).anything and time.monotonic() < give_up:
         with writing():
             done = _round(user_id, zone_name, today)
         if not done:
@@ -66,7 +74,7 @@ def catch_up(user_id: int, zone_name: str) -> int | None:
     if rounds >= _MANY:
         with writing():
             look_again()
-    return waiting.total_id
+    return waiting
 
 
 def look_again() -> None:
@@ -91,13 +99,7 @@ def _today(zone_name: str) -> int:
     return clock.days(zone_name, 1)[0][0].toordinal()
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    total_id: int | None
-    anything: bool
-
-
-def _waiting(user_id: int, zone_name: str, today: int) -> _Waiting:
+def _waiting(user_id: int, zone_name: str, today: int) -> Waiting:
     """Whether there is something to do; each part is found by an index of its own."""
     tally = select(Tally.zone, Tally.total_id).where(Tally.user_id == user_id).subquery()
     found = db.session.execute(
@@ -110,7 +112,7 @@ def _waiting(user_id: int, zone_name: str, today: int) -> _Waiting:
         ).select_from(select(1).subquery().outerjoin(tally, true()))
     ).one()
     moved = found.zone not in (None, zone_name)
-    return _Waiting(found.total_id, moved or found.uncounted is not None or found.orphans or found.rolls)
+    return Waiting(found.total_id, moved or found.uncounted is not None or found.orphans or found.rolls)
 
 
 def _first_uncounted(user_id: int) -> ScalarSelect[int | None]:

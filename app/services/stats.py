@@ -22,6 +22,8 @@ from app.services.paging import Page, cut, only
 
 DEFAULT_PERIOD = 30
 PER_PAGE = 20
+# After a migration or a restore hundreds of thousands may have to be counted first.
+_PATIENCE_SECONDS = 20.0
 
 Counts = Mapping[str, int]
 
@@ -71,6 +73,7 @@ class Report:
     platforms: Sequence[Line]
     clips: Page[Line]
     notes: Sequence[str]  # what the platforms at hand do not tell
+    behind: bool = False  # not all is counted yet
 
 
 def numbers(publication: Publication) -> list[Number]:
@@ -133,7 +136,8 @@ def report(user: User, days: int = DEFAULT_PERIOD, page: int = 1) -> Report:
     Counts first what is not counted yet; then the same few queries, however many rows there are.
     """
     user_id, zone_name = user.id, user.timezone
-    total_id = tally.catch_up(user_id, zone_name)
+    waiting = tally.catch_up(user_id, zone_name, _PATIENCE_SECONDS)
+    total_id = waiting.total_id
     calendar = [day for day, _ in clock.days(zone_name, days)]
     if total_id is None:
         return Report([Day(day, Counter()) for day in calendar], 0, _sums({}), [], Page(), [])
@@ -148,6 +152,7 @@ def report(user: User, days: int = DEFAULT_PERIOD, page: int = 1) -> Report:
         ],
         clips=_clips(user_id, total_id, calendar, page),
         notes=_notes(total),
+        behind=waiting.anything,
     )
 
 

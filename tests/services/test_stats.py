@@ -325,6 +325,14 @@ def test_nothing_is_left_of_an_account(life):
 
 def test_without_publications_nothing_is_kept(life):
     life.clip("Закат")
-    assert tally.catch_up(life.user.id, life.user.timezone) is None
+    assert tally.catch_up(life.user.id, life.user.timezone).total_id is None
     assert stats.report(life.user).publications == 0
     assert db.session.query(Tally).count() == 0
+
+
+def test_who_has_no_time_says_what_is_left(life):
+    life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
+    user_id, zone_name = life.user.id, life.user.timezone
+    assert tally.catch_up(user_id, zone_name, within=0).anything
+    assert not tally.catch_up(user_id, zone_name).anything
+    assert not stats.report(life.user).behind

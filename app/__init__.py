@@ -18,13 +18,13 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
 
     from app import cli, config, logs, models, platforms, probe, sentry, storage, texts, web
     from app.extensions import (
+        connect_migrations,
         connect_redis,
         csrf,
         db,
         engine_options,
         htmx,
         login,
-        migrate,
         prepare_postgresql,
         prepare_sqlite,
     )
@@ -39,7 +39,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values["DATABASE_URL"])
 
     db.init_app(app)
-    migrate.init_app(app, db, render_as_batch=True, compare_type=True)
+    connect_migrations(app)
     login.init_app(app)
     login.user_loader(models.load_user)
     csrf.init_app(app)

@@ -21,6 +21,9 @@ from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
 LOST_AFTER = timedelta(seconds=10)
 # So many of a user's publications go first, a click on every platform; the rest go when nobody waits for his first.
 FEW = 6
+# How many of a user's for each worker: enough for a second, until the tick comes again; with more, whoever comes later
+# would wait long for his seventh.
+AHEAD = 5
 # How many wake-ups may wait. The rest wait in the database.
 MOST_WAITING = 2000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -36,7 +39,7 @@ def release_due(
 
     `waiting` wake-ups are in the queue now, the `oldest` since then; what was put in before `kept_since` is lost.
 
-    A user has at most WORKERS rows in flight; the others wait here, so that no bulk starves a single clip.
+    A user has at most AHEAD rows for each worker in flight; the others wait here, so that no bulk starves another.
     """
     now = clock.now()
     lost_before = max(kept_since, min(oldest or now, now) - LOST_AFTER)
@@ -87,7 +90,7 @@ def _fair(due: tuple, now: datetime, lost_before: datetime, most: int) -> dict[i
         .label("place")
     )
     ranked = select(Publication.id, Publication.user_id, Publication.wake_at, place).where(*due).subquery()
-    bound = current_app.config["WORKERS"]
+    bound = _bound()
     rows = db.session.execute(
         select(ranked.c.id, ranked.c.user_id, ranked.c.place)
         .where(ranked.c.place <= bound)
@@ -96,6 +99,10 @@ def _fair(due: tuple, now: datetime, lost_before: datetime, most: int) -> dict[i
     )
     places = ((row.id, row.place + in_flight[row.user_id]) for row in rows)
     return {publication_id: place for publication_id, place in places if place <= bound}
+
+
+def _bound() -> int:
+    return AHEAD * current_app.config["WORKERS"]
 
 
 def _lanes(places: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
@@ -113,7 +120,7 @@ def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
     under_way = select(func.count()).where(Publication.user_id == user_id, Publication.status == Status.PUBLISHING)
     before = max(db.session.scalar(under_way) - len(ids), 0)
     places = [(publication_id, before + number) for number, publication_id in enumerate(ids, start=1)]
-    at_once = [one for one in places if one[1] <= current_app.config["WORKERS"]]
+    at_once = [one for one in places if one[1] <= _bound()]
     later = ids[len(at_once) :]
     if later:
         _forget(later)

@@ -15,6 +15,7 @@ from app.services.publications import Choice
 from tests.publishing.claims import claim
 
 WORKERS = 3
+BOUND = schedule.AHEAD * WORKERS
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_no_bulk_starves_a_single_clip(app, user, due):
     tick()
     first = taken()
     assert single in first
-    assert len(first) == WORKERS + 1, "the others of the bulk wait in the database"
+    assert len(first) == BOUND + 1, "the others of the bulk wait in the database"
 
 
 def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
@@ -122,11 +123,10 @@ def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
 
 
 def test_a_users_first_go_before_everybodys_others(app, user, due):
-    app.config["WORKERS"] = 10
-    ids = due(user(), 12)
+    ids = due(user(), BOUND + 2)
     tick()
     waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (queue.PUBLISH, queue.BULK)}
-    assert waiting == {queue.PUBLISH: ids[: schedule.FEW], queue.BULK: ids[schedule.FEW : 10]}
+    assert waiting == {queue.PUBLISH: ids[: schedule.FEW], queue.BULK: ids[schedule.FEW : BOUND]}
     [single] = due(user(), 1)
     tick()
     assert queue.queue(queue.PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
@@ -146,11 +146,11 @@ def test_what_a_user_begins_at_once_waits_for_the_tick_beyond_the_bound(app, use
     connection = telegram(owner)
     made = [
         publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, str(number), "")])[0].id
-        for number in range(WORKERS + 2)
+        for number in range(BOUND + 2)
     ]
-    assert taken() == made[:WORKERS]
+    assert taken() == made[:BOUND]
     unheard = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
-    assert db.session.scalars(unheard).all() == made[WORKERS:]
+    assert db.session.scalars(unheard).all() == made[BOUND:]
 
 
 def test_two_schedulers_at_once_wake_each_row_once(app, user, due):

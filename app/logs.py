@@ -33,6 +33,7 @@ def configure() -> None:
     # These quote addresses, and Telegram's hold the token.
     for chatty in ("urllib3", "requests", "botocore", "boto3", "s3transfer"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # which of its own parts it has loaded
 
 
 def handler() -> logging.Handler:

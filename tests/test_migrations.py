@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import MetaData, inspect, text
 
 from app import clock, create_app
 from app.extensions import db
@@ -37,6 +37,29 @@ def test_up_and_down_and_up_again(bare):
     assert tables() == set()
     upgrade(directory=MIGRATIONS)
     assert tables() == set(db.metadata.tables)
+
+
+def triggers() -> list[str]:
+    """What the database does by itself, in one line each."""
+    if db.engine.dialect.name == "sqlite":
+        wanted = ["SELECT sql FROM sqlite_master WHERE type = 'trigger'"]
+    else:
+        wanted = [
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+            "SELECT prosrc FROM pg_proc WHERE proname LIKE 'note\\_%'",
+        ]
+    with db.engine.connect() as connection:
+        return sorted(" ".join(row[0].split()) for one in wanted for row in connection.execute(text(one)))
+
+
+def test_tables_made_without_migrations_note_the_same(bare):
+    upgrade(directory=MIGRATIONS)
+    by_migrations = triggers()
+    assert len(by_migrations) >= 3
+    downgrade(directory=MIGRATIONS, revision="base")
+    assert triggers() == []
+    db.create_all()
+    assert triggers() == by_migrations
 
 
 def test_statistics_of_what_was_there_before(bare):

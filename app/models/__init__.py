@@ -1,6 +1,7 @@
 import hmac
 
 from app.extensions import db
+from app.models import triggers
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
 from app.models.heartbeat import Heartbeat
@@ -20,6 +21,8 @@ from app.models.publication import (
 from app.models.safety import SecurityEvent
 from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally, Uncounted
 from app.models.user import User
+
+triggers.add_to(db.metadata)
 
 
 def load_user(session_id: str) -> User | None:

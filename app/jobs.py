@@ -19,6 +19,7 @@ _GO_ON_SECONDS = 5.0
 
 def publish(publication_id: int) -> None:
     began = time.monotonic()
+    correct_clock()  # this machine's may be ahead: nothing goes out early, and leases are compared across machines
     _publish(publication_id)
     while time.monotonic() - began < _GO_ON_SECONDS and (another := queue.next_publication()):
         _publish(another)
@@ -26,7 +27,6 @@ def publish(publication_id: int) -> None:
 
 def _publish(publication_id: int) -> None:
     with structlog.contextvars.bound_contextvars(publication=publication_id):
-        correct_clock()  # this machine's may be ahead: nothing goes out early, and leases are compared across machines
         engine.advance(publication_id, process.end_at)
 
 

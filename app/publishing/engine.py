@@ -21,7 +21,7 @@ from app.platforms.errors import (
     TokenExpired,
     Unavailable,
 )
-from app.publishing import links, tokens, transitions
+from app.publishing import evidence, links, tokens, transitions
 from app.publishing.accounts import account_of
 from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
 from app.publishing.pacing import paced_adapter
@@ -149,15 +149,7 @@ def _clip_file(clip: Clip) -> ClipFile:
 
 
 def _publish(held: Held, receipt: Receipt) -> None:
-    _move(
-        held,
-        Status.PUBLISHED,
-        external_id=receipt.id,
-        url=receipt.url,
-        published_at=clock.now(),
-        reason=None,
-        detail=None,
-    )
+    _move(held, Status.PUBLISHED, **evidence.as_published(receipt))
 
 
 def _give_up(held: Held, publication: Publication, error: PlatformError) -> None:

@@ -1,5 +1,7 @@
 """A platform's receipt is evidence: it counts whoever brings it, with or without the lease, and ends the matter."""
 
+from typing import Any
+
 import structlog
 from sqlalchemy import select
 
@@ -60,15 +62,22 @@ def _publish(held: Held, commit: str, receipt: Receipt) -> bool:
         held.publication_id,
         Status.PUBLISHED,
         *held.where(),
-        external_id=receipt.id,
-        url=receipt.url,
         committed=True,
         not_there=0,
-        published_at=clock.now(),
-        reason=None,
-        detail=None,
+        **as_published(receipt),
     )
     return held.settled
+
+
+def as_published(receipt: Receipt) -> dict[str, Any]:
+    """The columns of a publication that the platform has published now."""
+    return {
+        "external_id": receipt.id,
+        "url": receipt.url,
+        "published_at": clock.now(),
+        "reason": None,
+        "detail": None,
+    }
 
 
 def _add_to_published(publication: Publication, receipt: Receipt) -> None:

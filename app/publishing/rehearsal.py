@@ -10,7 +10,7 @@ from flask import current_app
 
 from app import clock, vault
 from app.extensions import db, reading, transaction
-from app.models import Publication, Stage, Status, User
+from app.models import Publication, Stage, User
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.http import ANSWER_SECONDS
 from app.publishing import engine, evidence, lease, schedule, taking, transitions
@@ -58,4 +58,4 @@ def _settle(held: Held) -> None:
     with transaction():
         transitions.touch(_NOBODY)
         transitions.erase_steps(_NOBODY)
-    engine._move(held, Status.PUBLISHED, external_id="", url=None, published_at=clock.now(), reason=None, detail=None)
+    engine._publish(held, Receipt(""))

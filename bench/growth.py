@@ -7,11 +7,12 @@ from pathlib import Path
 from flask import Flask
 
 from app.extensions import db, transaction
-from app.publishing import lease, schedule, tally
-from app.services import accounts
+from app.models import User
+from app.publishing import lease, schedule, stats, tally
+from app.services import accounts, notices
 from bench import application
 from bench.harness import Figure, at_most, folder, in_turns, number, say, timed
-from bench.rows import LIGHT, fill, give_all, make_due, tidy
+from bench.rows import LIGHT, fill, give_all, make_due, make_unread, tidy
 from bench.visits import Visitor
 from tests import postgres
 
@@ -79,6 +80,8 @@ def _measured(*apps: Flask) -> Iterator[tuple[str, list[float]]]:
     for what, prepare, work in (
         ("тик (30 к сроку, 10 в работе)", make_due, _tick),
         ("взятие строки", make_due, _claim),
+        ("тик статистики (читать на 30)", make_unread, _tick_of_stats),
+        ("тик напоминаний", make_due, lambda _due: notices.remind()),
     ):
         yield what, in_turns(TIMES, *(partial(_once, app, prepare, work) for app in apps))
     yield from _visits(apps, {"у кого половина": application.EMAIL, "у кого сто": LIGHT})
@@ -91,9 +94,9 @@ def _measured(*apps: Flask) -> Iterator[tuple[str, list[float]]]:
 
 def _add_up(app: Flask) -> None:
     with app.app_context():
-        heavy = accounts.by_email(application.EMAIL)
-        user_id, zone_name = heavy.id, heavy.timezone
-        _timed("статистика сложена", lambda: tally.catch_up(user_id, zone_name))
+        users = db.session.execute(db.select(User.id, User.timezone)).all()
+        db.session.rollback()
+        _timed("статистика сложена", lambda: [tally.catch_up(*user) for user in users])
         db.session.rollback()
         tidy()
 
@@ -129,3 +132,8 @@ def _claim(due: Sequence[int]) -> None:
 def _tick(due: Sequence[int]) -> None:
     if schedule.release_due(lambda few, many: True) != len(due):
         raise RuntimeError("the tick released something else than what is due")
+
+
+def _tick_of_stats(connection_ids: Sequence[int]) -> None:
+    if stats.release_due(lambda ids: sorted(ids) == sorted(connection_ids)) == 0:
+        raise RuntimeError("the tick released something else than what is to be read")

@@ -135,6 +135,18 @@ def make_due() -> list[int]:
     return due
 
 
+def make_unread() -> list[int]:
+    """Ids of the accounts where a publication's counts are to be read now, as they were before the tick."""
+    newest = db.select(db.func.max(Publication.id)).where(Publication.status == Status.PUBLISHED)
+    each = newest.group_by(Publication.connection_id).order_by(Publication.connection_id).limit(DUE)
+    ids = db.session.scalars(each).all()
+    db.session.execute(db.update(Publication).values(stats_due_at=None).where(Publication.stats_due_at.is_not(None)))
+    due = db.update(Publication).where(Publication.id.in_(ids)).values(stats_due_at=clock.now())
+    connection_ids = db.session.scalars(due.returning(Publication.connection_id)).all()
+    db.session.commit()
+    return list(connection_ids)
+
+
 def _scheduled(whose: ColumnElement[bool], count: int) -> list[int]:
     scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED, whose)
     return list(db.session.scalars(scheduled.order_by(Publication.id).limit(count)))

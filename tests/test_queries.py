@@ -2,13 +2,14 @@
 
 import re
 
+import pytest
 from sqlalchemy import event
 
-from app import queue
+from app import clock, queue
 from app.extensions import db
 from app.models import Publication, Status
-from app.publishing import engine, rehearsal, schedule
-from app.services import clips, publications
+from app.publishing import engine, lease, rehearsal, schedule, stats
+from app.services import clips, notices, publications, retention
 from app.services.publications import Choice
 from tests.asking import asked, plans, reads_whole
 from tests.publishing.claims import claim
@@ -122,6 +123,35 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
     for told in plans(found, "publications"):
         assert "ix_publications_wake" in told or "PRIMARY KEY" in told or "pk_publications" in told, told
         assert not reads_whole(told, "publications"), told
+
+
+@pytest.mark.parametrize(
+    ("tick", "table"),
+    [
+        (lambda: stats.release_due(lambda ids: True), "publications"),
+        (lambda: notices.remind(), "publications"),
+        (lambda: retention.due(), "clips"),
+        (lambda: lease.bury_the_dead(), "publications"),
+    ],
+    ids=["stats", "reminders", "retention", "the dead"],
+)
+def test_no_tick_goes_through_a_whole_table(app, crowd, tick, table):
+    """They share one process: a slow one makes publications late."""
+    crowd(3)
+    with asked() as found:
+        tick()
+    told = plans(found, table)
+    assert told and not any(reads_whole(one, table) for one in told), told
+
+
+def test_what_is_read_of_an_account_leads_to_no_more_than_is_due(app, crowd):
+    one = db.session.scalar(db.select(Publication).where(Publication.user_id == crowd(3).id))
+    one.stats_due_at, connection_id = clock.now(), one.connection_id
+    db.session.commit()
+    with asked() as found:
+        assert len(stats.claim(connection_id, 10)) == 1
+    [told] = plans(found, "publications")
+    assert "ix_publications_connection" in told and not reads_whole(told, "publications"), told
 
 
 def test_a_claim_goes_by_the_key(app, crowd):

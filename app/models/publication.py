@@ -135,7 +135,8 @@ class Publication(db.Model):
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
         _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
-        Index("ix_publications_connection", "connection_id"),
+        # What is live on an account, and what is to be read there, without all that it has published.
+        Index("ix_publications_connection", "connection_id", "status", "stats_due_at"),
     )
 
 

@@ -171,7 +171,7 @@ _HELD = (
     _ROWS.c.wake_at <= bindparam("latest"),
 )
 # Without the ORM: see `heartbeats`.
-_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD)
+_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD, _ROWS.c.holder.is_not(None))
 
 
 def _while_held() -> dict[str, datetime]:

@@ -7,7 +7,7 @@ from sqlalchemy import delete, func, select, update
 
 from app import clock
 from app.extensions import db, transaction
-from app.models import PlatformConnection, Publication, Revocation
+from app.models import LIVE, PlatformConnection, Publication, Revocation
 from app.platforms.base import Token
 from app.platforms.errors import PlatformError, RateLimited, Unavailable
 from app.publishing import tokens
@@ -29,7 +29,9 @@ def keep(connection: PlatformConnection) -> None:
         return
     sending_until = db.session.scalar(
         select(func.max(Publication.armed_until)).where(
-            Publication.connection_id == connection.id, Publication.lease_until.is_not(None)
+            Publication.connection_id == connection.id,
+            Publication.status.in_(LIVE),
+            Publication.lease_until.is_not(None),
         )
     )
     now = clock.now()

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, case, func, literal, null, select, update
 
 from app import clock
 from app.extensions import db, reading, transaction
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User
+from app.models.types import UTCDateTime
 from app.platforms.base import COUNTS, Stats
 from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
 from app.publishing import readings, tally, tokens, transitions
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 LOST_AFTER = timedelta(minutes=2)
 # Outlasts a job, and LOST_AFTER, so that a second job for the same account finds nothing.
 _LEASE = timedelta(minutes=15)
-_MOST_CONNECTIONS = 1000
+_MOST_AT_ONCE = 2000  # publications
 # Then the worker is wanted for something else; what is left comes with the next wake-up.
 _MOST_CALLS = 30
 
@@ -41,22 +42,34 @@ Due = Sequence[Row]
 def release_due(enqueue: Callable[[list[int]], bool]) -> int:
     """Hands the ids of the accounts where something is to be read to `enqueue`; answers how many."""
     now = clock.now()
-    due = (Publication.status == Status.PUBLISHED, Publication.stats_due_at <= now)
-    with transaction():
-        connection_ids = list(
-            db.session.scalars(select(Publication.connection_id).where(*due).distinct().limit(_MOST_CONNECTIONS))
-        )
-        if None in connection_ids:  # the account is disconnected: nobody can be asked
-            connection_ids.remove(None)
-            _set_due(None, *due, Publication.connection_id.is_(None))
-        if connection_ids:
-            _set_due(now + LOST_AFTER, *due, Publication.connection_id.in_(connection_ids))
+    connection_ids = _due_connections(now)
     tally.catch_up_somebody()
     if connection_ids and not enqueue(connection_ids):
         with transaction():
-            _set_due(now, Publication.stats_due_at == now + LOST_AFTER, Publication.connection_id.in_(connection_ids))
+            _set_due(now, Publication.stats_due_at == now + LOST_AFTER)
         return 0
     return len(connection_ids)
+
+
+def _due_connections(now: datetime) -> list[int]:
+    """Where something is to be read, longest due first; for a while it will not be found here again."""
+    due = (Publication.status == Status.PUBLISHED, Publication.stats_due_at <= now)
+    # By the rows' time, not by the connection: SQLite would go through the whole table in that order.
+    first = select(Publication.id).where(*due).order_by(Publication.stats_due_at).limit(_MOST_AT_ONCE)
+    with reading():
+        if db.session.scalar(first.limit(1)) is None:
+            return []
+    # The account is disconnected: nobody can be asked.
+    next_due = case((Publication.connection_id.is_(None), null()), else_=literal(now + LOST_AFTER, UTCDateTime()))
+    with transaction():
+        taken = db.session.scalars(
+            update(Publication)
+            .where(Publication.id.in_(first), *due)
+            .values(stats_due_at=next_due)
+            .returning(Publication.connection_id),
+            execution_options={"synchronize_session": False},
+        )
+        return list(dict.fromkeys(connection_id for connection_id in taken if connection_id is not None))
 
 
 def read(connection_id: int) -> None:

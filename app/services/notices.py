@@ -67,12 +67,12 @@ def about(notice: Notice) -> tuple[str, str]:
 def remind() -> None:
     """24 hours and 1 hour before a scheduled publication whose account has to be connected again."""
     now = clock.now()
+    # Not joined: SQLite would look up the connection of each publication there is.
+    waiting = select(PlatformConnection.id).where(PlatformConnection.status == ConnectionStatus.RECONNECT)
     with transaction():
         for publication in db.session.scalars(
-            select(Publication)
-            .join(PlatformConnection)
-            .where(
-                PlatformConnection.status == ConnectionStatus.RECONNECT,
+            select(Publication).where(
+                Publication.connection_id.in_(waiting),
                 Publication.status == Status.SCHEDULED,
                 Publication.due_at > now,
                 Publication.due_at <= now + timedelta(hours=24),

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app import clock
 from app.extensions import db
@@ -23,6 +23,7 @@ from app.models import (
     User,
 )
 from app.services import accounts, clips, connections, safety, uploads
+from app.services.paging import COUNTED, up_to
 
 BATCH = 500
 
@@ -114,17 +115,15 @@ def _plain(value: Any) -> str:
 
 
 def held(user: User) -> dict[str, int]:
-    """What would go with the account: how many `clips`, `connections`, and `live` publications."""
-    count = select(func.count())
-    return {
-        "clips": db.session.scalar(count.select_from(Clip).where(Clip.user_id == user.id)),
-        "connections": db.session.scalar(
-            count.select_from(PlatformConnection).where(PlatformConnection.user_id == user.id)
-        ),
-        "live": db.session.scalar(
-            count.select_from(Publication).where(Publication.user_id == user.id, Publication.status.in_(LIVE))
-        ),
+    """What would go with the account: how many `clips`, `connections`, and `live` publications. COUNTED + 1 stands for
+    any greater number.
+    """
+    theirs = {
+        "clips": select(Clip).where(Clip.user_id == user.id),
+        "connections": select(PlatformConnection).where(PlatformConnection.user_id == user.id),
+        "live": select(Publication).where(Publication.user_id == user.id, Publication.status.in_(LIVE)),
     }
+    return {name: up_to(COUNTED, rows) for name, rows in theirs.items()}
 
 
 def delete_account(user: User, password: str) -> None:

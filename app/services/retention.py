@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select
 
 from app import clock, plans
 from app.extensions import db
@@ -27,17 +27,16 @@ def leaves_at(clip: Clip, user: User) -> datetime | None:
 
 
 def due() -> list[int]:
-    """Ids of clips whose time is over, oldest first."""
-    ids = db.session.scalars(
-        select(Clip.id).join(User, User.id == Clip.user_id).where(*_over()).order_by(Clip.id).limit(MOST_AT_ONCE)
-    ).all()
+    """Ids of clips whose time is over, each user's oldest first."""
+    over = select(Clip.id).where(*_over()).order_by(Clip.user_id, Clip.id).limit(MOST_AT_ONCE)
+    ids = db.session.scalars(over).all()
     db.session.commit()
     return list(ids)
 
 
 def remove(clip_id: int) -> bool:
     """Deletes the clip and its files, if its time is still over. Its publications stay in the history."""
-    user = db.session.scalar(select(User).join(Clip, Clip.user_id == User.id).where(Clip.id == clip_id, *_over()))
+    user = db.session.scalar(select(User).join(Clip).where(Clip.id == clip_id, *_over()))
     if user is None:
         db.session.commit()
         return False
@@ -52,12 +51,13 @@ def remove(clip_id: int) -> bool:
 
 def _over() -> tuple[ColumnElement[bool], ...]:
     now = clock.now()
-    old = [
-        (User.plan_key == plan.key)
-        & (Clip.created_at < now - timedelta(days=plan.keep_days))
-        & (func.coalesce(User.plan_since, Clip.created_at) < now - timedelta(days=plan.keep_days))
-        for plan in plans.PLANS.values()
-        if plan.keep_days
-    ]
+    limits = {plan.key: now - timedelta(days=plan.keep_days) for plan in plans.PLANS.values() if plan.keep_days}
+    old = [(Clip.created_at < limit) & Clip.user_id.in_(_on_plan_since(key, limit)) for key, limit in limits.items()]
     live = exists().where(Publication.clip_id == Clip.id, Publication.status.in_(LIVE))
     return or_(*old), ~live
+
+
+def _on_plan_since(plan_key: str, limit: datetime) -> Select[tuple[int]]:
+    """Ids of its users. Not joined with the clips: SQLite would go through those of all other plans too."""
+    changed = or_(User.plan_since.is_(None), User.plan_since < limit)
+    return select(User.id).where(User.plan_key == plan_key, changed)

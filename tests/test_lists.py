@@ -152,6 +152,19 @@ def test_the_list_is_read_in_its_order(app, crowd, filters, index):
         assert re.search(rf"{index}\b", told) and not SORTS.search(told), told
 
 
+@pytest.mark.parametrize("filters", [{}, {"status": Status.FAILED}, {"platform": "telegram", "status": Status.FAILED}])
+def test_a_clips_publications_are_found_by_the_clip(app, crowd, filters):
+    """Not among all that its user has."""
+    owner = crowd(3)
+    clip_id = db.session.scalar(db.select(Clip.id).where(Clip.user_id == owner.id))
+    with asked() as found:
+        history.counts(owner, Filters(clip_id=clip_id, **filters))
+        history.page(owner, Filters(clip_id=clip_id, **filters), counted=2)
+    for told in plans(found, "publications"):
+        lines = [line for line in told.splitlines() if re.search(r"(SEARCH|SCAN| on) publications\b", line)]
+        assert lines and all(re.search("ix_publications_clip |uq_publications_live", line) for line in lines), told
+
+
 def test_counting_ends_where_nobody_counts_any_more(app, crowd):
     owner = crowd(1)
     clip = db.session.scalar(db.select(Clip).where(Clip.user_id == owner.id))

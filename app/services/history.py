@@ -129,15 +129,24 @@ def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
 
 
 def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tuple[Publication]]:
-    """The newest first, by the index that has just these columns."""
-    exact = ((Publication.user_id, user.id), (Publication.platform, filters.platform), (Publication.status, status))
-    *first, last = [(column, value) for column, value in exact if value]
-    where = [*(column == value for column, value in first), only(*last)]
+    """The newest first. Those of a clip are few; else by the index that has just these columns."""
+    narrower = [
+        (column, value)
+        for column, value in ((Publication.platform, filters.platform), (Publication.status, status))
+        if value
+    ]
     if filters.clip_id:
-        where.append(Publication.clip_id == filters.clip_id)
+        # Told the publication's user, SQLite would go through all that the user has.
+        theirs = select(Clip.id).where(Clip.id == filters.clip_id, Clip.user_id == user.id).scalar_subquery()
+        where = [Publication.clip_id == theirs, *(column == value for column, value in narrower)]
+        order = [Publication.id.desc()]
+    else:
+        *first, last = [(Publication.user_id, user.id), *narrower]
+        where = [*(column == value for column, value in first), only(*last)]
+        order = [last[0].desc(), Publication.id.desc()]
     for word in fold(filters.words).split()[:MAX_WORDS]:
         where.append(Publication.search_text.contains(word, autoescape=True))
-    return select(Publication).where(*where).order_by(last[0].desc(), Publication.id.desc())
+    return select(Publication).where(*where).order_by(*order)
 
 
 # The poll

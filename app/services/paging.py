@@ -31,7 +31,7 @@ class Page(Generic[Item]):
 def cut(
     query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption, counted: int | None = None
 ) -> Page[Any]:
-    """Two queries. A number past the end answers the last page. `options` are of the rows alone.
+    """Two queries, one where there are no rows. A number past the end answers the last page. `options` are of the rows alone.
 
     `counted`: what `up_to(COUNTED, query)` says, where that is known already.
     """
@@ -42,6 +42,8 @@ def cut(
     more, total = counted > reach, min(counted, reach)
     pages = max(1, math.ceil(total / per_page))
     number = min(number, pages)
+    if not total:
+        return Page()
     rows = db.session.scalars(query.options(*options).limit(per_page).offset((number - 1) * per_page))
     return Page(rows.all(), number, pages, total, more)
 

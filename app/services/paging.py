@@ -43,7 +43,7 @@ def cut(
     pages = max(1, math.ceil(total / per_page))
     number = min(number, pages)
     if not total:
-        return Page()
+        return Page([])
     rows = db.session.scalars(query.options(*options).limit(per_page).offset((number - 1) * per_page))
     return Page(rows.all(), number, pages, total, more)
 

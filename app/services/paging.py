@@ -31,7 +31,8 @@ class Page(Generic[Item]):
 def cut(
     query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption, counted: int | None = None
 ) -> Page[Any]:
-    """Two queries, one where there are no rows. A number past the end answers the last page. `options` are of the rows alone.
+    """Two queries, one where there are no rows. A number past the end answers the last page. `options` are of the rows
+    alone.
 
     `counted`: what `up_to(COUNTED, query)` says, where that is known already.
     """

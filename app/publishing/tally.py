@@ -89,9 +89,7 @@ def catch_up_somebody() -> None:
     # By the key: after many were crossed off, PostgreSQL would look for the rest in their empty places.
     first = select(Uncounted.user_id).order_by(Uncounted.publication_id).limit(1)
     with reading():
-        someone = db.session.execute(
-            select(User.id, User.timezone).where(User.id == first.scalar_subquery())
-        ).first()
+        someone = db.session.execute(select(User.id, User.timezone).where(User.id == first.scalar_subquery())).first()
     if someone:
         with transaction():
             _round(someone.id, someone.timezone, _today(someone.timezone), _IN_A_TICK)

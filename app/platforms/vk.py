@@ -1,38 +1,19 @@
-"""VK Клипы: VK ID for consent (https://id.vk.com/about/business/go/docs/ru/vkid), the API for publishing.
+"""VK Клипы.
 
 Two ways lead to a clip. The clips route (`shortVideo.*`) shows nothing before `shortVideo.publish`. A token that lacks
 it (error 3) takes the video route: there the uploaded video may be seen at once, so the upload is a commit too.
 """
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
-from app import clock
-from app.config import Setting, web_address
-from app.platforms.base import (
-    Account,
-    Adapter,
-    Counting,
-    FormField,
-    Limits,
-    NotThere,
-    OAuth,
-    Receipt,
-    Run,
-    Stats,
-    Token,
-    Unknown,
-    number,
-)
-from app.platforms.errors import PlatformError, Reconnect, Refused, TokenExpired, Unavailable
-from app.platforms.http import LONG_ANSWER_SECONDS, Http, Window
-from app.platforms.vk_api import RouteUnknown, UploadLost, VkApi
+from app.platforms.base import Account, Counting, Limits, NotThere, Receipt, Run, Stats, Token, Unknown, number
+from app.platforms.errors import Refused, Unavailable
+from app.platforms.http import LONG_ANSWER_SECONDS, Window
+from app.platforms.vk_access import VkAccess
+from app.platforms.vk_api import RouteUnknown, UploadLost
 
-SCOPES = ("video", "wall")
 # https://dev.vk.com/ru/method/video.save, for all users of an app together
 SAVES_PER_APP = (5000, 24 * 3600.0)
 # https://dev.vk.com/ru/method/video.save
@@ -43,33 +24,12 @@ STATS_AT_ONCE = 200
 # One public client; VK names no limit.
 CLIP_SECONDS = 180
 
-_OWN_TOKEN = re.compile(r"vk1\.a\.[A-Za-z0-9_.-]{5,500}")
 
-
-class VK(Adapter):
+class VK(VkAccess):
     key = "vk"
     name = "VK"
-    settings = (
-        Setting("VK_ID_URL", "https://id.vk.ru", "VK ID: вход и согласие", web_address, demo="{sandbox}/vk-id"),
-        Setting("VK_API_URL", "https://api.vk.com", "API VK", web_address, demo="{sandbox}/vk-api"),
-        Setting("VK_CLIENT_ID", "", "Номер приложения VK ID; без него остаётся «Токен VK»", demo="51234567"),
-    )
-    form = (
-        FormField(
-            "token",
-            "Токен VK",
-            "Свой токен с правами video, wall и, для сообществ, groups. Он начинается с vk1.a.",
-            secret=True,
-            placeholder="vk1.a.…",
-        ),
-    )
     reasons = {
-        "vk_token_form": ("Это не похоже на токен VK", "Скопируйте его целиком: он начинается с vk1.a."),
-        "vk_token": ("VK не принял токен", "Проверьте, что он скопирован целиком и не отозван."),
-        "vk_scopes": (
-            "VK не дал нужных прав: {missing}",
-            "Подключите ещё раз и разрешите доступ к видео и стене. Если VK их не предлагает, вставьте «Токен VK».",
-        ),
+        **VkAccess.reasons,
         "vk_rights": (
             "VK не разрешает публиковать с этим доступом",
             "Нужны права на видео и стену (в сообществе — редактора). Подключите аккаунт заново с ними.",
@@ -78,7 +38,6 @@ class VK(Adapter):
             "VK просит подтвердить, что это вы",
             "Откройте vk.com под этим аккаунтом, пройдите проверку и повторите.",
         ),
-        "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
     }
 
     steps = {
@@ -91,22 +50,6 @@ class VK(Adapter):
         "confirmed": "проверка, что клип виден",
     }
 
-    def __init__(self, config: Mapping[str, Any], http: Http) -> None:
-        super().__init__(config, http)
-        self._api = VkApi(config["VK_API_URL"], http)
-
-    @property
-    def oauth(self) -> OAuth | None:
-        if not self.config["VK_CLIENT_ID"]:
-            return None
-        return OAuth(
-            authorize_url=f"{self.config['VK_ID_URL']}/authorize",
-            token_url=f"{self.config['VK_ID_URL']}/oauth2/auth",
-            client_id=self.config["VK_CLIENT_ID"],
-            scope=" ".join(SCOPES),
-            client_auth="none",
-        )
-
     @property
     def limits(self) -> Limits:
         return Limits(
@@ -115,127 +58,6 @@ class VK(Adapter):
             max_seconds=CLIP_SECONDS,
             vertical_or_square=True,
         )
-
-    # Connecting
-
-    def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
-        if "payload" not in arguments:
-            return arguments
-        try:
-            payload = json.loads(arguments["payload"])
-        except ValueError:
-            return arguments
-        if not isinstance(payload, dict):
-            return arguments
-        # JSON can name halves of characters, which no address can.
-        return {name: str(value).encode(errors="ignore").decode() for name, value in payload.items()}
-
-    def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
-        return {"device_id": arguments.get("device_id", ""), "state": arguments.get("state", "")}
-
-    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
-        if answer.get("state") not in (None, arguments.get("state")):
-            raise Refused("vk_state")
-        granted = str(answer.get("scope", "")).replace(",", " ").split()
-        missing = [scope for scope in SCOPES if scope not in granted]
-        if missing:
-            raise Refused("vk_scopes", missing=", ".join(missing))
-        token = self._token(answer, arguments.get("device_id", ""))
-        info = self._id("user_info", token.access).get("user") or {}
-        account = Account(
-            id=str(info.get("user_id") or answer["user_id"]),
-            name=f"{info.get('first_name', '')} {info.get('last_name', '')}".strip() or "VK",
-            url=f"https://vk.com/id{info.get('user_id') or answer['user_id']}",
-            avatar_url=info.get("avatar") or None,
-            facts={"owner_id": int(info.get("user_id") or answer["user_id"])},
-        )
-        return [account], token
-
-    def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """An own token: the page of its user and the communities that the user may post to."""
-        token = fields["token"].strip()
-        if not _OWN_TOKEN.fullmatch(token):
-            raise Refused("vk_token_form", field="token")
-        try:
-            users = self._api.method("users.get", token, fields="photo_100")
-        except (Reconnect, TokenExpired) as error:
-            raise Refused("vk_token", error.detail, field="token") from None
-        if not users:
-            raise Refused("vk_token", field="token")
-        [user] = users
-        page = Account(
-            id=str(user["id"]),
-            name=f"{user['first_name']} {user['last_name']}",
-            url=f"https://vk.com/id{user['id']}",
-            avatar_url=user.get("photo_100"),
-            facts={"owner_id": user["id"]},
-        )
-        return [page, *self._communities(token)], Token(access=token)
-
-    def _communities(self, token: str) -> list[Account]:
-        """None where the token lacks the right `groups`."""
-        try:
-            groups = self._api.method("groups.get", token, filter="editor", extended=1, fields="photo_100")
-        except PlatformError:
-            return []
-        return [
-            Account(
-                id=f"-{group['id']}",
-                name=group["name"],
-                url=f"https://vk.com/{group.get('screen_name') or 'club' + str(group['id'])}",
-                avatar_url=group.get("photo_100"),
-                facts={"owner_id": -group["id"], "group_id": group["id"]},
-            )
-            for group in groups.get("items", [])
-        ]
-
-    def refresh(self, token: Token) -> Token:
-        """The refresh token rotates: the answer's pair is the only one that is good afterwards."""
-        if not token.refresh:
-            raise Reconnect
-        state = f"refresh-{clock.now().timestamp():.0f}"
-        answer = self.http.request(
-            "POST",
-            f"{self.config['VK_ID_URL']}/oauth2/auth",
-            data={
-                "grant_type": "refresh_token",
-                "refresh_token": token.refresh,
-                "client_id": self.config["VK_CLIENT_ID"],
-                "device_id": token.extra.get("device_id", ""),
-                "state": state,
-            },
-        )
-        status, answer = answer.status, answer.json()
-        if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
-            raise Unavailable("непонятный ответ VK ID")
-        if status == 429 or status >= 500:
-            raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
-        if "error" in answer:
-            raise Reconnect(str(answer.get("error_description") or answer["error"]))
-        return self._token(answer, token.extra.get("device_id", ""))
-
-    def revoke(self, token: Token) -> None:
-        if token.refresh:  # VK ID's; an own token is its owner's business
-            self._id("logout", token.access)
-
-    def _token(self, answer: Mapping[str, Any], device_id: str) -> Token:
-        return Token(
-            access=answer["access_token"],
-            refresh=answer.get("refresh_token"),
-            expires_at=clock.now() + timedelta(seconds=int(answer.get("expires_in") or 3600)),
-            extra={"device_id": device_id},
-        )
-
-    def _id(self, path: str, token: str) -> Mapping[str, Any]:
-        answer = self.http.request(
-            "POST",
-            f"{self.config['VK_ID_URL']}/oauth2/{path}",
-            params={"client_id": self.config["VK_CLIENT_ID"]},
-            data={"access_token": token},
-        ).json()
-        if not isinstance(answer, dict) or "error" in answer:
-            raise Unavailable("VK ID не ответил")
-        return answer
 
     # Publishing
 

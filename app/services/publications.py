@@ -1,6 +1,5 @@
 """What a user can do with publications: publish, retry, cancel, and answer when we cannot know."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,37 +12,13 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock, platforms, queue
 from app.extensions import db
-from app.models import (
-    LIVE,
-    Clip,
-    ClipStatus,
-    ConnectionStatus,
-    PlatformConnection,
-    Publication,
-    Stage,
-    Status,
-    User,
-)
+from app.models import LIVE, Clip, ClipStatus, PlatformConnection, Publication, Stage, Status, User
 from app.publishing import lease, preflight, schedule, transitions
-from app.services import clips
+from app.services import clips, options
 from app.services.errors import NotFound, Problem
+from app.services.options import Option
 
 MAX_URL = 2000
-
-
-@dataclass(frozen=True)
-class Option:
-    """An account in the publish dialog. `problems` say what does not fit; with any of them it cannot be chosen."""
-
-    connection: PlatformConnection
-    platform_name: str
-    label: str
-    problems: list[str]
-    mode: str  # which way of publishing is on, where there are several
-    live: Publication | None
-    standing: Publication | None
-    max_title: int | None
-    max_text: int | None
 
 
 @dataclass(frozen=True)
@@ -54,56 +29,6 @@ class Choice:
     title: str
     description: str
     again: bool = False
-
-
-def options(user: User, clip: Clip) -> list[Option]:
-    connections = db.session.scalars(
-        select(PlatformConnection)
-        .where(PlatformConnection.user_id == user.id, PlatformConnection.status != ConnectionStatus.CHOOSING)
-        .order_by(PlatformConnection.id)
-    ).all()
-    siblings = Counter(connection.platform for connection in connections)
-    publications = db.session.scalars(
-        select(Publication)
-        .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))
-        .order_by(Publication.id.desc())
-    ).all()
-    return [_option(user, clip, connection, siblings, publications) for connection in connections]
-
-
-def _option(
-    user: User,
-    clip: Clip,
-    connection: PlatformConnection,
-    siblings: Counter[str],
-    publications: Sequence[Publication],
-) -> Option:
-    adapter = platforms.adapter(connection.platform, current_app.config)
-    mine = [
-        publication
-        for publication in publications
-        if (publication.platform, publication.account_id) == (connection.platform, connection.account_id)
-    ]
-    several = siblings[connection.platform] > 1
-    return Option(
-        connection=connection,
-        platform_name=adapter.name,
-        label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
-        problems=_problems_of_account(user, connection) + preflight.problems(adapter, clip),
-        mode=adapter.mode,
-        live=next((one for one in mine if one.status in LIVE), None),
-        standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
-        max_title=adapter.limits.max_title,
-        max_text=adapter.limits.max_text,
-    )
-
-
-def _problems_of_account(user: User, connection: PlatformConnection) -> list[str]:
-    if not user.plan.allows(connection.platform):
-        return ["Ваш тариф не включает эту платформу. Смените тариф."]
-    if connection.status != ConnectionStatus.ACTIVE:
-        return ["Переподключите аккаунт: «Настройки → Интеграции»."]
-    return []
 
 
 def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
@@ -128,7 +53,7 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
         raise Problem("Клип ещё не готов. Дождитесь состояния «Готов».")
     if not choices:
         raise Problem("Выберите хотя бы одну платформу.")
-    by_id = {option.connection.id: option for option in options(user, clip)}
+    by_id = {option.connection.id: option for option in options.for_clip(user, clip)}
     made: list[Publication] = []
     for choice in choices:
         option = by_id.get(choice.connection_id)

@@ -1,26 +1,16 @@
 """Clips on their way in: created with a promised length, received in pieces, finished into a Clip.
 
-The bytes grow in VAR_DIR/uploads/<id>, and that file's size is the offset: nothing else counts. Whoever writes holds a
-lock on the file. Every step may be done twice: an upload whose process died between its last byte and its Clip is
-finished by the next HEAD, PATCH or sweep.
+The bytes grow in a file (`upload_files`), and its size is the offset: nothing else counts. Every step may be done
+twice: an upload whose process died between its last byte and its Clip is finished by the next HEAD, PATCH or sweep.
 """
 
-import errno
-import fcntl
-import hashlib
 import os
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from io import FileIO
-from pathlib import Path
 
-import structlog
 from flask import current_app
 from sqlalchemy import delete, func, select, update
 from werkzeug.datastructures import FileStorage
@@ -28,27 +18,16 @@ from werkzeug.datastructures import FileStorage
 from app import clock, queue
 from app.extensions import db
 from app.models import Clip, Upload, User
-from app.services import clips
+from app.services import clips, upload_files
 from app.services.errors import NotFound, Problem
+from app.services.upload_files import MIB, Busy, Checksum, NoRoom, TooLarge
 from app.storage import key_from, storage
 
-log = structlog.get_logger(__name__)
-
-MIB = 1 << 20
 GIB = 1 << 30
-BLOCK = MIB
 LIFETIME = timedelta(hours=24)  # since the last byte came
 MAX_OPEN = 20
-# What other uploads, the database and the logs may need meanwhile.
-SPARE_DISK = 256 * MIB
-CHECKSUMS = ("sha1", "sha256")
 
 OUT_OF_STEP = "Загрузка сбилась: продолжите её с того места, где она остановилась."
-MORE_THAN_PROMISED = "Пришло больше, чем обещано. Загрузите файл заново."
-
-
-class TooLarge(Problem):
-    """More than MAX_CLIP_MB, or more bytes than the upload promised."""
 
 
 class QuotaFull(Problem):
@@ -59,20 +38,8 @@ class TooMany(Problem):
     """MAX_OPEN uploads are on their way already."""
 
 
-class NoRoom(Problem):
-    """The server's disk is full."""
-
-
-class Busy(Problem):
-    """Another request is writing to this upload."""
-
-
 class OffsetMismatch(Problem):
     """The piece does not begin where the upload stands."""
-
-
-class ChecksumMismatch(Problem):
-    """The piece was damaged on its way; none of it was kept."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +50,6 @@ class Progress:
     length: int
     expires_at: datetime
     clip_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Checksum:
-    """What the bytes of one piece must hash to. `algorithm` is one of CHECKSUMS."""
-
-    algorithm: str
-    digest: bytes
 
 
 def max_bytes() -> int:
@@ -108,7 +67,7 @@ def create(user: User, file_name: str, length: int) -> Upload:
     if length > max_bytes():
         raise TooLarge(f"Файл больше {current_app.config['MAX_CLIP_MB']} МБ. Сожмите видео или сократите его.")
     sweep_files()
-    require_room(length)
+    upload_files.require_room(length)
 
     # Held until the commit, so that uploads begun at once count each other.
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
@@ -133,7 +92,7 @@ def create(user: User, file_name: str, length: int) -> Upload:
     )
     db.session.add(upload)
     db.session.flush()
-    _path(upload.id).touch(mode=0o600, exist_ok=False)
+    upload_files.path(upload.id).touch(mode=0o600, exist_ok=False)
     return _released(upload)
 
 
@@ -143,10 +102,10 @@ def progress(user: User, upload_id: str) -> Progress:
     if upload.clip_id is not None:
         return Progress(upload.length, upload.length, upload.expires_at, upload.clip_id)
     try:
-        offset = _path(upload.id).stat().st_size
+        offset = upload_files.path(upload.id).stat().st_size
         if offset < upload.length:
             return Progress(offset, upload.length, upload.expires_at)
-        with _alone(upload):
+        with upload_files.alone(upload.id):
             return _finish(upload)
     except FileNotFoundError:
         return _finish(upload)
@@ -163,13 +122,13 @@ def receive(
     """
     upload = _find(user, upload_id)
     try:
-        with _alone(upload) as file:
+        with upload_files.alone(upload.id) as file:
             start = file.seek(0, os.SEEK_END)
             if offset != start:
                 raise OffsetMismatch(OUT_OF_STEP)
             if promised > upload.length - start:
-                raise TooLarge(MORE_THAN_PROMISED)
-            end = start + _append(file, start, blocks, promised, checksum)
+                raise TooLarge(upload_files.MORE_THAN_PROMISED)
+            end = start + upload_files.append(file, start, blocks, promised, checksum)
             if end == upload.length:
                 return _finish(upload)
             return Progress(end, upload.length, _touch(upload))
@@ -186,7 +145,7 @@ def receive_form(user: User, file: FileStorage) -> Clip:
     file.stream.seek(0)
     upload = create(user, file.filename or "", length)
     try:
-        done = receive(user, upload.id, 0, iter(partial(file.stream.read, BLOCK), b""), length)
+        done = receive(user, upload.id, 0, iter(partial(file.stream.read, upload_files.BLOCK), b""), length)
     except NoRoom:
         terminate(user, upload.id)  # a form cannot go on later
         raise
@@ -197,7 +156,7 @@ def terminate(user: User, upload_id: str) -> None:
     """Forgets an upload and its bytes; a clip that was made of it stays. Raises NotFound, Busy."""
     upload = _find(user, upload_id)
     try:
-        with _alone(upload):
+        with upload_files.alone(upload.id):
             _forget(upload)
     except FileNotFoundError:
         _forget(upload)
@@ -219,8 +178,8 @@ def sweep() -> int:
 
 def sweep_files() -> int:
     """Removes old files of this machine that no row knows: where there are several, each has a disk of its own."""
-    now = clock.now()
-    old = {path.name: path for path in _folder().iterdir() if path.stat().st_mtime < (now - LIFETIME).timestamp()}
+    limit = (clock.now() - LIFETIME).timestamp()
+    old = {path.name: path for path in upload_files.folder().iterdir() if path.stat().st_mtime < limit}
     if not old:
         return 0
     known = set(db.session.scalars(select(Upload.id).where(Upload.id.in_(old))))
@@ -228,34 +187,6 @@ def sweep_files() -> int:
     for name in old.keys() - known:
         old[name].unlink(missing_ok=True)
     return len(old.keys() - known)
-
-
-def require_room(length: int) -> None:
-    """Raises NoRoom unless the disk takes `length` bytes more and keeps something to spare."""
-    if shutil.disk_usage(_folder()).free < length + SPARE_DISK:
-        log.error("no room for uploads", length=length)
-        raise NoRoom("На сервере временно нет места. Мы уже знаем об этом; попробуйте позже.")
-
-
-def _folder() -> Path:
-    """VAR_DIR/uploads; the temporary folder where VAR_DIR cannot be written to, as in a read-only container."""
-    folder = Path(current_app.config["VAR_DIR"], "uploads")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise
-    if not os.access(folder, os.W_OK):
-        folder = Path(tempfile.gettempdir(), f"vezde-uploads-{os.getuid()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.lstat().st_uid != os.getuid():  # others may write to /tmp too
-            raise PermissionError(errno.EACCES, "not ours", str(folder))
-    return folder
-
-
-def _path(upload_id: str) -> Path:
-    """Where the bytes grow. Only ever called with the id of a row, which we made."""
-    return _folder() / upload_id
 
 
 def _find(user: User, upload_id: str) -> Upload:
@@ -272,49 +203,6 @@ def _released(upload: Upload) -> Upload:
     return upload
 
 
-@contextmanager
-def _alone(upload: Upload) -> Iterator[FileIO]:
-    """The upload's file, which nobody else writes to meanwhile. Raises Busy, or FileNotFoundError."""
-    with _path(upload.id).open("r+b", buffering=0) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("Этот файл уже загружается. Подождите немного.") from None
-        if os.fstat(file.fileno()).st_nlink == 0:
-            raise FileNotFoundError  # deleted between opening and locking
-        yield file
-
-
-def _append(file: FileIO, start: int, blocks: Iterable[bytes], promised: int, checksum: Checksum | None) -> int:
-    """Writes the blocks behind `start` and answers how many bytes came. Never writes more than `promised`."""
-    digest = hashlib.new(checksum.algorithm) if checksum else None
-    received = 0
-    for block in blocks:
-        if received + len(block) > promised:
-            file.truncate(start)
-            raise TooLarge(MORE_THAN_PROMISED)
-        _write(file, block)
-        received += len(block)
-        if digest:
-            digest.update(block)
-    if digest and (received < promised or digest.digest() != checksum.digest):
-        file.truncate(start)
-        raise ChecksumMismatch("Часть файла повреждена по дороге. Повторите загрузку.")
-    return received
-
-
-def _write(file: FileIO, block: bytes) -> None:
-    rest = memoryview(block)
-    try:
-        while rest:
-            rest = rest[file.write(rest) :]
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        log.error("no room for uploads", errno=error.errno)
-        raise NoRoom("На сервере закончилось место. Мы уже знаем об этом; продолжите загрузку позже.") from None
-
-
 def _touch(upload: Upload) -> datetime:
     expires_at = clock.now() + LIFETIME
     db.session.execute(update(Upload).where(Upload.id == upload.id).values(expires_at=expires_at))
@@ -325,7 +213,7 @@ def _touch(upload: Upload) -> datetime:
 def _finish(upload: Upload) -> Progress:
     """Moves the complete file into the storage and makes its Clip, once. Raises NotFound when the upload is gone."""
     key = key_from(upload.id)
-    path = _path(upload.id)
+    path = upload_files.path(upload.id)
     if path.exists():
         storage().put_file(path, key)
     elif not storage().exists(key):
@@ -362,7 +250,7 @@ def _finish(upload: Upload) -> Progress:
 def _forget(upload: Upload) -> None:
     was = db.session.scalars(delete(Upload).where(Upload.id == upload.id).returning(Upload.clip_id)).all()
     db.session.commit()
-    _path(upload.id).unlink(missing_ok=True)
+    upload_files.path(upload.id).unlink(missing_ok=True)
     if was == [None]:
         # It may have been moved without becoming a clip: a process died between the two.
         storage().delete(key_from(upload.id))
@@ -374,7 +262,7 @@ def _sweep_one(upload_id: str) -> bool:
         return False  # terminated meanwhile
     _released(upload)
     try:
-        with _alone(upload) as file:
+        with upload_files.alone(upload.id) as file:
             if upload.clip_id is None and file.seek(0, os.SEEK_END) == upload.length:
                 _finish(upload)
                 return False

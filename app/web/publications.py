@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.models import Clip, Publication
-from app.services import clips, publications
+from app.services import clips, options, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
 from app.web import history, responses, when
@@ -75,7 +75,7 @@ def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturn
         "publications/_publish.html",
         422 if problem else 200,
         clip=clip,
-        options=publications.options(current_user, clip),
+        options=options.for_clip(current_user, clip),
         typed={choice.connection_id: choice for choice in chosen()} if problem else None,
         when=when.asked(),
         problem=problem,

@@ -16,7 +16,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 from werkzeug.http import http_date
 
-from app.services import uploads
+from app.services import upload_files, uploads
 from app.services.errors import NotFound, Problem
 from app.web.access import public
 
@@ -29,13 +29,13 @@ PIECE = "application/offset+octet-stream"
 SILENCE_SECONDS = 30
 
 STATUSES = {
-    uploads.TooLarge: 413,
+    upload_files.TooLarge: 413,
     uploads.QuotaFull: 413,
     uploads.TooMany: 429,
-    uploads.NoRoom: 507,
-    uploads.Busy: 423,
+    upload_files.NoRoom: 507,
+    upload_files.Busy: 423,
     uploads.OffsetMismatch: 409,
-    uploads.ChecksumMismatch: 460,
+    upload_files.ChecksumMismatch: 460,
 }
 
 
@@ -77,7 +77,7 @@ def options(upload_id: str | None = None) -> Response:
             "Tus-Version": VERSION,
             "Tus-Extension": EXTENSIONS,
             "Tus-Max-Size": str(uploads.max_bytes()),
-            "Tus-Checksum-Algorithm": ",".join(uploads.CHECKSUMS),
+            "Tus-Checksum-Algorithm": ",".join(upload_files.CHECKSUMS),
         },
     )
 
@@ -86,7 +86,7 @@ def options(upload_id: str | None = None) -> Response:
 def create() -> Response:
     length = _number("Upload-Length")
     if request.mimetype == PIECE and request.content_length > length:
-        raise uploads.TooLarge(uploads.MORE_THAN_PROMISED)
+        raise upload_files.TooLarge(upload_files.MORE_THAN_PROMISED)
     upload = uploads.create(current_user, _metadata().get("filename", ""), length)
     response = Response(status=201)
     response.headers["Location"] = url_for(".send", upload_id=upload.id)
@@ -150,7 +150,7 @@ def _blocks() -> Iterator[bytes]:
     rest = request.content_length
     try:
         # Never read past the end: a stream at max_content_length takes the attempt for a body that is too large.
-        while rest and (block := request.stream.read(min(uploads.BLOCK, rest))):
+        while rest and (block := request.stream.read(min(upload_files.BLOCK, rest))):
             rest -= len(block)
             yield block
     except ClientDisconnected:
@@ -179,15 +179,15 @@ def _metadata() -> dict[str, str]:
     return {key: _unbase64("".join(value)).decode(errors="replace") for key, *value in pairs}
 
 
-def _checksum() -> uploads.Checksum | None:
+def _checksum() -> upload_files.Checksum | None:
     """Upload-Checksum: `sha1 base64`."""
     header = request.headers.get("Upload-Checksum")
     if header is None:
         return None
     algorithm, _, digest = header.partition(" ")
-    if algorithm not in uploads.CHECKSUMS:
-        abort(_say(f"Контрольная сумма: {', '.join(uploads.CHECKSUMS)}.", 400))
-    return uploads.Checksum(algorithm, _unbase64(digest))
+    if algorithm not in upload_files.CHECKSUMS:
+        abort(_say(f"Контрольная сумма: {', '.join(upload_files.CHECKSUMS)}.", 400))
+    return upload_files.Checksum(algorithm, _unbase64(digest))
 
 
 def _unbase64(text: str) -> bytes:

@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 from app import clock, queue
 from app.extensions import db
 from app.models import Clip, ClipStatus, Upload, User
-from app.services import clips, uploads
+from app.services import clips, upload_files, uploads
 from app.services.errors import NotFound, Problem
 from app.storage import key_from, storage
 
@@ -83,9 +83,9 @@ def test_a_piece_at_the_wrong_place_is_refused(user):
 def test_more_than_promised_is_never_written(user, folder):
     owner = user()
     upload = uploads.create(owner, "clip.mp4", 1000)
-    with pytest.raises(uploads.TooLarge):
+    with pytest.raises(upload_files.TooLarge):
         receive(owner, upload, 0, b"x" * 1001)
-    with pytest.raises(uploads.TooLarge):
+    with pytest.raises(upload_files.TooLarge):
         uploads.receive(owner, upload.id, 0, [b"x" * 500, b"x" * 600], 1000)
     assert (folder / upload.id).stat().st_size == 0
 
@@ -101,8 +101,8 @@ def test_a_damaged_piece_is_dropped_whole(user):
     owner = user()
     upload = uploads.create(owner, "clip.mp4", len(DATA))
     receive(owner, upload, 0, DATA[:100])
-    with pytest.raises(uploads.ChecksumMismatch):
-        receive(owner, upload, 100, DATA[100:200], checksum=uploads.Checksum("sha1", b"wrong"))
+    with pytest.raises(upload_files.ChecksumMismatch):
+        receive(owner, upload, 100, DATA[100:200], checksum=upload_files.Checksum("sha1", b"wrong"))
     assert uploads.progress(owner, upload.id).offset == 100
 
 
@@ -112,7 +112,7 @@ def test_one_writer_at_a_time(user, folder):
     with (folder / upload.id).open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         for call in (lambda: receive(owner, upload, 0, DATA), lambda: uploads.terminate(owner, upload.id)):
-            with pytest.raises(uploads.Busy):
+            with pytest.raises(upload_files.Busy):
                 call()
     assert receive(owner, upload, 0, DATA).clip_id
 
@@ -138,10 +138,10 @@ def test_promises_that_cannot_be_kept(app, user):
     owner = user(plan="free")
     with pytest.raises(Problem, match="пустой"):
         uploads.create(owner, "clip.mp4", 0)
-    with pytest.raises(uploads.TooLarge, match="500 МБ"):
-        uploads.create(owner, "clip.mp4", 500 * uploads.MIB + 1)
-    with pytest.raises(uploads.NoRoom):
-        uploads.require_room(1 << 60)
+    with pytest.raises(upload_files.TooLarge, match="500 МБ"):
+        uploads.create(owner, "clip.mp4", 500 * upload_files.MIB + 1)
+    with pytest.raises(upload_files.NoRoom):
+        upload_files.require_room(1 << 60)
     assert db.session.query(Upload).count() == 0
 
 
@@ -149,11 +149,11 @@ def test_the_quota_counts_clips_and_promises(user):
     owner = user(plan="free")
     db.session.add(Clip(user_id=owner.id, title="Большой", file_name="", storage_key="x", size=uploads.GIB))
     db.session.commit()
-    uploads.create(owner, "1.mp4", 500 * uploads.MIB)
-    uploads.create(owner, "2.mp4", 500 * uploads.MIB)
+    uploads.create(owner, "1.mp4", 500 * upload_files.MIB)
+    uploads.create(owner, "2.mp4", 500 * upload_files.MIB)
     with pytest.raises(uploads.QuotaFull, match="Free хранится до 2 ГБ"):
-        uploads.create(owner, "3.mp4", 25 * uploads.MIB)
-    uploads.create(owner, "4.mp4", 24 * uploads.MIB)
+        uploads.create(owner, "3.mp4", 25 * upload_files.MIB)
+    uploads.create(owner, "4.mp4", 24 * upload_files.MIB)
 
 
 def test_open_uploads_are_bounded(user):

@@ -17,7 +17,7 @@ from app.models import (
     Upload,
     User,
 )
-from app.services import accounts, personal, publications, uploads
+from app.services import accounts, personal, publications, upload_files, uploads
 from app.services.publications import Choice
 from app.storage import storage
 from tests.conftest import DEMO_BOT
@@ -129,7 +129,7 @@ def test_an_upload_that_is_being_sent_is_not_torn_away(app, anna, sign_in):
     import fcntl
 
     upload_id = db.session.query(Upload.id).scalar()
-    with uploads._path(upload_id).open("r+b") as file:
+    with upload_files.path(upload_id).open("r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         answer = sign_in(anna).post("/settings/delete", data={"password": PASSWORD})
     assert answer.status_code == 422

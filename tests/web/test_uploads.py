@@ -17,7 +17,7 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from app.extensions import db
 from app.models import Clip, Upload
-from app.services import clips, uploads
+from app.services import clips, upload_files, uploads
 from app.storage import storage
 from tests import clips as files
 
@@ -192,9 +192,9 @@ def test_tuspy_resumes_after_a_cut_and_after_the_servers_death(server, headers, 
 
 def test_the_largest_clip_fits_exactly(one_megabyte, server, headers, owner, tmp_path):
     client = TusClient(f"{server.url}/uploads", headers=headers)
-    largest = files.write_big(tmp_path / "largest.mp4", uploads.MIB)
+    largest = files.write_big(tmp_path / "largest.mp4", upload_files.MIB)
     client.uploader(str(largest)).upload()
-    assert _only_clip(owner).size == uploads.MIB
+    assert _only_clip(owner).size == upload_files.MIB
 
     with largest.open("ab") as file:
         file.write(b"x")

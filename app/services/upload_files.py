@@ -1,0 +1,123 @@
+"""Where the bytes of uploads grow, on this machine's disk: VAR_DIR/uploads/<id>. Whoever writes holds a lock."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+import structlog
+from flask import current_app
+
+from app.services.errors import Problem
+
+log = structlog.get_logger(__name__)
+
+MIB = 1 << 20
+BLOCK = MIB
+# What other uploads, the database and the logs may need meanwhile.
+SPARE_DISK = 256 * MIB
+CHECKSUMS = ("sha1", "sha256")
+
+MORE_THAN_PROMISED = "Пришло больше, чем обещано. Загрузите файл заново."
+
+
+class TooLarge(Problem):
+    """More than MAX_CLIP_MB, or more bytes than the upload promised."""
+
+
+class NoRoom(Problem):
+    """The server's disk is full."""
+
+
+class Busy(Problem):
+    """Another request is writing to this upload."""
+
+
+class ChecksumMismatch(Problem):
+    """The piece was damaged on its way; none of it was kept."""
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What the bytes of one piece must hash to. `algorithm` is one of CHECKSUMS."""
+
+    algorithm: str
+    digest: bytes
+
+
+def folder() -> Path:
+    """VAR_DIR/uploads; the temporary folder where VAR_DIR cannot be written to, as in a read-only container."""
+    where = Path(current_app.config["VAR_DIR"], "uploads")
+    try:
+        where.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+    if not os.access(where, os.W_OK):
+        where = Path(tempfile.gettempdir(), f"vezde-uploads-{os.getuid()}")
+        where.mkdir(mode=0o700, exist_ok=True)
+        if where.lstat().st_uid != os.getuid():  # others may write to /tmp too
+            raise PermissionError(errno.EACCES, "not ours", str(where))
+    return where
+
+
+def path(upload_id: str) -> Path:
+    """Where the bytes grow. Only ever called with the id of a row, which we made."""
+    return folder() / upload_id
+
+
+def require_room(length: int) -> None:
+    """Raises NoRoom unless the disk takes `length` bytes more and keeps something to spare."""
+    if shutil.disk_usage(folder()).free < length + SPARE_DISK:
+        log.error("no room for uploads", length=length)
+        raise NoRoom("На сервере временно нет места. Мы уже знаем об этом; попробуйте позже.")
+
+
+@contextmanager
+def alone(upload_id: str) -> Iterator[FileIO]:
+    """The upload's file, which nobody else writes to meanwhile. Raises Busy, or FileNotFoundError."""
+    with path(upload_id).open("r+b", buffering=0) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy("Этот файл уже загружается. Подождите немного.") from None
+        if os.fstat(file.fileno()).st_nlink == 0:
+            raise FileNotFoundError  # deleted between opening and locking
+        yield file
+
+
+def append(file: FileIO, start: int, blocks: Iterable[bytes], promised: int, checksum: Checksum | None) -> int:
+    """Writes the blocks behind `start` and answers how many bytes came. Never writes more than `promised`."""
+    digest = hashlib.new(checksum.algorithm) if checksum else None
+    received = 0
+    for block in blocks:
+        if received + len(block) > promised:
+            file.truncate(start)
+            raise TooLarge(MORE_THAN_PROMISED)
+        _write(file, block)
+        received += len(block)
+        if digest:
+            digest.update(block)
+    if digest and (received < promised or digest.digest() != checksum.digest):
+        file.truncate(start)
+        raise ChecksumMismatch("Часть файла повреждена по дороге. Повторите загрузку.")
+    return received
+
+
+def _write(file: FileIO, block: bytes) -> None:
+    rest = memoryview(block)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        log.error("no room for uploads", errno=error.errno)
+        raise NoRoom("На сервере закончилось место. Мы уже знаем об этом; продолжите загрузку позже.") from None

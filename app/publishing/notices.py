@@ -1,6 +1,6 @@
 """What a user must be told, written down once a matter, in the transaction that makes it so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +11,7 @@ from app.models import Notice, PlatformConnection, Publication, Status
 
 # Statuses that their user must know of; each is a kind of texts.NOTICES too.
 OF_STATUS = frozenset({Status.FAILED, Status.UNCONFIRMED, Status.AWAITING_USER})
+_AT_ONCE = 500  # matters in one query
 
 
 def tell_of_publication(publication_id: int) -> None:
@@ -46,15 +47,16 @@ def tell_of_connection(connection: PlatformConnection) -> None:
     )
 
 
-def tell_ahead(publication: Publication, hours: int) -> None:
-    """It falls due within `hours`, and its account has to be connected again. A moved time is a new matter."""
-    _tell(
-        publication.user_id,
-        kind="ahead",
-        matter=f"publication:{publication.id}:ahead:{hours}:{publication.due_at:%Y%m%d%H%M%S}",
-        facts=_facts(publication) | {"due_at": publication.due_at.isoformat()},
-        publication_id=publication.id,
-    )
+def tell_ahead(user_id: int, soon: Sequence[tuple[Any, int]]) -> None:
+    """The user's publications, as rows, that fall due within so many hours while their account has to be connected
+    again. A moved time is a new matter.
+    """
+    matters = {f"publication:{one.id}:ahead:{hours}:{one.due_at:%Y%m%d%H%M%S}": one for one, hours in soon}
+    known = _told(user_id, list(matters))
+    for matter, one in matters.items():
+        if matter not in known:
+            facts = _facts(one) | {"due_at": one.due_at.isoformat()}
+            _add(user_id, kind="ahead", matter=matter, facts=facts, publication_id=one.id)
 
 
 def _facts(publication: Any) -> dict[str, Any]:
@@ -66,7 +68,19 @@ def _facts(publication: Any) -> dict[str, Any]:
 
 
 def _tell(user_id: int, *, kind: str, matter: str, facts: Mapping[str, Any], **about: int) -> None:
-    known = db.session.scalar(select(Notice.id).where(Notice.user_id == user_id, Notice.matter == matter))
-    if known is None:
-        by_mail = clock.now() if mail.is_set_up() else None
-        db.session.add(Notice(user_id=user_id, kind=kind, matter=matter, facts=dict(facts), wake_at=by_mail, **about))
+    if not _told(user_id, [matter]):
+        _add(user_id, kind=kind, matter=matter, facts=facts, **about)
+
+
+def _told(user_id: int, matters: Sequence[str]) -> set[str]:
+    """Those of the matters that the user has been told of."""
+    told: set[str] = set()
+    for start in range(0, len(matters), _AT_ONCE):
+        some = matters[start : start + _AT_ONCE]
+        told.update(db.session.scalars(select(Notice.matter).where(Notice.user_id == user_id, Notice.matter.in_(some))))
+    return told
+
+
+def _add(user_id: int, *, kind: str, matter: str, facts: Mapping[str, Any], **about: int) -> None:
+    by_mail = clock.now() if mail.is_set_up() else None
+    db.session.add(Notice(user_id=user_id, kind=kind, matter=matter, facts=dict(facts), wake_at=by_mail, **about))

@@ -1,10 +1,11 @@
 """What a user must know: shown at the bell, sent by mail, and told ahead of time."""
 
-from datetime import timedelta
+from collections import defaultdict
+from datetime import datetime, timedelta
 
 import structlog
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, Select, delete, select, update
 
 from app import clock, mail, texts
 from app.extensions import db, transaction
@@ -67,18 +68,25 @@ def about(notice: Notice) -> tuple[str, str]:
 def remind() -> None:
     """24 hours and 1 hour before a scheduled publication whose account has to be connected again."""
     now = clock.now()
+    soon: dict[int, list[tuple[Row, int]]] = defaultdict(list)
+    with transaction():
+        for one in db.session.execute(_stranded(now, now + timedelta(hours=24))):
+            soon[one.user_id].append((one, 1 if one.due_at <= now + timedelta(hours=1) else 24))
+        for user_id, theirs in soon.items():
+            told.tell_ahead(user_id, theirs)
+
+
+def _stranded(after: datetime, until: datetime) -> Select[tuple]:
+    """What is scheduled on accounts that have to be connected again, with what a notice says of it."""
+    names = ("id", "user_id", "platform", "account_name", "title", "due_at")
     # Not joined: SQLite would look up the connection of each publication there is.
     waiting = select(PlatformConnection.id).where(PlatformConnection.status == ConnectionStatus.RECONNECT)
-    with transaction():
-        for publication in db.session.scalars(
-            select(Publication).where(
-                Publication.connection_id.in_(waiting),
-                Publication.status == Status.SCHEDULED,
-                Publication.due_at > now,
-                Publication.due_at <= now + timedelta(hours=24),
-            )
-        ).all():
-            told.tell_ahead(publication, 1 if publication.due_at <= now + timedelta(hours=1) else 24)
+    return select(*(getattr(Publication, name) for name in names)).where(
+        Publication.connection_id.in_(waiting),
+        Publication.status == Status.SCHEDULED,
+        Publication.due_at > after,
+        Publication.due_at <= until,
+    )
 
 
 # By mail

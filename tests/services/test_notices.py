@@ -7,9 +7,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock, jobs, texts
 from app.extensions import db
-from app.models import ConnectionStatus, Notice, Publication, Status
+from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
 from app.publishing import transitions
 from app.services import notices
+from tests import asking
 from tests.publishing.conftest import at_work, wait_until
 from tests.web.test_clips import publish
 
@@ -126,6 +127,24 @@ def test_a_good_connection_needs_no_reminder(scheduled):
     wait_until(scheduled.due_at - timedelta(hours=1))
     at_work(jobs.tick_reminders)
     assert told() == []
+
+
+def test_the_tick_asks_as_often_for_many_as_for_one(scheduled):
+    """It shares its process with the tick that makes publications go out."""
+    due, connection_id = scheduled.due_at, scheduled.connection_id
+    wait_until(due - timedelta(hours=1))
+    counts = []
+    for more in (0, 20):
+        place = db.session.get(PlatformConnection, connection_id)
+        owner = db.session.get(User, place.user_id)
+        clips = [asking.clip(owner, f"Клип {number}") for number in range(more)]
+        db.session.add_all(asking.publication(one, place, status=Status.SCHEDULED, due_at=due) for one in clips)
+        db.session.commit()
+        at_work(jobs.tick_reminders)
+        with asking.asked() as found:
+            at_work(jobs.tick_reminders)
+        counts.append(len(found))
+    assert counts[0] == counts[1] and len(told()) == 21
 
 
 def test_a_moved_time_is_another_matter(scheduled):

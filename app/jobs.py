@@ -1,13 +1,14 @@
 """What workers run. A job takes an id and calls one service; it may come twice."""
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import func, select
 
 from app import clock, process, queue
-from app.extensions import db, transaction
+from app.extensions import db, reading, transaction
 from app.publishing import engine, lease, revocations, schedule, stats, tokens
 from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
 
@@ -76,20 +77,20 @@ def tick_publications() -> None:
 
 
 def tick_clips() -> None:
-    _wake("app.jobs.probe", clips.due_probes())
+    _wake("app.jobs.probe", clips.due_probes)
 
 
 def tick_mails() -> None:
-    _wake("app.jobs.mail_notice", notices.due_mails())
+    _wake("app.jobs.mail_notice", notices.due_mails)
 
 
 def tick_refreshes() -> None:
-    _wake("app.jobs.refresh_token", tokens.due_refreshes())
+    _wake("app.jobs.refresh_token", tokens.due_refreshes)
 
 
 def tick_revocations() -> None:
     revocations.sweep()
-    _wake("app.jobs.revoke_token", revocations.due())
+    _wake("app.jobs.revoke_token", revocations.due)
 
 
 def tick_reminders() -> None:
@@ -105,12 +106,14 @@ def tick_housekeeping() -> None:
     safety.sweep()
     notices.sweep()
     heartbeats.sweep()
-    _wake("app.jobs.remove_old", retention.due())
+    _wake("app.jobs.remove_old", retention.due)
 
 
-def _wake(job: str, due: list[int]) -> None:
-    if due:
-        queue.enqueue(job, *due)
+def _wake(job: str, due: Callable[[], list[int]]) -> None:
+    with reading():
+        ids = due()
+    if ids:
+        queue.enqueue(job, *ids)
 
 
 def correct_clock() -> None:

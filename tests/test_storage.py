@@ -53,6 +53,14 @@ def test_a_file_moves_in_and_is_read_back(store: Storage, tmp_path: Path):
         assert path.read_bytes() == b"0123456789"
 
 
+def test_what_is_kept_is_there(store: Storage, in_folder: Storage, tmp_path: Path):
+    source = tmp_path / "source"
+    source.write_bytes(b"0123456789")
+    store.keep(store.put_file(source))
+    with pytest.raises(FileNotFoundError):
+        in_folder.keep(new_key())
+
+
 def test_a_file_can_be_sought_in(store: Storage):
     with store.open(store.put_bytes(b"0123456789")) as file:
         assert file.seek(0, io.SEEK_END) == 10

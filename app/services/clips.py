@@ -168,6 +168,7 @@ def probe(clip_id: int) -> None:
             facts = probing.probe(path)
             with path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        storage().keep(storage_key)  # here, not where it comes in: whoever uploads need not wait for the disk
         poster_key = storage().put_bytes(facts.poster, _poster_key(storage_key))
     except FileNotFoundError:
         _settle(clip_id, number, status=ClipStatus.FAILED, reason="file_missing")

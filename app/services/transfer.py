@@ -65,3 +65,4 @@ def _copy(source: Storage, target: Storage, key: str) -> None:
         with source.open(key) as original, path.open("wb") as copy:
             shutil.copyfileobj(original, copy, BLOCK_BYTES)
         target.put_file(path, key)
+        target.keep(key)

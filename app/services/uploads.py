@@ -24,7 +24,8 @@ from app.services.upload_files import MIB, Busy, Checksum, NoRoom, TooLarge
 from app.storage import key_from, storage
 
 GIB = 1 << 30
-LIFETIME = timedelta(hours=24)  # since the last byte came
+LIFETIME = timedelta(hours=24)  # since the last byte came, but for _TOUCHED_LATELY
+_TOUCHED_LATELY = timedelta(minutes=5)
 MAX_OPEN = 20
 
 OUT_OF_STEP = "Загрузка сбилась: продолжите её с того места, где она остановилась."
@@ -204,7 +205,10 @@ def _released(upload: Upload) -> Upload:
 
 
 def _touch(upload: Upload) -> datetime:
+    """Not for each piece: a write has to reach the disk."""
     expires_at = clock.now() + LIFETIME
+    if expires_at - upload.expires_at < _TOUCHED_LATELY:
+        return upload.expires_at
     db.session.execute(update(Upload).where(Upload.id == upload.id).values(expires_at=expires_at))
     db.session.commit()
     return expires_at

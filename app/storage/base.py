@@ -45,9 +45,13 @@ class Storage(Protocol):
     """
 
     def put_file(self, path: Path, key: str | None = None) -> str:
-        """Moves the file at `path` in and answers its key. Whole and durable when it returns."""
+        """Moves the file at `path` in and answers its key. Whole when it returns; after `keep()` it stays so."""
 
-    def put_bytes(self, data: bytes, key: str | None = None) -> str: ...
+    def put_bytes(self, data: bytes, key: str | None = None) -> str:
+        """Whole and durable when it returns."""
+
+    def keep(self, key: str) -> None:
+        """Returns when the file will outlive a power cut. May take as long as the disk needs to write it."""
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
         """Reads from `start` on, in constant memory; the file can be sought in."""

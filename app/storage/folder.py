@@ -21,18 +21,26 @@ class FolderStorage:
             # A rename does not cross file systems: copy beside the target first, so that nobody sees half a file.
             arriving = target.with_name(target.name + ".part")
             shutil.copyfile(path, arriving)
-            self._settle(arriving, target)
+            _rename(arriving, target)
             path.unlink()
         else:
-            self._settle(path, target)
+            _rename(path, target)
         return key
 
     def put_bytes(self, data: bytes, key: str | None = None) -> str:
         key, target = self._target(key)
         arriving = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         arriving.write_bytes(data)
-        self._settle(arriving, target)
+        _sync(arriving)
+        _rename(arriving, target)
+        _sync(target.parent)
         return key
+
+    def keep(self, key: str) -> None:
+        """The bytes, then the folder, so that the name is there too."""
+        path = self.path(key)
+        _sync(path)
+        _sync(path.parent)
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
         file = self.path(key).open("rb")
@@ -75,12 +83,11 @@ class FolderStorage:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return key, target
 
-    def _settle(self, arriving: Path, target: Path) -> None:
-        """Renames in one step, after the bytes are on the disk; then the folder, so that the name is too."""
-        _sync(arriving)
-        arriving.chmod(0o600)
-        arriving.replace(target)
-        _sync(target.parent)
+
+def _rename(arriving: Path, target: Path) -> None:
+    """In one step: nobody sees half a file."""
+    arriving.chmod(0o600)
+    arriving.replace(target)
 
 
 def _sync(path: Path) -> None:

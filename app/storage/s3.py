@@ -64,6 +64,9 @@ class S3Storage:
         path.unlink()
         return key
 
+    def keep(self, key: str) -> None:
+        """A bucket answers when it has it for good."""
+
     def put_bytes(self, data: bytes, key: str | None = None) -> str:
         key = key or new_key()
         with _told():

@@ -10,7 +10,7 @@ from app.extensions import db
 from app.models import Clip, ClipStatus, Publication, Status
 from app.services import clips
 from app.services.errors import NotFound, Problem
-from app.storage import storage
+from app.storage import FolderStorage, storage
 from tests import clips as files
 
 
@@ -46,6 +46,23 @@ def statements(app):
     event.listen(db.engine, "before_cursor_execute", note)
     yield sent
     event.remove(db.engine, "before_cursor_execute", note)
+
+
+class Watched(FolderStorage):
+    """A folder that notes what a clip is when its file is made to outlive a power cut."""
+
+    def keep(self, key: str) -> None:
+        self.seen = db.session.scalar(db.select(Clip.status).where(Clip.storage_key == key))
+        super().keep(key)
+
+
+def test_a_clip_is_ready_only_when_its_file_outlives_a_power_cut(app, user, uploaded):
+    clip = uploaded(user())
+    before = app.extensions["storage", "storage_at"]
+    watched = app.extensions["storage", "storage_at"] = Watched(before.path(clip.storage_key).parents[1])
+    clips.probe(clip.id)
+    app.extensions["storage", "storage_at"] = before
+    assert (watched.seen, clip.status) == (ClipStatus.PROCESSING, ClipStatus.READY)
 
 
 def test_a_probe_makes_a_clip_ready(user, uploaded, tmp_path):

@@ -89,7 +89,7 @@ def _compare(url: str, master: int, clip: Path, var: Path, turns: int) -> Iterat
         ("целиком", f"целиком, тот же gunicorn, блоки по {BLOCK >> 10} КиБ", size, str(BLOCK)),
     ):
         mine, theirs = in_turns(turns, partial(ours, chunk), partial(bare, chunk, query))
-        say(f"{what}: {number(theirs / mine)} ×, память +{(peak - idle) / MB:.0f} МБ")
+        say(f"{what}: {number(theirs / mine)} ×")
         yield Figure(
             f"{size // MB} МБ по tus (tuspy) {what}",
             beside,

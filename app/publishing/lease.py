@@ -167,11 +167,12 @@ def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held 
 _ROWS = Publication.__table__
 _HELD = (
     _ROWS.c.lease_until.is_not(None),
+    _ROWS.c.holder.is_not(None),
     _ROWS.c.wake_at > bindparam("now"),
     _ROWS.c.wake_at <= bindparam("latest"),
 )
 # Without the ORM: see `heartbeats`.
-_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD, _ROWS.c.holder.is_not(None))
+_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD)
 
 
 def _while_held() -> dict[str, datetime]:

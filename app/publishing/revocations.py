@@ -46,8 +46,7 @@ def keep(connection: PlatformConnection) -> None:
 
 
 def due() -> list[int]:
-    with transaction():
-        return list(db.session.scalars(select(Revocation.id).where(Revocation.wake_at <= clock.now())))
+    return list(db.session.scalars(select(Revocation.id).where(Revocation.wake_at <= clock.now())))
 
 
 def sweep() -> None:

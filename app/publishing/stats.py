@@ -52,7 +52,7 @@ def release_due(enqueue: Callable[[list[int]], bool]) -> int:
 
 
 def _due_connections(now: datetime) -> list[int]:
-    """Where something is to be read, longest due first; for a while it will not be found here again."""
+    """Where something is to be read; for a while it will not be found here again."""
     due = (Publication.status == Status.PUBLISHED, Publication.stats_due_at <= now)
     # By the rows' time, not by the connection: SQLite would go through the whole table in that order.
     first = select(Publication.id).where(*due).order_by(Publication.stats_due_at).limit(_MOST_AT_ONCE)
@@ -69,7 +69,7 @@ def _due_connections(now: datetime) -> list[int]:
             .returning(Publication.connection_id),
             execution_options={"synchronize_session": False},
         )
-        return list(dict.fromkeys(connection_id for connection_id in taken if connection_id is not None))
+        return list(set(taken) - {None})
 
 
 def read(connection_id: int) -> None:

@@ -152,16 +152,9 @@ def require_reconnect(connection_id: int, used: Token) -> bool:
 
 def due_refreshes() -> list[int]:
     """Ids of connections whose token has grown old."""
-    old = (PlatformConnection.status == ConnectionStatus.ACTIVE, PlatformConnection.token_refresh_at <= clock.now())
-    with transaction():
-        return list(
-            db.session.scalars(
-                select(PlatformConnection.id)
-                .where(*old)
-                .order_by(PlatformConnection.token_refresh_at)
-                .limit(_MOST_AT_ONCE)
-            )
-        )
+    refresh_at = PlatformConnection.token_refresh_at
+    old = (PlatformConnection.status == ConnectionStatus.ACTIVE, refresh_at <= clock.now())
+    return list(db.session.scalars(select(PlatformConnection.id).where(*old).order_by(refresh_at).limit(_MOST_AT_ONCE)))
 
 
 def refresh_due(connection_id: int) -> None:

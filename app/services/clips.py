@@ -147,11 +147,8 @@ def used_bytes(user: User) -> int:
 
 def due_probes(limit: int = 100) -> list[int]:
     """Ids of clips to be probed now, oldest first: new ones whose job got lost, and those whose worker died."""
-    ids = db.session.scalars(
-        select(Clip.id).where(Clip.wake_at <= clock.now()).order_by(Clip.wake_at).limit(limit)
-    ).all()
-    db.session.commit()
-    return list(ids)
+    due = select(Clip.id).where(Clip.wake_at <= clock.now()).order_by(Clip.wake_at).limit(limit)
+    return list(db.session.scalars(due))
 
 
 def probe(clip_id: int) -> None:

@@ -85,12 +85,6 @@ def get(user: User, connection_id: int) -> PlatformConnection:
     return connection
 
 
-def label(connection: PlatformConnection, siblings: int) -> str:
-    """«Telegram» while it is the only one, «Telegram — Имя» otherwise."""
-    name = platforms.ADAPTERS[connection.platform].name
-    return name if siblings < 2 else f"{name} — {connection.account_name}"
-
-
 def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformConnection:
     """Asks the platform whether what the user typed is good, and seals the token. Raises NotFound or Problem."""
     if platform not in platforms.ADAPTERS:

@@ -93,12 +93,8 @@ def _stranded(after: datetime, until: datetime) -> Select[tuple]:
 
 
 def due_mails() -> list[int]:
-    with transaction():
-        return list(
-            db.session.scalars(
-                select(Notice.id).where(Notice.wake_at <= clock.now()).order_by(Notice.wake_at).limit(_MOST_AT_ONCE)
-            )
-        )
+    due = select(Notice.id).where(Notice.wake_at <= clock.now()).order_by(Notice.wake_at).limit(_MOST_AT_ONCE)
+    return list(db.session.scalars(due))
 
 
 def mail_out(notice_id: int) -> None:

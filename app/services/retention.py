@@ -29,9 +29,7 @@ def leaves_at(clip: Clip, user: User) -> datetime | None:
 def due() -> list[int]:
     """Ids of clips whose time is over, each user's oldest first."""
     over = select(Clip.id).where(*_over()).order_by(Clip.user_id, Clip.id).limit(MOST_AT_ONCE)
-    ids = db.session.scalars(over).all()
-    db.session.commit()
-    return list(ids)
+    return list(db.session.scalars(over))
 
 
 def remove(clip_id: int) -> bool:

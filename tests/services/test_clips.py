@@ -58,10 +58,12 @@ class Watched(FolderStorage):
 
 def test_a_clip_is_ready_only_when_its_file_outlives_a_power_cut(app, user, uploaded):
     clip = uploaded(user())
-    before = app.extensions["storage", "storage_at"]
-    watched = app.extensions["storage", "storage_at"] = Watched(before.path(clip.storage_key).parents[1])
-    clips.probe(clip.id)
-    app.extensions["storage", "storage_at"] = before
+    plain = storage()
+    watched = app.extensions["storage", "storage_at"] = Watched(plain.path(clip.storage_key).parents[1])
+    try:
+        clips.probe(clip.id)
+    finally:
+        app.extensions["storage", "storage_at"] = plain
     assert (watched.seen, clip.status) == (ClipStatus.PROCESSING, ClipStatus.READY)
 
 

@@ -10,7 +10,7 @@ help:
 	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
 	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
-	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, DATABASE_URL=postgresql'
+	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, VK_ROUTE=…, DATABASE_URL=postgresql'
 	@echo 'make shots  снимки каждой страницы, телефон и компьютер, светлая и тёмная тема: var/shots'
 	@echo 'make bench  замеры в docs/benchmarks.md (часть: make bench ARGS="upload tus"; проба: make bench ARGS=--small)'
 	@echo 'make lock   пересобрать закреплённые версии (обновить: make lock ARGS=--upgrade)'

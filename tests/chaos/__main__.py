@@ -1,7 +1,8 @@
 """`make chaos`: minutes of it. The seed is printed, so that a run can be had again.
 
 PUBLICATIONS (200), SEED (by the clock), DATABASE_URL (own SQLite; `postgresql`: an own server, restarted too; or an
-address), WORKERS (8), SECONDS of mischief (90), TROUBLE=0 for a run without any, KEEP=1 to keep the folder.
+address), VK_ROUTE (clips or video; by the seed), WORKERS (8), SECONDS of mischief (90), TROUBLE=0 for a run without
+any, KEEP=1 to keep the folder.
 """
 
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 from tests.chaos.run import run
 
 LIMIT_SECONDS = 600
+VK_ROUTES = ("clips", "video")
 
 
 def main() -> int:
@@ -24,12 +26,14 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="vezde-chaos-", dir="/tmp"))
     trouble = os.environ.get("TROUBLE") != "0"
     database_url = os.environ.get("DATABASE_URL", "")
-    print(f"SEED={seed}, {folder}", flush=True)
+    vk_route = os.environ.get("VK_ROUTE") or VK_ROUTES[seed % 2]
+    print(f"SEED={seed} VK_ROUTE={vk_route}, {folder}", flush=True)
     verdict = run(
         folder,
         publications=number("PUBLICATIONS", 200),
         seed=seed,
         database_url=database_url,
+        vk_route=vk_route,
         workers=number("WORKERS", 8),
         trouble=trouble,
         seconds=number("SECONDS", 90),
@@ -38,7 +42,8 @@ def main() -> int:
     print(verdict.table())
     if verdict.kept and not os.environ.get("KEEP"):
         shutil.rmtree(folder, ignore_errors=True)
-    print("Обещания сдержаны." if verdict.kept else f"Обещания нарушены. Повторить: SEED={seed}, журналы: {folder}/log")
+    again = f"SEED={seed} VK_ROUTE={vk_route}, журналы: {folder}/log"
+    print("Обещания сдержаны." if verdict.kept else f"Обещания нарушены. Повторить: {again}")
     return 0 if verdict.kept else 1
 
 

@@ -27,6 +27,7 @@ def rules(seed: int) -> list[dict]:
     wrong = [
         (COMMITS, "lose_answer", 0.06, {}),
         (COMMITS, "status:502", 0.03, {"effect": True}),
+        (COMMITS, "status:500", 0.03, {}),
         (UPLOADS, "cut_request:60", 0.05, {}),
         (r"/vk-api/method", "error:6", 0.02, {}),
         (r"/(rutube|dzen|telegram)/", "status:429", 0.02, {"retry_after": 2}),

@@ -56,6 +56,7 @@ def run(
     publications: int,
     seed: int,
     database_url: str,
+    vk_route: str,
     workers: int,
     trouble: bool,
     seconds: float,
@@ -68,15 +69,23 @@ def run(
     try:
         app = create_app(system.environment)
         with app.app_context():
-            return _run(system, lots, publications, seed, trouble, seconds, limit)
+            return _run(system, lots, publications, seed, vk_route, trouble, seconds, limit)
     finally:
         system.stop()
 
 
 def _run(
-    system: System, lots: random.Random, count: int, seed: int, trouble: bool, seconds: float, limit: float
+    system: System,
+    lots: random.Random,
+    count: int,
+    seed: int,
+    vk_route: str,
+    trouble: bool,
+    seconds: float,
+    limit: float,
 ) -> Verdict:
     people = People(system.sandbox_url, system.folder, lots)
+    people.control("options", vk_clips_route=vk_route == "clips")
     users = max(1, count // (4 * CLIPS_A_USER))
     joined = [people.join(number) for number in range(users)]
     mischief = Mischief(system, people, users, random.Random(seed))

@@ -8,13 +8,14 @@ from tests.conftest import POSTGRESQL, SQLITE, WITHOUT_POSTGRESQL
 DATABASES = [SQLITE] if WITHOUT_POSTGRESQL else [SQLITE, POSTGRESQL]
 
 
-@pytest.mark.parametrize("database", DATABASES)
-def test_whatever_breaks_each_clip_is_there_once_or_we_say_so(tmp_path, database):
+@pytest.mark.parametrize(("database", "vk_route"), zip(DATABASES, ("clips", "video"), strict=False))
+def test_whatever_breaks_each_clip_is_there_once_or_we_say_so(tmp_path, database, vk_route):
     verdict = run(
         tmp_path,
         publications=16,
         seed=5,
         database_url="" if database == SQLITE else database,
+        vk_route=vk_route,
         workers=3,
         trouble=True,
         seconds=6,

@@ -1,14 +1,16 @@
 # Set-up happens by itself and only when something changed: scripts/setup.py. Another Python: make run PYTHON=python3.12
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv
+BIN := $(VENV)/bin
 
-.PHONY: help run flask test check chaos bench shots lock setup-run setup-dev
+.PHONY: help run flask test test-pythons check chaos bench shots lock setup-run setup-dev
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run    запустить всё на этой машине: http://127.0.0.1:8000 (порты: PORT, SANDBOX_PORT)'
 	@echo 'make flask  команда администратора: make flask ARGS="users plan ПОЧТА pro"'
 	@echo 'make test   тесты (часть: make test ARGS="-k telegram")'
+	@echo 'make test-pythons  главное на остальных Python этой машины: 3.11, 3.12, 3.13'
 	@echo 'make check  линтер, оформление, направление импортов, секреты в файлах, уязвимости пакетов'
 	@echo 'make chaos  несколько минут всё ломается, а публикации выходят: SEED=…, PUBLICATIONS=…, VK_ROUTE=…, DATABASE_URL=postgresql'
 	@echo 'make shots  снимки каждой страницы, телефон и компьютер, светлая и тёмная тема: var/shots'
@@ -23,6 +25,13 @@ flask: setup-run
 
 test: setup-dev
 	@$(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
+
+# What depends on the Python most, on SQLite alone: another version of Python changes no SQL. A venv for each: .venv-3.12
+MAIN_TESTS := tests/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py
+test-pythons: setup-dev
+	@$(BIN)/python scripts/pythons.py | while read -r version path; do \
+		TEST_DATABASE=sqlite $(MAKE) --no-print-directory test PYTHON=$$path VENV=.venv-$$version ARGS='$(MAIN_TESTS)' </dev/null || exit 1; \
+	done
 
 check: setup-dev
 	@$(BIN)/ruff check
@@ -41,8 +50,9 @@ bench: setup-dev
 	@$(BIN)/python -m bench $(ARGS)
 
 setup-run setup-dev: setup-%:
-	@command -v $(PYTHON) >/dev/null || { echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }
-	@$(PYTHON) scripts/setup.py $*
+	@python=$(PYTHON); $$python -c '' 2>/dev/null || python=$$(python3 scripts/pythons.py $(PYTHON) 2>/dev/null) || \
+		{ echo 'Нужен Python 3.11 или новее. Debian и Ubuntu: apt install python3 python3-venv' >&2; exit 1; }; \
+	$$python scripts/setup.py $* $(VENV)
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' $(ARGS)

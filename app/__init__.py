@@ -4,11 +4,16 @@ It imports them when it is called, so that a small program (the probe of a file)
 """
 
 import os
+import zoneinfo
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flask import Flask
+
+# Time zones are those of the pinned tzdata package. The system's own come first by default, and may be years old.
+zoneinfo.reset_tzpath(to=())
+zoneinfo.ZoneInfo.clear_cache()
 
 
 def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":

@@ -1,10 +1,35 @@
-"""Alembic through Flask-Migrate: `flask db upgrade`. One transaction for all, with the application's own engine."""
+"""Alembic through Flask-Migrate: `flask db upgrade`. One transaction for all, with the application's own engine.
+
+SQLite changes most of a table by copying it: `batch_alter_table` makes a new table, fills it, drops the old one and
+renames the new one. What keeps data and triggers through that is here, so that a migration need not care.
+"""
 
 from alembic import context
+from alembic.ddl.sqlite import SQLiteImpl
 from flask import current_app
+from sqlalchemy import Connection
 
 from app.extensions import db
 from app.models.types import UTCDateTime
+
+
+class TriggersSurvive(SQLiteImpl):
+    """SQLite drops a table's triggers with it, and renames nothing while another's trigger names a missing table."""
+
+    __dialect__ = "sqlite"  # takes the place of Alembic's own
+
+    def prep_table_for_batch(self, batch_impl, table) -> None:
+        found = self.connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        self._triggers = dict(found.all())
+        for name in self._triggers:
+            self.connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        super().prep_table_for_batch(batch_impl, table)
+
+    def rename_table(self, old_table_name, new_table_name, schema=None) -> None:
+        super().rename_table(old_table_name, new_table_name, schema)
+        if old_table_name.startswith("_alembic_tmp_"):
+            for statement in self._triggers.values():
+                self.connection.exec_driver_sql(statement)
 
 
 def render_item(kind: str, item: object, _context) -> str | bool:
@@ -14,13 +39,31 @@ def render_item(kind: str, item: object, _context) -> str | bool:
     return False
 
 
+def stop_enforcing_foreign_keys(connection: Connection) -> None:
+    """Or dropping a table would delete the rows that refer to it. SQLite ignores this inside a transaction."""
+    connection.detach()  # closed in the end, so that the setting stays with this connection
+    connection.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")
+
+
+def check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if broken:
+        rows = ", ".join(f"{table} {rowid} → {parent}" for table, rowid, parent, _ in broken[:10])
+        raise RuntimeError(f"Миграция отменена: она оставила бы ссылки на то, чего нет ({len(broken)}: {rows}).")
+
+
 with db.engine.connect() as connection:
+    on_sqlite = connection.dialect.name == "sqlite"
+    if on_sqlite:
+        stop_enforcing_foreign_keys(connection)
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
         render_item=render_item,
+        transactional_ddl=True,  # Alembic's default for SQLite commits after each migration
         **current_app.extensions["migrate"].configure_args,
     )
     with context.begin_transaction():
         context.run_migrations()
-    connection.commit()
+        if on_sqlite:
+            check_foreign_keys(connection)

@@ -1,29 +1,21 @@
-"""Sets the project up on a fresh machine: `python3 scripts/setup.py run | dev | statics`.
+"""Sets the project up on a fresh machine: `python3 scripts/setup.py run | dev | statics [VENV]`.
 
 `run` installs what the service needs, `dev` adds the tools for tests, `statics` only makes app/static/vendor.
+The environment is made of the Python that runs this, and made anew when that is another one.
 The second call sees by stamps that nothing changed and is over in an instant. Each failure is one line that says what
 to do. Standard library only, and no syntax newer than Python 3.7: an old Python must get as far as its message.
 """
 
 import os
-import shutil
 import sys
+
+import pythons
 
 OLDEST = (3, 11)
 
-
-def newer_python():
-    """Another Python on this machine that is new enough, or None."""
-    for minor in range(16, OLDEST[1] - 1, -1):
-        path = shutil.which(f"python3.{minor}")
-        # A pyenv shim stands there for versions that are switched off, and fails: ask.
-        if path and os.system(f"'{path}' -c '' >/dev/null 2>&1") == 0:
-            return path
-    return None
-
-
 if sys.version_info < OLDEST:
-    better = newer_python()
+    newer = (pythons.find(f"3.{minor}") for minor in range(16, OLDEST[1] - 1, -1))
+    better = next((path for path in newer if path), None)
     if better is None:
         sys.exit(
             f"Нужен Python 3.11 или новее, а здесь {sys.version.split()[0]}. Установите его (Debian и Ubuntu: "
@@ -35,6 +27,7 @@ import fcntl  # noqa: E402
 import hashlib  # noqa: E402
 import json  # noqa: E402
 import re  # noqa: E402
+import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -42,7 +35,7 @@ from pathlib import Path  # noqa: E402
 import statics  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
+VENV = ROOT / (sys.argv[2] if len(sys.argv) == 3 else ".venv")
 VENV_PYTHON = VENV / "bin" / "python"
 LOG = Path(os.environ.get("VAR_DIR") or ROOT / "var") / "log" / "setup.log"
 LOCKS = {"run": ROOT / "requirements.txt", "dev": ROOT / "requirements-dev.txt"}
@@ -86,7 +79,7 @@ class Failed(Exception):
 
 
 def main():
-    goal = sys.argv[1] if len(sys.argv) == 2 else ""
+    goal = sys.argv[1] if len(sys.argv) in (2, 3) else ""
     if goal not in ("run", "dev", "statics"):
         raise Failed("Как вызывать: python3 scripts/setup.py run | dev | statics")
     check_machine()
@@ -113,8 +106,8 @@ def check_space():
 
 def ensure_venv():
     if VENV_PYTHON.exists():
-        probe = f"import sys; sys.exit(sys.version_info < {OLDEST})"
-        if subprocess.call([str(VENV_PYTHON), "-c", probe], stderr=subprocess.DEVNULL) == 0:
+        made_of = f"import sys; sys.exit((sys.version, sys.base_prefix) != {(sys.version, sys.base_prefix)!r})"
+        if subprocess.call([str(VENV_PYTHON), "-c", made_of], stderr=subprocess.DEVNULL) == 0:
             return
     check_space()
     # --clear: the folder may hold what an interrupted set-up left, or a Python that has gone.

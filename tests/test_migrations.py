@@ -1,25 +1,38 @@
-"""The migrations lead there and back, and make what the models say. On both databases."""
+"""The migrations lead there and back, keep what is in the tables, and make what the models say. On both databases."""
 
-from collections.abc import Iterator
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import MetaData, inspect, text
+from sqlalchemy import Column, Integer, MetaData, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from app import clock, create_app
 from app.extensions import db
 from app.models import User
+from app.models.types import UTCDateTime
 from app.services import stats
 from tests.conftest import MIGRATIONS, settings
+from tests.procfile import ROOT, environ
 
 
 @pytest.fixture
-def bare(tmp_path: Path, no_database: str, keys: tuple[str, str], redis_url: str) -> Iterator[Flask]:
-    app = create_app(settings(tmp_path, no_database, keys, redis_url, "http://127.0.0.1:9"))
+def bare_settings(tmp_path: Path, no_database: str, keys: tuple[str, str], redis_url: str) -> dict[str, str]:
+    return settings(tmp_path, no_database, keys, redis_url, "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def bare(bare_settings: dict[str, str]) -> Iterator[Flask]:
+    app = create_app(bare_settings)
     with app.app_context():
         yield app
         db.session.remove()
@@ -91,3 +104,170 @@ def test_models_and_migrations_do_not_differ(bare):
     with db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         assert compare_metadata(context, db.metadata) == []
+
+
+def fill(rows: int = 2) -> None:
+    """Rows in every table, whatever tables there are; the triggers fill theirs by themselves."""
+    with db.engine.begin() as connection:
+        for table in db.metadata.sorted_tables:
+            if not connection.scalar(select(func.count()).select_from(table)):
+                values = [{column.name: made_up(column, number) for column in table.c} for number in range(1, rows + 1)]
+                connection.execute(table.insert(), values)
+
+
+def made_up(column: Column, number: int) -> object:
+    if column.foreign_keys or (column.name == "id" and isinstance(column.type, Integer)):
+        return number
+    if column.name == "status":
+        return "published"
+    if isinstance(column.type, UTCDateTime):
+        return clock.now()
+    values = {int: number, bool: number > 1, bytes: bytes([number])}
+    if column.type.python_type is str:
+        return f"«{column.name}» {number}"[: column.type.length]
+    return values.get(column.type.python_type, {"n": number})  # JSON
+
+
+def contents() -> dict[str, dict[str, list]]:
+    """Each table's columns, each column's values by primary key."""
+    there = MetaData()
+    there.reflect(db.engine)
+    with db.engine.connect() as connection:
+        return {
+            table.name: {
+                column.name: connection.scalars(select(column).order_by(*table.primary_key)).all() for column in table.c
+            }
+            for table in there.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
+def lost(before: dict, after: dict) -> list[str]:
+    """The columns on both sides whose values differ."""
+    return [
+        f"{table}.{column}"
+        for table in before.keys() & after.keys()
+        for column in before[table].keys() & after[table].keys()
+        if before[table][column] != after[table][column]
+    ]
+
+
+def revision() -> str:
+    with db.engine.connect() as connection:
+        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def test_filled_tables_keep_their_rows_all_the_way_down_and_up(bare):
+    upgrade(directory=MIGRATIONS)
+    fill()
+    newest, *older = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()]
+    down = [(downgrade, step) for step in older]
+    up = [(upgrade, step) for step in [*reversed(older[:-1]), newest]]
+    before = contents()
+    assert min(len(values) for columns in before.values() for values in columns.values()) == 2
+    for move, step in down + up:
+        move(directory=MIGRATIONS, revision=step)
+        after = contents()
+        assert lost(before, after) == [], (move, step)
+        before = after
+    assert revision() == newest
+
+
+@pytest.fixture
+def future(bare: Flask, tmp_path: Path) -> Callable[..., str]:
+    """The folder of the migrations, with more that a developer may write one day: `future("op.…", "op.…")`."""
+
+    def write(*changes: str) -> str:
+        folder = tmp_path / "migrations"
+        shutil.copytree(MIGRATIONS, folder)
+        for number, change in enumerate(changes, 9001):
+            before = number - 1 if number > 9001 else ScriptDirectory(MIGRATIONS).get_current_head()
+            (folder / "versions" / f"{number}.py").write_text(
+                "import os, signal\nimport sqlalchemy as sa\nfrom alembic import op\n"
+                f"revision, down_revision = '{number}', '{before}'\n"
+                f"def upgrade():\n{indent(change, '    ')}\n"
+            )
+        return str(folder)
+
+    return write
+
+
+LONGER_TITLES = """
+for table in ("publications", "clips"):
+    with op.batch_alter_table(table) as batch:
+        batch.alter_column("title", type_=sa.String(300), existing_nullable=False)
+with op.batch_alter_table("users") as batch:
+    batch.add_column(sa.Column("colour", sa.String(16), server_default="blue", nullable=False))
+    batch.alter_column("name", type_=sa.String(100), existing_nullable=False)
+"""
+
+
+def indexes() -> list[str]:
+    on_sqlite = db.engine.dialect.name == "sqlite"
+    wanted = "sql FROM sqlite_master WHERE type = 'index'" if on_sqlite else "indexdef FROM pg_indexes"
+    with db.engine.connect() as connection:
+        found = connection.scalars(text(f"SELECT {wanted}")).all()
+    return sorted(" ".join(one.split()) for one in found if one and "pg_" not in one)
+
+
+def test_a_change_of_a_table_keeps_its_rows_triggers_and_indexes(bare, future):
+    upgrade(directory=MIGRATIONS)
+    fill()
+    before, by_itself, found_by = contents(), triggers(), indexes()
+    upgrade(directory=future(LONGER_TITLES))
+    assert lost(before, contents()) == [] and before.keys() == contents().keys()
+    assert (triggers(), indexes()) == (by_itself, found_by)
+    titles = {column["name"]: column["type"] for column in inspect(db.engine).get_columns("publications")}
+    assert titles["title"].length == 300
+    with db.engine.begin() as connection:  # the triggers act, and so do the foreign keys
+        connection.execute(text("DELETE FROM uncounted WHERE publication_id = 1"))
+        connection.execute(text("UPDATE publications SET clip_id = NULL WHERE id = 1"))
+        assert connection.scalar(text("SELECT count(*) FROM uncounted")) == 2
+        connection.execute(text("DELETE FROM users WHERE id = 1"))
+        assert connection.scalar(text("SELECT count(*) FROM publications")) == 1
+
+
+def everything() -> tuple:
+    return revision(), contents(), triggers(), indexes()
+
+
+def test_a_migration_that_fails_changes_nothing_and_can_be_tried_again(bare, future):
+    upgrade(directory=MIGRATIONS)
+    fill()
+    before = everything()
+    folder = future(LONGER_TITLES, LONGER_TITLES.replace("colour", "size") + "1 / 0")
+    with pytest.raises(ZeroDivisionError):
+        upgrade(directory=folder)
+    assert everything() == before
+    script = Path(folder, "versions", "9002.py")
+    script.write_text(script.read_text().replace("1 / 0", ""))
+    upgrade(directory=folder)
+    assert revision() == "9002" and lost(before[1], contents()) == []
+
+
+def test_a_migration_that_is_killed_changes_nothing(bare, bare_settings, future):
+    upgrade(directory=MIGRATIONS)
+    fill()
+    before = everything()
+    folder = future(LONGER_TITLES, LONGER_TITLES.replace("colour", "size") + "os.kill(os.getpid(), signal.SIGKILL)")
+    command = ["flask", "--app", "wsgi", "db", "upgrade", "--directory", folder]
+    done = subprocess.run(command, cwd=ROOT, env=environ(bare_settings), capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert everything() == before
+
+
+def test_rows_must_not_be_left_without_what_they_refer_to(bare, future):
+    upgrade(directory=MIGRATIONS)
+    fill()
+    before = everything()
+    with pytest.raises((SystemExit, IntegrityError)):
+        upgrade(directory=future("op.execute('UPDATE publications SET clip_id = 77')"))
+    assert everything() == before
+
+
+def test_no_foreign_keys_are_off_after_a_migration(bare):
+    upgrade(directory=MIGRATIONS)
+    fill()
+    with db.engine.begin() as connection:
+        connection.execute(text("DELETE FROM users"))
+        assert connection.scalar(text("SELECT count(*) FROM clips")) == 0

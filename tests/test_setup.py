@@ -4,6 +4,7 @@ The whole way on a bare machine is what CI does in each fresh clone.
 """
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "app" / "static" / "vendor"
 SETUP = ROOT / "scripts" / "setup.py"
+FINDER = ROOT / "scripts" / "pythons.py"
 
 # Ends of real outputs: pip and uv without a network, uv without gcc, npm with a spoilt archive, pip on a full disk.
 OUTPUTS = {
@@ -47,7 +49,38 @@ def test_a_failed_step_is_told_in_words(said, output):
 
 
 def test_an_old_python_gets_as_far_as_its_message():
-    ast.parse(SETUP.read_text(), feature_version=(3, 7))
+    for file in (SETUP, FINDER):
+        ast.parse(file.read_text(), feature_version=(3, 7))
+
+
+def test_a_python_is_found_behind_a_shim_that_fails_and_the_environment_is_made_anew_for_it(tmp_path):
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    others = subprocess.run([sys.executable, FINDER], capture_output=True, text=True, check=True).stdout.split()
+    if not others:
+        pytest.skip("на этой машине один Python")
+    for name in (f"python{others[0]}", "python3.99"):
+        (shims / name).write_text("#!/bin/sh\nexit 127\n")
+        (shims / name).chmod(0o755)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    outside |= {"PATH": f"{shims}:{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}", "VAR_DIR": str(tmp_path)}
+    venv = tmp_path / "venv"
+
+    def make(python: str) -> subprocess.CompletedProcess:
+        command = ["make", "setup-run", f"PYTHON={python}", f"VENV={venv}"]
+        return subprocess.run(command, cwd=ROOT, env=outside, capture_output=True, text=True)
+
+    def version() -> str:
+        return subprocess.run([venv / "bin" / "python", "-V"], capture_output=True, text=True, check=True).stdout
+
+    assert "Нужен Python 3.11 или новее" in make("python3.99").stderr and not venv.exists()
+    first, again = make(f"python{others[0]}"), make(f"python{others[0]}")
+    assert version().startswith(f"Python {others[0]}."), first.stderr
+    assert (first.returncode, again.returncode, again.stdout) == (0, 0, "")
+    other = make(str(Path(sys.base_prefix) / "bin" / "python3"))
+    assert other.returncode == 0, other.stdout + other.stderr
+    assert version() == f"Python {sys.version.split()[0]}\n"
+    assert subprocess.run([venv / "bin" / "python", "-c", "import flask, av"]).returncode == 0
 
 
 def test_an_unknown_goal_is_refused():
@@ -59,6 +92,8 @@ def test_locks_name_no_registry_and_hash_everything():
     for lock in [*ROOT.glob("requirements*.txt"), *(ROOT / "scripts").glob("requirements*.txt")]:
         text = lock.read_text()
         assert "://" not in text, lock
+        names = re.findall(r"^([a-z0-9-]+)", text, re.MULTILINE)
+        assert len(names) == len(set(names)), f"{lock}: one version of a package, whatever the Python"
         for block in re.split(r"\n(?=\S)", text.split("make lock\n")[1].strip()):
             assert re.match(r"[a-z0-9-]+(\[\w+\])?==\S+", block) and "--hash=sha256:" in block, block
     assert '"resolved"' not in (ROOT / "package-lock.json").read_text()

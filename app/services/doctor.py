@@ -1,9 +1,11 @@
 """What this process is made of, and whether that is as it should be: a list of checks, each a sentence."""
 
 import os
+import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import tzdata
 from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -102,6 +104,12 @@ def demo(_role: str | None) -> Finding:
     return Finding("DEMO выключен.", True)
 
 
+def time_zones(_role: str | None) -> Finding:
+    if zoneinfo.TZPATH:
+        return Finding(f"Часовые пояса: данные системы ({', '.join(zoneinfo.TZPATH)}), они могли устареть.", False)
+    return Finding(f"Часовые пояса: пакет tzdata {tzdata.IANA_VERSION}, данные системы не читаются.", True)
+
+
 CHECKS: tuple[Check, ...] = (
     public_key,
     private_keys,
@@ -111,6 +119,7 @@ CHECKS: tuple[Check, ...] = (
     public_address,
     local_hosts,
     demo,
+    time_zones,
 )
 
 

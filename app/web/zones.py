@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.core import get_global
@@ -71,7 +71,7 @@ def _place(zone: str, country_code: str) -> str:
 
 
 def _offset(name: str, moment: datetime) -> timedelta:
-    return moment.astimezone(ZoneInfo(name)).utcoffset()
+    return clock.to_zone(moment, name).utcoffset()
 
 
 def utc(offset: timedelta) -> str:

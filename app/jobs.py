@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from app import clock, process, queue
 from app.extensions import db, reading, transaction
 from app.publishing import engine, lease, revocations, schedule, stats, tokens
-from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
+from app.services import clips, consents, heartbeats, notices, recovery, retention, safety, uploads
 
 _PROMPT_SECONDS = 0.2
 # To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -106,6 +106,7 @@ def tick_housekeeping() -> None:
     safety.sweep()
     notices.sweep()
     heartbeats.sweep()
+    consents.sweep()
     _wake("app.jobs.remove_old", retention.due)
 
 

@@ -4,6 +4,7 @@ from app.extensions import db
 from app.models import triggers
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.consent import OAuthState
 from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
@@ -43,6 +44,7 @@ __all__ = [
     "ConnectionStatus",
     "Heartbeat",
     "Notice",
+    "OAuthState",
     "PlatformConnection",
     "Publication",
     "PublicationEvent",

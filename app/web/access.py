@@ -1,10 +1,11 @@
 """Who may see what: everything demands a signed-in user unless it is marked `@public`; reading does not lock."""
 
+import secrets
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, abort, current_app, request, url_for
+from flask import Flask, abort, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -33,6 +34,11 @@ def require_admin() -> None:
     """For `before_request` of what is the operator's alone: to others it does not exist."""
     if not current_user.is_admin:
         abort(404)
+
+
+def browser_id() -> str:
+    """What identifies this browser's session; made when it is first asked for."""
+    return session.setdefault("browser", secrets.token_urlsafe(16))
 
 
 def register(app: Flask) -> None:

@@ -24,6 +24,9 @@ from app.web.access import browser_id, writes
 blueprint = Blueprint("oauth", __name__, url_prefix="/settings/integrations")
 log = structlog.get_logger(__name__)
 
+# A callback's parameters: RFC 6749's, and what VK ID adds (https://id.vk.com/about/business/go/docs/ru/vkid).
+PARAMETERS = ("code", "state", "error", "error_description", "device_id", "type", "expires_in", "ext_id")
+
 
 class _States(FlaskIntegration):
     """Where Authlib keeps a state and its PKCE verifier: `consents`, instead of the session."""
@@ -118,9 +121,11 @@ def start(platform: str) -> ResponseReturnValue:
 def callback(platform: str) -> ResponseReturnValue:
     client = _client(platform)
     arguments = request.args.to_dict()
-    plain = dict(platforms.adapter(platform, current_app.config).callback(arguments))
+    plain = platforms.adapter(platform, current_app.config).callback(arguments)
     if plain != arguments:
-        return redirect(url_for(".callback", platform=platform, **plain), 303)
+        # By hand: `url_for` takes some names (`_external`, `_scheme`) for options of its own.
+        query = urlencode({name: plain[name] for name in PARAMETERS if name in plain})
+        return redirect(f"{url_for('.callback', platform=platform)}?{query}", 303)
     page = url_for("connections.page")
     name = platforms.ADAPTERS[platform].name
     try:

@@ -1,5 +1,6 @@
 """Connecting by a consent page: our routes, Authlib, and the sandbox's pages as a person clicks through them."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urljoin, urlsplit
@@ -158,6 +159,31 @@ def test_of_two_callbacks_at_once_one_gets_the_secret(app, user):
     with ThreadPoolExecutor(8) as threads:
         taken = list(threads.map(take, range(8)))
     assert sorted(taken, key=str) == [None] * 7 + ["secret"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"endpoint": "x"},
+        {"values": "x"},
+        {"self": "x"},
+        {"platform": "dzen"},
+        {"_external": "1", "_scheme": "javascript", "_anchor": "x", "_method": "POST"},
+        {"payload": "{}"},
+    ],
+)
+def test_a_callback_stays_on_its_own_path_whatever_it_is_given(consent, app, payload):
+    state = {"state": "s", "code": "a&b=c#d"}
+    cookie = consent.browser.get_cookie(app.config["SESSION_COOKIE_NAME"])
+    consent.browser.set_cookie(cookie.key, cookie.value, domain="evil.example")
+    answer = consent.browser.get(
+        f"{CARDS}/vk/callback",
+        query_string={"payload": json.dumps(payload | state)},
+        headers={"Host": "evil.example"},
+    )
+    assert answer.headers["Location"] == f"{CARDS}/vk/callback?code=a%26b%3Dc%23d&state=s"
+    answer = consent.browser.get(f"{CARDS}/vk/callback", query_string=payload | state, follow_redirects=True)
+    assert (answer.status_code, answer.request.path) == (200, CARDS)
 
 
 def test_vk_callback_as_one_json_payload(consent, sandbox):

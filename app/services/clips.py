@@ -94,8 +94,7 @@ _CHANGED = _changed()
 
 def rename(user: User, clip_id: int, title: str, description: str) -> Clip:
     """Sets title (1–200 characters, one line) and description (up to 5000). Raises NotFound, Problem with its field."""
-    title = " ".join(_printable(title, keep="\r\n\t").split())
-    description = _printable(description.replace("\r\n", "\n"), keep="\n\t").strip()
+    title, description = one_line(title), several_lines(description)
     if not title:
         raise Problem("Напишите название.", "title")
     if len(title) > MAX_TITLE:
@@ -212,6 +211,14 @@ def title_from(file_name: str) -> str:
     """A clip's first title: the file's name without its extension."""
     words = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", file_name).replace("_", " ").split()
     return " ".join(words)[:MAX_TITLE] or "Без названия"
+
+
+def one_line(text: str) -> str:
+    return " ".join(_printable(text, keep="\r\n\t").split())
+
+
+def several_lines(text: str) -> str:
+    return _printable(text.replace("\r\n", "\n"), keep="\n\t").strip()
 
 
 def _printable(text: str, keep: str = "") -> str:

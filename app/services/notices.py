@@ -125,7 +125,8 @@ def _claim(notice_id: int) -> tuple[Notice, User] | None:
         notice = db.session.get(Notice, notice_id, with_for_update=True)
         if notice is None or notice.mailed_at or notice.wake_at is None or notice.wake_at > now:
             return None
-        notice.wake_at = now + _TRY
+        # One that cannot be written (it raises before it is sent) must come to an end too.
+        notice.wake_at = now + _TRY if notice.tries <= len(_PAUSES) else None
         notice.tries += 1
         user = db.session.get(User, notice.user_id)
         db.session.flush()
@@ -156,7 +157,8 @@ def _letter(notice: Notice, user: User) -> tuple[str, str]:
     headline, text = texts.notice(notice.kind, notice.facts, user.timezone)
     label, path = about(notice)
     home = current_app.config["PUBLIC_URL"]
-    return headline, (
+    subject = " ".join(headline.split())  # older titles may have line breaks, which no header may
+    return subject, (
         f"Здравствуйте, {user.name}!\n\n{text}\n\n{label}: {home}{path}\nВсе уведомления: {home}/notices\n\n— «Везде»\n"
     )
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app import clock
 from app.extensions import db
@@ -136,5 +136,5 @@ def delete_account(user: User, password: str) -> None:
     for connection in connections.all_of(user):
         connections.disconnect(user, connection.id)
     clips.erase_files(user)
-    db.session.delete(db.session.get(User, user.id))
+    db.session.execute(delete(User).where(User.id == user.id))
     db.session.commit()

@@ -1,7 +1,7 @@
 """What a user can do with publications: publish, retry, cancel, and answer when we cannot know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,6 +60,9 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
         if option is None:
             raise NotFound
         if option.live is None:
+            choice = replace(
+                choice, title=clips.one_line(choice.title), description=clips.several_lines(choice.description)
+            )
             _check(option, choice)
             made.append(_new(user, clip, option.connection, choice, due_at))
     db.session.add_all(made)
@@ -69,7 +72,7 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
             transitions.note(publication.id, "scheduled", status=Status.SCHEDULED, name=due_at.isoformat())
         else:
             transitions.note(publication.id, "created", status=Status.PUBLISHING)
-    clip.version += 1
+    clip.version = Clip.version + 1
     db.session.commit()
     return made
 
@@ -98,8 +101,8 @@ def _new(
         account_id=connection.account_id,
         account_name=connection.account_name,
         account_url=connection.account_url,
-        title=choice.title.strip(),
-        description=choice.description.strip(),
+        title=choice.title,
+        description=choice.description,
         status=Status.SCHEDULED if due_at else Status.PUBLISHING,
         **begin,
     )

@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, current_app, redirect, request, session, url
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app import platforms
+from app import platforms, texts
 from app.services import connections, consents
 from app.services.errors import NotFound, Problem
 from app.web import responses
@@ -155,7 +155,11 @@ def _exchange(client: FlaskOAuth2App, platform: str, arguments: dict[str, str]) 
     if "error" in arguments:
         client.framework.clear_state_data(session, arguments.get("state"))
     more = platforms.adapter(platform, current_app.config).token_params(arguments)
-    return client.authorize_access_token(body=urlencode(more))
+    try:
+        return client.authorize_access_token(body=urlencode(more))
+    except connections.UNEXPECTED as error:
+        log.exception("an answer of an unexpected shape", platform=platform)
+        raise Problem(texts.sentence("unexpected_answer")) from error
 
 
 def _back_to(platform: str) -> str:

@@ -122,6 +122,7 @@ def delete(user: User, clip_id: int) -> None:
         .where(Publication.clip_id == clip_id, Publication.status.in_(LIVE))
     )
     if live:
+        db.session.rollback()
         raise Problem(f"У клипа есть незавершённые публикации ({live}). Сначала отмените их.")
     keys = (clip.storage_key, _poster_key(clip.storage_key))
     db.session.delete(clip)

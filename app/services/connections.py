@@ -45,12 +45,13 @@ class PlatformCard:
 
 @dataclass(frozen=True)
 class Ending:
-    """What disconnecting means for live publications: how many are cancelled, and how many have passed their point
-    of no return and are let finish.
+    """What disconnecting means for live publications: how many are cancelled, how many have passed their point of no
+    return and are let finish, and of how many it stays unknown whether the clip is there.
     """
 
     cancelled: int
     finishing: int
+    unconfirmed: int = 0
 
 
 def cards(user: User) -> list[PlatformCard]:
@@ -258,9 +259,9 @@ def _describe(connection: PlatformConnection, account: Account) -> None:
 def ending(user: User, connection_id: int) -> Ending:
     """What `disconnect()` would do now. Raises NotFound."""
     connection = get(user, connection_id)
+    finishing, unconfirmed = len(_finishing(connection)), _unconfirmed(connection)
     live = select(func.count()).where(Publication.connection_id == connection.id, Publication.status.in_(LIVE))
-    waiting = live.where(Publication.armed.is_(None), Publication.committed.is_(False))
-    return Ending(db.session.scalar(waiting), len(_finishing(connection)))
+    return Ending(db.session.scalar(live) - finishing - unconfirmed, finishing, unconfirmed)
 
 
 def disconnect(user: User, connection_id: int) -> Ending:
@@ -273,11 +274,12 @@ def disconnect(user: User, connection_id: int) -> Ending:
     finishing = _finishing(connection)
     for publication_id in finishing:
         transitions.note(publication_id, "disconnected", status=Status.PUBLISHING)
+    unconfirmed = _unconfirmed(connection)
     revocations.keep(connection)
     safety.record(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
-    return Ending(cancelled, len(finishing))
+    return Ending(cancelled, len(finishing), unconfirmed)
 
 
 def _finishing(connection: PlatformConnection) -> Sequence[int]:
@@ -288,6 +290,13 @@ def _finishing(connection: PlatformConnection) -> Sequence[int]:
             or_(Publication.armed.is_not(None), Publication.committed),
         )
     ).all()
+
+
+def _unconfirmed(connection: PlatformConnection) -> int:
+    """They stay: only their user can answer, and needs no connection for that."""
+    return db.session.scalar(
+        select(func.count()).where(Publication.connection_id == connection.id, Publication.status == Status.UNCONFIRMED)
+    )
 
 
 def _told(connection: PlatformConnection) -> str:

@@ -14,6 +14,7 @@ from app import clock
 from app import probe as probing
 from app.extensions import db
 from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
+from app.services import erasures
 from app.services.errors import NotFound, Problem
 from app.services.paging import Page, cut, only
 from app.storage import StorageUnavailable, key_from, storage
@@ -125,19 +126,18 @@ def delete(user: User, clip_id: int) -> None:
         db.session.rollback()
         raise Problem(f"У клипа есть незавершённые публикации ({live}). Сначала отмените их.")
     keys = (clip.storage_key, _poster_key(clip.storage_key))
+    erasures.plan(keys)
     db.session.delete(clip)
     db.session.commit()
-    for key in keys:
-        storage().delete(key)
+    erasures.carry_out(keys)
 
 
-def erase_files(user: User) -> None:
-    """The files of all the user's clips, for the end of the account; their rows go with the account's."""
-    keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
-    db.session.commit()
-    for key in keys:
-        storage().delete(key)
-        storage().delete(_poster_key(key))
+def plan_erasure(user: User) -> list[str]:
+    """Of the files of all the user's clips, for the end of the account: their rows go with the account's."""
+    clip_keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
+    keys = [key for clip_key in clip_keys for key in (clip_key, _poster_key(clip_key))]
+    erasures.plan(keys)
+    return keys
 
 
 def used_bytes(user: User) -> int:
@@ -200,7 +200,10 @@ def probe(clip_id: int) -> None:
         rotation=facts.rotation,
     )
     if not settled and not _exists(clip_id):
-        storage().delete(_poster_key(storage_key))  # deleted while it was looked at
+        keys = [_poster_key(storage_key)]  # deleted while it was looked at
+        erasures.plan(keys)
+        db.session.commit()
+        erasures.carry_out(keys)
 
 
 def shown_name(file_name: str) -> str:

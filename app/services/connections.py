@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -10,7 +11,7 @@ from flask import current_app
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app import platforms, texts
+from app import clock, platforms, texts
 from app.extensions import db
 from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.plans import Plan, cheapest_for
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 # What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
 UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+CHOICE_LIFETIME = timedelta(hours=1)
 MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would be another account
 
 
@@ -216,6 +218,20 @@ def _choose(user: User, connection_id: int, account_id: str) -> PlatformConnecti
     safety.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
+
+
+def sweep() -> None:
+    """Connections of which nobody has chosen an account: a token is not kept for what is never used."""
+    unchosen = select(PlatformConnection.id).where(
+        PlatformConnection.status == ConnectionStatus.CHOOSING,
+        PlatformConnection.created_at <= clock.now() - CHOICE_LIFETIME,
+    )
+    for connection_id in db.session.scalars(unchosen).all():
+        connection = db.session.get(PlatformConnection, connection_id, with_for_update=True, populate_existing=True)
+        if connection is not None and connection.status == ConnectionStatus.CHOOSING:
+            revocations.keep(connection)
+            db.session.delete(connection)
+        db.session.commit()
 
 
 def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from app import clock, platforms, queue
 from app.extensions import db
@@ -146,9 +147,15 @@ def wake(user: User, *publication_ids: int) -> None:
 
 
 def get(user: User, publication_id: int) -> Publication:
-    """Raises NotFound, for a stranger's publication too."""
+    """Raises NotFound, for a stranger's publication too.
+
+    With its clip in the same query: read later, the clip's version would hide a change in between from the poll.
+    """
     publication = db.session.scalars(
-        select(Publication).where(Publication.id == publication_id, Publication.user_id == user.id)
+        select(Publication)
+        .where(Publication.id == publication_id, Publication.user_id == user.id)
+        .options(joinedload(Publication.clip))
+        .execution_options(populate_existing=True)
     ).first()
     if publication is None:
         raise NotFound
@@ -181,8 +188,7 @@ def cancel(user: User, publication_id: int) -> Publication:
         db.session.rollback()
         raise Problem("Уже нельзя отменить: клип передан платформе. Дождитесь её ответа.")
     db.session.commit()
-    db.session.refresh(publication)
-    return publication
+    return get(user, publication_id)
 
 
 def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None) -> int:
@@ -245,7 +251,7 @@ def retry(user: User, publication_id: int) -> Publication:
     if publication.clip_id is None:
         raise Problem("Клип удалён. Загрузите его заново.")
     _again(user, publication, "retried", Publication.status == Status.FAILED)
-    return publication
+    return get(user, publication_id)
 
 
 def resend(user: User, publication_id: int) -> Publication:
@@ -256,7 +262,7 @@ def resend(user: User, publication_id: int) -> Publication:
     if publication.status == Status.UNCONFIRMED and may_still_arrive(publication):
         raise Problem("Прежняя отправка ещё может дойти. Подождите немного и посмотрите ещё раз.")
     _again(user, publication, "resent", Publication.status == Status.UNCONFIRMED)
-    return publication
+    return get(user, publication_id)
 
 
 def _again(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
@@ -292,7 +298,6 @@ def _again(user: User, publication: Publication, event: str, *where: ColumnEleme
         raise Problem("Этот клип уже публикуется на этом аккаунте.") from None
     if not moved:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
-    db.session.refresh(publication)
     wake(user, publication.id)
 
 
@@ -317,8 +322,7 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
     db.session.commit()
     if not moved:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
-    db.session.refresh(publication)
-    return publication
+    return get(user, publication_id)
 
 
 def _is_web_address(url: str) -> bool:

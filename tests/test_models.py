@@ -64,9 +64,9 @@ def test_texts_inside_json_are_clean(app, user):
     from app.models import PlatformConnection
 
     owner = user()
-    facts = {"a\0": ["\ud800x", {"b": "y\0"}], "n": 10**30}
+    facts = {"a\0": ["\ud800x", {"b": "y\0"}], "n": 10**30, "x": float("nan"), "y": [float("inf")]}
     one = PlatformConnection(user_id=owner.id, platform="vk", account_id="1", account_name=NASTY, facts=facts)
     db.session.add(one)
     db.session.commit()
-    assert one.facts == {"a": ["x", {"b": "y"}], "n": 10**30}
+    assert one.facts == {"a": ["x", {"b": "y"}], "n": 10**30, "x": None, "y": [None]}
     assert len(one.account_name) == 255

@@ -1,5 +1,6 @@
 """Column types that behave the same on SQLite and PostgreSQL."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +61,8 @@ def _storable_inside(value: Any) -> Any:
         return {_storable_inside(name): _storable_inside(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_storable_inside(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # Python reads and writes NaN and Infinity, JSON has none
     return value
 
 

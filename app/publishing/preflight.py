@@ -17,7 +17,7 @@ def problems(adapter: Adapter, clip: Clip) -> list[str]:
 
 def text_problems(adapter: Adapter, title: str, description: str) -> list[str]:
     limits, found = adapter.limits, []
-    if len(title) > MAX_TITLE and not limits.max_title:
+    if len(title) > MAX_TITLE and not (limits.max_title and limits.max_title <= MAX_TITLE):
         found.append(f"Название длиннее {MAX_TITLE} знаков: перенесите часть его в описание.")
     if limits.max_title and adapter.count(title) > limits.max_title:
         found.append(f"Название длиннее {limits.max_title} знаков: сократите его.")

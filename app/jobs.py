@@ -10,7 +10,20 @@ from sqlalchemy import func, select
 from app import clock, process, queue
 from app.extensions import db, reading, transaction
 from app.publishing import engine, lease, revocations, schedule, stats, tokens
-from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
+from app.services import (
+    clips,
+    connections,
+    consents,
+    erasures,
+    heartbeats,
+    notices,
+    recovery,
+    retention,
+    safety,
+    uploads,
+)
+
+log = structlog.get_logger(__name__)
 
 _PROMPT_SECONDS = 0.2
 # To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -61,9 +74,14 @@ def read_stats(connection_id: int) -> None:
         stats.read(connection_id)
 
 
-def mail_recovery(user_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(user=user_id):
-        recovery.mail_link(user_id)
+def mail_recovery(recovery_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(recovery=recovery_id):
+        recovery.mail_link(recovery_id)
+
+
+def erase_file(erasure_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(erasure=erasure_id):
+        erasures.retry(erasure_id)
 
 
 # Ticks: run beside the scheduler, only SQL and wake-ups.
@@ -82,6 +100,7 @@ def tick_clips() -> None:
 
 def tick_mails() -> None:
     _wake("app.jobs.mail_notice", notices.due_mails)
+    _wake("app.jobs.mail_recovery", recovery.due_mails)
 
 
 def tick_refreshes() -> None:
@@ -102,11 +121,16 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    uploads.sweep()
-    safety.sweep()
-    notices.sweep()
-    heartbeats.sweep()
+    sweeps = (uploads, safety, notices, heartbeats, consents, recovery, connections)
+    for sweep in (module.sweep for module in sweeps):
+        try:
+            sweep()
+        except Exception:
+            # A fault of one must not keep the others from their work.
+            log.exception("a sweep failed", sweep=sweep.__module__)
+            db.session.rollback()
     _wake("app.jobs.remove_old", retention.due)
+    _wake("app.jobs.erase_file", erasures.due)
 
 
 def _wake(job: str, due: Callable[[], list[int]]) -> None:

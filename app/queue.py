@@ -33,6 +33,7 @@ JOBS = {
     "app.jobs.probe": CLIPS,
     "app.jobs.mail_recovery": CHORES,
     "app.jobs.remove_old": CLIPS,
+    "app.jobs.erase_file": CHORES,
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,
     "app.jobs.mail_notice": CHORES,

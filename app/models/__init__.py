@@ -4,6 +4,8 @@ from app.extensions import db
 from app.models import triggers
 from app.models.clip import Clip, ClipStatus, Upload
 from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.consent import OAuthState
+from app.models.erasure import Erasure
 from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
@@ -18,6 +20,7 @@ from app.models.publication import (
     fold,
     step_sealed_for,
 )
+from app.models.recovery import Recovery
 from app.models.safety import SecurityEvent
 from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally, Uncounted
 from app.models.user import User
@@ -41,12 +44,15 @@ __all__ = [
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
+    "Erasure",
     "Heartbeat",
     "Notice",
+    "OAuthState",
     "PlatformConnection",
     "Publication",
     "PublicationEvent",
     "PublicationStep",
+    "Recovery",
     "Revocation",
     "SecurityEvent",
     "Stage",

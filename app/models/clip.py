@@ -1,12 +1,12 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, String, Text, text
+from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.extensions import db
-from app.models.types import Id, UTCDateTime
+from app.models.types import Id, String, Text, UTCDateTime
 from app.models.user import User
 
 # The name under which a file goes out is made of its probed type, never of the name it came with.

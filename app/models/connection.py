@@ -1,12 +1,12 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.extensions import db
-from app.models.types import Id, UTCDateTime
+from app.models.types import JSON, Id, String, Text, UTCDateTime
 
 _REFRESHED_SQL = text("token_refresh_at IS NOT NULL")
 

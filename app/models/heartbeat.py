@@ -1,11 +1,10 @@
 from datetime import datetime
 
-from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.extensions import db
-from app.models.types import UTCDateTime
+from app.models.types import String, UTCDateTime
 
 
 class Heartbeat(db.Model):

@@ -1,11 +1,11 @@
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.extensions import db
-from app.models.types import Id, UTCDateTime
+from app.models.types import JSON, Id, String, UTCDateTime
 
 _WAKES_SQL = text("wake_at IS NOT NULL")
 _UNREAD_SQL = text("read_at IS NULL")

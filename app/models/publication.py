@@ -2,14 +2,14 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, TextClause, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, TextClause, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.extensions import db
 from app.models.clip import Clip
 from app.models.connection import PlatformConnection
-from app.models.types import Id, UTCDateTime
+from app.models.types import JSON, Id, String, Text, UTCDateTime
 
 
 class Status(StrEnum):

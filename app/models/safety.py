@@ -1,11 +1,11 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.extensions import db
-from app.models.types import Id, UTCDateTime
+from app.models.types import Id, String, UTCDateTime
 
 
 class SecurityEvent(db.Model):

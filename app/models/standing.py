@@ -2,12 +2,12 @@
 `StatsSample` by `app.publishing.tally`, and can be made again at any time: docs/decisions/0008.
 """
 
-from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.extensions import db
 from app.models.clip import Clip
-from app.models.types import Id
+from app.models.types import Id, String
 
 PERIODS = (7, 30, 90)  # days
 

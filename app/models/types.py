@@ -1,12 +1,69 @@
 """Column types that behave the same on SQLite and PostgreSQL."""
 
+import math
 from datetime import UTC, datetime
+from typing import Any
 
+from sqlalchemy import JSON as PlainJSON
 from sqlalchemy import BigInteger, DateTime, Integer
+from sqlalchemy import String as PlainString
+from sqlalchemy import Text as PlainText
 from sqlalchemy.types import TypeDecorator
 
 # SQLite numbers rows by itself only for INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class String(TypeDecorator[str]):
+    """At most `length` characters, cut where there are more; without what PostgreSQL does not store (`storable`).
+
+    SQLite takes anything, so that only PostgreSQL would refuse a platform's long name. What may not be cut (an id by
+    which an account is recognised) is refused before it gets here.
+    """
+
+    impl = PlainString
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect) -> str | None:
+        return None if value is None else storable(value)[: self.impl.length]
+
+
+class Text(TypeDecorator[str]):
+    """Of any length; otherwise as String."""
+
+    impl = PlainText
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect) -> str | None:
+        return None if value is None else storable(value)
+
+
+class JSON(TypeDecorator[Any]):
+    """Its texts are as in String, so that a page can show them."""
+
+    impl = PlainJSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect) -> Any:
+        return _storable_inside(value)
+
+
+def storable(value: Any) -> str:
+    """As text, without zero bytes and without halves of surrogate pairs (which no encoding has)."""
+    text = str(value).replace("\0", "")
+    return text if text.isascii() else text.encode("utf-8", "ignore").decode()
+
+
+def _storable_inside(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {_storable_inside(name): _storable_inside(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable_inside(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # Python reads and writes NaN and Infinity, JSON has none
+    return value
 
 
 class UTCDateTime(TypeDecorator[datetime]):

@@ -1,12 +1,11 @@
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock, plans
 from app.extensions import db
-from app.models.types import Id, UTCDateTime
+from app.models.types import Id, String, UTCDateTime
 
 
 class User(UserMixin, db.Model):

@@ -195,11 +195,23 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The parsed body, or None where it is not JSON (an HTML page of some gateway)."""
+        """The parsed body, or None where it is not JSON (an HTML page of some gateway).
+
+        Without zero bytes and halves of surrogate pairs, which JSON can escape, but no page and no database holds.
+        """
         try:
-            return json.loads(self.body)
-        except ValueError:
+            parsed = json.loads(self.body)
+        except (ValueError, RecursionError):
             return None
+        return _printable(parsed) if b"\\u" in self.body else parsed
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="ignore").decode()
+    if isinstance(value, dict):
+        return {_printable(name): _printable(inner) for name, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool) 
         if publication.fence != held.fence:
             _stop_the_other(publication)
         db.session.flush()
+        transitions.touch(publication.id)
         if publication.status in _OVERRULED:
             transitions.move(
                 publication.id, Status.PUBLISHED, event="evidence", published_at=clock.now(), reason=None, detail=None

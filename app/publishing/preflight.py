@@ -1,9 +1,10 @@
 """What does not fit, told before anything is sent: an adapter's declared limits against the probed facts."""
 
-from app.models import Clip
+from app.models import Clip, Publication
 from app.platforms.base import Adapter, Limits
 
 _MB = 1_000_000
+MAX_TITLE = Publication.title.type.impl.length
 
 
 def problems(adapter: Adapter, clip: Clip) -> list[str]:
@@ -16,6 +17,8 @@ def problems(adapter: Adapter, clip: Clip) -> list[str]:
 
 def text_problems(adapter: Adapter, title: str, description: str) -> list[str]:
     limits, found = adapter.limits, []
+    if len(title) > MAX_TITLE and not (limits.max_title and limits.max_title <= MAX_TITLE):
+        found.append(f"Название длиннее {MAX_TITLE} знаков: перенесите часть его в описание.")
     if limits.max_title and adapter.count(title) > limits.max_title:
         found.append(f"Название длиннее {limits.max_title} знаков: сократите его.")
     if limits.max_description and adapter.count(description) > limits.max_description:

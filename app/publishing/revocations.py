@@ -13,6 +13,7 @@ from app.platforms.errors import PlatformError, RateLimited, Unavailable
 from app.publishing import tokens
 from app.publishing.lease import AFTER_DEADLINE
 from app.publishing.pacing import paced_adapter
+from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,11 @@ def revoke(revocation_id: int) -> None:
     row = _claim(revocation_id)
     if row is None:
         return
-    token = tokens.open_sealed(row.sealed_token, row.sealed_for)
+    try:
+        token = tokens.open_sealed(row.sealed_token, row.sealed_for)
+    except CannotOpen as error:
+        log.error("a token to be revoked cannot be opened", platform=row.platform, error=str(error))
+        return
     if _is_held(row.platform, token):
         log.info("another account uses the same token: it stays", platform=row.platform)
     elif not _told(row, token):
@@ -93,10 +98,16 @@ def _is_held(platform: str, token: Token) -> bool:
                 PlatformConnection.platform == platform, PlatformConnection.sealed_token.is_not(None)
             )
         )
-        return any(_same(tokens.open_token(other), token) for other in others)
+        return any(_has(other, token) for other in others)
 
 
-def _same(one: Token, other: Token) -> bool:
+def _has(connection: PlatformConnection, other: Token) -> bool:
+    """False for a token that cannot be opened: no publication can use it either."""
+    try:
+        one = tokens.open_token(connection)
+    except CannotOpen as error:
+        log.error("a token cannot be opened", connection=connection.id, error=str(error))
+        return False
     return one.access == other.access or (one.refresh is not None and one.refresh == other.refresh)
 
 

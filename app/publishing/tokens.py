@@ -163,10 +163,13 @@ def refresh_due(connection_id: int) -> None:
         connection = db.session.get(PlatformConnection, connection_id)
         if connection is None or connection.status != ConnectionStatus.ACTIVE:
             return
-        due = connection.token_refresh_at
-        if due is None or due > clock.now():
+        due, now = connection.token_refresh_at, clock.now()
+        if due is None or due > now:
             return
-        platform, token = connection.platform, open_token(connection)
+        # Whatever goes wrong below (a token that cannot be opened, a fault of ours): the others get their turn first.
+        connection.token_refresh_at = now + _TRY_AGAIN
+        platform, sealed, bound_to = connection.platform, connection.sealed_token, connection.sealed_for
+    token = open_sealed(sealed, bound_to)
     try:
         refresh(connection_id, paced_adapter(platform), token)
     except RateLimited:
@@ -175,9 +178,3 @@ def refresh_due(connection_id: int) -> None:
         require_reconnect(connection_id, token)
     except PlatformError as error:
         log.warning("a token could not be refreshed yet", connection=connection_id, reason=error.reason)
-        with transaction():
-            db.session.execute(
-                update(PlatformConnection)
-                .where(PlatformConnection.id == connection_id, PlatformConnection.token_refresh_at == due)
-                .values(token_refresh_at=clock.now() + _TRY_AGAIN)
-            )

@@ -14,6 +14,7 @@ from app import clock
 from app import probe as probing
 from app.extensions import db
 from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
+from app.services import erasures
 from app.services.errors import NotFound, Problem
 from app.services.paging import Page, cut, only
 from app.storage import StorageUnavailable, key_from, storage
@@ -94,8 +95,7 @@ _CHANGED = _changed()
 
 def rename(user: User, clip_id: int, title: str, description: str) -> Clip:
     """Sets title (1–200 characters, one line) and description (up to 5000). Raises NotFound, Problem with its field."""
-    title = " ".join(_printable(title, keep="\r\n\t").split())
-    description = _printable(description.replace("\r\n", "\n"), keep="\n\t").strip()
+    title, description = one_line(title), several_lines(description)
     if not title:
         raise Problem("Напишите название.", "title")
     if len(title) > MAX_TITLE:
@@ -123,21 +123,21 @@ def delete(user: User, clip_id: int) -> None:
         .where(Publication.clip_id == clip_id, Publication.status.in_(LIVE))
     )
     if live:
+        db.session.rollback()
         raise Problem(f"У клипа есть незавершённые публикации ({live}). Сначала отмените их.")
     keys = (clip.storage_key, _poster_key(clip.storage_key))
+    erasures.plan(keys)
     db.session.delete(clip)
     db.session.commit()
-    for key in keys:
-        storage().delete(key)
+    erasures.carry_out(keys)
 
 
-def erase_files(user: User) -> None:
-    """The files of all the user's clips, for the end of the account; their rows go with the account's."""
-    keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
-    db.session.commit()
-    for key in keys:
-        storage().delete(key)
-        storage().delete(_poster_key(key))
+def plan_erasure(user: User) -> list[str]:
+    """Of the files of all the user's clips, for the end of the account: their rows go with the account's."""
+    clip_keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
+    keys = [key for clip_key in clip_keys for key in (clip_key, _poster_key(clip_key))]
+    erasures.plan(keys)
+    return keys
 
 
 def used_bytes(user: User) -> int:
@@ -200,7 +200,10 @@ def probe(clip_id: int) -> None:
         rotation=facts.rotation,
     )
     if not settled and not _exists(clip_id):
-        storage().delete(_poster_key(storage_key))  # deleted while it was looked at
+        keys = [_poster_key(storage_key)]  # deleted while it was looked at
+        erasures.plan(keys)
+        db.session.commit()
+        erasures.carry_out(keys)
 
 
 def shown_name(file_name: str) -> str:
@@ -212,6 +215,14 @@ def title_from(file_name: str) -> str:
     """A clip's first title: the file's name without its extension."""
     words = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", file_name).replace("_", " ").split()
     return " ".join(words)[:MAX_TITLE] or "Без названия"
+
+
+def one_line(text: str) -> str:
+    return " ".join(_printable(text, keep="\r\n\t").split())
+
+
+def several_lines(text: str) -> str:
+    return _printable(text.replace("\r\n", "\n"), keep="\n\t").strip()
 
 
 def _printable(text: str, keep: str = "") -> str:

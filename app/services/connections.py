@@ -3,12 +3,15 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
+import structlog
 from flask import current_app
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
-from app import platforms, texts
+from app import clock, platforms, texts
 from app.extensions import db
 from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.plans import Plan, cheapest_for
@@ -18,6 +21,13 @@ from app.publishing import revocations, tokens, transitions
 from app.services import safety
 from app.services.errors import NotFound, Problem
 from app.services.publications import cancel_all_of
+
+log = structlog.get_logger(__name__)
+
+# What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+CHOICE_LIFETIME = timedelta(hours=1)
+MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would be another account
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,13 @@ class PlatformCard:
 
 @dataclass(frozen=True)
 class Ending:
-    """What disconnecting means for live publications: how many are cancelled, and how many have passed their point
-    of no return and are let finish.
+    """What disconnecting means for live publications: how many are cancelled, how many have passed their point of no
+    return and are let finish, and of how many it stays unknown whether the clip is there.
     """
 
     cancelled: int
     finishing: int
+    unconfirmed: int = 0
 
 
 def cards(user: User) -> list[PlatformCard]:
@@ -85,6 +96,19 @@ def get(user: User, connection_id: int) -> PlatformConnection:
     return connection
 
 
+def _locked(user: User, connection_id: int) -> PlatformConnection:
+    """As `get()`; a second request for the same connection waits for the first, and sees what became of it."""
+    connection = db.session.scalar(
+        select(PlatformConnection)
+        .where(PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if connection is None:
+        raise NotFound
+    return connection
+
+
 def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformConnection:
     """Asks the platform whether what the user typed is good, and seals the token. Raises NotFound or Problem."""
     if platform not in platforms.ADAPTERS:
@@ -122,13 +146,27 @@ def _ask(platform_call: Callable[[], tuple[list[Account], Token]]) -> tuple[list
         return platform_call()
     except PlatformError as error:
         raise Problem(texts.sentence(error.reason, error.params), error.params.get("field")) from error
+    except UNEXPECTED as error:
+        log.exception("an answer of an unexpected shape")
+        raise Problem(texts.sentence("unexpected_answer")) from error
 
 
 def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -> PlatformConnection:
-    """Makes the connection, or renews the one that the user already has for the account.
+    """Makes the connection, or renews the one that the user already has for the account. Raises Problem.
 
     Of several accounts the user has to `choose()`; until then the connection waits and publishes nothing.
     """
+    if any(not 0 < len(account.id) <= MAX_ACCOUNT_ID for account in accounts):
+        raise Problem(texts.sentence("unexpected_answer"))
+    try:
+        return _save(user, platform, accounts, token)
+    except IntegrityError:
+        # The other half of a double click has made it; seen now, it is renewed.
+        db.session.rollback()
+        return _save(user, platform, accounts, token)
+
+
+def _save(user: User, platform: str, accounts: Sequence[Account], token: Token) -> PlatformConnection:
     if len(accounts) == 1:
         connection = _of_account(user, platform, accounts[0])
     else:
@@ -150,13 +188,24 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
 
 
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
-    """Settles a waiting connection on one of its accounts. Raises NotFound or Problem."""
-    connection = get(user, connection_id)
+    """Settles a waiting connection on one of its accounts. Raises NotFound."""
+    try:
+        return _choose(user, connection_id, account_id)
+    except IntegrityError:
+        # Another consent has connected the same account at the same moment; seen now, it gives way.
+        db.session.rollback()
+        return _choose(user, connection_id, account_id)
+
+
+def _choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
+    connection = _locked(user, connection_id)
+    if (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, account_id):
+        return connection  # a double click
     chosen = next((Account(**one) for one in connection.choices or [] if one["id"] == account_id), None)
     if connection.status != ConnectionStatus.CHOOSING or chosen is None:
         raise NotFound
     # The token is sealed for this row: an older connection of the same account gives way to it.
-    older = _find(user, connection.platform, account_id)
+    older = _find(user, connection.platform, account_id, lock=True)
     if older is not None:
         revocations.keep(older)
         db.session.execute(
@@ -169,6 +218,20 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
     safety.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
+
+
+def sweep() -> None:
+    """Connections of which nobody has chosen an account: a token is not kept for what is never used."""
+    unchosen = select(PlatformConnection.id).where(
+        PlatformConnection.status == ConnectionStatus.CHOOSING,
+        PlatformConnection.created_at <= clock.now() - CHOICE_LIFETIME,
+    )
+    for connection_id in db.session.scalars(unchosen).all():
+        connection = db.session.get(PlatformConnection, connection_id, with_for_update=True, populate_existing=True)
+        if connection is not None and connection.status == ConnectionStatus.CHOOSING:
+            revocations.keep(connection)
+            db.session.delete(connection)
+        db.session.commit()
 
 
 def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:
@@ -191,14 +254,13 @@ def _under_its_former_id(user: User, platform: str, account: Account) -> Platfor
     return connection
 
 
-def _find(user: User, platform: str, account_id: str) -> PlatformConnection | None:
-    return db.session.scalars(
-        select(PlatformConnection).where(
-            PlatformConnection.user_id == user.id,
-            PlatformConnection.platform == platform,
-            PlatformConnection.account_id == account_id,
-        )
-    ).first()
+def _find(user: User, platform: str, account_id: str, *, lock: bool = False) -> PlatformConnection | None:
+    found = select(PlatformConnection).where(
+        PlatformConnection.user_id == user.id,
+        PlatformConnection.platform == platform,
+        PlatformConnection.account_id == account_id,
+    )
+    return db.session.scalars(found.with_for_update() if lock else found).first()
 
 
 def _describe(connection: PlatformConnection, account: Account) -> None:
@@ -213,9 +275,9 @@ def _describe(connection: PlatformConnection, account: Account) -> None:
 def ending(user: User, connection_id: int) -> Ending:
     """What `disconnect()` would do now. Raises NotFound."""
     connection = get(user, connection_id)
+    finishing, unconfirmed = len(_finishing(connection)), _unconfirmed(connection)
     live = select(func.count()).where(Publication.connection_id == connection.id, Publication.status.in_(LIVE))
-    waiting = live.where(Publication.armed.is_(None), Publication.committed.is_(False))
-    return Ending(db.session.scalar(waiting), len(_finishing(connection)))
+    return Ending(db.session.scalar(live) - finishing - unconfirmed, finishing, unconfirmed)
 
 
 def disconnect(user: User, connection_id: int) -> Ending:
@@ -223,17 +285,17 @@ def disconnect(user: User, connection_id: int) -> Ending:
 
     What is published keeps the account's name, its link and its history.
     """
-    connection = get(user, connection_id)
-    db.session.refresh(connection, with_for_update=True)  # from here on no publication can be made for it
+    connection = _locked(user, connection_id)  # from here on no publication can be made for it
     cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
     finishing = _finishing(connection)
     for publication_id in finishing:
         transitions.note(publication_id, "disconnected", status=Status.PUBLISHING)
+    unconfirmed = _unconfirmed(connection)
     revocations.keep(connection)
     safety.record(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
-    return Ending(cancelled, len(finishing))
+    return Ending(cancelled, len(finishing), unconfirmed)
 
 
 def _finishing(connection: PlatformConnection) -> Sequence[int]:
@@ -244,6 +306,13 @@ def _finishing(connection: PlatformConnection) -> Sequence[int]:
             or_(Publication.armed.is_not(None), Publication.committed),
         )
     ).all()
+
+
+def _unconfirmed(connection: PlatformConnection) -> int:
+    """They stay: only their user can answer, and needs no connection for that."""
+    return db.session.scalar(
+        select(func.count()).where(Publication.connection_id == connection.id, Publication.status == Status.UNCONFIRMED)
+    )
 
 
 def _told(connection: PlatformConnection) -> str:

@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import Row, Select, delete, select, update
 
 from app import clock, mail, texts
-from app.extensions import db, transaction
+from app.extensions import db, reading, transaction
 from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
 from app.publishing import notices as told
 from app.services.paging import Page, cut, only, up_to
@@ -69,11 +69,16 @@ def remind() -> None:
     """24 hours and 1 hour before a scheduled publication whose account has to be connected again."""
     now = clock.now()
     soon: dict[int, list[tuple[Row, int]]] = defaultdict(list)
-    with transaction():
+    with reading():
         for one in db.session.execute(_stranded(now, now + timedelta(hours=24))):
             soon[one.user_id].append((one, 1 if one.due_at <= now + timedelta(hours=1) else 24))
-        for user_id, theirs in soon.items():
-            told.tell_ahead(user_id, theirs)
+    for user_id, theirs in soon.items():
+        try:
+            with transaction():
+                told.tell_ahead(user_id, theirs)
+        except Exception:
+            # A fault with one user's must not keep the others from being reminded.
+            log.exception("a reminder failed", user=user_id)
 
 
 def _stranded(after: datetime, until: datetime) -> Select[tuple]:
@@ -125,7 +130,8 @@ def _claim(notice_id: int) -> tuple[Notice, User] | None:
         notice = db.session.get(Notice, notice_id, with_for_update=True)
         if notice is None or notice.mailed_at or notice.wake_at is None or notice.wake_at > now:
             return None
-        notice.wake_at = now + _TRY
+        # One that cannot be written (it raises before it is sent) must come to an end too.
+        notice.wake_at = now + _TRY if notice.tries <= len(_PAUSES) else None
         notice.tries += 1
         user = db.session.get(User, notice.user_id)
         db.session.flush()
@@ -156,7 +162,8 @@ def _letter(notice: Notice, user: User) -> tuple[str, str]:
     headline, text = texts.notice(notice.kind, notice.facts, user.timezone)
     label, path = about(notice)
     home = current_app.config["PUBLIC_URL"]
-    return headline, (
+    subject = " ".join(headline.split())  # older titles may have line breaks, which no header may
+    return subject, (
         f"Здравствуйте, {user.name}!\n\n{text}\n\n{label}: {home}{path}\nВсе уведомления: {home}/notices\n\n— «Везде»\n"
     )
 

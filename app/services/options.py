@@ -65,7 +65,7 @@ def _option(
         mode=adapter.mode,
         live=next((one for one in mine if one.status in LIVE), None),
         standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
-        max_title=adapter.limits.max_title,
+        max_title=min(adapter.limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
         max_text=adapter.limits.max_text,
     )
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app import clock
 from app.extensions import db
@@ -22,7 +22,7 @@ from app.models import (
     StatsSample,
     User,
 )
-from app.services import accounts, clips, connections, safety, uploads
+from app.services import accounts, clips, connections, erasures, safety, uploads
 from app.services.paging import COUNTED, up_to
 
 BATCH = 500
@@ -129,12 +129,14 @@ def held(user: User) -> dict[str, int]:
 def delete_account(user: User, password: str) -> None:
     """Removes everything of the user: live publications are cancelled, tokens, files and rows go. Raises Problem.
 
-    Files go before the rows that name them: broken off half way, it can be done again and leaves nothing behind.
+    Broken off half way, it can be done again. Files that the storage does not erase now are erased later.
     """
     accounts.require_password(user, password)
     uploads.terminate_all(user)
     for connection in connections.all_of(user):
         connections.disconnect(user, connection.id)
-    clips.erase_files(user)
-    db.session.delete(db.session.get(User, user.id))
+    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())  # no clip comes in meanwhile
+    keys = clips.plan_erasure(user)
+    db.session.execute(delete(User).where(User.id == user.id))
     db.session.commit()
+    erasures.carry_out(keys)

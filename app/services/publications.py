@@ -1,14 +1,15 @@
 """What a user can do with publications: publish, retry, cancel, and answer when we cannot know."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from app import clock, platforms, queue
 from app.extensions import db
@@ -19,6 +20,28 @@ from app.services.errors import NotFound, Problem
 from app.services.options import Option
 
 MAX_URL = 2000
+
+
+# What can be called back: it has not been handed to the platform, or waits for its user alone.
+_REVOCABLE = or_(
+    Publication.status.in_((Status.AWAITING_USER, Status.FAILED)),
+    and_(
+        Publication.status.in_((Status.SCHEDULED, Status.PUBLISHING)),
+        Publication.armed.is_(None),
+        Publication.committed.is_(False),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A clip's live publications, by what its deletion means for them: those that are `cancelled`, those of which
+    nobody knows whether the clip is there, and those that are being handed over, which have to be waited for.
+    """
+
+    cancelled: list[Publication]
+    unconfirmed: list[Publication]
+    finishing: list[Publication]
 
 
 @dataclass(frozen=True)
@@ -60,6 +83,9 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
         if option is None:
             raise NotFound
         if option.live is None:
+            choice = replace(
+                choice, title=clips.one_line(choice.title), description=clips.several_lines(choice.description)
+            )
             _check(option, choice)
             made.append(_new(user, clip, option.connection, choice, due_at))
     db.session.add_all(made)
@@ -69,7 +95,7 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
             transitions.note(publication.id, "scheduled", status=Status.SCHEDULED, name=due_at.isoformat())
         else:
             transitions.note(publication.id, "created", status=Status.PUBLISHING)
-    clip.version += 1
+    clip.version = Clip.version + 1
     db.session.commit()
     return made
 
@@ -98,8 +124,8 @@ def _new(
         account_id=connection.account_id,
         account_name=connection.account_name,
         account_url=connection.account_url,
-        title=choice.title.strip(),
-        description=choice.description.strip(),
+        title=choice.title,
+        description=choice.description,
         status=Status.SCHEDULED if due_at else Status.PUBLISHING,
         **begin,
     )
@@ -121,9 +147,15 @@ def wake(user: User, *publication_ids: int) -> None:
 
 
 def get(user: User, publication_id: int) -> Publication:
-    """Raises NotFound, for a stranger's publication too."""
+    """Raises NotFound, for a stranger's publication too.
+
+    With its clip in the same query: read later, the clip's version would hide a change in between from the poll.
+    """
     publication = db.session.scalars(
-        select(Publication).where(Publication.id == publication_id, Publication.user_id == user.id)
+        select(Publication)
+        .where(Publication.id == publication_id, Publication.user_id == user.id)
+        .options(joinedload(Publication.clip))
+        .execution_options(populate_existing=True)
     ).first()
     if publication is None:
         raise NotFound
@@ -131,46 +163,84 @@ def get(user: User, publication_id: int) -> Publication:
 
 
 def can_cancel(publication: Publication) -> bool:
+    if publication.status in (Status.AWAITING_USER, Status.UNCONFIRMED):
+        return True
     return publication.status in LIVE and not publication.armed and not publication.committed
 
 
 def can_resend(publication: Publication) -> bool:
-    """Only once nobody can still be sending."""
+    """Only once nobody can still be sending, and where there is an account to send to."""
+    return (
+        publication.status == Status.UNCONFIRMED
+        and publication.connection_id is not None
+        and not may_still_arrive(publication)
+    )
+
+
+def may_still_arrive(publication: Publication) -> bool:
     over = publication.armed_until
-    return publication.status == Status.UNCONFIRMED and (over is None or clock.now() >= over + lease.AFTER_DEADLINE)
+    return over is not None and clock.now() < over + lease.AFTER_DEADLINE
 
 
 def cancel(user: User, publication_id: int) -> Publication:
     publication = get(user, publication_id)
-    where: tuple[ColumnElement[bool], ...] = (Publication.armed.is_(None), Publication.committed.is_(False))
-    if publication.status in (Status.UNCONFIRMED, Status.FAILED):
-        where = ()
-    if not transitions.move(publication.id, Status.CANCELLED, *where):
+    if not _cancel(publication.id):
         db.session.rollback()
         raise Problem("Уже нельзя отменить: клип передан платформе. Дождитесь её ответа.")
     db.session.commit()
-    db.session.refresh(publication)
-    return publication
+    return get(user, publication_id)
 
 
 def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None) -> int:
-    """Cancels what is live there and can be; the caller commits. Answers how many."""
-    one_of = Publication.connection_id == connection_id if connection_id else Publication.clip_id == clip_id
+    """Cancels what is live there and can be; the caller commits. Returns how many.
+
+    Of an account, not those that wait for their user's word whether the clip is there: that can still be given.
+    """
+    one_of = Publication.clip_id == clip_id
+    if connection_id:
+        one_of = and_(Publication.connection_id == connection_id, Publication.status != Status.UNCONFIRMED)
     ids = db.session.scalars(select(Publication.id).where(one_of, Publication.status.in_(LIVE))).all()
-    return sum(
-        transitions.move(
-            publication_id,
-            Status.CANCELLED,
-            Publication.armed.is_(None),
-            Publication.committed.is_(False),
-            reason=reason,
+    return sum(_cancel(publication_id, reason) for publication_id in ids)
+
+
+def _cancel(publication_id: int, reason: str | None = None) -> bool:
+    if transitions.move(publication_id, Status.CANCELLED, _REVOCABLE, reason=reason):
+        return True
+    unconfirmed = Publication.status == Status.UNCONFIRMED
+    if not transitions.move(publication_id, Status.CANCELLED, unconfirmed, reason="left_unconfirmed"):
+        return False
+    # No clean-up at the platform: the clip may be public there, and deleting that is its owner's decision.
+    transitions.erase_steps(publication_id)
+    db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=None))
+    return True
+
+
+def ending(clip: Clip) -> Ending:
+    """What `delete_clip()` would do now."""
+    live = db.session.scalars(
+        select(Publication)
+        .where(Publication.clip_id == clip.id, Publication.status.in_(LIVE))
+        .order_by(Publication.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    unconfirmed = [one for one in live if one.status == Status.UNCONFIRMED]
+    cancelled = [one for one in live if one not in unconfirmed and can_cancel(one)]
+    return Ending(cancelled, unconfirmed, [one for one in live if not can_cancel(one)])
+
+
+def delete_clip(user: User, clip_id: int) -> None:
+    """Deletes the clip with its files and cancels its live publications, all or nothing. Raises NotFound; Problem while
+    one of them is being handed over.
+    """
+    clip = clips.get(user, clip_id)
+    cancel_all_of(clip_id=clip.id)
+    if ending(clip).finishing:
+        db.session.rollback()
+        raise Problem(
+            "Пока не удалить: клип прямо сейчас передаётся платформе, и его файл ещё нужен. "
+            "Обычно это длится не больше нескольких минут. Нажмите «Удалить» ещё раз, когда передача закончится."
         )
-        for publication_id in ids
-    )
-
-
-def count_live(clip: Clip) -> int:
-    return db.session.scalar(select(func.count()).where(Publication.clip_id == clip.id, Publication.status.in_(LIVE)))
+    clips.delete(user, clip_id)
 
 
 def retry(user: User, publication_id: int) -> Publication:
@@ -181,18 +251,18 @@ def retry(user: User, publication_id: int) -> Publication:
     if publication.clip_id is None:
         raise Problem("Клип удалён. Загрузите его заново.")
     _again(user, publication, "retried", Publication.status == Status.FAILED)
-    return publication
+    return get(user, publication_id)
 
 
 def resend(user: User, publication_id: int) -> Publication:
     """«Нет, отправить ещё раз»: the user has looked and the clip is not there."""
     publication = get(user, publication_id)
-    if publication.status == Status.UNCONFIRMED and not can_resend(publication):
-        raise Problem("Прежняя отправка ещё может дойти. Подождите немного и посмотрите ещё раз.")
     if publication.connection_id is None:
         raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
+    if publication.status == Status.UNCONFIRMED and may_still_arrive(publication):
+        raise Problem("Прежняя отправка ещё может дойти. Подождите немного и посмотрите ещё раз.")
     _again(user, publication, "resent", Publication.status == Status.UNCONFIRMED)
-    return publication
+    return get(user, publication_id)
 
 
 def _again(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
@@ -228,7 +298,6 @@ def _again(user: User, publication: Publication, event: str, *where: ColumnEleme
         raise Problem("Этот клип уже публикуется на этом аккаунте.") from None
     if not moved:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
-    db.session.refresh(publication)
     wake(user, publication.id)
 
 
@@ -253,8 +322,7 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
     db.session.commit()
     if not moved:
         raise Problem("Публикация уже изменилась. Обновите страницу.")
-    db.session.refresh(publication)
-    return publication
+    return get(user, publication_id)
 
 
 def _is_web_address(url: str) -> bool:

@@ -1,19 +1,23 @@
-"""Old clips of plans that keep them only for so long. Never one whose publications are under way."""
+"""Old clips of plans that keep them only for so long. Never one whose publications are under way, nor one about which
+its user has lately been asked.
+"""
 
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
 from app import clock, plans
 from app.extensions import db
-from app.models import LIVE, Clip, Publication, User
-from app.services import clips
+from app.models import LIVE, Clip, Publication, Status, User
+from app.services import publications
 from app.services.errors import NotFound, Problem
 
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 100
+# «Проверьте» and «Ждёт вас» keep a clip for so long after their time: an answer that never comes must not keep it.
+ANSWER_WAIT = timedelta(days=30)
 
 
 def leaves_at(clip: Clip, user: User) -> datetime | None:
@@ -39,7 +43,7 @@ def remove(clip_id: int) -> bool:
         db.session.commit()
         return False
     try:
-        clips.delete(user, clip_id)
+        publications.delete_clip(user, clip_id)
     except (NotFound, Problem):
         db.session.rollback()
         return False  # its user was faster, or has just published it
@@ -51,7 +55,10 @@ def _over() -> tuple[ColumnElement[bool], ...]:
     now = clock.now()
     limits = {plan.key: now - timedelta(days=plan.keep_days) for plan in plans.PLANS.values() if plan.keep_days}
     old = [(Clip.created_at < limit) & Clip.user_id.in_(_on_plan_since(key, limit)) for key, limit in limits.items()]
-    live = exists().where(Publication.clip_id == Clip.id, Publication.status.in_(LIVE))
+    asked_long_ago = and_(
+        Publication.status.in_((Status.UNCONFIRMED, Status.AWAITING_USER)), Publication.due_at < now - ANSWER_WAIT
+    )
+    live = exists().where(Publication.clip_id == Clip.id, Publication.status.in_(LIVE), ~asked_long_ago)
     return or_(*old), ~live
 
 

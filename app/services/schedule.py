@@ -36,7 +36,7 @@ def move(user: User, publication_id: int, typed: str, occurrence: str = "") -> P
     if due != publication.due_at:
         again = {"due_at": due, "wake_at": due, "queued_at": None, "stage": None}
         _change(publication, Status.SCHEDULED, event="moved", name=due.isoformat(), **again)
-    return publication
+    return publications.get(user, publication_id)
 
 
 def publish_now(user: User, publication_id: int) -> Publication:
@@ -44,7 +44,7 @@ def publish_now(user: User, publication_id: int) -> Publication:
     publication = publications.get(user, publication_id)
     _change(publication, Status.PUBLISHING, event="hastened", **publications.under_way())
     publications.wake(user, publication.id)
-    return publication
+    return publications.get(user, publication_id)
 
 
 def _change(publication: Publication, to: Status, **values: Any) -> None:
@@ -54,7 +54,6 @@ def _change(publication: Publication, to: Status, **values: Any) -> None:
     db.session.commit()
     if not moved:
         raise Problem(NOT_SCHEDULED)
-    db.session.refresh(publication)
 
 
 NOT_SCHEDULED = "Эта публикация уже началась или отменена. Обновите страницу."

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
 from flask import current_app
 from sqlalchemy import delete, func, select, update
 from werkzeug.datastructures import FileStorage
@@ -18,10 +19,12 @@ from werkzeug.datastructures import FileStorage
 from app import clock, queue
 from app.extensions import db
 from app.models import Clip, Upload, User
-from app.services import clips, upload_files
+from app.services import clips, erasures, upload_files
 from app.services.errors import NotFound, Problem
 from app.services.upload_files import MIB, Busy, Checksum, NoRoom, TooLarge
-from app.storage import key_from, storage
+from app.storage import StorageUnavailable, key_from, storage
+
+log = structlog.get_logger(__name__)
 
 GIB = 1 << 30
 LIFETIME = timedelta(hours=24)  # since the last byte came, but for _TOUCHED_LATELY
@@ -174,7 +177,7 @@ def sweep() -> int:
     now = clock.now()
     ids = db.session.scalars(select(Upload.id).where(Upload.expires_at < now).limit(1000)).all()
     db.session.commit()
-    return sum(_sweep_one(upload_id) for upload_id in ids) + sweep_files()
+    return sum(map(_swept, ids)) + sweep_files()
 
 
 def sweep_files() -> int:
@@ -243,7 +246,7 @@ def _finish(upload: Upload) -> Progress:
         clip_id = db.session.scalar(select(Upload.clip_id).where(Upload.id == upload.id))
         db.session.commit()
         if clip_id is None:
-            storage().delete(key)
+            _erase(key)
             raise NotFound
     else:
         db.session.commit()
@@ -253,11 +256,28 @@ def _finish(upload: Upload) -> Progress:
 
 def _forget(upload: Upload) -> None:
     was = db.session.scalars(delete(Upload).where(Upload.id == upload.id).returning(Upload.clip_id)).all()
+    # It may have been moved without becoming a clip: a process died between the two.
+    keys = [key_from(upload.id)] if was == [None] else []
+    erasures.plan(keys)
     db.session.commit()
     upload_files.path(upload.id).unlink(missing_ok=True)
-    if was == [None]:
-        # It may have been moved without becoming a clip: a process died between the two.
-        storage().delete(key_from(upload.id))
+    erasures.carry_out(keys)
+
+
+def _erase(key: str) -> None:
+    erasures.plan([key])
+    db.session.commit()
+    erasures.carry_out([key])
+
+
+def _swept(upload_id: str) -> bool:
+    """One that cannot be swept now (its storage is away) does not keep the others."""
+    try:
+        return _sweep_one(upload_id)
+    except (StorageUnavailable, OSError, NotFound) as error:
+        db.session.rollback()
+        log.warning("an upload could not be swept yet", error=str(error))
+        return False
 
 
 def _sweep_one(upload_id: str) -> bool:

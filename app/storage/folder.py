@@ -54,6 +54,8 @@ class FolderStorage:
         return self.path(key).is_file()
 
     def delete(self, key: str) -> None:
+        if not self._folder.is_dir():
+            raise StorageUnavailable(f"папки клипов {self._folder} нет")  # not mounted: the file may well be there
         self.path(key).unlink(missing_ok=True)
 
     def path(self, key: str) -> Path:

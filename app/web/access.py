@@ -1,10 +1,11 @@
 """Who may see what: everything demands a signed-in user unless it is marked `@public`; reading does not lock."""
 
+import secrets
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from flask import Flask, abort, current_app, request, url_for
+from flask import Flask, abort, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -35,6 +36,11 @@ def require_admin() -> None:
         abort(404)
 
 
+def browser_id() -> str:
+    """What identifies this browser's session; made when it is first asked for."""
+    return session.setdefault("browser", secrets.token_urlsafe(16))
+
+
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_prepare_database)
     app.before_request(_remember_visitor)
@@ -48,12 +54,16 @@ def is_local(url: str) -> bool:
     return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
 
 
-def path_of(url: str | None) -> str:
-    """An address' path, where a browser's header named one that can be read."""
+def address_of(url: str | None) -> SplitResult:
+    """The parts of an address that a browser's header named; of the start page's where it cannot be read."""
     try:
-        return urlsplit(url or "").path or "/"
+        return urlsplit(url or "/")
     except ValueError:
-        return "/"
+        return urlsplit("/")
+
+
+def path_of(url: str | None) -> str:
+    return address_of(url).path or "/"
 
 
 def ask_to_sign_in() -> ResponseReturnValue:

@@ -1,6 +1,6 @@
 """Signing up, in and out; the profile and the password."""
 
-from flask import Blueprint, current_app, flash, render_template, request, session, url_for
+from flask import Blueprint, current_app, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 from flask_wtf import FlaskForm
@@ -11,8 +11,8 @@ from app.models import User
 from app.services import accounts
 from app.services.errors import Problem
 from app.web import zones
-from app.web.access import is_local, public
-from app.web.responses import blame, go
+from app.web.access import browser_id, is_local, public
+from app.web.responses import blame, flash, go
 
 blueprint = Blueprint("accounts", __name__)
 
@@ -125,6 +125,7 @@ def _enter(user: User) -> None:
     """A new session: nothing of the visitor's old one goes on."""
     session.clear()
     login_user(user, remember=True)
+    browser_id()  # before two tabs ask for it at once
 
 
 def _next() -> str:

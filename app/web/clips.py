@@ -103,12 +103,17 @@ def edit(clip_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/clips/<int:clip_id>/delete", methods=["GET", "POST"])
 def delete(clip_id: int) -> ResponseReturnValue:
+    problem = None
+    if request.method == "POST":
+        try:
+            publications.delete_clip(current_user, clip_id)
+        except Problem as refusal:
+            problem = refusal
+        else:
+            return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
     clip = clips.get(current_user, clip_id)
-    if request.method == "GET":
-        return responses.dialog("clips/_delete.html", clip=clip, live=publications.count_live(clip))
-    publications.cancel_all_of(clip_id=clip.id)
-    clips.delete(current_user, clip_id)
-    return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
+    ending = publications.ending(clip)
+    return responses.dialog("clips/_delete.html", 422 if problem else 200, clip=clip, ending=ending, problem=problem)
 
 
 def cards(some: Sequence[Clip], *, oob: bool = True) -> str:

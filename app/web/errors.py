@@ -6,6 +6,8 @@ import structlog
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from app.extensions import db
@@ -32,6 +34,8 @@ BROKEN = ("Что-то сломалось у нас", "Попробуйте ещ
 
 def register(app: Flask) -> None:
     app.register_error_handler(NotFound, lambda _error: _page(404, *PAGES[404]))
+    app.register_error_handler(ObjectDeletedError, deleted_meanwhile)
+    app.register_error_handler(StaleDataError, deleted_meanwhile)
     app.register_error_handler(Problem, problem)
     app.register_error_handler(StorageUnavailable, storage_is_away)
     app.register_error_handler(RedisError, redis_is_away)
@@ -44,6 +48,13 @@ def problem(error: Problem) -> Response:
     """A refusal for which the view has no form: told as a toast."""
     db.session.rollback()
     return responses.refused(error.text, 422, _came_from())
+
+
+def deleted_meanwhile(error: SQLAlchemyError) -> Response:
+    """Another request (a second tab, a double click) has deleted the row while this one worked on it."""
+    log.info("deleted meanwhile", path=request.path, error=type(error).__name__)
+    db.session.rollback()
+    return _page(404, *PAGES[404])
 
 
 def storage_is_away(error: StorageUnavailable) -> Response:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -16,6 +16,7 @@ from app.services import clips, history, publications
 from app.services.errors import Problem
 from app.services.history import Attempt, Filters
 from app.web import notices
+from app.web.access import address_of
 from app.web.clips import cards
 
 blueprint = Blueprint("history", __name__, url_prefix="/publications")
@@ -69,7 +70,7 @@ def redrawn(publication: Publication) -> tuple[str, str]:
 
     That is the list, the publication's own page (or a dialog as a page below it), or else the clips.
     """
-    shown = urlsplit((request.htmx.current_url if request.htmx else request.referrer) or "")
+    shown = address_of(request.htmx.current_url if request.htmx else request.referrer)
     own = url_for("history.publication", publication_id=publication.id)
     if shown.path == url_for("history.page"):
         return f"{shown.path}?{shown.query}", _list_fragments([publication], MultiDict(parse_qsl(shown.query)))

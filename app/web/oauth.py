@@ -1,49 +1,51 @@
 """Connecting by a consent page, through Authlib. What a platform's OAuth looks like stands in its adapter."""
 
-import base64
-import hashlib
+import json
 import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 from urllib.parse import urlencode
 
 import requests
 import structlog
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth, OAuthError
+from authlib.integrations.base_client.errors import MismatchingStateError
+from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth, OAuthError
 from authlib.integrations.requests_client import OAuth2Session
-from cryptography.fernet import Fernet, InvalidToken
 from flask import Blueprint, Flask, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app import platforms
-from app.services import connections
+from app import platforms, texts
+from app.services import connections, consents
 from app.services.errors import NotFound, Problem
 from app.web import responses
-from app.web.access import writes
+from app.web.access import browser_id, writes
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/settings/integrations")
 log = structlog.get_logger(__name__)
 
-STATE_SECONDS = 600
+# A callback's parameters: RFC 6749's, and what VK ID adds (https://id.vk.com/about/business/go/docs/ru/vkid).
+PARAMETERS = ("code", "state", "error", "error_description", "device_id", "type", "expires_in", "ext_id")
 
 
-class StateCookie:
-    """Authlib's cache for state and PKCE verifier: encrypted in the browser's session, ten minutes, used once."""
+class _States(FlaskIntegration):
+    """Where Authlib keeps a state and its PKCE verifier: `consents`, instead of the session."""
 
-    def __init__(self, app: Flask) -> None:
-        key = hashlib.sha256(b"consent state: " + app.config["SECRET_KEY"].encode()).digest()
-        self._fernet = Fernet(base64.urlsafe_b64encode(key))
+    def set_state_data(self, session: MutableMapping[str, Any], state: str, data: Mapping[str, Any]) -> None:
+        consents.begin(current_user, self.name, browser_id(), state, json.dumps(data))
 
-    def set(self, key: str, value: str, _seconds: int) -> None:
-        session[f"sealed{key}"] = self._fernet.encrypt(value.encode()).decode()
+    def get_state_data(self, session: MutableMapping[str, Any], state: str | None) -> dict[str, Any] | None:
+        kept = consents.take(current_user, self.name, browser_id(), state) if state else None
+        return json.loads(kept) if kept else None
 
-    def get(self, key: str) -> str | None:
-        try:
-            return self._fernet.decrypt(session.get(f"sealed{key}", "").encode(), ttl=STATE_SECONDS).decode()
-        except InvalidToken:
-            return None
+    def clear_state_data(self, session: MutableMapping[str, Any], state: str | None) -> None:
+        """For a refusal; reading it has deleted it already."""
+        if state:
+            consents.take(current_user, self.name, browser_id(), state)
 
-    def delete(self, key: str) -> None:
-        session.pop(f"sealed{key}", None)
+
+class _OAuth(OAuth):
+    framework_integration_cls = _States
 
 
 class _Session(OAuth2Session):
@@ -61,7 +63,7 @@ class _Client(FlaskOAuth2App):
 def register(app: Flask) -> None:
     """A client for each adapter that has a consent page here; their hosts are where forms may lead."""
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it writes the verifier
-    oauth = OAuth(app, cache=StateCookie(app))
+    oauth = _OAuth(app)
     hosts = set()
     for key in platforms.ADAPTERS:
         settings = platforms.adapter(key, app.config).oauth
@@ -84,6 +86,15 @@ def register(app: Flask) -> None:
         hosts.add(settings.authorize_url.split("/authorize")[0])
     app.extensions["oauth"] = oauth
     app.config["FORM_ACTION_HOSTS"] = sorted(hosts)
+    app.before_request(_forget_states_in_session)
+
+
+def _forget_states_in_session() -> None:
+    """Sessions that began before `consents` may be full of them: no browser takes a larger cookie."""
+    if request.endpoint == "static":
+        return
+    for name in [name for name in session if name.startswith(("_state_", "sealed_state_"))]:
+        del session[name]
 
 
 def _client(platform: str) -> FlaskOAuth2App:
@@ -110,18 +121,27 @@ def start(platform: str) -> ResponseReturnValue:
 def callback(platform: str) -> ResponseReturnValue:
     client = _client(platform)
     arguments = request.args.to_dict()
-    plain = dict(platforms.adapter(platform, current_app.config).callback(arguments))
+    plain = platforms.adapter(platform, current_app.config).callback(arguments)
     if plain != arguments:
-        return redirect(url_for(".callback", platform=platform, **plain), 303)
+        # By hand: `url_for` takes some names (`_external`, `_scheme`) for options of its own.
+        query = urlencode({name: plain[name] for name in PARAMETERS if name in plain})
+        return redirect(f"{url_for('.callback', platform=platform)}?{query}", 303)
     page = url_for("connections.page")
     name = platforms.ADAPTERS[platform].name
     try:
         connection = connections.accept(current_user, platform, _exchange(client, platform, plain), plain)
+    except MismatchingStateError:
+        return responses.refused(
+            f"{name} не подключён: это подключение устарело, уже использовано или начато в другом браузере. "
+            f"Начните ещё раз: «Подключить {name}».",
+            400,
+            page,
+        )
     except OAuthError as error:
         log.info("consent was not given", platform=platform, error=error.error)
         if error.error == "access_denied":
             return responses.refused(f"{name} не подключён: вы не дали доступ. Подключите, когда захотите.", 400, page)
-        return responses.refused(f"{name} не подключён: ответ не подошёл к запросу. Начните ещё раз.", 400, page)
+        return responses.refused(f"{name} не подключён: платформа не приняла запрос. Начните ещё раз.", 400, page)
     except requests.RequestException as error:
         log.warning("consent could not be finished", platform=platform, error=type(error).__name__)
         return responses.refused(f"{name} не отвечает. Подождите минуту и попробуйте ещё раз.", 502, page)
@@ -132,8 +152,14 @@ def callback(platform: str) -> ResponseReturnValue:
 
 def _exchange(client: FlaskOAuth2App, platform: str, arguments: dict[str, str]) -> dict:
     """The token address's answer. Authlib checks the state, uses it up, and sends the verifier."""
+    if "error" in arguments:
+        client.framework.clear_state_data(session, arguments.get("state"))
     more = platforms.adapter(platform, current_app.config).token_params(arguments)
-    return client.authorize_access_token(body=urlencode(more))
+    try:
+        return client.authorize_access_token(body=urlencode(more))
+    except connections.UNEXPECTED as error:
+        log.exception("an answer of an unexpected shape", platform=platform)
+        raise Problem(texts.sentence("unexpected_answer")) from error
 
 
 def _back_to(platform: str) -> str:

@@ -1,6 +1,6 @@
 """Personal data: the page about it, taking it along, and the end of an account."""
 
-from flask import Blueprint, Response, current_app, flash, render_template, session, stream_with_context, url_for
+from flask import Blueprint, Response, current_app, render_template, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
@@ -10,7 +10,7 @@ from app.services import personal
 from app.services.errors import Problem
 from app.web.access import public
 from app.web.accounts import NEEDED
-from app.web.responses import blame, go
+from app.web.responses import blame, flash, go
 
 blueprint = Blueprint("personal", __name__)
 

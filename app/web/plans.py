@@ -1,12 +1,12 @@
 """«Тарифы»: what each plan allows; in the demo, changing it by hand."""
 
-from flask import Blueprint, abort, current_app, flash, render_template, url_for
+from flask import Blueprint, abort, current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app import plans, platforms
 from app.services import accounts
-from app.web.responses import go
+from app.web.responses import flash, go
 
 blueprint = Blueprint("plans", __name__)
 

@@ -1,6 +1,6 @@
 """A forgotten password: asking for the letter, and the page that its link opens."""
 
-from flask import Blueprint, flash, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
@@ -9,7 +9,7 @@ from app.services import recovery
 from app.services.errors import NotFound, Problem
 from app.web.access import public
 from app.web.accounts import NEEDED
-from app.web.responses import blame, go
+from app.web.responses import blame, flash, go
 
 blueprint = Blueprint("recovery", __name__, url_prefix="/recovery")
 

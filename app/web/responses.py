@@ -4,10 +4,19 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, flash, make_response, redirect, render_template, request
+from flask import Response, make_response, redirect, render_template, request, session
 from flask_wtf import FlaskForm
 
 from app.services.errors import Problem
+
+# They wait in the session cookie for the next page, and browsers take 4 KB at most.
+MOST_FLASHES, FLASH_CHARACTERS = 3, 250
+
+
+def flash(text: str, kind: str) -> None:
+    """Flask's, but bounded: a client that never opens a page, or a long name, must not fill the cookie."""
+    shown = text if len(text) <= FLASH_CHARACTERS else f"{text[: FLASH_CHARACTERS - 1]}…"
+    session["_flashes"] = [*session.get("_flashes", ()), (kind, shown)][-MOST_FLASHES:]
 
 
 def go(url: str) -> Response:

@@ -1,11 +1,11 @@
 """«Настройки → Безопасность»: who came in and what was changed; signing out everywhere."""
 
-from flask import Blueprint, flash, render_template, session, url_for
+from flask import Blueprint, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
 from app.services import accounts, safety
-from app.web.responses import go
+from app.web.responses import flash, go
 
 blueprint = Blueprint("safety", __name__, url_prefix="/settings/security")
 

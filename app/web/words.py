@@ -136,5 +136,5 @@ def pace(publication) -> str:
 def tells_time(publication) -> bool:
     """Whether its words change by the clock alone, so that a page has to ask for them again."""
     counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
-    may_resend_soon = publication.status == "unconfirmed" and not publications.can_resend(publication)
+    may_resend_soon = publication.status == "unconfirmed" and publications.may_still_arrive(publication)
     return counts_down or may_resend_soon

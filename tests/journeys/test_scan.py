@@ -12,12 +12,10 @@ from urllib.parse import parse_qs, quote, urljoin, urlsplit
 import pytest
 import redis
 import requests
-from cryptography.fernet import Fernet
 from flask import Flask
-from flask.sessions import SecureCookieSessionInterface
 
 import demo
-from app.web.oauth import StateCookie
+from app.services import consents
 from tests import clips as test_clips
 from tests.conftest import DEMO_BOT
 from tests.journeys.conftest import Running
@@ -69,16 +67,18 @@ class Secrets:
             (var / "keys" / "vault_keys").read_text().split()[1]: "the vault's private key",
         }
 
-    def add_consent(self, cookie: str, callback: str) -> None:
-        """The verifier stands encrypted in the browser's cookie, the code in the address that it is sent back to."""
+    def add_consent(self, callback: str) -> None:
+        """The verifier stands encrypted in the database, the code in the address that the browser is sent back to."""
+        query = parse_qs(urlsplit(callback).query)
         app = Flask("reader")
         app.config["SECRET_KEY"] = (self.var / "keys" / "secret_key").read_text()
-        session = SecureCookieSessionInterface().get_signing_serializer(app).loads(cookie)
-        fernet: Fernet = StateCookie(app)._fernet
-        for name, value in session.items():
-            if name.startswith("sealed"):
-                self.known[json.loads(fernet.decrypt(value.encode()))["data"]["code_verifier"]] = "verifier"
-        self.known[parse_qs(urlsplit(callback).query)["code"][0]] = "code"
+        database = sqlite3.connect(self.var / "vezde.db")
+        [[encrypted]] = database.execute("SELECT encrypted FROM oauth_states").fetchall()
+        database.close()
+        with app.app_context():
+            kept = consents._cipher(query["state"][0]).decrypt(encrypted)
+        self.known[json.loads(kept)["code_verifier"]] = "verifier"
+        self.known[query["code"][0]] = "code"
 
     def look_outside(self) -> None:
         """What the platforms have handed out until now: tokens, upload addresses; and the link that Rutube fetched."""
@@ -205,7 +205,7 @@ def test_no_secret_is_left_anywhere(vezde: Running, tmp_path: Path):
     for platform in ("vk", "dzen"):
         start = visit.post(f"/settings/integrations/{platform}/consent", allow_redirects=False)
         callback = allow(start.headers["Location"])
-        secrets.add_consent(visit.session.cookies["vezde_session"], callback)
+        secrets.add_consent(callback)
         assert "подключён" in visit.get(callback).text
     cards = "/settings/integrations"
     visit.post(f"{cards}/telegram/connect", data={"bot_token": STRANGER_BOT, "channel": "@vezde_demo"})

@@ -6,7 +6,7 @@ import pytest
 
 from app import clock, jobs, platforms
 from app.extensions import db
-from app.models import PlatformConnection, Publication, Revocation
+from app.models import ConnectionStatus, PlatformConnection, Publication, Revocation
 from app.platforms.base import Account
 from app.publishing import revocations, tokens
 from app.services import connections, publications
@@ -115,4 +115,34 @@ def test_while_a_commit_may_be_in_flight_the_token_stays_good(app, sandbox, owne
     assert kept()[0].wake_at > until
     wait_until(kept()[0].wake_at)
     run_due()
+    assert kept() == []
+
+
+def test_a_token_that_cannot_be_opened_stops_only_itself(app, sandbox, owner, user, vk):
+    """Sealed with a key that is lost, or damaged."""
+    damaged = PlatformConnection(
+        user_id=user().id, platform="vk", account_id="9", account_name="x", sealed_token=b"\x01" * 80
+    )
+    db.session.add(damaged)
+    db.session.add(Revocation(platform="vk", sealed_token=b"\x01" * 80, sealed_for="connection:99"))
+    db.session.commit()
+    connections.disconnect(owner, vk(owner).id)
+    run_due()
+    assert logouts(sandbox) == [200]
+    assert [row.sealed_for for row in kept()] == ["connection:99"]
+
+
+def test_what_nobody_has_chosen_goes_with_its_token(app, sandbox, owner, vk):
+    two = [Account(id="1", name="Анна"), Account(id="-2", name="Сообщество")]
+    waiting = connections.save(owner, "vk", two, tokens.open_token(vk(owner)))
+    connections.sweep()
+    assert db.session.query(PlatformConnection).count() == 2
+    waiting.created_at = clock.now() - connections.CHOICE_LIFETIME
+    db.session.commit()
+    at_work(jobs.tick_housekeeping)
+    db.session.rollback()
+    assert db.session.query(PlatformConnection).one().status == ConnectionStatus.ACTIVE
+    assert len(kept()) == 1
+    run_due()
+    assert logouts(sandbox) == [], "another connection uses the same token"
     assert kept() == []

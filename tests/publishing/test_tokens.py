@@ -18,6 +18,7 @@ from app.publishing import tokens
 from app.publishing.pacing import paced_adapter
 from app.services import connections, publications
 from app.services.publications import Choice
+from app.vault import CannotOpen
 from tests.publishing.conftest import at_work, fresh, in_a_horse, row, settle, wait_until
 from tests.publishing.toy import Toy
 
@@ -223,3 +224,19 @@ def test_a_pair_that_comes_after_the_disconnect_is_given_back(app, toy, aging, o
     old, new = db.session.query(Revocation).order_by(Revocation.id)
     opened = [tokens.open_sealed(one.sealed_token, one.sealed_for).access for one in (old, new)]
     assert opened == ["toy-token", "toy-token-1"]
+
+
+def test_a_token_that_cannot_be_opened_lets_the_others_go_first(app, user):
+    damaged = PlatformConnection(
+        user_id=user().id,
+        platform="vk",
+        account_id="9",
+        account_name="x",
+        sealed_token=b"\x01" * 80,
+        token_refresh_at=clock.now() - timedelta(days=1),
+    )
+    db.session.add(damaged)
+    db.session.commit()
+    with pytest.raises(CannotOpen):
+        at_work(tokens.refresh_due, damaged.id)
+    assert at_work(tokens.due_refreshes) == []

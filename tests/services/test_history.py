@@ -1,13 +1,15 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from app import clock, texts
-from app.extensions import db
-from app.models import Clip, Publication, PublicationEvent, Stage, Status, fold
+from app.extensions import db, reading, transaction
+from app.models import Clip, Publication, PublicationEvent, Stage, Status, User, fold
 from app.publishing import transitions
 from app.services import history, publications
 from app.services.history import Filters
+from app.services.publications import Choice
 
 
 @pytest.fixture
@@ -212,3 +214,48 @@ def test_cancelled_between_two_attempts_is_no_attempt(owner):
 def test_folding():
     assert fold("ЁЖ") == fold("е\u0308ж") == "еж"
     assert fold("Straße") == fold("STRASSE")
+
+
+def test_a_change_while_a_page_is_made_is_seen_by_its_next_poll(app, user, ready_clip, telegram):
+    """The version is read with the data, not after it."""
+    owner = user()
+    [made] = publications.publish(owner, ready_clip(owner).id, [Choice(telegram(owner).id, "Клип", "")])
+    publication_id, owner_id = made.id, owner.id
+    db.session.commit()
+
+    def begin() -> tuple[str, str]:
+        with app.app_context(), reading():
+            one = publications.get(db.session.get(User, owner_id), publication_id)
+            shown = one.stage
+            with ThreadPoolExecutor() as thread:
+                thread.submit(change).result()
+            return shown, history.version(one)
+
+    def change() -> None:
+        """As a worker notes its progress, without a move."""
+        with app.app_context(), transaction():
+            db.session.get(Publication, publication_id).stage = "uploading"
+            transitions.touch(publication_id)
+
+    shown, version = begin()
+    assert shown == "queued"
+    assert [one.stage for one in history.changed(db.session.get(User, owner_id), {publication_id: version})] == [
+        "uploading"
+    ]
+
+
+def test_changes_at_once_all_raise_the_version(app, user, ready_clip, telegram):
+    owner = user()
+    clip = ready_clip(owner)
+    some = [telegram(owner, chat_id=-1000 - number).id for number in range(8)]
+    clip_id, owner_id, before = clip.id, owner.id, clip.version
+    db.session.commit()
+
+    def publish(connection_id: int) -> None:
+        with app.app_context():
+            publications.publish(db.session.get(User, owner_id), clip_id, [Choice(connection_id, "Клип", "")])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(publish, some))
+    db.session.rollback()
+    assert db.session.get(Clip, clip_id).version >= before + len(some)

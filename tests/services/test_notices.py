@@ -205,6 +205,30 @@ def test_it_goes_out_once(app, sandbox, failed):
     assert at_work(notices.due_mails) == []
 
 
+@pytest.mark.parametrize("breaks", ["\r\nBcc: b@example.org\r\n", "\n\n", "\u2028", "\x85", "\x0b\x1c"])
+def test_line_breaks_in_a_title_do_not_stop_its_mail(sandbox, publication, breaks):
+    publication.title = f"Закат{breaks}Волга"
+    db.session.flush()
+    transitions.move(publication.id, Status.FAILED, reason="unavailable")
+    db.session.commit()
+    send_due()
+    [letter] = sandbox.mails
+    assert letter["to"] == ["anna@example.org"]
+    assert letter["subject"] == f"Не опубликовано: «{' '.join(f'Закат{breaks}Волга'.split())}»"
+
+
+def test_a_letter_that_cannot_be_written_comes_to_an_end(app, sandbox, failed):
+    db.session.query(User).update({"email": "no-at-sign\n"})
+    db.session.commit()
+    for _ in range(20):
+        if (wake_at := told()[0].wake_at) is None:
+            break
+        wait_until(wake_at)
+        with pytest.raises(ValueError):
+            send_due()
+    assert told()[0].wake_at is None
+
+
 def test_a_busy_server_is_tried_again_with_pauses(sandbox, failed):
     sandbox.trouble({"match": "MAIL", "do": "status:451", "times": 2})
     send_due()

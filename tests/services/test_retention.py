@@ -95,6 +95,28 @@ def test_a_clip_that_is_being_published_stays(free, old_clip, status, goes):
     assert one.status == status
 
 
+@pytest.mark.parametrize("status", [Status.UNCONFIRMED, Status.AWAITING_USER])
+def test_a_question_that_is_never_answered_does_not_keep_a_clip(free, old_clip, status):
+    clip = old_clip(free, 3 * KEPT)
+    one = Publication(
+        user_id=free.id,
+        clip_id=clip.id,
+        platform="vk",
+        account_id="1",
+        account_name="Анна",
+        title="Клип",
+        status=status,
+        committed=status == Status.UNCONFIRMED,
+        due_at=clock.now() - retention.ANSWER_WAIT - timedelta(hours=1),
+    )
+    db.session.add(one)
+    db.session.commit()
+    assert retention.due() == [clip.id]
+    assert retention.remove(clip.id)
+    db.session.refresh(one)
+    assert (one.status, one.clip_id) == (Status.CANCELLED, None)
+
+
 def test_its_user_is_told_on_the_card_and_on_the_plans(free, old_clip, sign_in):
     clip = old_clip(free, timedelta(days=1))
     leaves = retention.leaves_at(clip, free)

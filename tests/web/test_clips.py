@@ -6,7 +6,7 @@ import pytest
 
 from app import clock
 from app.extensions import db
-from app.models import Clip, ClipStatus, Publication, Stage, Status
+from app.models import Clip, ClipStatus, Publication, PublicationStep, Stage, Status
 from app.web import words
 
 HTMX = {"HX-Request": "true"}
@@ -223,7 +223,7 @@ def test_what_has_been_handed_over_keeps_its_clip(web, owner, ready_clip, telegr
     publication = publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.SENT, armed="send")
     answer = web.post(f"/clips/{clip.id}/delete", headers=HTMX)
     assert answer.status_code == 422
-    assert "toast" in answer.headers["HX-Trigger"]
+    assert "Пока не удалить" in answer.text
     db.session.expire_all()
     assert publication.status == Status.PUBLISHING
 
@@ -300,3 +300,69 @@ def test_durations(milliseconds, said):
 @pytest.mark.parametrize(("name", "said"), [("Кухня за минуту", "КЗ"), ("везде", "В"), ("— «»", "•"), ("", "•")])
 def test_initials(name, said):
     assert words.initials(name) == said
+
+
+def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready_clip, telegram):
+    clip, connection = ready_clip(owner), telegram(owner)
+    publication = publish(
+        clip,
+        connection,
+        status=Status.UNCONFIRMED,
+        reason="unknown",
+        armed="send",
+        armed_until=clock.now(),
+        committed=True,
+    )
+    db.session.add(PublicationStep(publication_id=publication.id, name="create", sealed_answer=b"x"))
+    db.session.commit()
+    clip_id, publication_id = clip.id, publication.id
+    dialog = web.get(f"/clips/{clip_id}/delete", headers=HTMX).text
+    assert "на платформе он может остаться" in dialog
+    assert f'href="{connection.account_url}"' in dialog
+    assert ">Удалить</button>" in dialog
+    assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
+    db.session.expire_all()
+    assert db.session.get(Clip, clip_id) is None
+    publication = db.session.get(Publication, publication_id)
+    assert (publication.status, publication.reason, publication.wake_at) == ("cancelled", "left_unconfirmed", None)
+    assert db.session.query(PublicationStep).count() == 0
+    page = web.get(f"/publications/{publication_id}").text
+    assert "клип мог остаться на платформе" in page
+    assert f'id="place-{publication_id}" href="{connection.account_url}"' in page
+
+
+@pytest.mark.parametrize("values", [{"armed": "send"}, {"committed": True}])
+@pytest.mark.parametrize("script", [True, False])
+def test_a_clip_that_is_being_handed_over_is_deleted_afterwards(web, owner, ready_clip, telegram, values, script):
+    clip, headers = ready_clip(owner), HTMX if script else {}
+    waiting = publish(clip, telegram(owner, chat_id=-1001), status=Status.SCHEDULED)
+    publication = publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.SENT, **values)
+    clip_id = clip.id
+    assert "прямо сейчас передаётся" in web.get(f"/clips/{clip_id}/delete", headers=headers).text
+    answer = web.post(f"/clips/{clip_id}/delete", headers=headers)
+    assert answer.status_code == 422
+    assert "Пока не удалить" in answer.text
+    assert ">Удалить</button>" in answer.text
+    db.session.expire_all()
+    assert waiting.status == Status.SCHEDULED, "all or nothing"
+    publication.status = Status.PUBLISHED
+    db.session.commit()
+    assert web.post(f"/clips/{clip_id}/delete", headers=headers).status_code in (200, 303)
+    db.session.expire_all()
+    assert db.session.get(Clip, clip_id) is None
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_no_status_keeps_a_clip_for_ever(web, owner, ready_clip, telegram, status):
+    clip = ready_clip(owner)
+    publish(clip, telegram(owner), status=status)
+    clip_id = clip.id
+    assert web.get(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
+    assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
+    db.session.expire_all()
+    assert db.session.get(Clip, clip_id) is None
+    publication = db.session.query(Publication).one()
+    live = status in ("scheduled", "publishing", "awaiting_user", "unconfirmed")
+    assert publication.status == (Status.CANCELLED if live else status)
+    assert web.get(f"/publications/{publication.id}").status_code == 200
+    assert web.get("/publications").status_code == 200

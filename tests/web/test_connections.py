@@ -1,4 +1,8 @@
+import threading
+
 import pytest
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
 
 from app import clock
 from app.extensions import db
@@ -139,3 +143,21 @@ def test_the_publish_dialog_leads_to_where_it_is_connected_again(web, owner, tel
     dialog = web.get(f"/clips/{ready_clip(owner).id}/publish", headers=HTMX).text
     assert "Переподключите аккаунт" in dialog
     assert 'href="/settings/integrations#platform-telegram">Переподключить</a>' in dialog
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["[]", '"x"', "7", '{"id": 1}', '{"id": 1, "username": {"a": []}}', '{"username": "\\ud800\\u0000"}', "[" * 10000],
+)
+def test_answers_of_an_unexpected_shape_are_no_fault_of_ours(app, user, sign_in, result):
+    """A stranger's Bot API; each of its answers is the same."""
+    answer = Response(f'{{"ok": true, "result": {result}}}', mimetype="application/json")
+    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    app.config["TELEGRAM_API_URL"] = f"http://127.0.0.1:{server.port}"
+    app.config["LOCAL_HOSTS"] = (*app.config["LOCAL_HOSTS"], f"127.0.0.1:{server.port}")
+    browser = sign_in(user())
+    page = browser.post(CONNECT, data=FIELDS)
+    server.shutdown()
+    assert page.status_code == 422
+    assert 'class="refusal"' in page.text or 'class="error"' in page.text

@@ -1,15 +1,20 @@
 """Connecting by a consent page: our routes, Authlib, and the sandbox's pages as a person clicks through them."""
 
+import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urljoin, urlsplit
 
+import flask
 import pytest
 import requests
 
+from app import clock
 from app.extensions import db
-from app.models import ConnectionStatus, PlatformConnection, Status
-from app.services import publications
+from app.models import ConnectionStatus, OAuthState, PlatformConnection, Status, User
+from app.services import consents, publications
 from app.services.publications import Choice
+from app.web import responses
 from tests.publishing.conftest import read_stats, row, settle
 
 CARDS = "/settings/integrations"
@@ -82,6 +87,103 @@ def test_a_callback_works_once_and_only_in_its_own_browser(consent, app, platfor
     assert db.session.query(PlatformConnection).count() == 1
     page = consent.browser.get(back, follow_redirects=True)
     assert "Начните ещё раз" in page.text
+
+
+def test_abandoned_consents_do_not_fill_the_cookie(consent, app):
+    for number in range(30):
+        state = consent.begin(("vk", "dzen")[number % 2])
+    cookie = consent.browser.get_cookie(app.config["SESSION_COOKIE_NAME"])
+    assert len(cookie.value) < 1000
+    assert db.session.query(OAuthState).count() == consents.MAX_PER_USER
+    consent.browser.get(consent.press(state, "Разрешить"))
+    assert db.session.query(PlatformConnection).count() == 1
+
+
+def test_what_older_versions_left_in_the_cookie_goes(consent, app):
+    with consent.browser.session_transaction() as session:
+        session |= {"_state_vk_abc": {"exp": 1.0}, "sealed_state_vk_abc": "x" * 500}
+    consent.browser.get(CARDS)
+    with consent.browser.session_transaction() as session:
+        assert not [name for name in session if "_state_" in name]
+
+
+def test_sentences_do_not_fill_the_cookie(consent, app):
+    """A client that follows no redirect never sees them."""
+    for _ in range(40):
+        consent.browser.get(f"{CARDS}/vk/callback?state=x&code=y")
+        with app.test_request_context():
+            responses.flash("Ж" * 4000, "ok")
+            assert len(flask.session["_flashes"][0][1]) == responses.FLASH_CHARACTERS
+    with consent.browser.session_transaction() as session:
+        assert len(session["_flashes"]) == responses.MOST_FLASHES
+    assert "Начните ещё раз" in consent.browser.get(CARDS).text
+
+
+def test_a_state_expires(consent):
+    back = consent.press(consent.begin("vk"), "Разрешить")
+    db.session.query(OAuthState).update({"expires_at": clock.now()})
+    db.session.commit()
+    assert "устарело" in consent.browser.get(back, follow_redirects=True).text
+    consents.sweep()
+    assert db.session.query(OAuthState).count() == 0
+
+
+def test_a_state_belongs_to_its_browser_its_user_and_its_platform(consent, user, sign_in):
+    back = consent.press(consent.begin("vk"), "Разрешить")
+    for other in (sign_in(consent.owner), sign_in(user(plan="business"))):
+        assert "в другом браузере" in other.get(back, follow_redirects=True).text
+    consent.browser.get(back.replace("/vk/", "/dzen/"))
+    assert db.session.query(PlatformConnection).count() == 0
+    consent.browser.get(back)
+    assert db.session.query(PlatformConnection).count() == 1
+
+
+def test_a_refusal_uses_the_state_up(consent):
+    consent.browser.get(consent.press(consent.begin("vk"), "Отказать"))
+    assert db.session.query(OAuthState).count() == 0
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+def test_of_two_callbacks_at_once_one_gets_the_secret(app, user):
+    owner = user()
+    consents.begin(owner, "vk", "browser", "state", "secret")
+    [stored] = db.session.query(OAuthState).all()
+    assert b"secret" not in stored.encrypted and "state" not in stored.state_hash
+    user_id = owner.id
+    db.session.commit()
+
+    def take(_number: int) -> str | None:
+        with app.app_context():
+            return consents.take(User(id=user_id), "vk", "browser", "state")
+
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(take, range(8)))
+    assert sorted(taken, key=str) == [None] * 7 + ["secret"]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"endpoint": "x"},
+        {"values": "x"},
+        {"self": "x"},
+        {"platform": "dzen"},
+        {"_external": "1", "_scheme": "javascript", "_anchor": "x", "_method": "POST"},
+        {"payload": "{}"},
+    ],
+)
+def test_a_callback_stays_on_its_own_path_whatever_it_is_given(consent, app, payload):
+    state = {"state": "s", "code": "a&b=c#d"}
+    cookie = consent.browser.get_cookie(app.config["SESSION_COOKIE_NAME"])
+    consent.browser.set_cookie(cookie.key, cookie.value, domain="evil.example")
+    answer = consent.browser.get(
+        f"{CARDS}/vk/callback",
+        query_string={"payload": json.dumps(payload | state)},
+        headers={"Host": "evil.example"},
+    )
+    assert answer.headers["Location"] == f"{CARDS}/vk/callback?code=a%26b%3Dc%23d&state=s"
+    answer = consent.browser.get(f"{CARDS}/vk/callback", query_string=payload | state, follow_redirects=True)
+    assert (answer.status_code, answer.request.path) == (200, CARDS)
 
 
 def test_vk_callback_as_one_json_payload(consent, sandbox):

@@ -195,6 +195,25 @@ def test_what_we_cannot_know_the_user_is_asked(web, clip, channel):
     assert web.post(f"/publications/{publication.id}/resend", headers=HTMX).status_code == 200
 
 
+def test_the_user_need_not_answer(web, clip, channel):
+    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", armed="send")
+    assert ">Отменить</button>" in row(web, clip)
+    assert web.post(f"/publications/{publication.id}/cancel", headers=HTMX).status_code == 200
+    db.session.expire_all()
+    assert (publication.status, publication.reason) == (Status.CANCELLED, "left_unconfirmed")
+
+
+def test_an_unconfirmed_one_outlives_its_account(web, clip, channel):
+    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", armed="send")
+    path = f"/settings/integrations/{channel.id}/disconnect"
+    assert "останется в «Проверьте»" in web.get(path, headers=HTMX).text
+    assert web.post(path, headers=HTMX).status_code == 200
+    card = row(web, clip)
+    assert ">Есть</button>" in card and ">Отменить</button>" in card
+    assert "отправить ещё раз" not in card
+    assert web.post(f"/publications/{publication.id}/confirm", headers=HTMX).status_code == 200
+
+
 def test_it_is_there(web, clip, channel):
     publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown")
     assert "Не обязательно" in web.get(f"/publications/{publication.id}/confirm", headers=HTMX).text

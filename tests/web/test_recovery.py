@@ -8,10 +8,10 @@ import pytest
 
 from app import clock, jobs
 from app.extensions import db, redis_client
-from app.models import SecurityEvent
+from app.models import Recovery, SecurityEvent
 from app.queue import CHORES, queue
-from app.services import accounts
-from tests.publishing.conftest import real_time, wait_until
+from app.services import accounts, recovery
+from tests.publishing.conftest import at_work, real_time, wait_until
 
 __all__ = ["real_time"]
 
@@ -135,3 +135,59 @@ def test_old_lines_are_swept(app, anna):
     assert safety.sweep() == 1
     wait_until(clock.now() + timedelta(days=150))
     assert safety.sweep() == db.session.query(SecurityEvent).count() + 2
+
+
+def send_due() -> None:
+    for recovery_id in at_work(recovery.due_mails):
+        at_work(jobs.mail_recovery, recovery_id)
+
+
+def test_a_letter_is_tried_again_until_its_hour_is_over(app, anna, ask, sandbox):
+    began = clock.now()
+    sandbox.trouble({"match": "MAIL", "do": "status:451", "times": 3})
+    ask("anna@example.org")
+    assert sandbox.mails == []
+    while not sandbox.mails:
+        assert clock.now() - began < timedelta(minutes=15)
+        wait_until(clock.now() + timedelta(seconds=30))
+        send_due()
+    assert set_password(app, link_in(sandbox)).location == "/sign-in"
+    assert db.session.query(Recovery).count() == 0
+
+
+def test_a_letter_that_is_never_taken_is_given_up(app, anna, ask, sandbox):
+    sandbox.trouble({"match": "MAIL", "do": "status:451"})
+    ask("anna@example.org")
+    for _ in range(150):
+        wait_until(clock.now() + timedelta(seconds=30))
+        send_due()
+    db.session.rollback()
+    assert db.session.query(Recovery).count() == 0
+    assert sandbox.mails == []
+
+
+@pytest.mark.parametrize(("trouble", "letters"), [("status:550", 0), ("lose_answer", 1)])
+def test_a_letter_is_not_sent_again_where_that_is_no_use(app, anna, ask, sandbox, trouble, letters):
+    sandbox.trouble({"match": "MAIL", "do": trouble, "times": 1})
+    ask("anna@example.org")
+    wait_until(clock.now() + timedelta(minutes=10))
+    send_due()
+    assert len(sandbox.mails) == letters
+    assert db.session.query(Recovery).count() == 0
+
+
+def test_a_worker_that_died_before_the_letter_went_over_is_followed(app, anna, sandbox):
+    recovery.ask("anna@example.org", "192.0.2.1")
+    [recovery_id] = at_work(recovery.due_mails)
+    assert at_work(recovery._claim, recovery_id)
+    assert at_work(recovery.due_mails) == []
+    wait_until(clock.now() + timedelta(minutes=3))
+    send_due()
+    assert len(sandbox.mails) == 1
+
+
+def test_without_redis_the_tick_sends_it(app, anna, sandbox):
+    recovery.ask("anna@example.org", "192.0.2.1")
+    queue(CHORES).empty()
+    at_work(jobs.tick_mails)
+    assert [job.func_name for job in queue(CHORES).get_jobs()] == ["app.jobs.mail_recovery"]

@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from flask import current_app
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from app import clock, platforms, texts
 from app.extensions import db
@@ -96,6 +95,11 @@ def get(user: User, connection_id: int) -> PlatformConnection:
     return connection
 
 
+def _one_at_a_time(user: User) -> None:
+    """Until the commit: each half of a double click, and each of two tabs, sees what the other has connected."""
+    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
+
+
 def _locked(user: User, connection_id: int) -> PlatformConnection:
     """As `get()`; a second request for the same connection waits for the first, and sees what became of it."""
     connection = db.session.scalar(
@@ -158,15 +162,7 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
     """
     if any(not 0 < len(account.id) <= MAX_ACCOUNT_ID for account in accounts):
         raise Problem(texts.sentence("unexpected_answer"))
-    try:
-        return _save(user, platform, accounts, token)
-    except IntegrityError:
-        # The other half of a double click has made it; seen now, it is renewed.
-        db.session.rollback()
-        return _save(user, platform, accounts, token)
-
-
-def _save(user: User, platform: str, accounts: Sequence[Account], token: Token) -> PlatformConnection:
+    _one_at_a_time(user)
     if len(accounts) == 1:
         connection = _of_account(user, platform, accounts[0])
     else:
@@ -189,15 +185,7 @@ def _save(user: User, platform: str, accounts: Sequence[Account], token: Token) 
 
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
     """Settles a waiting connection on one of its accounts. Raises NotFound."""
-    try:
-        return _choose(user, connection_id, account_id)
-    except IntegrityError:
-        # Another consent has connected the same account at the same moment; seen now, it gives way.
-        db.session.rollback()
-        return _choose(user, connection_id, account_id)
-
-
-def _choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
+    _one_at_a_time(user)
     connection = _locked(user, connection_id)
     if (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, account_id):
         return connection  # a double click
@@ -205,7 +193,7 @@ def _choose(user: User, connection_id: int, account_id: str) -> PlatformConnecti
     if connection.status != ConnectionStatus.CHOOSING or chosen is None:
         raise NotFound
     # The token is sealed for this row: an older connection of the same account gives way to it.
-    older = _find(user, connection.platform, account_id, lock=True)
+    older = _find(user, connection.platform, account_id)
     if older is not None:
         revocations.keep(older)
         db.session.execute(
@@ -254,13 +242,14 @@ def _under_its_former_id(user: User, platform: str, account: Account) -> Platfor
     return connection
 
 
-def _find(user: User, platform: str, account_id: str, *, lock: bool = False) -> PlatformConnection | None:
-    found = select(PlatformConnection).where(
-        PlatformConnection.user_id == user.id,
-        PlatformConnection.platform == platform,
-        PlatformConnection.account_id == account_id,
-    )
-    return db.session.scalars(found.with_for_update() if lock else found).first()
+def _find(user: User, platform: str, account_id: str) -> PlatformConnection | None:
+    return db.session.scalars(
+        select(PlatformConnection).where(
+            PlatformConnection.user_id == user.id,
+            PlatformConnection.platform == platform,
+            PlatformConnection.account_id == account_id,
+        )
+    ).first()
 
 
 def _describe(connection: PlatformConnection, account: Account) -> None:

@@ -53,6 +53,7 @@ class TestClipsRoute(VKContract):
     once = (call("shortVideo.create"), UPLOAD)
     commit = call("shortVideo.publish")
     findable = True
+    absence_is_known = False  # an owner's draft looks like a clip without a post
 
     def test_a_new_upload_address_is_taken_and_the_old_draft_goes(self, publication):
         """Error 22: the address is no longer good."""
@@ -70,6 +71,7 @@ class TestVideoRoute(VKContract):
     calls = (call("shortVideo.create"), call("video.save"), UPLOAD, call("wall.post"), call("video.get"))
     once = (call("video.save"), UPLOAD)
     commit = call("wall.post")
+    commits = (UPLOAD, commit)
     findable = True
 
     @pytest.fixture(autouse=True)

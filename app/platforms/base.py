@@ -33,7 +33,8 @@ class Token:
 class Account:
     """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and anybody may read.
 
-    `formerly`: the id that the same account had while the platform did not tell its real one.
+    `formerly`: the id that the same account had while the platform did not tell its real one. `limitation`: a key of
+    the reasons' texts that says what cannot be reached with this token.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Account:
     avatar_url: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     formerly: str | None = None
+    limitation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class Run(Protocol):
     """What an adapter's `publish` is given; the engine's `app.publishing.run.Run` is it."""
 
     publication_id: int
+    started_at: datetime  # no commit of this run is older
     marker: str
     title: str
     description: str

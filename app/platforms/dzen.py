@@ -25,6 +25,7 @@ from app.platforms.base import (
     Run,
     Stats,
     Token,
+    Unknown,
     number,
 )
 from app.platforms.body import FileBody
@@ -233,14 +234,19 @@ class Dzen(Adapter):
         done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run.token, none_for=409)
         if done is not None:
             return _receipt(draft, done)
-        found = self._find(run, draft)  # published already, it says
+        found = self._find(run, draft)  # published already, or not ready for it
         if isinstance(found, NotThere):
-            raise Unavailable("Дзен говорит, что клип уже опубликован, и не показывает его")
+            raise Unavailable("Дзен не публикует черновик: 409", harmless=True)
+        if isinstance(found, Unknown):
+            raise Unavailable("Дзен отвечает 409 и не говорит, опубликован ли клип")
         return found
 
-    def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere:
+    def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere | Unknown:
+        """Whether the draft was handed over; what becomes of it then is for `_processed`."""
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
-        return _receipt(draft, video) if video.get("status") in ("processing", "published") else NotThere()
+        if video.get("status") in ("processing", "published", "rejected"):
+            return _receipt(draft, video)
+        return NotThere() if video.get("status") == "draft" else Unknown()
 
     def _processed(self, run: Run, draft: Mapping[str, str]) -> bool | None:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)

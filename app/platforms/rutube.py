@@ -5,7 +5,7 @@ hidden, with a marker by which it can be found when the answer was lost, and rev
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -24,6 +24,7 @@ from app.platforms.base import (
     Run,
     Stats,
     Token,
+    Unknown,
     number,
 )
 from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, Unavailable
@@ -36,6 +37,8 @@ MAX_BYTES = 25 * 10**9
 MAX_SECONDS = 5 * 3600
 MAX_TITLE = 100
 MAX_DESCRIPTION = 5000
+# How many of a channel's newest videos are searched for one whose creation was not answered.
+SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
 _PAUSE = 30
 _TOKEN = re.compile(r"[!-~]{8,500}")
@@ -126,10 +129,8 @@ class Rutube(Adapter):
 
     def _create(self, run: Run) -> str:
         """Hidden; the id comes back at once. Looked for first: the answer of an earlier try may have been lost."""
-        marker = f"vezde:{run.marker}"
-        mine = self._call("GET", "/api/video/person/", run.token.access, params={"limit": 20})
-        for video in mine.get("results", []):
-            if marker in (video.get("description") or ""):
+        for video in self._newest(run.token.access):
+            if _has_marker(run, video) and not _is_gone(video):
                 return str(video["id"])
         made = self._call(
             "POST",
@@ -138,7 +139,7 @@ class Rutube(Adapter):
             json={
                 "url": run.link(),
                 "title": run.title,
-                "description": marker,
+                "description": _marker(run),
                 "is_hidden": 1,
                 "category_id": CATEGORY_OTHER,
             },
@@ -146,6 +147,17 @@ class Rutube(Adapter):
         if not made.get("video_id"):
             raise Unavailable("в ответе Rutube нет номера видео")
         return str(made["video_id"])
+
+    def _newest(self, token: str) -> Iterator[Mapping[str, Any]]:
+        """Page by page: how many Rutube puts on one is its own choice."""
+        page, seen, more = 1, 0, True
+        while more and seen < SEARCHED:
+            answer = self._call("GET", "/api/video/person/", token, params={"limit": SEARCHED, "page": page})
+            videos = answer.get("results")
+            if not isinstance(videos, list):
+                raise Unavailable("в ответе Rutube нет списка видео")
+            yield from videos
+            page, seen, more = page + 1, seen + len(videos), bool(videos) and answer.get("has_next")
 
     def _processed(self, run: Run, video_id: str) -> bool | None:
         video = self._video(run, video_id)
@@ -170,13 +182,18 @@ class Rutube(Adapter):
         )
         return self._receipt(run, video_id, video)
 
-    def _find(self, run: Run, video_id: str) -> Receipt | NotThere:
+    def _find(self, run: Run, video_id: str) -> Receipt | NotThere | Unknown:
+        """The PATCH sets all fields at once: while one of them is the old one, it was not done."""
         video = self._video(run, video_id)
-        return self._receipt(run, video_id, video) if video and not video.get("is_hidden") else NotThere()
+        if video is None or video.get("is_hidden") or _has_marker(run, video) or _is_gone(video):
+            return NotThere()
+        return self._receipt(run, video_id, video) if _is_open(video) else Unknown()
 
     def _confirmed(self, run: Run, video_id: str) -> bool | None:
         video = self._video(run, video_id)
-        return True if video and video.get("is_hidden") in (False, 0) else None
+        if video and _is_gone(video):
+            raise Rejected("rutube_failed", _reason(video))
+        return True if video and _is_open(video) and not _has_marker(run, video) else None
 
     def _video(self, run: Run, video_id: str) -> Mapping[str, Any] | None:
         """None right after creation, when Rutube answers 404 for a while."""
@@ -243,6 +260,30 @@ class Rutube(Adapter):
         if answer.status >= 300 or not isinstance(payload, dict):
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Rutube")
         return payload
+
+
+def _marker(run: Run) -> str:
+    return f"vezde:{run.marker}"
+
+
+def _has_marker(run: Run, video: Mapping[str, Any]) -> bool:
+    return _marker(run) in str(video.get("description") or "")
+
+
+def _is_open(video: Mapping[str, Any]) -> bool:
+    """Only Rutube's own word counts: a video without `is_hidden` is not known to be seen."""
+    return video.get("is_hidden") in (False, 0) and not video.get("is_deleted")
+
+
+def _is_gone(video: Mapping[str, Any]) -> bool:
+    """`is_deleted` is also true while Rutube downloads."""
+    return bool(
+        video.get("status") == "error" or (video.get("is_deleted") and _reason(video) not in ("", "downloading_video"))
+    )
+
+
+def _reason(video: Mapping[str, Any]) -> str:
+    return str((video.get("action_reason") or {}).get("name") or "")
 
 
 def _said(payload: Any) -> str:

@@ -2,14 +2,17 @@
 
 Two ways lead to a clip. The clips route (`shortVideo.*`) shows nothing before `shortVideo.publish`. A token that lacks
 it (error 3) takes the video route: there the uploaded video may be seen at once, so the upload is a commit too.
+
+On both, `video.get` shows the owner an item before anything is published: its existence proves nothing (decision 0011).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from app.platforms.base import Account, Counting, Limits, NotThere, Receipt, Run, Stats, Token, Unknown, number
-from app.platforms.errors import Refused, Unavailable
+from app.platforms.errors import PlatformError, Refused, Unavailable
 from app.platforms.http import LONG_ANSWER_SECONDS, Window
 from app.platforms.vk_access import VkAccess
 from app.platforms.vk_api import RouteUnknown, UploadLost
@@ -23,6 +26,13 @@ DESCRIPTION_CHARACTERS = 5000
 STATS_AT_ONCE = 200
 # One public client; VK names no limit.
 CLIP_SECONDS = 180
+# https://dev.vk.com/ru/method/wall.get
+WALL_PAGE = 100
+WALL_PAGES = 10
+# VK dates posts by its own clock; ours may be wrong.
+CLOCKS_DIFFER = timedelta(days=1)
+# https://dev.vk.com/ru/reference/objects/attachments-wall; `short_video` is the type that a clip has as a video.
+_VIDEO_ATTACHMENTS = ("video", "clip", "short_video")
 
 
 class VK(VkAccess):
@@ -68,8 +78,7 @@ class VK(VkAccess):
                 return self._by_clips_route(run, video)
             return self._by_video_route(run, video)
         except UploadLost as lost:
-            with suppress(Refused):  # it is gone already
-                self._delete(run, video)
+            self._remove(run, video)
             run.drop("create", "upload")
             raise Unavailable(lost.detail, harmless=True) from None
 
@@ -104,12 +113,12 @@ class VK(VkAccess):
         uploaded = run.step("upload", self._upload_clip, run, video)
         run.wait("encoded", self._encoded, run, video, uploaded["video_hash"], every=5, until=3600)
         run.step("describe", self._describe, run, video)
-        receipt = run.commit("publish", self._publish_clip, run, video, find=self._find_video)
+        receipt = run.commit("publish", self._publish_clip, run, video, find=self._find_clip)
         run.wait("confirmed", self._confirmed, run, video, every=10, until=3600)
         return receipt
 
     def _by_video_route(self, run: Run, video: Mapping[str, Any]) -> Receipt:
-        receipt = run.commit("upload", self._upload_video, run, video, find=self._find_video)
+        receipt = run.commit("upload", self._upload_video, run, video, find=self._find_upload)
         run.commit("post", self._post, run, video, find=self._find_post)
         run.wait("confirmed", self._confirmed, run, video, every=10, until=3600)
         return receipt
@@ -132,9 +141,15 @@ class VK(VkAccess):
 
     def _publish_clip(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        answer = self._api.method(
-            "shortVideo.publish", run.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
-        )
+        try:
+            answer = self._api.method(
+                "shortVideo.publish", run.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
+            )
+        except Refused:
+            with suppress(PlatformError):  # where the wall cannot be read, the refusal stands
+                if self._on_wall(run, video):
+                    return _receipt("clip", video)  # published by an earlier try
+            raise
         published = answer.get("video") or {}
         if (published.get("owner_id"), published.get("id")) != (video["owner_id"], video["video_id"]):
             raise Unavailable("в ответе VK нет номера клипа")
@@ -153,8 +168,8 @@ class VK(VkAccess):
             owner_id=video["owner_id"],
             message=self.text(run.title, run.description),
             attachments=_attachment(video),
-            # Meant to stop a repeated post: the same on every try.
-            guid=f"vezde-{run.publication_id}",
+            # Meant to stop a repeated post: the same on every try with this video.
+            guid=f"vezde-{run.publication_id}-{video['video_id']}",
             **community,
         )
         if not answer.get("post_id"):
@@ -163,32 +178,64 @@ class VK(VkAccess):
 
     # Looking
 
-    def _find_video(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
+    def _find_clip(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
+        """The post that `wallpost=1` makes proves the publication. An item alone may be the draft."""
+        if self._on_wall(run, video):
+            return _receipt("clip", video)
+        return Unknown() if self._item(run, video) else NotThere()
+
+    def _find_upload(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere:
+        """`video.save` has made the item: its file has arrived once the length or the files are known.
+
+        In doubt the upload is repeated for the same id, which cannot make a second video: VK takes the file in the
+        place of the first, or refuses it, and then the video is deleted before another is begun.
+        """
         item = self._item(run, video)
-        return _receipt(video["route"], video, item.get("direct_url")) if item else NotThere()
+        return _receipt("video", video) if item and (item.get("duration") or item.get("files")) else NotThere()
 
     def _find_post(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
-        wall = self._api.method("wall.get", run.token.access, owner_id=video["owner_id"], count=20)
-        wanted = (video["owner_id"], video["video_id"])
-        for post in wall.get("items", []):
-            for attached in post.get("attachments", []):
-                shown = attached.get("video") or {}
-                if (shown.get("owner_id"), shown.get("id")) == wanted:
-                    return _receipt("video", video)
-        return NotThere()
+        posted = self._on_wall(run, video)
+        if posted is None:
+            return Unknown()
+        return _receipt("video", video) if posted else NotThere()
+
+    def _on_wall(self, run: Run, video: Mapping[str, Any]) -> bool | None:
+        """Whether a post holds the video; None where the bound is reached before the run's beginning."""
+        since = (run.started_at - CLOCKS_DIFFER).timestamp()
+        offset = 0
+        for _ in range(WALL_PAGES):
+            posts = self._api.items(
+                "wall.get", run.token.access, owner_id=video["owner_id"], count=WALL_PAGE, offset=offset
+            )
+            if any(_holds(post, video) for post in posts):
+                return True
+            # The newest come first, except for a pinned one.
+            if not posts or any(post.get("date", since) < since for post in posts if not post.get("is_pinned")):
+                return False
+            offset += len(posts)
+        return None
 
     def _confirmed(self, run: Run, video: Mapping[str, Any]) -> bool | None:
+        """That it is published is known by its receipt; this waits until VK has processed it."""
         item = self._item(run, video)
         return True if item and not (item.get("processing") or item.get("converting")) else None
 
     def _item(self, run: Run, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        answer = self._api.method("video.get", run.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
-        return next(iter(answer.get("items") or []), None)
+        items = self._api.items("video.get", run.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
+        return next(iter(items), None)
 
     def discard(self, run: Run) -> None:
         video = run.answer("create")
         if video:
             self._delete(run, video)
+
+    def _remove(self, run: Run, video: Mapping[str, Any]) -> None:
+        """Raises Refused where a video stays that may be seen: another must not be begun beside it."""
+        try:
+            self._delete(run, video)
+        except Refused:
+            if video["route"] == "video" and self._item(run, video):
+                raise
 
     def _delete(self, run: Run, video: Mapping[str, Any]) -> None:
         self._api.method("video.delete", run.token.access, **_ids(video))
@@ -218,6 +265,11 @@ def _ids(video: Mapping[str, Any]) -> dict[str, int]:
 
 def _attachment(video: Mapping[str, Any]) -> str:
     return f"video{video['owner_id']}_{video['video_id']}"
+
+
+def _holds(post: Mapping[str, Any], video: Mapping[str, Any]) -> bool:
+    shown = (attached.get(kind) or {} for attached in post.get("attachments") or [] for kind in _VIDEO_ATTACHMENTS)
+    return any((one.get("owner_id"), one.get("id")) == (video["owner_id"], video["video_id"]) for one in shown)
 
 
 def _receipt(kind: str, video: Mapping[str, Any], url: str | None = None) -> Receipt:

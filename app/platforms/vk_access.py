@@ -11,9 +11,9 @@ from typing import Any
 from app import clock
 from app.config import Setting, web_address
 from app.platforms.base import Account, Adapter, FormField, OAuth, Token
-from app.platforms.errors import PlatformError, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http import Http
-from app.platforms.vk_api import VkApi
+from app.platforms.vk_api import RouteUnknown, VkApi
 
 SCOPES = ("video", "wall")
 
@@ -41,6 +41,14 @@ class VkAccess(Adapter):
         "vk_scopes": (
             "VK не дал нужных прав: {missing}",
             "Подключите ещё раз и разрешите доступ к видео и стене. Если VK их не предлагает, вставьте «Токен VK».",
+        ),
+        "vk_groups_right": (
+            "Доступна только ваша страница: у токена нет права groups, и VK не показал сообщества",
+            "Чтобы публиковать в сообщество, вставьте токен с этим правом.",
+        ),
+        "vk_groups": (
+            "Доступна только ваша страница: VK отказался показать сообщества",
+            "Чтобы публиковать в сообщество, вставьте токен ещё раз или возьмите другой.",
         ),
         "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
     }
@@ -95,7 +103,10 @@ class VkAccess(Adapter):
         return [account], token
 
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """An own token: the page of its user and the communities that the user may post to."""
+        """An own token: the page of its user and the communities that the user may post to.
+
+        Where VK refuses to list communities, the page alone says so; where VK does not answer, nothing is connected.
+        """
         token = fields["token"].strip()
         if not _OWN_TOKEN.fullmatch(token):
             raise Refused("vk_token_form", field="token")
@@ -106,30 +117,37 @@ class VkAccess(Adapter):
         if not users:
             raise Refused("vk_token", field="token")
         [user] = users
+        try:
+            communities, limitation = self._communities(token), None
+        except (Reconnect, TokenExpired) as error:
+            raise Refused("vk_token", error.detail, field="token") from None
+        except RouteUnknown:
+            communities, limitation = [], "vk_groups"
+        except Refused as refused:
+            if refused.reason == "vk_user_wanted":
+                raise
+            communities, limitation = [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"
         page = Account(
             id=str(user["id"]),
             name=f"{user['first_name']} {user['last_name']}",
             url=f"https://vk.com/id{user['id']}",
             avatar_url=user.get("photo_100"),
             facts={"owner_id": user["id"]},
+            limitation=limitation,
         )
-        return [page, *self._communities(token)], Token(access=token)
+        return [page, *communities], Token(access=token)
 
     def _communities(self, token: str) -> list[Account]:
-        """None where the token lacks the right `groups`."""
-        try:
-            groups = self._api.method("groups.get", token, filter="editor", extended=1, fields="photo_100")
-        except PlatformError:
-            return []
+        groups = self._api.items("groups.get", token, filter="editor", extended=1, fields="photo_100")
         return [
             Account(
                 id=f"-{group['id']}",
-                name=group["name"],
+                name=group.get("name") or f"Сообщество {group['id']}",
                 url=f"https://vk.com/{group.get('screen_name') or 'club' + str(group['id'])}",
                 avatar_url=group.get("photo_100"),
                 facts={"owner_id": -group["id"], "group_id": group["id"]},
             )
-            for group in groups.get("items", [])
+            for group in groups
         ]
 
     def refresh(self, token: Token) -> Token:

@@ -52,6 +52,14 @@ class VkApi:
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
         return payload["response"]
 
+    def items(self, method: str, token: str, **params: Any) -> list[Mapping[str, Any]]:
+        """A list that VK answers with: an answer without one does not mean that there is nothing."""
+        answer = self.method(method, token, **params)
+        items = answer.get("items") if isinstance(answer, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise Unavailable("в ответе VK нет списка")
+        return items
+
     def upload(
         self, run: Run, url: str, field: str, before_last: Callable[[], None] | None = None
     ) -> Mapping[str, Any]:

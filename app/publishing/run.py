@@ -59,6 +59,7 @@ class Run:
         link: Callable[[], str],
     ) -> None:
         self.publication_id = publication.id
+        self.started_at = publication.started_at
         # Names this publication, and this start of it, where a platform lets us leave a mark.
         self.marker = f"{publication.id}-{publication.started_at:%Y%m%d%H%M%S}"
         self.link = link

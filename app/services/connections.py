@@ -258,7 +258,7 @@ def _describe(connection: PlatformConnection, account: Account) -> None:
     connection.avatar_url = account.avatar_url
     connection.facts = dict(account.facts)
     connection.choices = None
-    connection.status, connection.reason = ConnectionStatus.ACTIVE, None
+    connection.status, connection.reason = ConnectionStatus.ACTIVE, account.limitation
 
 
 def ending(user: User, connection_id: int) -> Ending:

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app import platforms
+from app import platforms, texts
 from app.services import connections
 from app.services.connections import PlatformCard
 from app.services.errors import NotFound, Problem
@@ -34,9 +34,10 @@ def connect(platform: str) -> ResponseReturnValue:
         else:
             if connection.choices:
                 return responses.dialog("connections/_choose.html", connection=connection)
-            return responses.done(
-                f"{card.name} подключён: {connection.account_name}.", url_for(".page"), _fragment(platform)
-            )
+            said = f"{card.name} подключён: {connection.account_name}."
+            if connection.reason:
+                said += f" {texts.sentence(connection.reason)}"
+            return responses.done(said, url_for(".page"), _fragment(platform))
     return responses.dialog(
         "connections/_connect.html", 422 if problem else 200, card=card, problem=problem, typed=typed
     )

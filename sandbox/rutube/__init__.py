@@ -29,6 +29,9 @@ class Rutube(Emulator):
         "rutube_max_mb": 25_000,
         "rutube_local_hosts": ["127.0.0.1", "localhost"],
         "rutube_unseen_seconds": 0.3,
+        "rutube_page": 100,
+        "rutube_tells_hidden": True,
+        "rutube_blocks": False,
     }
 
     def __init__(self, world: World) -> None:

@@ -19,7 +19,6 @@ from sandbox.world import Token, Video
 
 TOKEN_RATE = (1, 1.0)
 """Requests in seconds. The vendor documents none; off unless the option is on."""
-MOST_ON_A_PAGE = 100
 PAGE = 20
 MAX_THUMBNAIL_BYTES = 10_000_000
 """By the vendor's page."""
@@ -98,7 +97,7 @@ class Api:
         return {"video_id": video.id}
 
     def _list(self, token: Token) -> dict[str, Any]:
-        limit, page = _number("limit", PAGE, MOST_ON_A_PAGE), _number("page", 1)
+        limit, page = _number("limit", PAGE, self._emulator.option("page")), _number("page", 1)
         with self._world.lock:
             videos = self._videos.of(token.account)
             start = (page - 1) * limit
@@ -206,7 +205,8 @@ class Api:
         return video
 
     def _shown(self, video: Video) -> dict[str, Any]:
-        return shown(video, self._channels.find(video.account) or Channel(video.account, video.account))
+        channel = self._channels.find(video.account) or Channel(video.account, video.account)
+        return shown(video, channel, self._emulator.option("tells_hidden"))
 
 
 def _answered(deed: Callable[..., Any]) -> Callable[..., Response]:

@@ -14,13 +14,14 @@ CATEGORIES = {13: "Разное", 1: "Фильмы", 4: "Юмор", 6: "Музы
 REASONS = {
     "downloading": {"id": 15, "name": "downloading_video"},
     "moderation": {"id": 5, "name": "moderation"},
+    "blocked": {"id": 6, "name": "blocked"},
 }
 """`action_reason` by state. The names are by the vendor's page, the numbers are not."""
 NO_REASON = {"id": 0, "name": ""}
 
 
 class Videos:
-    """A video's facts: `state` is downloading, processing, moderation, ready or error; `source` its address;
+    """A video's facts: `state` is downloading, processing, moderation, ready, blocked or error; `source` its address;
     `hidden`; `revealed_at`, when it ceased to be; `publish_at`, when it shall; `seen_from`, when GET knows it.
     """
 
@@ -84,6 +85,8 @@ class Videos:
             if facts["publish_at"] is not None and facts["publish_at"] <= time.time():
                 facts |= {"hidden": False, "revealed_at": facts["publish_at"], "publish_at": None}
             state = "moderation" if self._world.options["moderation"] else "ready"
+            if self._emulator.option("blocks") and not facts["hidden"]:
+                state = "blocked"
             held_up = facts["state"] == "moderation"
             if state != facts["state"]:
                 self.set_state(video, state)
@@ -92,10 +95,10 @@ class Videos:
                 self._world.publish(video, None if held_up else max(video.ready_at, facts["revealed_at"]))
 
 
-def shown(video: Video, channel: Channel) -> dict[str, Any]:
+def shown(video: Video, channel: Channel, tells_hidden: bool) -> dict[str, Any]:
     """A video as the API shows it."""
     facts = video.facts
-    return {
+    return ({"is_hidden": facts["hidden"]} if tells_hidden else {}) | {
         "id": video.id,
         "title": video.title,
         "description": video.text,
@@ -103,8 +106,7 @@ def shown(video: Video, channel: Channel) -> dict[str, Any]:
         "thumbnail_url": facts["thumbnail"] and external(f"/rutube/thumbnails/{facts['thumbnail']}"),
         "hits": video.views,
         "duration": 0,
-        "is_hidden": facts["hidden"],
-        "is_deleted": facts["state"] == "downloading",
+        "is_deleted": facts["state"] in ("downloading", "blocked"),
         "action_reason": REASONS.get(facts["state"], NO_REASON),
         "status": facts["state"],
         "publication_ts": video.created_at if video.published else None,

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response
 
-from sandbox.emulator import Emulator, phrase
+from sandbox.emulator import Emulator, answer, phrase
 from sandbox.oauth import Account
-from sandbox.orders import BadOrder, required
+from sandbox.orders import BadOrder, posted, required
 from sandbox.vk.api import Api
 from sandbox.vk.communities import Communities, Community
 from sandbox.vk.refusal import Refusal, UploadRefusal, id_refusal
@@ -31,6 +31,9 @@ class Vk(Emulator):
         "vk_rate_limits": True,
         "vk_max_mb": 2000,
         "vk_clips_route": True,
+        "vk_clip_posts": True,
+        "vk_clip_attachments": False,
+        "vk_guid": True,
         "vk_may_publish": True,
         "vk_scopes": None,
         "vk_callback_payload": False,
@@ -41,6 +44,7 @@ class Vk(Emulator):
         self._vk_id = VkId(self)
         self._communities = Communities(world)
         wall = Wall(self, self._communities)
+        self._wall = wall
         videos = Videos(self, self._communities, wall)
         self._api = Api(self, self._vk_id.oauth, self._communities, videos, wall)
         self._upload = Upload(self, wall)
@@ -56,6 +60,7 @@ class Vk(Emulator):
         blueprint = Blueprint("vk", __name__)
         for part in (self._vk_id, self._api, self._upload, Web(self.world, self._owner)):
             part.add_routes(blueprint)
+        blueprint.add_url_rule("/control/wall", view_func=self._add_posts, methods=["POST"])
         return blueprint
 
     def place(self, video: Video) -> str:
@@ -97,6 +102,16 @@ class Vk(Emulator):
         elif number > 0 and self._vk_id.oauth.account(account) is None:
             self._vk_id.oauth.add_account(Account(account, f"Пользователь {account}"))
         super().add_token(order)
+
+    def _add_posts(self) -> Response:
+        """`owner, count?, age?, pinned?`: that many posts of others' business, `age` seconds old. One may be pinned."""
+        order = posted()
+        owner, count, age = required(order, "owner"), order.get("count", 1), order.get("age", 0)
+        if not all(isinstance(number, int) for number in (owner, count)) or not isinstance(age, int | float):
+            raise BadOrder("owner, count and age are numbers")
+        for _ in range(count):
+            self._wall.put(owner, owner, "Другая запись", [], age=age, pinned=bool(order.get("pinned")))
+        return answer({"ok": True})
 
     def rights(self, order: Mapping[str, Any]) -> None:
         """`scopes` of tokens; or a user's `role` in a community: `{account: "1", community: 101, role: "member"}`."""

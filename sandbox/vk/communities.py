@@ -50,13 +50,13 @@ class Communities:
         return [community for community in self._communities if community.roles.get(user) in FILTERS[by]]
 
     def check_editor(self, owner: int, account: str, code: int) -> None:
-        """Whether an account may publish as `owner`: itself, or a community that it edits. Raises Refusal."""
-        if owner > 0:
-            allowed = str(owner) == account
-        else:
-            community = self.find(-owner)
-            if community is None:
-                raise Refusal(100, "group not found")
-            allowed = str(owner) == account or community.roles.get(account) in FILTERS["editor"]
-        if not allowed:
+        """Raises Refusal where an account may not publish as `owner`."""
+        if owner < 0 and self.find(-owner) is None:
+            raise Refusal(100, "group not found")
+        if not self.may_edit(owner, account):
             raise Refusal(code)
+
+    def may_edit(self, owner: int, account: str) -> bool:
+        """Whether `owner` is the account itself, or a community that it edits."""
+        community = self.find(-owner) if owner < 0 else None
+        return str(owner) == account or (community is not None and community.roles.get(account) in FILTERS["editor"])

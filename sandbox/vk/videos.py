@@ -1,7 +1,7 @@
 """Videos and clips: https://dev.vk.com/ru/method/video; the clips' methods are not documented by VK.
 
-Both are begun with their ids, before any byte. A video is visible as soon as it is uploaded; a clip is visible,
-and listed, only after shortVideo.publish.
+Both are begun with their ids, before any byte, and from then on their owner sees them in video.get. Others see a video
+as soon as it is uploaded, and a clip only after shortVideo.publish.
 """
 
 import re
@@ -24,6 +24,8 @@ MAX_DESCRIPTION = 5000
 """Characters. https://dev.vk.com/ru/method/video.save"""
 MOST_AT_ONCE = 200
 """https://dev.vk.com/ru/method/video.get"""
+DURATION = 1
+"""Seconds. Nothing is decoded here: any video that has been processed is said to last so long."""
 
 
 def key(owner: int | str, number: int | str) -> str:
@@ -70,13 +72,15 @@ class Videos:
             wrong(f"count should be at most {MOST_AT_ONCE}")
         if call.text("videos"):
             found = [self._named(one) for one in words(call.text("videos"))]
-            shown = [video for video in found if video is not None and video.published]
+            shown = [video for video in found if video is not None and self._sees(call, video)]
         else:
             owner = str(call.number("owner_id", call.owner))
             shown = [
                 video
                 for video in self._world.videos
-                if (video.platform, video.account) == ("vk", owner) and video.published and "kind" in video.facts
+                if (video.platform, video.account) == ("vk", owner)
+                and "kind" in video.facts
+                and self._sees(call, video)
             ][::-1]
         return {"count": len(shown), "items": [_item(video) for video in shown[offset:][:count]]}
 
@@ -129,7 +133,7 @@ class Videos:
             raise Refusal(3001)
         video.url = f"/vk/clip{video.account}_{video.id}"
         self._world.publish(video)
-        if call.flag("wallpost"):
+        if call.flag("wallpost") and self._emulator.option("clip_posts"):
             self._wall.put(int(video.account), call.owner, video.text, [video])
         return {
             "video": {
@@ -142,6 +146,9 @@ class Videos:
 
     # What several methods ask
 
+    def _sees(self, call: Call, video: Video) -> bool:
+        return video.published or self._communities.may_edit(int(video.account), call.token.account)
+
     def _begin(self, call: Call, kind: str, facts: dict[str, Any] | None = None, **known: Any) -> Video:
         group = call.number("group_id", 0)
         if group < 0:
@@ -151,7 +158,7 @@ class Videos:
         numbering = self._numberings.get(str(owner)) or Numbering()
         number = numbering.last = numbering.last + 1
         self._numberings.put(str(owner), numbering)
-        facts = {"kind": kind, "upload_key": secrets.token_hex(16)} | (facts or {})
+        facts = {"kind": kind, "upload_key": secrets.token_hex(16), "date": int(time.time())} | (facts or {})
         return self._world.begin("vk", str(owner), key(owner, number), id=str(number), facts=facts, **known)
 
     def _named(self, name: str) -> Video | None:
@@ -181,16 +188,18 @@ def _check_privacy(call: Call) -> None:
 
 
 def _item(video: Video) -> dict[str, Any]:
-    """https://dev.vk.com/ru/reference/objects/video"""
+    """https://dev.vk.com/ru/reference/objects/video. No field tells a draft from what is published."""
+    kind = video.facts["kind"]
     item = {
         "id": int(video.id),
         "owner_id": int(video.account),
-        "type": "short_video" if video.facts["kind"] == "clip" else "video",
+        "type": "short_video" if kind == "clip" else "video",
         "title": video.title,
         "description": video.text,
         "date": video.facts["date"],
         "comments": 0,
-        "player": external(video.url),
+        "duration": DURATION if video.ready else 0,
+        "player": external(f"/vk/{kind}{video.account}_{video.id}"),
     }
     if video.views is not None:
         item["views"] = video.views

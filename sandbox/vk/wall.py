@@ -26,10 +26,12 @@ class Post:
     date: int
     videos: list[str] = field(default_factory=list)
     guid: str = ""
+    pinned: bool = False
 
 
 class Wall:
     def __init__(self, emulator: Emulator, communities: Communities) -> None:
+        self._emulator = emulator
         self._world = emulator.world
         self._communities = communities
         self._posts = self._world.table("vk_post", Post)
@@ -46,7 +48,7 @@ class Wall:
         if not text and not videos:
             wrong("message or attachments should be given")
         for post in self._posts:
-            if guid and (post.owner, post.guid) == (owner, guid):
+            if guid and self._emulator.option("guid") and (post.owner, post.guid) == (owner, guid):
                 return {"post_id": post.id}
         author = owner if as_community and owner < 0 else call.owner
         return {"post_id": self.put(owner, author, text, videos, guid).id}
@@ -57,15 +59,26 @@ class Wall:
         count, offset = call.number("count", 20), call.number("offset", 0)
         if not 0 <= count <= MOST_AT_ONCE or offset < 0:
             wrong(f"count should be at most {MOST_AT_ONCE}")
-        posts = [post for post in self._posts if post.owner == owner][::-1]
+        posts = [post for post in self._posts if post.owner == owner]
+        posts.sort(key=lambda post: (post.pinned, post.date, post.id), reverse=True)
         return {"count": len(posts), "items": [self._item(post) for post in posts[offset:][:count]]}
 
-    def put(self, owner: int, author: int, text: str, videos: Iterable[Video], guid: str = "") -> Post:
+    def put(
+        self,
+        owner: int,
+        author: int,
+        text: str,
+        videos: Iterable[Video],
+        guid: str = "",
+        age: float = 0,
+        pinned: bool = False,
+    ) -> Post:
         """On each wall the posts are numbered from 1. A video that stands on a wall already is there once more."""
         videos = list(videos)
         with self._world.lock:
             number = max((post.id for post in self._posts if post.owner == owner), default=0) + 1
-            post = Post(number, owner, author, text, int(time.time()), [video.key for video in videos], guid)
+            date = int(time.time() - age)
+            post = Post(number, owner, author, text, date, [video.key for video in videos], guid, pinned)
             self._posts.put(f"{owner}_{number}", post)
             for video in videos:
                 if "post" in video.facts:
@@ -110,23 +123,24 @@ class Wall:
         return video
 
     def _item(self, post: Post) -> dict[str, Any]:
+        """https://dev.vk.com/ru/reference/objects/post"""
         videos = (self._world.videos.get(key) for key in post.videos)
-        return {
+        item = {
             "id": post.id,
             "owner_id": post.owner,
             "from_id": post.author,
             "date": post.date,
             "text": post.text,
             "post_type": "post",
-            "attachments": [
-                {
-                    "type": "video",
-                    "video": {"id": int(video.id), "owner_id": int(video.account), "title": video.title},
-                }
-                for video in videos
-                if video is not None
-            ],
+            "attachments": [self._attachment(video) for video in videos if video is not None],
         }
+        return item | {"is_pinned": 1} if post.pinned else item
+
+    def _attachment(self, video: Video) -> dict[str, Any]:
+        """VK's schema knows both kinds; which of them a clip is, it does not say."""
+        kind = "clip" if video.facts["kind"] == "clip" and self._emulator.option("clip_attachments") else "video"
+        shown = {"id": int(video.id), "owner_id": int(video.account), "title": video.title}
+        return {"type": kind, kind: shown}
 
 
 def first_line(text: str) -> str:

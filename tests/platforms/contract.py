@@ -5,6 +5,7 @@ A platform's test file derives from `Contract` and says which calls it makes. No
 
 import math
 import re
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,11 +19,14 @@ from app.models import ConnectionStatus, PlatformConnection, Publication, StatsS
 from app.platforms.base import COUNTS, Counting, Token
 from app.platforms.errors import Reconnect
 from app.publishing import preflight
+from app.publishing.lease import AFTER_DEADLINE
 from app.services import publications
 from app.services.publications import Choice
 from sandbox.testing import Sandbox
 from tests.platforms import consent
-from tests.publishing.conftest import look, read_stats, row, settle, wait_until
+from tests.publishing.conftest import fresh, in_a_horse, look, read_stats, row, settle, wait_until
+
+BEFORE_THE_DEED = ("status:500", "status:502", "status:504", "garbage", "cut_request:50", "hang:1")
 
 
 class Contract:
@@ -34,6 +38,10 @@ class Contract:
     # The point of no return; `findable` tells whether the platform can be asked afterwards.
     commit: str
     findable: bool
+    # Whether the platform can also tell that the commit was not done; where it cannot, the user is asked.
+    absence_is_known = True
+    # Every point of no return, where there are several.
+    commits: tuple[str, ...] = ()
     # Documented errors at the first call: what the sandbox is to do, and the reason that the user must see.
     refusals: dict[str, str]
     # Calls that know no rate limit.
@@ -98,7 +106,7 @@ class Contract:
 
     def test_every_call_may_meet_a_server_error(self, publication, call):
         self.sandbox.trouble({"match": call, "do": "status:502", "nth": 1})
-        self._ends_once(publication())
+        self._ends_once(publication(), undone=call == self.commit)
 
     def test_every_answer_may_be_lost(self, publication, call):
         self.sandbox.trouble({"match": call, "do": "lose_answer", "nth": 1})
@@ -106,12 +114,38 @@ class Contract:
 
     def test_every_answer_may_be_a_page_of_html(self, publication, call):
         self.sandbox.trouble({"match": call, "do": "garbage", "nth": 1})
-        self._ends_once(publication(), unknown=call == self.commit)
+        self._ends_once(publication(), unknown=call == self.commit, undone=call == self.commit)
 
     def test_every_request_may_be_cut(self, publication, heavy_file, call):
         """A clip that is larger than what a socket holds: one cut half way is known not to have arrived."""
         self.sandbox.trouble({"match": call, "do": "cut_request:50", "nth": 1})
-        self._ends_once(publication(source=heavy_file), unknown=call == self.commit and self.upload != call)
+        lost = call == self.commit and self.upload != call
+        self._ends_once(publication(source=heavy_file), unknown=lost, undone=lost)
+
+    @pytest.mark.parametrize("do", [*BEFORE_THE_DEED, "kill"])
+    def test_a_commit_that_is_never_done_is_not_taken_for_done(self, app, publication, commit, do):
+        """Whatever the platform shows to the owner of a draft. In the end the clip is there once."""
+        if do == "kill":
+            publication_id = publication()
+            self._die_in_the_commit(app, publication_id, commit)
+        else:
+            self.sandbox.trouble({"match": commit, "do": do})
+            publication_id = publication()
+            settle(publication_id)
+            self.sandbox.trouble()
+        done = settle(publication_id)
+        assert len(self.posts()) <= 1
+        assert self.posts() or done.status != Status.PUBLISHED, "published, and nothing to see"
+        assert not self.posts() or done.status != Status.FAILED, "failed, and it is there"
+        if done.status == Status.UNCONFIRMED:  # the user looks
+            if self.posts():
+                publications.confirm(self.owner, publication_id)
+            else:
+                wait_until(done.armed_until + AFTER_DEADLINE)
+                publications.resend(self.owner, publication_id)
+        elif done.status == Status.FAILED:
+            publications.retry(self.owner, publication_id)
+        self._ends_once(publication_id)
 
     def test_every_call_may_be_told_to_wait(self, publication, call):
         if call in self.unlimited:
@@ -173,7 +207,7 @@ class Contract:
         else:
             with pytest.raises(publications.Problem):
                 publications.cancel(self.owner, publication_id)
-            self._ends_once(publication_id, unknown=call == self.commit)
+            self._ends_once(publication_id, unknown=call == self.commit, undone=call == self.commit)
 
     def test_what_was_done_is_not_done_again(self, publication, call):
         """An interrupted publication goes on where it stopped."""
@@ -316,10 +350,29 @@ class Contract:
     def _counting(self) -> Counting:
         return platforms.adapter(self.platform, current_app.config).counting
 
-    def _ends_once(self, publication_id: int, unknown: bool = False) -> Publication:
-        """It stands there exactly once; where nobody can know, the user is asked and it is there at most once."""
+    def _die_in_the_commit(self, app, publication_id: int, commit: str) -> None:
+        """Kills the work-horse once it has armed and its request is at the platform, which does nothing with it."""
+        self.sandbox.trouble({"match": commit, "do": "hang:60"})
+        for _ in range(40):
+            wait_until(row(publication_id).wake_at)
+            horse = in_a_horse(app, publication_id)
+            while horse.exitcode is None:
+                if row(publication_id).armed and self.sandbox.control("trouble")["rules"][0]["seen"]:
+                    horse.kill()
+                horse.join(0.05)
+            if horse.exitcode != 0:
+                break
+        assert horse.exitcode == -signal.SIGKILL, "it died where it should"
+        self.owner, self.clip = fresh(self.owner), fresh(self.clip)  # forking has closed their session
+        self.sandbox.trouble()
+
+    def _ends_once(self, publication_id: int, unknown: bool = False, undone: bool = False) -> Publication:
+        """It is there exactly once; where it cannot be known, the user is asked and it is there at most once.
+
+        `undone`: the commit failed before it was done.
+        """
         done = settle(publication_id)
-        if unknown and not self.findable:
+        if (unknown and not self.findable) or (undone and not self.absence_is_known):
             assert done.status == Status.UNCONFIRMED, (done.status, done.reason, done.detail)
             assert len(self.posts()) <= 1
             return done
@@ -334,6 +387,8 @@ def each_case(metafunc: pytest.Metafunc) -> None:
     contract = metafunc.cls
     if contract is None or not issubclass(contract, Contract):
         return
+    if "commit" in metafunc.fixturenames:
+        metafunc.parametrize("commit", contract.commits or (contract.commit,))
     if "call" in metafunc.fixturenames:
         metafunc.parametrize("call", contract.calls)
     if "stats_call" in metafunc.fixturenames:

@@ -11,7 +11,7 @@ from app.services.errors import Problem
 from app.services.publications import Choice
 from tests import clips
 from tests.platforms.contract import Contract
-from tests.publishing.conftest import row, settle
+from tests.publishing.conftest import look, row, settle
 
 DRAFTS = r"POST /dzen/publisher/videos/drafts$"
 UPLOAD = r"PUT /dzen/"
@@ -66,6 +66,20 @@ class TestPartnerApi(Contract):
         """409: the deed of a try that never heard its answer. The link is the platform's all the same."""
         self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "effect": True, "nth": 1})
         self._ends_once(publication())
+
+    def test_another_conflict_is_not_taken_for_done(self, publication):
+        """409 for a draft: not published yet, and what it waits for may be over soon."""
+        self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "nth": 1})
+        publication_id = publication()
+        look(publication_id)
+        assert (row(publication_id).status, row(publication_id).armed) == (Status.PUBLISHING, None)
+        self._ends_once(publication_id)
+
+    def test_a_rejected_clip_whose_answer_was_lost_is_told(self, publication):
+        self.sandbox.control("options", moderation=True)
+        self.sandbox.trouble({"match": PUBLISH, "do": "lose_answer", "nth": 1})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "dzen_rejected")
 
     def test_a_rejected_clip_is_told(self, publication):
         self.sandbox.control("options", moderation=True)

@@ -55,6 +55,32 @@ class TestRutube(Contract):
         assert self.posts() == []
         assert self.sandbox.drafts == [], "the hidden video is removed"
 
+    @pytest.mark.parametrize("at_once", [100, 20])
+    def test_the_hidden_video_is_found_behind_others(self, publication, at_once):
+        """The answer to its creation is lost, and the channel gets more videos than Rutube puts on a page."""
+        self.sandbox.control("options", rutube_page=at_once)
+        self.sandbox.trouble({"match": self.once[0], "do": "lose_answer", "nth": 1})
+        publication_id = publication()
+        look(publication_id)
+        for _ in range(21):
+            create_video(self.sandbox)
+        assert settle(publication_id).status == Status.PUBLISHED
+        assert [one["title"] for one in self.sandbox.drafts + self.sandbox.posts].count("Закат") == 1
+
+    @pytest.mark.parametrize("do", ["status:502", "lose_answer"])
+    def test_a_video_of_which_rutube_does_not_say_that_it_is_seen(self, publication, do):
+        """Without `is_hidden` the marker still tells a video that was not revealed; nothing tells one that was."""
+        self.sandbox.control("options", rutube_tells_hidden=False)
+        self.sandbox.trouble({"match": self.commit, "do": do})
+        done = settle(publication())
+        expected = (Status.UNCONFIRMED, 1) if do == "lose_answer" else (Status.FAILED, 0)
+        assert (done.status, len(self.posts())) == expected
+
+    def test_a_video_that_is_deleted_once_it_is_revealed(self, publication):
+        self.sandbox.control("options", rutube_blocks=True)
+        done = settle(publication())
+        assert (done.status, done.reason, done.detail) == (Status.FAILED, "rutube_failed", "blocked")
+
     def test_in_moderation_counts_as_accepted(self, publication):
         self.sandbox.control("options", moderation=True)
         assert settle(publication()).status == Status.PUBLISHED
@@ -75,6 +101,12 @@ class TestRutube(Contract):
         publication_id = publication()
         look(publication_id)
         assert row(publication_id).lease_until is None
+
+
+def create_video(sandbox) -> None:
+    video = {"url": f"{sandbox.url}/nothing", "title": "Другое", "description": "", "is_hidden": 1, "category_id": 13}
+    headers = {"Authorization": "Token rutube-demo-token"}
+    requests.post(f"{sandbox.url}/rutube/api/video/", json=video, headers=headers, timeout=10).raise_for_status()
 
 
 def test_an_address_that_rutube_cannot_reach_is_told_before_sending(app, user, ready_clip):

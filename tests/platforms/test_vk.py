@@ -1,13 +1,19 @@
 """VK: the contract by both routes, and what is peculiar to it."""
 
+from collections.abc import Callable
+
 import pytest
 
 from app.models import ConnectionStatus, PlatformConnection, Status
-from app.services import connections
+from app.platforms.vk import WALL_PAGE, WALL_PAGES
+from app.publishing.lease import AFTER_DEADLINE
+from app.services import connections, publications
 from app.services.errors import Problem
+from app.services.publications import Choice
 from tests.platforms.contract import Contract
-from tests.publishing.conftest import row, settle
+from tests.publishing.conftest import look, row, settle, wait_until
 
+DAY = 24 * 3600
 OWN_TOKEN = "vk1.a.vezde-demo"
 
 
@@ -53,6 +59,7 @@ class TestClipsRoute(VKContract):
     once = (call("shortVideo.create"), UPLOAD)
     commit = call("shortVideo.publish")
     findable = True
+    absence_is_known = False  # an owner's draft looks like a clip without a post
 
     def test_a_new_upload_address_is_taken_and_the_old_draft_goes(self, publication):
         """Error 22: the address is no longer good."""
@@ -60,6 +67,43 @@ class TestClipsRoute(VKContract):
         self._ends_once(publication())
         assert self.sandbox.drafts == []
         assert len([one for one in self.sandbox.requests if one["path"].endswith("shortVideo.create")]) == 2
+
+    @pytest.mark.parametrize("kind", ["video", "clip"])
+    def test_the_post_on_the_wall_tells_that_it_is_published(self, publication, kind):
+        """Behind a hundred others, whatever VK calls the attachment."""
+        self.sandbox.control("options", vk_clip_attachments=kind == "clip")
+        publication_id = self._publish_and_lose_the_answer(publication)
+        self.sandbox.control("wall", owner=1, count=130)
+        self._ends_once(publication_id)
+
+    def test_without_a_post_the_user_is_asked(self, publication):
+        self.sandbox.control("options", vk_clip_posts=False)
+        publication_id = self._publish_and_lose_the_answer(publication)
+        assert settle(publication_id).status == Status.UNCONFIRMED
+        publications.confirm(self.owner, publication_id)
+        self._ends_once(publication_id)
+
+    def test_a_clip_without_a_post_is_published_by_vks_own_answer(self, publication):
+        self.sandbox.control("options", vk_clip_posts=False)
+        self._ends_once(publication())
+
+    def test_sent_again_by_mistake_it_is_not_called_failed(self, publication):
+        """VK refuses to publish a clip a second time: the wall says why."""
+        publication_id = self._publish_and_lose_the_answer(publication)
+        self.sandbox.trouble({"match": call("wall.get"), "do": "error:15", "times": 1})
+        done = settle(publication_id)
+        assert done.status == Status.UNCONFIRMED
+        wait_until(done.armed_until + AFTER_DEADLINE)
+        publications.resend(self.owner, publication_id)
+        self._ends_once(publication_id)
+
+    def _publish_and_lose_the_answer(self, publication) -> int:
+        self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
+        publication_id = publication()
+        while not row(publication_id).armed:
+            wait_until(row(publication_id).wake_at)
+            look(publication_id)
+        return publication_id
 
     def test_nothing_is_left_behind_by_a_cancel(self, publication, heavy_file):
         self.test_cancelled_before_the_commit(publication, heavy_file)
@@ -70,6 +114,7 @@ class TestVideoRoute(VKContract):
     calls = (call("shortVideo.create"), call("video.save"), UPLOAD, call("wall.post"), call("video.get"))
     once = (call("video.save"), UPLOAD)
     commit = call("wall.post")
+    commits = (UPLOAD, commit)
     findable = True
 
     @pytest.fixture(autouse=True)
@@ -81,6 +126,54 @@ class TestVideoRoute(VKContract):
         self._ends_once(publication())
         [post] = self.posts()
         assert post["platform"] == "vk"
+
+    @pytest.fixture
+    def posted(self, publication) -> Callable[[], int]:
+        """A publication whose post is on the wall and whose answer was lost, where VK does not honour `guid`."""
+
+        def make() -> int:
+            self.sandbox.control("options", vk_guid=False)
+            self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
+            publication_id = publication()
+            look(publication_id)
+            assert row(publication_id).armed == "post"
+            return publication_id
+
+        return make
+
+    @pytest.mark.parametrize("others", [21, 230])
+    def test_the_post_is_found_behind_others(self, posted, others):
+        self.sandbox.control("wall", owner=1, pinned=True, age=10 * DAY)
+        publication_id = posted()
+        self.sandbox.control("wall", owner=1, count=others)
+        self._ends_once(publication_id)
+
+    def test_a_wall_that_is_too_long_to_read_does_not_tell(self, posted):
+        publication_id = posted()
+        self.sandbox.control("wall", owner=1, count=WALL_PAGES * WALL_PAGE)
+        assert settle(publication_id).status == Status.UNCONFIRMED
+        assert len(self.posts()) == 1
+
+    def test_the_wall_is_read_back_to_the_time_of_the_commit(self, publication):
+        self.sandbox.control("wall", owner=1, count=300, age=2 * DAY)
+        self.sandbox.trouble({"match": self.commit, "do": "status:502", "nth": 1})
+        self._ends_once(publication())
+        asked = [one for one in self.sandbox.requests if one["path"].endswith("/wall.get")]
+        assert len(asked) == 2, "twice, and a page each time"
+
+    def test_an_upload_that_vk_has_processed_is_not_repeated(self, publication):
+        self.sandbox.control("options", processing_seconds=0)
+        self.sandbox.trouble({"match": UPLOAD, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication())
+        assert len([one for one in self.sandbox.requests if "/upload/" in one["path"]]) == 1
+
+    def test_another_video_is_not_begun_beside_one_that_cannot_be_removed(self, publication):
+        self.sandbox.control("options", processing_seconds=60)  # VK does not tell yet that the file has arrived
+        self.sandbox.trouble(
+            {"match": UPLOAD, "do": "lose_answer", "nth": 1}, {"match": call("video.delete"), "do": "error:204"}
+        )
+        settle(publication())
+        assert len(self.posts()) == 1
 
 
 def test_own_token_offers_the_page_and_the_communities_one_may_post_to(app, user, sandbox):
@@ -96,9 +189,6 @@ def test_own_token_offers_the_page_and_the_communities_one_may_post_to(app, user
 
 
 def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
-    from app.services import publications
-    from app.services.publications import Choice
-
     owner = user()
     connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
     group = connection.choices[1]["id"]
@@ -114,3 +204,41 @@ def test_refusals_of_an_own_token(app, user, sandbox, token, says):
     with pytest.raises(Problem, match=says) as problem:
         connections.connect(user(), "vk", {"token": token})
     assert problem.value.field == "token"
+
+
+@pytest.mark.parametrize(
+    ("do", "says"), [("error:7", "права groups"), ("error:15", "права groups"), ("error:3", "отказал")]
+)
+def test_communities_that_vk_does_not_list_are_told(app, user, sandbox, sign_in, do, says):
+    """Only the page is left, and its user learns it: at once, and on the page of the integrations."""
+    sandbox.trouble({"match": call("groups.get"), "do": do})
+    web = sign_in(user())
+    web.post("/settings/integrations/vk/connect", data={"token": OWN_TOKEN})
+    for _ in range(2):
+        page = web.get("/settings/integrations").text
+        assert "Доступна только ваша страница" in page
+        assert says in page
+    sandbox.trouble()
+    owner = user()
+    connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    assert "Доступна только" not in sign_in(owner).get("/settings/integrations").text
+
+
+@pytest.mark.parametrize(
+    ("do", "says"),
+    [
+        ("status:502", "не отвечает"),
+        ("garbage", "не отвечает"),
+        ("lose_answer", "не отвечает"),
+        ("error:10", "не отвечает"),
+        ("error:6", "подождать"),
+        ("error:14", "что это вы"),
+        ("error:5", "не принял токен"),
+    ],
+)
+def test_without_an_answer_about_communities_nothing_is_connected(app, user, sandbox, do, says):
+    owner = user()
+    sandbox.trouble({"match": call("groups.get"), "do": do})
+    with pytest.raises(Problem, match=says):
+        connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    assert connections.all_of(owner) == []

@@ -78,7 +78,6 @@ def test_a_clip_is_published(vk, sandbox, clip):
         "is_ready": True,
     }
     assert sandbox.posts == []
-    assert vk("video.get", videos=named(begun)) == {"count": 0, "items": []}
 
     assert vk("shortVideo.edit", **ids(begun), description="Рассвет", privacy_view="all") == 1
     said = vk.publish(begun)["video"]
@@ -87,7 +86,7 @@ def test_a_clip_is_published(vk, sandbox, clip):
     assert [(post["sha256"], post["title"], post["url"]) for post in sandbox.posts] == [(sha256(clip), "Рассвет", url)]
     assert sandbox.drafts == []
     [item] = vk("video.get", videos=named(begun))["items"]
-    assert (item["type"], "processing" in item) == ("short_video", False)
+    assert (item["type"], item["player"], "processing" in item) == ("short_video", url, False)
     [post] = vk("wall.get", owner_id=1)["items"]
     assert (post["text"], post["attachments"][0]["video"]["id"]) == ("Рассвет", begun["video_id"])
 
@@ -219,11 +218,27 @@ def test_a_size_limit_can_be_set(vk, sandbox):
 
 def test_a_lost_answer_leaves_the_video_there(vk, sandbox):
     begun = vk("video.save", name="Закат")
-    assert vk("video.get", videos=named(begun))["count"] == 0
+    assert sandbox.posts == []
     sandbox.trouble({"match": "/vk-api/upload/", "do": "lose_answer"})
     with pytest.raises(requests.ConnectionError):
         upload(begun["upload_url"], "video_file", b"clip")
-    assert vk("video.get", videos=named(begun))["count"] == 1
+    assert len(sandbox.posts) == 1
+
+
+def test_a_draft_is_shown_to_its_owner_alone(vk, sandbox):
+    """With and without its bytes: the item says nothing of being a draft."""
+    sandbox.control("tokens", platform="vk", token="vk1.a.other", account=2, scopes="video wall")
+    empty, ready = vk("video.save", name="Закат"), vk.clip(b"clip", group_id=101)
+    for draft, said in ((empty, {"processing": 1, "duration": 0}), (ready, {"duration": 1})):
+        [item] = vk("video.get", videos=named(draft))["items"]
+        assert item == item | said
+        assert [one["id"] for one in vk("video.get", owner_id=draft["owner_id"])["items"]] == [draft["video_id"]]
+    assert vk("video.get", token="vk1.a.other", videos=named(empty))["count"] == 0
+    assert vk("video.get", token="vk1.a.other", videos=named(ready))["count"] == 1, "an editor of the community"
+    [before] = vk("video.get", videos=named(ready))["items"]
+    vk.publish(ready)
+    assert vk("video.get", videos=named(ready))["items"] == [before]
+    assert sandbox.control("drafts")["drafts"][0]["id"] == str(empty["video_id"])
 
 
 # Videos and walls
@@ -310,6 +325,33 @@ def test_a_draft_has_no_page(vk, sandbox):
     begun = vk.clip(b"clip")
     assert requests.get(f"{sandbox.url}/vk/clip{named(begun)}", timeout=10).status_code == 404
     assert vk.refused("wall.post", attachments=f"video{named(begun)}") == 100
+
+
+def test_a_wall_is_read_page_by_page_and_the_pinned_post_comes_first(vk, sandbox):
+    sandbox.control("wall", owner=1, pinned=True, age=100)
+    sandbox.control("wall", owner=1, count=3, age=7)
+    assert vk("wall.post", message="Новая") == {"post_id": 5}
+    posts = vk("wall.get", count=2)["items"] + vk("wall.get", count=100, offset=2)["items"]
+    assert [post["id"] for post in posts] == [1, 5, 4, 3, 2]
+    assert [post.get("is_pinned") for post in posts] == [1, None, None, None, None]
+    assert posts[1]["date"] - posts[2]["date"] == pytest.approx(7, abs=1)
+    with pytest.raises(ValueError, match='"error"'):
+        sandbox.control("wall", owner="durov")
+
+
+def test_a_guid_may_be_ignored(vk, sandbox):
+    sandbox.control("options", vk_guid=False)
+    assert [vk("wall.post", message="x", guid="a")["post_id"] for _ in range(2)] == [1, 2]
+
+
+def test_a_clip_may_be_published_without_a_post_or_attached_as_one(vk, sandbox):
+    sandbox.control("options", vk_clip_posts=False, vk_clip_attachments=True)
+    begun = vk.clip(b"clip")
+    vk.publish(begun)
+    assert vk("wall.get")["count"] == 0
+    vk("wall.post", attachments=f"video{named(begun)}")
+    [attached] = vk("wall.get")["items"][0]["attachments"]
+    assert (attached["type"], attached["clip"]["id"]) == ("clip", begun["video_id"])
 
 
 def test_walls_are_posted_to(vk, sandbox):

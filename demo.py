@@ -99,11 +99,12 @@ def check_free(variable: str, port: int) -> None:
             raise CannotRun(f"Порт {port} {why}, например: {variable}={other} make run") from None
 
 
-def workers() -> int:
-    text = os.environ["WORKERS"]
-    if not text.isdigit() or not 0 < int(text) <= 200:
-        raise CannotRun(f"WORKERS={text}: нужно число от 1 до 200.")
-    return int(text)
+def check_workers() -> None:
+    """Before the application is imported: that takes a second."""
+    for name, most in (("WORKERS", 200), ("PROBE_WORKERS", 50)):
+        text = os.environ.get(name, "1")
+        if not text.isdigit() or not 0 < int(text) <= most:
+            raise CannotRun(f"{name}={text}: нужно число от 1 до {most}.")
 
 
 def var_dir() -> Path:

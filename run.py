@@ -15,7 +15,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def run() -> None:
     var = demo.var_dir()
     lock = demo.lock(var)
     vault_private_key = demo.complete_environment(var, port, sandbox_port, smtp_port)
-    workers = demo.workers()
+    demo.check_workers()
     app = preload()
 
     supervisor = Supervisor(lambda line: print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True))
@@ -71,11 +72,9 @@ def run() -> None:
     add("prepare", lambda: prepare(app), once=True)
     add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
     add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_answers(sandbox_port, "/"))
-    for number in range(1, workers + 1):
-        before = (lambda: rehearse(app)) if number == 1 else None
-        add(f"worker-{number}", lambda: work(app, vault_private_key), before=before)
-    for number in range(1, spares() + 1):
-        add(f"spare-{number}", lambda: work(app, vault_private_key, "spare"))
+    for name, work in crew(app):
+        before = (lambda: rehearse(app)) if name == "worker-1" else None
+        add(name, partial(start_worker, app, vault_private_key, work), before=before)
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:
@@ -154,18 +153,17 @@ def rehearse(app: "Flask") -> None:
     worker.rehearse(app)
 
 
-def spares() -> int:
+def crew(app: "Flask") -> Iterable[tuple[str, Callable[["Flask"], None]]]:
     import worker
 
-    return worker.SPARES
+    return worker.crew(app.config)
 
 
-def work(app: "Flask", vault_private_key: str, kind: str = "worker") -> None:
-    import worker
+def start_worker(app: "Flask", vault_private_key: str, work: Callable[["Flask"], None]) -> None:
     from app.vault import Vault
 
     app.extensions["vault"] = Vault(app.config["VAULT_PUBLIC_KEY"], vault_private_key)
-    worker.work(app, kind)
+    work(app)
 
 
 def schedule(app: "Flask") -> None:

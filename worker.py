@@ -1,5 +1,4 @@
-"""The workers. `python worker.py`: WORKERS of them, and spare ones; `python worker.py scheduler`: rq-scheduler and its
-ticks.
+"""The workers. `python worker.py`: all of `crew`; `python worker.py scheduler`: rq-scheduler and its ticks.
 
 One parent imports the application and freezes what it holds, and forks: the children share its memory.
 """
@@ -11,13 +10,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import redis
 import structlog
 from flask import Flask
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
+from rq.worker import DequeueStrategy
 from rq_scheduler import Scheduler
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
@@ -42,13 +45,20 @@ TICKS = {
     "app.jobs.tick_housekeeping": 600,
 }
 SCHEDULER_SECONDS = 0.5
-# In this order: numbers are read when nothing is to be published.
+# No kind of work can take all workers of another: a mail server or a platform that hangs keeps only spare workers busy,
+# or those that read numbers; clips only their own.
 QUEUES = {
-    "worker": (queue.CHORES, queue.CLIPS, queue.PUBLISH, queue.BULK, queue.STATS),
-    "spare": (queue.CHORES, queue.CLIPS, queue.PUBLISH),
+    "worker": (queue.PUBLISH, queue.BULK),
+    "spare": (queue.PUBLISH, queue.CHORES, queue.MAILS),
+    "probe": (queue.CLIPS, queue.REMOVALS),
 }
+# Half of the workers also read numbers, when nothing is to be published.
+_READS_NUMBERS = (*QUEUES["worker"], queue.STATS)
+# Otherwise an earlier queue comes first; these take from their queues in turn.
+_IN_TURN = {"spare"}
 # One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
 SPARES = 2
+_NICENESS = 10
 _LOCK_SECONDS = 10
 # A PaaS kills 30 s after SIGTERM: what is under way may take this long to end by itself, …
 _UPLOAD_GRACE_SECONDS = 18.0
@@ -169,21 +179,36 @@ def rehearse(app: Flask) -> None:
     gc.freeze()
 
 
+def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], None]]]:
+    """Each worker's name, and what its process runs."""
+    for number in range(1, config["WORKERS"] + 1):
+        queues = _READS_NUMBERS if number % 2 else QUEUES["worker"]
+        yield f"worker-{number}", partial(work, queues=queues)
+    for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
+        for number in range(1, count + 1):
+            yield f"{kind}-{number}", partial(work, kind=kind)
+
+
 def work(
     app: Flask | None = None,
     kind: str = "worker",
     burst: bool = False,
+    queues: Sequence[str] = (),
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
     look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
 ) -> None:
-    """One worker of that kind; returns after SIGTERM, its job done or given back; with `burst`, when no job waits."""
+    """One worker of that kind, for its QUEUES or other `queues`.
+
+    Returns after SIGTERM, its job done or given back; with `burst`, when no job waits.
+    """
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
-        queues = [Queue(name, connection=connection, serializer=JSONSerializer) for name in QUEUES[kind]]
+        if kind == "probe":
+            os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
         worker = ClipWorker(
-            queues,
+            [Queue(name, connection=connection, serializer=JSONSerializer) for name in queues or QUEUES[kind]],
             connection=connection,
             serializer=JSONSerializer,
             log_job_description=False,
@@ -197,7 +222,8 @@ def work(
 
 def _work(worker: Worker, kind: str, burst: bool = False) -> None:
     worker.pulse = Pulse(kind)
-    worker.work(burst=burst, logging_level="WARNING")
+    strategy = DequeueStrategy.ROUND_ROBIN if kind in _IN_TURN else DequeueStrategy.DEFAULT
+    worker.work(burst=burst, logging_level="WARNING", dequeue_strategy=strategy)
     worker.pulse.stop()
 
 
@@ -295,11 +321,8 @@ def main(arguments: list[str]) -> None:
         supervisor.add(process.Child("ticks", lambda: run_ticks(app)))
     elif not arguments:
         rehearse(app)
-        for number in range(1, app.config["WORKERS"] + 1):
-            supervisor.add(process.Child(f"worker-{number}", lambda: work(app), grace=_STOP_GRACE_SECONDS))
-        for number in range(1, SPARES + 1):
-            spare = process.Child(f"spare-{number}", lambda: work(app, "spare"), grace=_STOP_GRACE_SECONDS)
-            supervisor.add(spare)
+        for name, run in crew(app.config):
+            supervisor.add(process.Child(name, partial(run, app), grace=_STOP_GRACE_SECONDS))
     else:
         sys.exit("python worker.py — работники; python worker.py scheduler — расписание")
     supervisor.run()

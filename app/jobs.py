@@ -44,9 +44,13 @@ def _publish(publication_id: int) -> None:
         engine.advance(publication_id, process.end_at)
 
 
-def probe(clip_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(clip=clip_id):
-        clips.probe(clip_id)
+def probe(_clip_id: int) -> None:
+    """Any wake-up does for any clip: the rows say whose turn it is."""
+    began = time.monotonic()
+    while clips.probe_next():
+        if time.monotonic() - began > _GO_ON_SECONDS:
+            _wake("app.jobs.probe", lambda: clips.due_probes(limit=1))
+            return
 
 
 def remove_old(clip_id: int) -> None:
@@ -134,6 +138,8 @@ def tick_housekeeping() -> None:
 
 
 def _wake(job: str, due: Callable[[], list[int]]) -> None:
+    if queue.has_enough(job):
+        return
     with reading():
         ids = due()
     if ids:

@@ -2,8 +2,8 @@
 
 A file from a stranger is read by a lot of C code, so it is read where it can do little: in a process of its own with
 an empty environment, that may use bounded memory and time, and may write nothing but its answer. This file is both
-sides: `probe()` is called by workers; `python app/probe.py PATH` is the child. It imports nothing of `app`, since
-starting the whole application would take longer than the probe.
+sides: `probe()` is called by workers; `python app/probe.py PATH DEMUXERS` is the child. The child imports nothing of
+`app`, since starting the whole application would take longer than the probe.
 """
 
 import base64
@@ -19,29 +19,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-WALL_SECONDS = 60
-CPU_SECONDS = 30
-MEMORY_BYTES = 1 << 30
+# On a busy machine the child, which is niced, gets a tenth of a processor.
+WALL_SECONDS = 120
+CPU_SECONDS = 20
+# What reading the file may take beyond the loaded libraries. A key frame of 4K (10 bit HEVC, VP9, AV1) takes 60 to
+# 110 MB, one of 8K with 8 bits up to 170 MB, the index of twelve hours 110 MB.
+MEMORY_BYTES = 200 << 20
 # The search for a poster that is not black ends after so much of the child's processor time.
-POSTER_SECONDS = 8
+POSTER_SECONDS = 4
+NICENESS = 10
 
 MAX_SIDE = 8192
+MAX_PIXELS = 8192 * 4320
+# A camera's file has five or six: pictures, sound, time code, positions, chapters, a cover.
+MAX_STREAMS = 32
 MAX_SECONDS = 12 * 3600
 POSTER_SIDE = 720
 POSTER_BYTES = 200_000
 # Mean brightness, 0 to 255, under which a picture passes for black.
 DARK = 24
-
-# Container: content type and the suffix for downloads. Nothing else is accepted.
-CONTAINERS = {
-    "mp4": ("video/mp4", ".mp4"),
-    "mov": ("video/quicktime", ".mov"),
-    "3gp": ("video/3gpp", ".3gp"),
-    "webm": ("video/webm", ".webm"),
-    "mkv": ("video/x-matroska", ".mkv"),
-    "avi": ("video/x-msvideo", ".avi"),
-    "ts": ("video/mp2t", ".ts"),
-}
 
 # What is wrong, what to do.
 REASONS = {
@@ -49,13 +45,20 @@ REASONS = {
     "broken_file": ("Файл повреждён или записан не до конца", "Сохраните видео заново и загрузите ещё раз."),
     "no_video": ("В файле нет видеодорожки", "Проверьте, тот ли это файл."),
     "unknown_codec": ("Видео сжато неизвестным способом", "Сохраните его как MP4 (H.264) и загрузите снова."),
-    "too_large_frame": (f"Кадр больше {MAX_SIDE} точек по стороне", "Уменьшите разрешение и загрузите снова."),
+    "too_large_frame": (
+        f"Кадр больше, чем мы принимаем: до {MAX_SIDE} точек по стороне и до 8K",
+        "Уменьшите разрешение и загрузите снова.",
+    ),
     "too_long": (f"Видео длиннее {MAX_SECONDS // 3600} часов", "Сократите его и загрузите снова."),
-    "too_complex": ("Видео слишком сложное для обработки", "Сохраните его как MP4 (H.264) и загрузите снова."),
+    "too_complex": ("Файл слишком тяжёлый для обработки", "Сохраните его как MP4 (H.264) и загрузите снова."),
     "probe_timeout": ("Обработка заняла слишком много времени", "Сохраните видео как MP4 (H.264) и загрузите снова."),
     "probe_failed": ("Видео не удалось обработать", "Загрузите его ещё раз; если не поможет, напишите в поддержку."),
     "file_missing": ("Файл клипа потерян на нашей стороне", "Загрузите его ещё раз."),
 }
+
+
+# Raised inside FFmpeg by what it reads, some of them where memory ended: the same file would do it again.
+_CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGSYS}
 
 
 class Unusable(Exception):
@@ -87,42 +90,52 @@ class Facts:
 
 def probe(path: Path) -> Facts:
     """The facts of the file at `path`, in about a quarter of a second. Raises Unusable or ProbeCrashed."""
+    from app import containers  # not at the top: the child runs this file without `app`
+
     if not path.is_file():
         raise Unusable("file_missing")
     child = subprocess.Popen(
         # -I: neither the environment nor this folder (whose queue.py would hide Python's) takes part in imports.
-        [sys.executable, "-I", __file__, str(path)],
+        [sys.executable, "-I", __file__, str(path), ",".join(containers.DEMUXERS)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-        start_new_session=True,
+        # A group, so that it can be killed as a whole. Not a session: under Linux' autogroups (sched(7)) a session has
+        # a share of the processor of its own, whatever its niceness.
+        process_group=0,
     )
     try:
         answer, errors = child.communicate(timeout=WALL_SECONDS)
     except subprocess.TimeoutExpired:
-        raise Unusable("probe_timeout") from None
+        raise ProbeCrashed(f"no answer within {WALL_SECONDS} s, nor {CPU_SECONDS} s of a processor used") from None
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
-    if child.returncode in (-signal.SIGXCPU, -signal.SIGALRM):
+    if child.returncode == -signal.SIGXCPU:
         raise Unusable("probe_timeout")
+    if -child.returncode in _CRASHES:
+        raise Unusable("too_complex")
     if child.returncode != 0:
         raise ProbeCrashed(f"exit {child.returncode}: {errors.decode(errors='replace')[-500:]}")
     facts = json.loads(answer)
     if "reason" in facts:
         raise Unusable(facts["reason"])
-    return Facts(**facts | {"poster": base64.b64decode(facts["poster"])})
+    container = containers.recognize(facts.pop("demuxer"), facts.pop("brand"))
+    poster = base64.b64decode(facts.pop("poster"))
+    return Facts(container=container.key, content_type=container.content_type, poster=poster, **facts)
 
 
 # From here on: the child.
 
 
-def main(path: str) -> None:
+def main(path: str, demuxers: str) -> None:
+    import av  # here, so that workers do not carry FFmpeg
+
     _limit_this_process()
     try:
-        answer = _look(path)
+        answer = _look(av, path, demuxers)
     except Unusable as error:
         answer = {"reason": error.reason}
     except MemoryError:
@@ -131,22 +144,23 @@ def main(path: str) -> None:
 
 
 def _limit_this_process() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    """To be called when all that is needed has been loaded: the limit on memory counts from there."""
+    loaded = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (loaded + MEMORY_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
     # The parent kills this process in time, unless it dies itself.
     signal.alarm(WALL_SECONDS + 5)
 
 
-def _look(path: str) -> dict[str, Any]:
-    import av  # here, so that workers do not carry FFmpeg
-
+def _look(av: Any, path: str, demuxers: str) -> dict[str, Any]:
     # No playlists, no picture formats, no other files: a "clip" must not make FFmpeg read what it names.
     options = {
-        "format_whitelist": "mov,matroska,webm,avi,mpegts",
+        "format_whitelist": demuxers,
         "protocol_whitelist": "file",
-        "max_pixels": str(MAX_SIDE * MAX_SIDE),
+        "max_streams": str(MAX_STREAMS),
         "threads": "1",
     }
     with Path(path).open("rb") as file:
@@ -171,8 +185,11 @@ def _facts(container: Any, head: bytes) -> dict[str, Any]:
         raise Unusable("no_video")
     if stream.codec_context is None:
         raise Unusable("unknown_codec")
-    if max(stream.width, stream.height) > MAX_SIDE:
+    if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
         raise Unusable("too_large_frame")
+    # `options` were for the decoder that looks at the first packets. Pictures may be larger than the container says,
+    # and each thread would hold some of its own.
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
     seconds = _seconds(container, stream)
     if seconds > MAX_SECONDS:
         raise Unusable("too_long")
@@ -183,10 +200,9 @@ def _facts(container: Any, head: bytes) -> dict[str, Any]:
     rotation = round(-frame.rotation / 90) * 90 % 360
     width, height = _shape(frame, stream, rotation)
     audio = container.streams.best("audio")
-    kind = _container(container, head)
     return {
-        "container": kind,
-        "content_type": CONTAINERS[kind][0],
+        "demuxer": container.format.name.partition(",")[0],
+        "brand": _brand(container, head),
         "video_codec": stream.codec_context.codec.canonical_name,
         "audio_codec": audio.codec_context.codec.canonical_name if audio and audio.codec_context else None,
         "duration_ms": round(seconds * 1000),
@@ -197,13 +213,11 @@ def _facts(container: Any, head: bytes) -> dict[str, Any]:
     }
 
 
-def _container(container: Any, head: bytes) -> str:
+def _brand(container: Any, head: bytes) -> str:
+    """What the file calls itself: MP4's major brand (QuickTime's old files have none), or Matroska's document type."""
     if container.format.name.startswith("matroska"):
-        return "webm" if b"webm" in head else "mkv"
-    if container.format.name.startswith("mov"):
-        brand = container.metadata.get("major_brand", "qt  ")
-        return "mov" if brand == "qt  " else "3gp" if brand.startswith("3g") else "mp4"
-    return "ts" if container.format.name == "mpegts" else "avi"
+        return "webm" if b"webm" in head else "matroska"
+    return container.metadata.get("major_brand", "qt")
 
 
 def _seconds(container: Any, stream: Any) -> float:
@@ -224,12 +238,16 @@ def _shape(frame: Any, stream: Any, rotation: int) -> tuple[int, int]:
 def _poster_frame(container: Any, stream: Any, seconds: float) -> Any:
     """The first frame that is not black, else the brightest of those seen."""
     brightest, best = -1.0, None
-    for frame in _candidates(container, stream, seconds):
-        brightness = sum(gray := bytes(frame.reformat(32, 32, "gray").planes[0])) / len(gray)
-        if brightness > brightest:
-            brightest, best = brightness, frame
-        if brightness > DARK or time.process_time() > POSTER_SECONDS:
-            break
+    try:
+        for frame in _candidates(container, stream, seconds):
+            brightness = sum(gray := bytes(frame.reformat(32, 32, "gray").planes[0])) / len(gray)
+            if brightness > brightest:
+                brightest, best = brightness, frame
+            if brightness > DARK or time.process_time() > POSTER_SECONDS:
+                break
+    except MemoryError:
+        if best is None:
+            raise
     if best is None:
         raise Unusable("broken_file")
     return best
@@ -244,12 +262,16 @@ def _candidates(container: Any, stream: Any, seconds: float) -> Iterator[Any]:
         try:
             container.seek(int(part * seconds * 1_000_000) + (container.start_time or 0))
             yield next(container.decode(stream))
+        except MemoryError:
+            raise
         except (FFmpegError, StopIteration):
             continue  # damaged or not there; another place may do
     try:
         container.seek(container.start_time or 0)
         stream.codec_context.skip_frame = "DEFAULT"
         yield from container.decode(stream)
+    except MemoryError:
+        raise
     except FFmpegError:
         return
 
@@ -276,7 +298,10 @@ def _jpeg(frame: Any, width: int, height: int, rotation: int) -> bytes:
 def _turned(picture: Any, rotation: int) -> Any:
     from av.filter import Graph
 
+    if not rotation:
+        return picture
     graph = Graph()
+    graph.threads = 1
     source = graph.add_buffer(
         width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base
     )
@@ -287,4 +312,4 @@ def _turned(picture: Any, rotation: int) -> Any:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

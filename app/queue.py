@@ -22,7 +22,9 @@ log = structlog.get_logger(__name__)
 PUBLISH = "publish"
 BULK = "bulk"  # publications of users who have enough of theirs in PUBLISH
 CLIPS = "clips"
+REMOVALS = "removals"
 CHORES = "chores"  # small things that must not wait for uploads
+MAILS = "mails"
 STATS = "stats"
 TICKS = "ticks"
 
@@ -31,12 +33,12 @@ SERIALIZER = JSONSerializer
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
-    "app.jobs.mail_recovery": CHORES,
-    "app.jobs.remove_old": CLIPS,
-    "app.jobs.erase_file": CHORES,
+    "app.jobs.mail_recovery": MAILS,
+    "app.jobs.remove_old": REMOVALS,
+    "app.jobs.erase_file": REMOVALS,
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,
-    "app.jobs.mail_notice": CHORES,
+    "app.jobs.mail_notice": MAILS,
     "app.jobs.read_stats": STATS,
 }
 
@@ -44,6 +46,8 @@ JOBS = {
 _NO_TIMEOUT = -1
 _KEEP_FAILED_SECONDS = 24 * 3600
 _KEPT_SINCE = "vezde:kept-since"
+# Enough for the workers until the next tick: with more, what is due would be put in again at each tick.
+_ENOUGH = 100
 
 
 def queue(name: str) -> Queue:
@@ -95,6 +99,14 @@ def enqueue(job: str, *ids: int, into: str | None = None) -> bool:
     return True
 
 
+def has_enough(job: str) -> bool:
+    """Whether the job's queue holds so many wake-ups that another one changes nothing. False where Redis is away."""
+    try:
+        return queue(JOBS[job]).count >= _ENOUGH
+    except redis.RedisError:
+        return False
+
+
 def enqueue_publications(few: list[int], many: list[int]) -> bool:
     """`few` go first; `many` go when nobody waits for his first. False where Redis is away."""
     return enqueue("app.jobs.publish", *few) and enqueue("app.jobs.publish", *many, into=BULK)
@@ -123,7 +135,7 @@ def next_publication() -> int | None:
 def lengths() -> dict[str, int] | None:
     """How many wake-ups lie in each queue; None where Redis is away."""
     try:
-        return {name: queue(name).count for name in (PUBLISH, BULK, CLIPS, CHORES, STATS, TICKS)}
+        return {name: queue(name).count for name in (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, TICKS)}
     except redis.RedisError as error:
         log.warning("queues cannot be counted", error=type(error).__name__)
         return None

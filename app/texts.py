@@ -1,8 +1,11 @@
 """Russian for every status, every stage and every reason: what is wrong, and what to do."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
+
+from flask import current_app
 
 from app import clock
 
@@ -85,9 +88,10 @@ SECURITY = {
     "data_downloaded": "Данные скачаны",
 }
 
-# What is wrong, what to do. Adapters bring their own: `add_reasons()`.
+# What is wrong, what to do. Adapters bring their own: `add_reasons()`. They stand in letters and notices too, so none
+# refers to what stands beside it.
 REASONS: dict[str, tuple[str, str]] = {
-    "unavailable": ("Платформа не отвечает", "Повторите позже: с нашей стороны ничего менять не нужно."),
+    "unavailable": ("Платформа не отвечает", "Повторите позже: с вашей стороны ничего менять не нужно."),
     "unexpected_answer": (
         "Платформа ответила не так, как описано в её правилах",
         "Мы это уже видим. Попробуйте позже; если не поможет, напишите в поддержку.",
@@ -99,7 +103,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Переподключите его в «Настройки → Интеграции» и повторите.",
     ),
     "rate_limited": ("Платформа просит подождать", "Попробуйте через несколько минут."),
-    "refused": ("Платформа отказала", "Прочитайте её ответ ниже, исправьте и повторите."),
+    "refused": ("Платформа отказала", "Исправьте клип или текст и повторите."),
     "forbidden_address": (
         "Платформа назвала адрес, по которому мы не ходим",
         "Это защита нашей сети. Повторите; если не поможет, напишите в поддержку.",
@@ -107,7 +111,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "too_large": ("Файл больше, чем принимает платформа", "Сожмите клип или укоротите его и загрузите заново."),
     "unknown": (
         "Ответ платформы потерян: клип мог опубликоваться",
-        "Откройте страницу по ссылке и скажите, есть ли он там.",
+        "Откройте свою страницу на платформе и скажите, есть ли он там.",
     ),
     "left_unconfirmed": (
         "Публикация отменена, но клип мог остаться на платформе",
@@ -139,15 +143,33 @@ NOTICES: dict[str, tuple[str, str]] = {
 }
 
 
+_WITHOUT_ANSWER = ("unavailable", "unknown", "reconnect")
+# What to do instead where the platform's answer is shown below.
+ANSWERED = {"refused": "Прочитайте её ответ ниже, исправьте и повторите."}
+
+
 def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
     REASONS.update(reasons)
 
 
-def reason(key: str, params: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """What is wrong and what to do, as two sentences."""
-    known = _Blank(params or {})
+def reason(key: str, params: Mapping[str, str] | None = None, detail: str | None = None) -> tuple[str, str]:
+    """What is wrong and what to do, as two sentences; `detail` where it is shown below them."""
     what, advice = REASONS[key]
-    return what.format_map(known), advice.format_map(known)
+    if detail:
+        advice = ANSWERED.get(key, advice)
+    known = _Blank(params or {})
+    return _filled(what, known), _filled(advice, known)
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    """Without the gap that an unknown parameter leaves."""
+    return " ".join(text.format_map(known).split())
+
+
+def detail_label(detail: str, reason_key: str | None = None) -> str:
+    """Whose words they are: what we noticed ourselves (`app.platforms.errors`) begins with a small Russian letter."""
+    noticed = reason_key in (None, *_WITHOUT_ANSWER) and re.match("[а-яё]", detail)
+    return "Что случилось" if noticed else "Ответ платформы"
 
 
 def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
@@ -210,7 +232,8 @@ def progress(publication: PublicationLike, now: datetime) -> str:
     if publication.stage == "uploading" and publication.total:
         return f"загрузка {100 * (publication.sent or 0) // publication.total} %"
     if publication.stage == "retry" and publication.wake_at:
-        return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из 3)"
+        most = max(len(current_app.config["RETRY_SECONDS"]), publication.attempt)
+        return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из {most})"
     if publication.stage == "waiting" and publication.wake_at:
         return f"ждём: платформа просит не спешить, продолжим {_in(publication.wake_at, now)}"
     return STAGES[publication.stage or "queued"]

@@ -1,11 +1,18 @@
-import resource
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import av
 import pytest
 
 from app import probe
-from tests import clips
+from tests import clips, hostile
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_facts_of_a_clip(tmp_path: Path):
@@ -50,6 +57,7 @@ def test_rotation_is_applied(tmp_path: Path, rotation: int, side: str):
         ("clip.avi", "libx264", "avi", "video/x-msvideo"),
         ("clip.ts", "libx264", "ts", "video/mp2t"),
         ("clip.3gp", "libx264", "3gp", "video/3gpp"),
+        ("clip.3g2", "libx264", "3g2", "video/3gpp2"),
     ],
 )
 def test_the_container_is_told_by_content(tmp_path: Path, name: str, codec: str, container: str, content_type: str):
@@ -114,15 +122,51 @@ def test_ten_black_hours_cost_no_more_than_a_moment(tmp_path: Path):
     assert facts.duration_ms > 9.9 * 3600 * 1000
 
 
-def test_a_small_file_that_unpacks_to_gigabytes_is_bounded(tmp_path: Path):
-    bomb = clips.write_bomb(tmp_path / "bomb.mov", megabytes=3000)
-    assert bomb.stat().st_size < 4 << 20
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with pytest.raises(probe.Unusable):
-        probe.probe(bomb)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime - before.ru_utime < probe.CPU_SECONDS
-    assert after.ru_maxrss << 10 <= probe.MEMORY_BYTES
+@pytest.mark.parametrize(
+    ("name", "write", "reasons"),
+    [
+        ("samples.mp4", hostile.many_samples, {"broken_file", "too_complex"}),
+        ("tracks.mp4", hostile.many_tracks, {"too_complex"}),
+        ("tags.mp4", hostile.many_tags, {"broken_file"}),
+        ("edits.mp4", hostile.many_edits, {"broken_file", "too_complex"}),
+        ("bomb.mov", lambda path: clips.write_bomb(path, megabytes=3000), {"too_complex"}),
+        ("8k.mov", lambda path: hostile.png_in_mov(path, (7680, 4320)), {"too_complex"}),
+        ("16k.mov", lambda path: hostile.png_in_mov(path, (16_000, 16_000)), {"too_large_frame"}),
+        ("area.mov", lambda path: hostile.png_in_mov(path, (8000, 8000)), {"too_large_frame"}),
+        ("lie.mov", lambda path: hostile.png_in_mov(path, (16_000, 16_000), said=(320, 240)), {"too_large_frame"}),
+        ("gif.mp4", lambda path: hostile.picture(path, "gif"), {"not_a_video"}),
+        ("apng.mp4", lambda path: hostile.picture(path, "apng"), {"not_a_video"}),
+        ("giant.mkv", hostile.giant_element, {"broken_file", "too_complex"}),
+        ("tracks.mkv", hostile.many_matroska_tracks, {"broken_file", "too_complex"}),
+        ("tags.mkv", hostile.deep_tags, {"broken_file"}),
+        ("programs.ts", hostile.many_programs, {"broken_file", "too_complex"}),
+    ],
+)
+def test_a_small_file_that_wants_much_is_bounded(tmp_path: Path, name: str, write: Callable, reasons: set[str]):
+    reason, peak, seconds = _in_a_process_of_its_own(write(tmp_path / name))
+    assert reason in reasons
+    assert peak <= 256 << 20
+    assert seconds < probe.CPU_SECONDS
+
+
+def test_large_pictures_fit_into_the_memory(tmp_path: Path):
+    """4K that fades in: frames that other frames need are kept, too."""
+    clip = clips.write(tmp_path / "clip.mp4", shape=(2160, 3840), seconds=1, black_seconds=0.5)
+    facts = probe.probe(clip)
+    assert (facts.width, facts.height) == (2160, 3840)
+    assert _brightness(facts.poster) > 100
+
+
+def test_the_child_is_niced_and_shares_its_parents_session(tmp_path: Path):
+    clip = clips.write(tmp_path / "clip.mp4", shape=clips.FULL_HD, seconds=5, black_seconds=5)
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        probing = pool.submit(probe.probe, clip)
+        while not probing.done():
+            seen |= set(_niceness_and_session())
+    assert probing.result().poster
+    assert (probe.NICENESS, os.getsid(0)) in seen
+    assert {session for _, session in seen} == {os.getsid(0)}
 
 
 def test_frames_of_16k_are_refused_before_any_is_unpacked(tmp_path: Path):
@@ -148,6 +192,35 @@ def test_a_damaged_index_is_refused_or_read_as_far_as_it_goes(tmp_path: Path, se
 
 def test_every_reason_says_what_to_do():
     assert all(not what.endswith(".") and advice.endswith(".") for what, advice in probe.REASONS.values())
+
+
+def _niceness_and_session() -> Iterator[tuple[int, int]]:
+    """Of the probe's child, from its exec on."""
+    for pid in " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"probe.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                yield os.getpriority(os.PRIO_PROCESS, int(pid)), os.getsid(int(pid))
+
+
+_ALONE = """
+import resource, sys
+from pathlib import Path
+from app import probe
+try:
+    probe.probe(Path(sys.argv[1]))
+    print("ready")
+except probe.Unusable as error:
+    print(error.reason)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss << 10, used.ru_utime)
+"""
+
+
+def _in_a_process_of_its_own(path: Path) -> tuple[str, int, float]:
+    """The reason, and what the child used at most: before its exec it would count as large as this process."""
+    done = subprocess.run([sys.executable, "-c", _ALONE, path], cwd=ROOT, capture_output=True, text=True, check=True)
+    reason, peak, seconds = done.stdout.split()
+    return reason, int(peak), float(seconds)
 
 
 def _picture(jpeg: bytes) -> av.VideoFrame:

@@ -200,6 +200,7 @@ def test_two_runs_on_one_folder_are_refused(run):
         ({"PORT": "http"}, "PORT=http: порт"),
         ({"PORT": "8000", "SANDBOX_PORT": "8000"}, "одинаковы"),
         ({"WORKERS": "many"}, "WORKERS=many"),
+        ({"PROBE_WORKERS": "0"}, "PROBE_WORKERS=0"),
         ({"VAULT_PUBLIC_KEY": "one alone"}, "задайте оба или ни одного"),
     ],
 )

@@ -68,7 +68,7 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     if publication.reason:
         yield "Причина", texts.sentence(publication.reason)
     if publication.detail:
-        yield "Ответ платформы", publication.detail
+        yield texts.detail_label(publication.detail, publication.reason), publication.detail
     yield "Срок", _moment(publication.due_at)
     yield "Взглянуть снова", _moment(publication.wake_at)
     yield "Аренда до", _moment(publication.lease_until)

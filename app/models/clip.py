@@ -4,19 +4,10 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app import clock
+from app import clock, containers
 from app.extensions import db
 from app.models.types import Id, String, Text, UTCDateTime
 from app.models.user import User
-
-# The name under which a file goes out is made of its probed type, never of the name it came with.
-EXTENSIONS = {
-    "video/mp4": ".mp4",
-    "video/quicktime": ".mov",
-    "video/webm": ".webm",
-    "video/x-matroska": ".mkv",
-    "video/x-msvideo": ".avi",
-}
 
 
 class ClipStatus(StrEnum):
@@ -60,7 +51,8 @@ class Clip(db.Model):
 
     @property
     def extension(self) -> str:
-        return EXTENSIONS.get(self.content_type or "", "")
+        """For the name under which the file goes out: made of its probed type, never of the name it came with."""
+        return containers.suffix(self.content_type)
 
     __table_args__ = (
         Index("ix_clips_user_newest", "user_id", "id"),

@@ -21,6 +21,8 @@ class User(UserMixin, db.Model):
     plan_key: Mapped[str] = mapped_column(String(16), default=plans.FREE.key)
     plan_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
     is_admin: Mapped[bool] = mapped_column(default=False)
+    # When a clip of the user's was last taken for a probe: the probes' workers serve users in turn.
+    probed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     # To personal data being processed, at sign-up; None where an operator made the account.
     consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from app import clock
+from app import clock, containers
 from app.config import Setting, optional_web_address, web_address
 from app.platforms.base import (
     COUNTS,
@@ -37,7 +37,7 @@ PUBLISHING_SCOPES = ("zen:write", "zen:read")
 # One public client: ролики last from 5 to 120 seconds.
 MIN_SECONDS, MAX_SECONDS = 5, 120
 MAX_TITLE = 200
-CONTAINERS = frozenset({"mp4"})  # assumed, as the contract is: its upload names one type
+MP4 = containers.CONTAINERS["mp4"]  # assumed, as the contract is: its upload names one type
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
@@ -85,7 +85,7 @@ class Dzen(Adapter):
             "Дзен не дал права на публикацию: {missing}",
             "Подключите ещё раз и разрешите публикацию.",
         ),
-        "dzen_rejected": ("Дзен отклонил клип", "Прочитайте ответ ниже, исправьте клип и повторите."),
+        "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
         "dzen_forbidden": ("Дзен не разрешает публиковать", "Проверьте права канала и подключите его заново."),
     }
 
@@ -120,7 +120,7 @@ class Dzen(Adapter):
             min_seconds=MIN_SECONDS,
             max_seconds=MAX_SECONDS,
             max_title=MAX_TITLE,
-            containers=CONTAINERS if self.config["DZEN_API_URL"] else None,
+            containers=frozenset({MP4.key}) if self.config["DZEN_API_URL"] else None,
         )
 
     # Connecting
@@ -221,7 +221,7 @@ class Dzen(Adapter):
                 "PUT",
                 draft["upload_url"],
                 data=FileBody(file, run.clip.size, on_block=run.progress),
-                headers={"Content-Type": "video/mp4"},
+                headers={"Content-Type": MP4.content_type},
                 answer_seconds=60,
             )
         if not 200 <= answer.status < 300:

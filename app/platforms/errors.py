@@ -6,7 +6,9 @@ from typing import Any
 
 
 class PlatformError(Exception):
-    """`reason` is a key of the reasons' texts, which `params` fill; `detail` is what the platform said, never a secret.
+    """`reason` is a key of the reasons' texts, which `params` fill; `detail` is what the platform said, or
+    what we noticed: Russian that begins with a small letter, so that it is not shown as the platform's words. Never a
+    secret, nor a name out of our code.
 
     `harmless`: the call that raised it certainly published nothing, so a commit that was armed for it is void.
     """

@@ -19,19 +19,26 @@ from functools import cached_property
 from typing import Any
 
 import requests
+import structlog
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
+    DecodeError,
     HTTPError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
+    SSLError,
 )
 
 from app.platforms import addresses
 from app.platforms.errors import Refused, Unavailable
+
+log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 10
 # An upload of which no byte moves for this long is given up; a slow one goes on.
@@ -46,6 +53,18 @@ BLOCK_BYTES = 1 << 20
 _MAX_ANSWER_BYTES = 4 << 20
 _ANSWER_BLOCK = 64 << 10
 _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.0001, 0.02
+
+# The first that fits.
+_TROUBLES = (
+    (ConnectTimeoutError, "платформа не приняла соединение вовремя"),
+    (NameResolutionError, "адрес платформы не найден"),
+    (NewConnectionError, "платформа не принимает соединения"),
+    ((ProxyError, requests.exceptions.ProxyError), "прокси не отвечает"),
+    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "ответ не пришёл вовремя"),
+    ((ssl.SSLError, SSLError, requests.exceptions.SSLError), "защищённое соединение не установилось"),
+    ((DecodeError, requests.exceptions.ContentDecodingError), "ответ пришёл испорченным"),
+    (Exception, "соединение оборвалось"),
+)
 
 _SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -282,7 +301,7 @@ class Http:
         except requests.RequestException as error:
             raise Unavailable(_describe(error), harmless=_never_connected(error)) from None
         except (HTTPError, OSError) as error:
-            raise Unavailable(type(error).__name__) from None
+            raise Unavailable(_describe(error)) from None
 
     def close(self) -> None:
         self._session.close()
@@ -310,6 +329,8 @@ def _never_connected(error: requests.RequestException) -> bool:
     return isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
 
 
-def _describe(error: requests.RequestException) -> str:
+def _describe(error: Exception) -> str:
     """The kind of trouble only: the text of these exceptions quotes the address."""
-    return type(_cause(error)).__name__
+    cause = _cause(error)
+    log.info("no answer", error=type(cause).__name__)
+    return next(text for kinds, text in _TROUBLES if isinstance(cause, kinds))

@@ -10,11 +10,12 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from app import containers
 from app.extensions import db
 from app.models import Clip, Publication, Status
 
 MAX_AGE_SECONDS = 24 * 3600
-_EXTENSION = re.compile(r"\.(mp4|mov|webm|mkv|avi)$")
+_EXTENSION = re.compile(rf"({'|'.join(map(re.escape, containers.SUFFIXES))})$")
 
 
 def _signer() -> URLSafeTimedSerializer:

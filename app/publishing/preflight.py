@@ -1,5 +1,7 @@
 """What does not fit, told before anything is sent: an adapter's declared limits against the probed facts."""
 
+import math
+
 from app.models import Clip, Publication
 from app.platforms.base import Adapter, Limits
 
@@ -31,16 +33,18 @@ def text_problems(adapter: Adapter, title: str, description: str) -> list[str]:
 
 def _size(limits: Limits, clip: Clip) -> str:
     if limits.max_bytes and clip.size > limits.max_bytes:
-        return f"Файл {_megabytes(clip.size)} МБ, принимают до {_megabytes(limits.max_bytes)} МБ: сожмите клип."
+        over, limit = clip.size / _MB, limits.max_bytes / _MB
+        return f"Файл {_rounded_up(over)} МБ, принимают до {_rounded_down(limit)} МБ: сожмите клип."
     return ""
 
 
 def _length(limits: Limits, clip: Clip) -> str:
     seconds = (clip.duration_ms or 0) / 1000
     if limits.max_seconds and seconds > limits.max_seconds:
-        return f"Клип длится {seconds:.0f} с, принимают до {limits.max_seconds:.0f} с: укоротите его."
+        limit = _rounded_down(limits.max_seconds)
+        return f"Клип длится {_rounded_up(seconds)} с, принимают до {limit} с: укоротите его."
     if limits.min_seconds and seconds < limits.min_seconds:
-        return f"Клип короче {limits.min_seconds:.0f} с: такие не принимают."
+        return f"Клип короче {_rounded_up(limits.min_seconds)} с: такие не принимают."
     return ""
 
 
@@ -63,5 +67,16 @@ def _format(limits: Limits, clip: Clip) -> str:
     return ""
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / _MB:.0f}" if size >= _MB else f"{size / _MB:.1f}"
+# What is over a limit is rounded up and the limit down, so that the two never read the same.
+
+
+def _rounded_up(value: float) -> str:
+    return _tenths(math.ceil(value * 10))
+
+
+def _rounded_down(value: float) -> str:
+    return _tenths(math.floor(value * 10))
+
+
+def _tenths(count: int) -> str:
+    return f"{count // 10},{count % 10}".removesuffix(",0")

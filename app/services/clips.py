@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from flask import current_app
 from sqlalchemy import Select, bindparam, exists, func, select, update
 
-from app import clock
+from app import clock, containers
 from app import probe as probing
-from app.extensions import db
+from app.extensions import db, reading
 from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
 from app.services import erasures
 from app.services.errors import NotFound, Problem
@@ -31,9 +32,11 @@ JOINERS = "\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080)))
 SOON = timedelta(seconds=60)
 
 # A probe that takes longer is taken for dead, and the clip is due again.
-PROBE_LEASE = timedelta(minutes=3)
+PROBE_LEASE = timedelta(minutes=5)
 MAX_PROBES = 3
 STORAGE_PAUSE = timedelta(seconds=30)
+# One or several: «clip.mov.mp4».
+_SUFFIXES = re.compile(rf"(({'|'.join(map(re.escape, containers.SUFFIXES))})[.\s]*)+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,38 @@ def due_probes(limit: int = 100) -> list[int]:
     return list(db.session.scalars(due))
 
 
+def probe_next() -> bool:
+    """Probes the clip whose turn it is: the next one of the user who has waited longest since the last one was taken.
+
+    False where none is due, or each user with a due clip has as many under way as one may: one worker fewer than there
+    are.
+    """
+    now, most = clock.now(), max(current_app.config["PROBE_WORKERS"] - 1, 1)
+    busy = select(Clip.user_id).where(Clip.wake_at > now).group_by(Clip.user_id).having(func.count() >= most)
+    in_turn = (
+        select(Clip.id, User.id.label("user_id"), User.probed_at)
+        .join(User)
+        .where(Clip.wake_at <= now, Clip.user_id.not_in(busy))
+        .order_by(User.probed_at.asc().nulls_first(), Clip.wake_at, Clip.id)
+        .limit(1)
+    )
+    with reading():
+        clip = db.session.execute(in_turn).one_or_none()
+    if clip is None:
+        return False
+    # In one transaction with the claim: two workers that looked at once do not take two clips of one user.
+    taken = db.session.execute(
+        update(User)
+        .where(User.id == clip.user_id, User.probed_at.is_not_distinct_from(clip.probed_at))
+        .values(probed_at=clock.now())
+    )
+    if taken.rowcount:
+        probe(clip.id)
+    else:
+        db.session.rollback()
+    return True
+
+
 def probe(clip_id: int) -> None:
     """Finds out what the clip is and makes it ready, or failed with the reason. Safe to be called twice."""
     claim = _claim(clip_id)
@@ -212,8 +247,8 @@ def shown_name(file_name: str) -> str:
 
 
 def title_from(file_name: str) -> str:
-    """A clip's first title: the file's name without its extension."""
-    words = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", file_name).replace("_", " ").split()
+    """A clip's first title: the file's name without what it says of its type."""
+    words = _SUFFIXES.sub("", file_name).replace("_", " ").split()
     return " ".join(words)[:MAX_TITLE] or "Без названия"
 
 

@@ -22,7 +22,7 @@ EVERY = timedelta(seconds=10)
 ALIVE = timedelta(seconds=45)
 KEPT = timedelta(days=1)
 
-KINDS = ("worker", "spare", "scheduler", "ticks")
+KINDS = ("worker", "spare", "probe", "scheduler", "ticks")
 
 
 def _beat(insert: Callable) -> Executable:

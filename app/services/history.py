@@ -226,7 +226,7 @@ def _line(platform: str, event: PublicationEvent) -> Line:
         name = event.name.removesuffix(SINCE)
         kind = event.kind if name == event.name else "waiting"
         return Line(event.at, kind, None, step=platforms.step(platform, name), detail=event.detail)
-    what, advice = texts.reason(event.name) if event.name in texts.REASONS else ("", "")
+    what, advice = texts.reason(event.name, detail=event.detail) if event.name in texts.REASONS else ("", "")
     # What is tried again by itself leaves the user nothing to do.
     reason = what if event.kind == "retry" else f"{what}. {advice}" if what else ""
     return Line(event.at, event.kind, event.name, reason=reason, detail=event.detail)

@@ -250,7 +250,8 @@ def _finish(upload: Upload) -> Progress:
             raise NotFound
     else:
         db.session.commit()
-        queue.enqueue("app.jobs.probe", clip_id)
+        if not queue.has_enough("app.jobs.probe"):
+            queue.enqueue("app.jobs.probe", clip_id)
     return Progress(upload.length, upload.length, upload.expires_at, clip_id)
 
 

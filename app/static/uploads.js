@@ -169,7 +169,10 @@ window.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.hidden = true;
   const files = [...event.dataTransfer.files];
-  const videos = files.filter((file) => file.type.startsWith("video/") || !file.type);
+  const suffixes = input.accept.split(",").filter((kind) => kind.startsWith("."));
+  const isVideo = ({ name, type }) =>
+    !type || type.startsWith("video/") || suffixes.some((suffix) => name.toLowerCase().endsWith(suffix));
+  const videos = files.filter(isVideo);
   if (videos.length < files.length) {
     const detail = { text: "Взяли только видео: остальные файлы не подходят.", kind: "error" };
     document.body.dispatchEvent(new CustomEvent("toast", { detail }));

@@ -11,7 +11,6 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import FileWrapper
 
 from app.models import Clip
-from app.probe import CONTAINERS
 from app.publishing import links
 from app.services import clips
 from app.storage import storage
@@ -20,7 +19,6 @@ from app.web.access import public
 blueprint = Blueprint("media", __name__, url_prefix="/media/clips")
 fetch_blueprint = Blueprint("fetch", __name__, url_prefix="/fetch")
 
-SUFFIXES = dict(CONTAINERS.values())
 YEAR = 365 * 24 * 3600
 BLOCK_BYTES = 256 << 10
 
@@ -29,8 +27,7 @@ BLOCK_BYTES = 256 << 10
 def video(clip_id: int) -> Response:
     """The file as it came; Range, HEAD and conditional requests work. `?download=1` saves it under the clip's title."""
     clip = clips.get(current_user, clip_id)
-    content_type = clip.content_type if clip.content_type in SUFFIXES else "application/octet-stream"
-    response = _send(clip.storage_key, content_type)
+    response = _send(clip.storage_key, clip.content_type if clip.extension else "application/octet-stream")
     if "download" in request.args:
         response.headers["Content-Disposition"] = _attachment(clip)
     return response
@@ -122,6 +119,6 @@ def _version(clip: Clip) -> str:
 
 def _attachment(clip: Clip) -> str:
     """RFC 6266: a plain name for old programs, the title for all others."""
-    suffix = SUFFIXES.get(clip.content_type, "")
+    suffix = clip.extension
     title = re.sub(r'[\\/:*?"<>|]+', " ", clip.title).strip(" .") or f"clip-{clip.id}"
     return f"attachment; filename=\"clip-{clip.id}{suffix}\"; filename*=UTF-8''{quote(title + suffix, safe='')}"

@@ -9,7 +9,13 @@ from app.web.access import require_admin
 blueprint = Blueprint("ops", __name__, url_prefix="/ops")
 blueprint.before_request(require_admin)
 
-KINDS = {"worker": "Работник", "spare": "Запасной работник", "scheduler": "Расписание", "ticks": "Тики"}
+KINDS = {
+    "worker": "Работник",
+    "spare": "Запасной работник",
+    "probe": "Проверка клипов",
+    "scheduler": "Расписание",
+    "ticks": "Тики",
+}
 
 
 @blueprint.get("")

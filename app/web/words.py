@@ -6,7 +6,7 @@ from babel import Locale
 from babel.dates import format_date
 from flask import Flask
 
-from app import clock, platforms, texts
+from app import clock, containers, platforms, texts
 from app.services import clips, history, publications, retention, stats
 from app.services.paging import COUNTED, Page
 
@@ -48,6 +48,7 @@ def register(app: Flask) -> None:
         numbers=stats.numbers,
         count_names=COUNT_NAMES,
         most_counted=COUNTED,
+        accepted_files=containers.ACCEPT,
     )
 
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ import pytest
 import worker
 from app import clock, queue
 from app.extensions import db
-from app.models import Stage, Status
+from app.models import Clip, ClipStatus, Stage, Status, User
 from app.publishing import lease
+from app.storage import storage
 from tests.publishing.conftest import row, settle
 from tests.publishing.toy import Hold
 
@@ -186,6 +188,60 @@ def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy,
     hold.let_go()
     assert [settle(each).status for each in (one, other)] == [Status.PUBLISHED] * 2
     assert list(toy.posts.values()) == [1, 1, 1]
+
+
+def test_a_flood_of_clips_takes_no_worker_that_publishes(app, toy, toy_publication, work, user, unprobed):
+    clip_id = unprobed(user())
+    queue.enqueue("app.jobs.probe", clip_id)
+    for kind in ("worker", "spare"):
+        queue.enqueue("app.jobs.publish", one := toy_publication())
+        publishing = work(kind)
+        wait_for(lambda one=one: row(one).status == Status.PUBLISHED)
+        end(publishing)
+    assert queue.lengths()[queue.CLIPS] == 1
+    work("probe")
+    wait_for(lambda: _status(clip_id) == ClipStatus.READY)
+
+
+@pytest.fixture
+def unprobed(app, vertical_file, tmp_path) -> Callable[[User], int]:
+    def make(owner: User) -> int:
+        copy = tmp_path / "copy.mp4"
+        shutil.copy(vertical_file, copy)
+        clip = Clip(
+            user_id=owner.id,
+            title="Клип",
+            file_name="clip.mp4",
+            size=copy.stat().st_size,
+            storage_key=storage().put_file(copy),
+            wake_at=clock.now(),
+        )
+        db.session.add(clip)
+        db.session.commit()
+        return clip.id
+
+    return make
+
+
+def _status(clip_id: int) -> str:
+    db.session.rollback()
+    return db.session.scalar(db.select(Clip.status).where(Clip.id == clip_id))
+
+
+def test_no_kind_of_work_can_take_all_workers_of_another(app):
+    """Mail, platforms and buckets may hang: what waits for them is taken by some only."""
+    config = {**app.config, "WORKERS": 10}
+    lanes = {
+        name: run.keywords.get("queues") or worker.QUEUES[run.keywords["kind"]] for name, run in worker.crew(config)
+    }
+    publish = {name for name, queues in lanes.items() if queue.PUBLISH in queues}
+    assert len(publish) == config["WORKERS"] + worker.SPARES
+    for other in (queue.CHORES, queue.MAILS, queue.STATS):
+        busy = {name for name, queues in lanes.items() if other in queues}
+        assert busy and len(busy & publish) <= len(publish) / 2
+    for other in (queue.CLIPS, queue.REMOVALS):
+        assert not {name for name, queues in lanes.items() if other in queues} & publish
+    assert set(queue.JOBS.values()) | {queue.BULK} == {name for queues in lanes.values() for name in queues}
 
 
 def test_a_spare_worker_leaves_a_bulk_to_the_others(toy, toy_publication, work):

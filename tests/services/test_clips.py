@@ -1,11 +1,12 @@
 import hashlib
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func
 
-from app import clock, queue
+from app import clock, jobs, queue
 from app.extensions import db
 from app.models import Clip, ClipStatus, Publication, Status
 from app.services import clips
@@ -124,6 +125,81 @@ def test_a_probe_that_died_is_due_again_and_given_up_after_three(user, uploaded)
 
 def test_probing_a_clip_that_is_gone_is_no_error(app):
     clips.probe(12345)
+
+
+def test_users_are_served_in_turn(user, uploaded):
+    """A single clip does not stand behind all that another user has sent before."""
+    flood, single = user(), user()
+    many = [uploaded(flood).id for _ in range(5)]
+    one = uploaded(single).id
+    order: list[int] = []
+    while clips.probe_next():
+        ready = db.session.scalars(db.select(Clip.id).where(Clip.status == ClipStatus.READY))
+        order += set(ready) - set(order)
+        db.session.remove()
+    assert order == [many[0], one, *many[1:]]
+
+
+def test_a_user_has_few_probes_at_once(user, uploaded):
+    """Two workers, one for each user: what is taken elsewhere is a claim that has not run out."""
+    flood, single = user(), user()
+    taken, waiting, one = (uploaded(owner).id for owner in (flood, flood, single))
+    _claimed(taken)
+    while clips.probe_next():
+        pass
+    ready = set(db.session.scalars(db.select(Clip.id).where(Clip.status == ClipStatus.READY)))
+    assert ready == {one} and clips.due_probes() == [waiting]
+
+
+def _claimed(clip_id: int) -> None:
+    clip = db.session.get(Clip, clip_id)
+    clip.probes, clip.wake_at = 1, clock.now() + clips.PROBE_LEASE
+    db.session.commit()
+
+
+def test_workers_that_look_at_once_do_not_take_two_clips_of_one_user(app, user, uploaded):
+    owner = user()
+    for _ in range(4):
+        uploaded(owner)
+    db.session.remove()
+    most, running = [0], threading.Event()
+
+    def work() -> None:
+        with app.app_context():
+            while clips.probe_next():
+                db.session.remove()
+
+    def watch() -> None:
+        with app.app_context():
+            while not running.is_set():
+                under_way = db.select(func.count()).where(Clip.wake_at > clock.now())
+                most.append(db.session.scalar(under_way))
+                db.session.remove()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    watcher = threading.Thread(target=watch)
+    for thread in (watcher, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    running.set()
+    watcher.join()
+    assert max(most) == 1
+
+
+def test_any_wake_up_probes_all_that_is_due(user, uploaded):
+    owner = user()
+    ids = [uploaded(owner).id for _ in range(3)]
+    jobs.probe(ids[0])
+    assert {db.session.get(Clip, one).status for one in ids} == {ClipStatus.READY}
+
+
+def test_a_flood_of_uploads_does_not_fill_the_queue(app):
+    waiting = queue.queue(queue.CLIPS)
+    queue.enqueue("app.jobs.probe", *range(1, 101))
+    assert queue.has_enough("app.jobs.probe")
+    jobs.tick_clips()
+    assert waiting.count == 100
 
 
 def test_the_queue_gets_the_probe(user, uploaded):
@@ -266,7 +342,7 @@ def test_used_bytes_count_only_mine(user, uploaded):
         ("Клип. Часть 2", "Клип. Часть 2", "Клип. Часть 2"),
         ("../../etc/passwd", "passwd", "passwd"),
         ("C:\\Users\\me\\clip.mp4", "clip.mp4", "clip"),
-        ("evil\u202e4pm.exe\x00", "evil4pm.exe", "evil4pm"),
+        ("evil\u202e4pm.exe\x00", "evil4pm.exe", "evil4pm.exe"),
         ("", "", "Без названия"),
         ("ы" * 400 + ".mp4", "ы" * 255, "ы" * 200),
     ],

@@ -1,0 +1,62 @@
+"""The containers a clip may come in: one table for the probe, the storage's links, the adapters and the pages."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Container:
+    """`suffixes`: the first one is given to files that go out, the others only come in.
+
+    `demuxer` is FFmpeg's name. Where one demuxer reads several containers, the longest of `brands` that the file's own
+    brand (MP4's major brand, Matroska's document type) begins with decides; "" fits every file.
+    """
+
+    key: str
+    content_type: str
+    suffixes: tuple[str, ...]
+    demuxer: str
+    brands: tuple[str, ...] = ("",)
+
+    @property
+    def suffix(self) -> str:
+        return self.suffixes[0]
+
+
+# Types: https://www.iana.org/assignments/media-types/media-types.xhtml; those with x- are what browsers say.
+# Brands: https://mp4ra.org/registered-types/brands
+CONTAINERS = {
+    container.key: container
+    for container in (
+        Container("mp4", "video/mp4", (".mp4", ".m4v"), "mov"),
+        Container("mov", "video/quicktime", (".mov", ".qt"), "mov", ("qt",)),
+        Container("3gp", "video/3gpp", (".3gp", ".3gpp"), "mov", ("3g",)),
+        Container("3g2", "video/3gpp2", (".3g2", ".3gp2"), "mov", ("3g2",)),
+        Container("mkv", "video/x-matroska", (".mkv",), "matroska"),
+        Container("webm", "video/webm", (".webm",), "matroska", ("webm",)),
+        Container("avi", "video/x-msvideo", (".avi",), "avi"),
+        Container("ts", "video/mp2t", (".ts", ".m2ts", ".mts"), "mpegts"),
+    )
+}
+SUFFIXES = tuple(suffix for container in CONTAINERS.values() for suffix in container.suffixes)
+DEMUXERS = tuple(dict.fromkeys(container.demuxer for container in CONTAINERS.values()))
+# For `<input type="file">`: systems know no type for some of the suffixes.
+ACCEPT = ",".join(("video/*", *SUFFIXES))
+
+_SUFFIX_BY_TYPE = {container.content_type: container.suffix for container in CONTAINERS.values()}
+
+
+def recognize(demuxer: str, brand: str) -> Container:
+    """The container of a file that `demuxer` reads and that calls itself `brand`."""
+    fitting = {
+        known: container
+        for container in CONTAINERS.values()
+        if container.demuxer == demuxer
+        for known in container.brands
+        if brand.startswith(known)
+    }
+    return fitting[max(fitting, key=len)]
+
+
+def suffix(content_type: str | None) -> str:
+    """The suffix for a file of that type, with its dot; empty for a type that is not in the table."""
+    return _SUFFIX_BY_TYPE.get(content_type or "", "")

@@ -54,11 +54,11 @@ _MAX_ANSWER_BYTES = 4 << 20
 _ANSWER_BLOCK = 64 << 10
 _FIRST_LOOK_SECONDS, _LAST_LOOK_SECONDS = 0.0001, 0.02
 
-# The first that fits.
+# The first that fits: some are kinds of those below them.
 _TROUBLES = (
-    (ConnectTimeoutError, "платформа не приняла соединение вовремя"),
     (NameResolutionError, "адрес платформы не найден"),
     (NewConnectionError, "платформа не принимает соединения"),
+    (ConnectTimeoutError, "платформа не приняла соединение вовремя"),
     ((ProxyError, requests.exceptions.ProxyError), "прокси не отвечает"),
     ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "ответ не пришёл вовремя"),
     ((ssl.SSLError, SSLError, requests.exceptions.SSLError), "защищённое соединение не установилось"),

@@ -205,3 +205,49 @@ def test_an_upload_address_inside_our_network_ends_the_publication(app, user, re
     assert inside.asked == []
     assert "secret" not in f"{done.detail}"
     assert "по которому мы не ходим" in texts.sentence(done.reason)
+
+
+def _hang_up(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _break_off(request: http.server.BaseHTTPRequestHandler) -> None:
+    _send(request, b"{", Content_Length="100")
+
+
+def _garble(request: http.server.BaseHTTPRequestHandler) -> None:
+    _send(request, b"no gzip", Content_Encoding="gzip")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (_hang_up, "соединение оборвалось"),
+        (_break_off, "соединение оборвалось"),
+        (_garble, "ответ пришёл испорченным"),
+        (lambda request: time.sleep(1.5), "ответ не пришёл вовремя"),
+    ],
+)
+def test_what_happened_is_said_in_russian(inside: Host, answer: Callable, said: str):
+    """Not by the name of an exception: users read it."""
+    inside.answer = answer
+    http_ = Http()
+    http_.allow([inside.origin])
+    with pytest.raises(Unavailable) as trouble:
+        http_.request("GET", f"{inside.origin}/", answer_seconds=0.5)
+    assert trouble.value.detail == said
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("http://nothing.invalid", "адрес платформы не найден"),
+        ("http://127.0.0.1:1", "платформа не принимает соединения"),
+    ],
+)
+def test_why_there_is_no_connection_is_said_in_russian(origin: str, said: str):
+    http_ = Http()
+    http_.allow([origin])
+    with pytest.raises(Unavailable) as trouble:
+        http_.request("GET", f"{origin}/")
+    assert trouble.value.detail == said and trouble.value.harmless

@@ -192,9 +192,11 @@ def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy,
 
 def test_a_flood_of_clips_takes_no_worker_that_publishes(app, toy, toy_publication, work, user, unprobed):
     clip_id = unprobed(user())
+    published = {"worker": toy_publication(), "spare": toy_publication()}
+    queue.queue(queue.PUBLISH).empty()
     queue.enqueue("app.jobs.probe", clip_id)
-    for kind in ("worker", "spare"):
-        queue.enqueue("app.jobs.publish", one := toy_publication())
+    for kind, one in published.items():
+        queue.enqueue("app.jobs.publish", one)
         publishing = work(kind)
         wait_for(lambda one=one: row(one).status == Status.PUBLISHED)
         end(publishing)

@@ -33,7 +33,7 @@ SERIALIZER = JSONSerializer
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
-    "app.jobs.mail_recovery": MAILS,
+    "app.jobs.mail_recovery": CHORES,  # not behind the notices: its user waits for it
     "app.jobs.remove_old": REMOVALS,
     "app.jobs.erase_file": REMOVALS,
     "app.jobs.refresh_token": CHORES,

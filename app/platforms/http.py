@@ -15,6 +15,8 @@ import termios
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -30,8 +32,9 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
+from app import clock
 from app.platforms import addresses
-from app.platforms.errors import Refused, Unavailable
+from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
 
 CONNECT_SECONDS = 10
 # An upload of which no byte moves for this long is given up; a slow one goes on.
@@ -200,6 +203,42 @@ class Answer:
             return json.loads(self.body)
         except ValueError:
             return None
+
+    def retry_at(self, pause: float) -> datetime:
+        return retry_at(self.headers.get("Retry-After"), pause)
+
+    def raise_if_limited(self, pause: float, detail: str = "", *, harmless: bool = False) -> None:
+        """Raises RateLimited for a 429, and for a 503 that says when to come again.
+
+        `harmless` where the answer has the platform's own shape: a gateway may have passed the request on.
+        """
+        if self.status == 429 or (self.status == 503 and "Retry-After" in self.headers):
+            raise RateLimited(self.retry_at(pause), detail, harmless=harmless)
+
+
+def retry_at(said: Any, pause: float) -> datetime:
+    """When to come again, by a Retry-After header or a number of seconds in a body, at most LONGEST_WAIT from now.
+
+    After `pause` seconds where it is neither, or not ahead. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    now = clock.now()
+    longest = LONGEST_WAIT.total_seconds()
+    try:
+        seconds = float(said)
+    except OverflowError:
+        seconds = longest
+    except (TypeError, ValueError):
+        seconds = _seconds_to_date(said, now)
+    return now + timedelta(seconds=min(seconds, longest) if seconds >= 0 else pause)
+
+
+def _seconds_to_date(said: Any, now: datetime) -> float:
+    """Negative where it is no date."""
+    try:
+        date = parsedate_to_datetime(said)
+        return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        return -1
 
 
 @dataclass(frozen=True)

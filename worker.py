@@ -18,8 +18,7 @@ from typing import Any
 import redis
 import structlog
 from flask import Flask
-from rq import Queue, SimpleWorker, Worker
-from rq.serializers import JSONSerializer
+from rq import SimpleWorker, Worker
 from rq.worker import DequeueStrategy
 from rq_scheduler import Scheduler
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,18 +31,6 @@ from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
 
-# Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
-TICKS = {
-    "app.jobs.tick_publications": 1,
-    "app.jobs.tick_stats": 3,
-    "app.jobs.tick_clips": 5,
-    "app.jobs.tick_mails": 5,
-    "app.jobs.tick_revocations": 5,
-    "app.jobs.tick_refreshes": 20,
-    "app.jobs.tick_reminders": 60,
-    "app.jobs.correct_clock": 60,
-    "app.jobs.tick_housekeeping": 600,
-}
 SCHEDULER_SECONDS = 0.5
 # No kind of work can take all workers of another: a mail server or a platform that hangs keeps only spare workers busy,
 # or those that read numbers; clips only their own.
@@ -87,7 +74,7 @@ class Heard:
         self.pulse.beat()
 
 
-class ClipWorker(Heard, Worker):
+class ClipWorker(Heard, queue.WakeUpWorker, Worker):
     """RQ's worker, made to end well: its work-horse dies with it, and no row waits for a lease longer than it must.
 
     Nothing here depends on Redis: RQ's own clean-up needs it, the rows do not.
@@ -208,9 +195,9 @@ def work(
         if kind == "probe":
             os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
         worker = ClipWorker(
-            [Queue(name, connection=connection, serializer=JSONSerializer) for name in queues or QUEUES[kind]],
+            [queue.queue(name, connection) for name in queues or QUEUES[kind]],
             connection=connection,
-            serializer=JSONSerializer,
+            serializer=queue.SERIALIZER,
             log_job_description=False,
             worker_ttl=_WORKER_TTL_SECONDS,
             job_monitoring_interval=look_at_horse,
@@ -227,7 +214,7 @@ def _work(worker: Worker, kind: str, burst: bool = False) -> None:
     worker.pulse.stop()
 
 
-class TickWorker(Heard, SimpleWorker):
+class TickWorker(Heard, queue.WakeUpWorker, SimpleWorker):
     """Does the ticks without forking."""
 
 
@@ -238,6 +225,8 @@ class TickScheduler(Scheduler):
     when Redis restarts: hence an owned lock, ticks that are put back on every pass, and a loop that goes on.
     """
 
+    job_class = queue.WakeUp
+    queue_class = queue.WakeUpQueue
     _take_lock = """
     local owner = redis.call('GET', KEYS[1])
     if owner == false or owner == ARGV[1] then
@@ -257,12 +246,12 @@ class TickScheduler(Scheduler):
         self.connection.eval(self._drop_lock, 1, self.scheduler_lock_key, self.name)
 
     def put_back_ticks(self) -> None:
-        planned = {job_id.decode() for job_id in self.connection.zrange(self.scheduled_jobs_key, 0, -1)}
-        for name, seconds in TICKS.items():
+        planned = set(self.connection.zrange(self.scheduled_jobs_key, 0, -1))
+        for name, seconds in queue.PERIODIC.items():
             job_id = f"tick-{name.rpartition('.')[2]}"
-            if job_id not in planned or not self.connection.exists(self.job_class.key_for(job_id)):
-                self.schedule(datetime.now(UTC), name, interval=seconds, id=job_id, queue_name=queue.TICKS, timeout=60)
-            planned.discard(job_id)
+            if job_id.encode() not in planned or not self.connection.exists(self.job_class.key_for(job_id)):
+                self.schedule(datetime.now(UTC), name, interval=seconds, id=job_id, queue_name=queue.TICKS)
+            planned.discard(job_id.encode())
         for stale in planned:
             self.cancel(stale)
 
@@ -290,16 +279,21 @@ def run_scheduler(app: Flask | None = None) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
     with app.app_context():
-        TickScheduler(queue_name=queue.TICKS, connection=_blocking_redis(app)).run_until(stop)
+        TickScheduler(queue.TICKS, connection=_blocking_redis(app)).run_until(stop)
 
 
-def run_ticks(app: Flask | None = None) -> None:
-    """Runs the ticks without forking; returns after SIGTERM."""
+def run_ticks(app: Flask | None = None, burst: bool = False) -> None:
+    """Runs the ticks without forking; returns after SIGTERM; with `burst`, when none waits."""
     app = app or create_app()
     with app.app_context():
         connection = _blocking_redis(app)
-        queues = [Queue(queue.TICKS, connection=connection)]
-        _work(TickWorker(queues, connection=connection, worker_ttl=_WORKER_TTL_SECONDS), "ticks")
+        ticks = TickWorker(
+            [queue.queue(queue.TICKS, connection)],
+            connection=connection,
+            serializer=queue.SERIALIZER,
+            worker_ttl=_WORKER_TTL_SECONDS,
+        )
+        _work(ticks, "ticks", burst)
 
 
 def preload() -> None:

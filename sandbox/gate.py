@@ -77,6 +77,11 @@ class Gate:
                 return emulator.error(path, rule.argument, rule.retry_after)
             case "garbage":
                 return Response(GARBAGE, content_type="text/html; charset=utf-8")
+            case "page":
+                said = Response(GARBAGE, rule.argument, content_type="text/html; charset=utf-8")
+                if rule.retry_after is not None:
+                    said.headers["Retry-After"] = str(rule.retry_after)
+                return said
             case "lose_answer":
                 return None
             case "cut_request":

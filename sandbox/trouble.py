@@ -13,6 +13,7 @@ KINDS = {
     "status": int,  # an answer with this HTTP status, in the vendor's shape
     "error": str,  # an answer with this code of the vendor's own
     "garbage": None,  # 200 with an HTML page
+    "page": int,  # the same with this HTTP status, as a gateway in front of the vendor answers
     "cut_request": float,  # stops reading after this percentage of the body, and resets the connection
     "lose_answer": None,  # the deed is done, the connection closed without an answer
     "delay": float,  # an answer this many seconds late

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import worker
 from app import plans, platforms, queue, texts
 from app.models import Stage, Status
 from sandbox import EMULATORS
@@ -39,7 +38,7 @@ def keyword(node: ast.Call, name: str) -> ast.expr | None:
     return next((one.value for one in node.keywords if one.arg == name), None)
 
 
-@pytest.mark.parametrize("job", [*queue.JOBS, *worker.TICKS])
+@pytest.mark.parametrize("job", [*queue.JOBS, *queue.PERIODIC])
 def test_every_job_name_resolves(job):
     module, _, name = job.rpartition(".")
     assert callable(getattr(importlib.import_module(module), name))

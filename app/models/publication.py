@@ -89,6 +89,7 @@ class Publication(db.Model):
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     holder: Mapped[str | None] = mapped_column(String(128))  # host:pid of the work-horse that claimed it last
     attempt: Mapped[int] = mapped_column(default=0)  # tries that failed
+    limits: Mapped[int] = mapped_column(default=0, server_default="0")  # waits that the platform asked for
     crashes: Mapped[int] = mapped_column(default=0)  # leases that ran out
 
     # The commit that was begun and not answered yet, and until when its sender may still be sending.

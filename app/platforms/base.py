@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 
 from app import redact
 from app.config import Setting
-from app.platforms.errors import Reconnect
+from app.platforms.errors import PlatformError, Reconnect, Unavailable
 from app.platforms.http import Http
 
 
@@ -58,6 +58,21 @@ class OAuth:
     # How the client shows who it is at the token address: RFC 7591's names.
     client_auth: str = "client_secret_post"
     pkce: bool = True
+
+
+# The server's trouble or a wrong setting of this application, by RFC 6749 (4.1.2.1, 5.2) and RFC 8628 (3.5).
+_NOT_OF_THE_TOKEN = {
+    *("invalid_client", "server_error", "slow_down", "temporarily_unavailable"),
+    *("unauthorized_client", "unsupported_grant_type"),
+}
+
+
+def refresh_refused(answer: Mapping[str, Any]) -> PlatformError:
+    """What an error at the token address says of the refresh token."""
+    code = answer["error"]
+    said = str(answer.get("error_description") or code)
+    of_the_token = isinstance(code, str) and code not in _NOT_OF_THE_TOKEN
+    return Reconnect(said) if of_the_token else Unavailable(said)
 
 
 @dataclass(frozen=True)

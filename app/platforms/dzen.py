@@ -27,10 +27,11 @@ from app.platforms.base import (
     Token,
     Unknown,
     number,
+    refresh_refused,
 )
 from app.platforms.body import FileBody
-from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, TokenExpired, Unavailable
-from app.platforms.http import Window
+from app.platforms.errors import Reconnect, Refused, Rejected, TokenExpired, Unavailable
+from app.platforms.http import Answer, Window
 
 STUDIO = "https://dzen.ru/profile/editor"
 PUBLISHING_SCOPES = ("zen:write", "zen:read")
@@ -158,7 +159,7 @@ class Dzen(Adapter):
             raise Reconnect
         answer = self._oauth("token", grant_type="refresh_token", refresh_token=token.refresh)
         if "error" in answer:
-            raise Reconnect(str(answer.get("error_description") or answer["error"]))
+            raise refresh_refused(answer)
         if "access_token" not in answer:
             raise Unavailable("непонятный ответ Яндекс OAuth")
         return self._token(answer)
@@ -186,8 +187,9 @@ class Dzen(Adapter):
                 "client_secret": self.config["YANDEX_CLIENT_SECRET"],
             },
         )
+        answer.raise_if_limited(_PAUSE)
         payload = answer.json()
-        if answer.status == 429 or answer.status >= 500 or not isinstance(payload, dict):
+        if answer.status >= 500 or not isinstance(payload, dict):
             raise Unavailable(f"HTTP {answer.status} от Яндекс OAuth")  # it says nothing of the token
         return payload
 
@@ -225,7 +227,7 @@ class Dzen(Adapter):
                 answer_seconds=60,
             )
         if not 200 <= answer.status < 300:
-            raise _error(answer.status, answer.json(), answer.headers)
+            raise _error(answer)
         if answer.body.lstrip().startswith(b"<"):
             raise Unavailable("страница вместо ответа на загрузку")
 
@@ -283,7 +285,7 @@ class Dzen(Adapter):
         if answer.status == none_for:
             return None
         if not 200 <= answer.status < 300 or not isinstance(payload, dict):
-            raise _error(answer.status, payload, answer.headers)
+            raise _error(answer)
         return payload
 
 
@@ -294,18 +296,19 @@ def _receipt(draft: Mapping[str, str], video: Mapping[str, Any]) -> Receipt:
     )
 
 
-def _error(status: int, payload: Any, headers: Mapping[str, str]) -> Exception:
+def _error(answer: Answer) -> Exception:
+    """Only `{error: {code, message}}` is Дзен's own word; a gateway's page says nothing of the token or the video."""
+    status, payload = answer.status, answer.json()
     error = payload.get("error") if isinstance(payload, dict) else None
-    said = str(error.get("message") or error.get("code") or "") if isinstance(error, dict) else ""
+    own = isinstance(error, dict)
+    said = str(error.get("message") or error.get("code") or "") if own else ""
+    answer.raise_if_limited(_PAUSE, said, harmless=own and status == 429)
+    if status == 413:
+        return Refused("too_large", said)
+    if not own or status >= 500:
+        return Unavailable(f"HTTP {status} {said}".strip())
     if status == 401:
         return TokenExpired(said)
     if status == 403:
         return Refused("dzen_forbidden", said)
-    if status == 413:
-        return Refused("too_large", said)
-    if status == 429:
-        pause = headers.get("Retry-After", "")
-        return RateLimited(clock.now() + timedelta(seconds=int(pause) if pause.isdigit() else _PAUSE), said)
-    if 400 <= status < 500:
-        return Refused("refused", said)
-    return Unavailable(f"HTTP {status} {said}".strip())
+    return Refused("refused", said)

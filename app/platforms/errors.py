@@ -1,8 +1,13 @@
 """What a platform's answer means for us: each error says what to do next."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from app import clock
+
+# However long a platform says: what it said may be a mistake, or our clock may be wrong.
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 
 
 class PlatformError(Exception):
@@ -45,26 +50,39 @@ class TokenExpired(PlatformError):
 
 
 class RateLimited(PlatformError):
-    """Not before `until` (UTC)."""
+    """Not before `until` (UTC), which is brought between SHORTEST_WAIT and LONGEST_WAIT from now.
 
-    def __init__(self, until: datetime, detail: str = "") -> None:
+    `harmless=False`: the answer is not the platform's own, so the call may have been done.
+    """
+
+    def __init__(self, until: datetime, detail: str = "", *, harmless: bool = True) -> None:
         super().__init__("rate_limited", detail)
-        self.until = until
+        now = clock.now()
+        self.until = min(max(until, now + SHORTEST_WAIT), now + LONGEST_WAIT)
+        self.harmless = harmless
+
+
+class Paced(RateLimited):
+    """It is this application that waits; the platform was not asked."""
 
 
 class AccountMoved(PlatformError):
-    """The platform knows the account under other facts now; with them the same call will do."""
+    """The platform knows the account under other facts now; with them the same call will do.
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
+    `url`: the account's new address, where that has changed. What was published there is at `url`/<its id>.
+    """
+
+    def __init__(self, facts: Mapping[str, Any], url: str | None = None) -> None:
         super().__init__("account_moved")
         self.facts = facts
+        self.url = url
 
 
 class Unavailable(PlatformError):
     """Worth a retry. Not harmless by itself: the platform may have got the request and done it."""
 
-    def __init__(self, detail: str = "", *, harmless: bool = False) -> None:
-        super().__init__("unavailable", detail)
+    def __init__(self, detail: str = "", *, harmless: bool = False, reason: str = "unavailable") -> None:
+        super().__init__(reason, detail)
         self.harmless = harmless
 
 

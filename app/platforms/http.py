@@ -15,6 +15,8 @@ import termios
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
@@ -35,8 +37,9 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from app import clock
 from app.platforms import addresses
-from app.platforms.errors import Refused, Unavailable
+from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -223,6 +226,42 @@ class Answer:
         except (ValueError, RecursionError):
             return None
         return _printable(parsed) if b"\\u" in self.body else parsed
+
+    def retry_at(self, pause: float) -> datetime:
+        return retry_at(self.headers.get("Retry-After"), pause)
+
+    def raise_if_limited(self, pause: float, detail: str = "", *, harmless: bool = False) -> None:
+        """Raises RateLimited for a 429, and for a 503 that says when to come again.
+
+        `harmless` where the answer has the platform's own shape: a gateway may have passed the request on.
+        """
+        if self.status == 429 or (self.status == 503 and "Retry-After" in self.headers):
+            raise RateLimited(self.retry_at(pause), detail, harmless=harmless)
+
+
+def retry_at(said: Any, pause: float) -> datetime:
+    """When to come again, by a Retry-After header or a number of seconds in a body, at most LONGEST_WAIT from now.
+
+    After `pause` seconds where it is neither, or not ahead. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    now = clock.now()
+    longest = LONGEST_WAIT.total_seconds()
+    try:
+        seconds = float(said)
+    except OverflowError:
+        seconds = longest
+    except (TypeError, ValueError):
+        seconds = _seconds_to_date(said, now)
+    return now + timedelta(seconds=min(seconds, longest) if seconds >= 0 else pause)
+
+
+def _seconds_to_date(said: Any, now: datetime) -> float:
+    """Negative where it is no date."""
+    try:
+        date = parsedate_to_datetime(said)
+        return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        return -1
 
 
 def _printable(value: Any) -> Any:

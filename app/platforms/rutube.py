@@ -6,12 +6,10 @@ hidden, with a marker by which it can be found when the answer was lost, and rev
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
-from app import clock
 from app.config import Setting, web_address
 from app.platforms.base import (
     Account,
@@ -27,7 +25,7 @@ from app.platforms.base import (
     Unknown,
     number,
 )
-from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, Unavailable
+from app.platforms.errors import Reconnect, Refused, Rejected, Unavailable
 from app.platforms.http import Window
 
 # Undocumented; this is what keeps out of trouble.
@@ -41,7 +39,16 @@ MAX_DESCRIPTION = 5000
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
 _PAUSE = 30
+_MINE = "/api/video/person/"
 _TOKEN = re.compile(r"[!-~]{8,500}")
+
+
+class _Denied(Unavailable):
+    """401 or 403 in Rutube's own shape: of the token, or of this one video."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail, harmless=True, reason="rutube_denied")
+        self.status = status
 
 
 class Rutube(Adapter):
@@ -60,6 +67,10 @@ class Rutube(Adapter):
     reasons = {
         "rutube_token": ("Rutube не принял токен", "Проверьте, что он скопирован целиком, или получите новый."),
         "rutube_failed": ("Rutube не смог обработать клип", "Проверьте, что файл открывается, и повторите."),
+        "rutube_denied": (
+            "Rutube не разрешил это действие с видео",
+            "Проверьте, не заблокировано ли видео или канал на Rutube, и повторите.",
+        ),
         "rutube_gone": ("Видео на Rutube удалено", "Повторите, чтобы загрузить его снова."),
     }
 
@@ -100,7 +111,7 @@ class Rutube(Adapter):
         if not _TOKEN.fullmatch(token):
             raise Refused("rutube_token", field="token")
         try:
-            videos = self._call("GET", "/api/video/person/", token, params={"limit": 1})
+            videos = self._call("GET", _MINE, token, params={"limit": 1})
         except Reconnect as error:
             raise Refused("rutube_token", error.detail, field="token") from None
         author = next((video.get("author") or {} for video in videos.get("results", [])), {})
@@ -152,7 +163,7 @@ class Rutube(Adapter):
         """Page by page: how many Rutube puts on one is its own choice."""
         page, seen, more = 1, 0, True
         while more and seen < SEARCHED:
-            answer = self._call("GET", "/api/video/person/", token, params={"limit": SEARCHED, "page": page})
+            answer = self._call("GET", _MINE, token, params={"limit": SEARCHED, "page": page})
             videos = answer.get("results")
             if not isinstance(videos, list):
                 raise Unavailable("в ответе Rutube нет списка видео")
@@ -222,7 +233,10 @@ class Rutube(Adapter):
         """Two calls a video: its own, and the public count of votes."""
         found: dict[str, Stats] = {}
         for video_id in ids:
-            video = self._call("GET", f"/api/video/{video_id}/", token.access, missing_is_none=True)
+            try:
+                video = self._call("GET", f"/api/video/{video_id}/", token.access, missing_is_none=True)
+            except _Denied:  # this video's numbers are not shown; the others' are
+                continue
             if video is not None:
                 found[video_id] = Stats(views=number(video.get("hits")), likes=self._likes(account, video_id))
         return found
@@ -231,13 +245,32 @@ class Rutube(Adapter):
         self.http.pace(Window(f"rutube:votes:{account.id}", *PER_TOKEN))
         try:
             votes = self._answer("GET", f"/api/numerator/video/{video_id}/vote", missing_is_none=True)
-        except Reconnect:  # it is asked without the token, so this says nothing of it
+        except _Denied:
             return None
         return number(votes.get("positive")) if votes else None
 
     # The wire
 
     def _call(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
+        """Raises Reconnect where the token is good for nothing, not where one call was denied."""
+        try:
+            return self._ask(method, path, token, **kwargs)
+        except _Denied as denied:
+            self._require_good(token)
+            if denied.status != 401:
+                raise
+        try:
+            return self._ask(method, path, token, **kwargs)
+        except _Denied as denied:
+            raise Reconnect(denied.detail) from None  # 401 is never of the video, and it stays
+
+    def _require_good(self, token: str) -> None:
+        try:
+            self._ask("GET", _MINE, token, params={"limit": 1})
+        except _Denied as denied:
+            raise Reconnect(denied.detail) from None
+
+    def _ask(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
         self.http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
         return self._answer(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
 
@@ -246,18 +279,17 @@ class Rutube(Adapter):
         payload = answer.json()
         if answer.status == 404 and missing_is_none:
             return None
-        if answer.status in (401, 403):
-            raise Reconnect(_said(payload))
-        if answer.status == 429:
-            pause = answer.headers.get("Retry-After", "")
-            raise RateLimited(clock.now() + timedelta(seconds=int(pause) if pause.isdigit() else _PAUSE))
-        if answer.status == 404:
+        own = isinstance(payload, dict)
+        answer.raise_if_limited(_PAUSE, harmless=own and answer.status == 429)
+        if own and answer.status in (401, 403):
+            raise _Denied(answer.status, _said(payload))
+        if own and answer.status == 404:
             raise Refused("rutube_gone", _said(payload))
-        if 400 <= answer.status < 500:
+        if own and 400 <= answer.status < 500:
             raise Refused("refused", _said(payload))
         if answer.status == 204:
             return {}
-        if answer.status >= 300 or not isinstance(payload, dict):
+        if answer.status >= 300 or not own:
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Rutube")
         return payload
 

@@ -6,17 +6,15 @@ block that completes the request.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from app import clock
 from app.config import Setting, number, optional_web_address, web_address
 from app.platforms import telegram_widget
 from app.platforms.base import Account, Adapter, Counting, FormField, Limits, Receipt, Run, Stats, Token
 from app.platforms.body import FileBody, Multipart
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
-from app.platforms.http import LONG_ANSWER_SECONDS, Answer, Window
+from app.platforms.http import LONG_ANSWER_SECONDS, Answer, Window, retry_at
 
 # https://core.telegram.org/bots/api#sendvideo
 CAPTION_CHARACTERS = 1024
@@ -26,8 +24,6 @@ PER_BOT = (30, 1.0)
 # Pages of t.me for the whole installation; undocumented, this is what keeps out of trouble.
 PER_SITE = (5, 1.0)
 _PAUSE_WITHOUT_RETRY_AFTER = 30
-
-_NO_ANSWER_BEHIND = (502, 504)
 
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
@@ -220,12 +216,14 @@ class Telegram(Adapter):
             never={"shares": "Telegram не показывает, сколько раз пост переслали."},
             unknown="Telegram не показал это число: просмотры и реакции видны только у открытых каналов.",
             note="Telegram округляет большие числа.",
-            needs_token=False,
         )
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
-        """From the widget that t.me has for every post of a public channel; of a private one nothing is known."""
-        username = account.facts.get("username")
+        """From the widget that t.me has for every post of a public channel; of a private one nothing is known.
+
+        A name may have passed to another channel: only the one that the channel's id has now is read.
+        """
+        username = self._username(token, account)
         if not username:
             return {message_id: Stats() for message_id in ids}
         found: dict[str, Stats] = {}
@@ -241,6 +239,21 @@ class Telegram(Adapter):
             if counts is not None:
                 found[message_id] = counts
         return found
+
+    def _username(self, token: Token, account: Account) -> str | None:
+        """The channel's present name, None for a private one. Raises AccountMoved where it has changed, or the id."""
+        chat_id, known = account.facts["chat_id"], account.facts.get("username")
+        if not known:
+            return None
+        self.http.pace(Window(f"telegram:bot:{token.access}", *PER_BOT))
+        chat = _result(self._call("getChat", token.access, data={"chat_id": chat_id}))
+        if not isinstance(chat, dict) or chat.get("id") != chat_id:
+            raise Unavailable("в ответе Telegram нет этого канала")
+        username = chat.get("username")
+        url = self._chat_url(chat_id, username)
+        if account.url != url or (username and username != known):
+            raise AccountMoved({"username": username or known}, url)
+        return username
 
     # The wire
 
@@ -276,10 +289,7 @@ def _chat_id(text: str) -> str:
 
 def _widget(answer: Answer, post: str) -> Stats | None:
     """The counts on a post's widget; None where the post is gone."""
-    if answer.status == 429:
-        pause = answer.headers.get("Retry-After", "")
-        seconds = int(pause) if pause.isdigit() else _PAUSE_WITHOUT_RETRY_AFTER
-        raise RateLimited(clock.now() + timedelta(seconds=seconds))
+    answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
     if answer.status != 200:
         raise Unavailable(f"HTTP {answer.status} от t.me")
     try:
@@ -294,22 +304,26 @@ def _result(answer: Answer, bot: str = "") -> Any:
     if not isinstance(payload, dict) or "ok" not in payload:
         if answer.status == 413:
             raise Refused("too_large")
+        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
         raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Telegram")
     if payload["ok"] is True:
         return payload.get("result")
-    code = payload.get("error_code", answer.status)
+    code = payload.get("error_code")
+    code = code if isinstance(code, int) else answer.status
     said = str(payload.get("description", ""))
-    parameters = payload.get("parameters") or {}
+    parameters = payload.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
     if code == 429:
-        pause = parameters.get("retry_after") or _PAUSE_WITHOUT_RETRY_AFTER
-        raise RateLimited(clock.now() + timedelta(seconds=float(pause)), said)
+        wait = parameters.get("retry_after", answer.headers.get("Retry-After"))
+        raise RateLimited(retry_at(wait, _PAUSE_WITHOUT_RETRY_AFTER), said)
     if code in (401, 404):
         raise Reconnect(said)
     if code == 413:
         raise Refused("too_large", said)
-    if code >= 500:
-        # The server's own word is that it did not do it: safe to send again. A gateway's is that it got no answer.
-        raise Unavailable(f"{code} {said}", harmless=code not in _NO_ANSWER_BEHIND)
+    if not 400 <= code < 500:
+        # Its own 500 too may come after the deed: the Bot API server gives it for whatever fails inside.
+        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER, said)
+        raise Unavailable(f"{code} {said}")
     if "migrate_to_chat_id" in parameters:
         raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
     raise _refusal(said, bot)

@@ -10,10 +10,10 @@ from typing import Any
 
 from app import clock
 from app.config import Setting, web_address
-from app.platforms.base import Account, Adapter, FormField, OAuth, Token
+from app.platforms.base import Account, Adapter, FormField, OAuth, Token, refresh_refused
 from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http import Http
-from app.platforms.vk_api import RouteUnknown, VkApi
+from app.platforms.vk_api import PAUSE, RouteUnknown, VkApi
 
 SCOPES = ("video", "wall")
 
@@ -166,13 +166,14 @@ class VkAccess(Adapter):
                 "state": state,
             },
         )
+        answer.raise_if_limited(PAUSE)
         status, answer = answer.status, answer.json()
         if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
             raise Unavailable("непонятный ответ VK ID")
-        if status == 429 or status >= 500:
+        if status >= 500:
             raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
         if "error" in answer:
-            raise Reconnect(str(answer.get("error_description") or answer["error"]))
+            raise refresh_refused(answer)
         return self._token(answer, token.extra.get("device_id", ""))
 
     def revoke(self, token: Token) -> None:
@@ -193,7 +194,9 @@ class VkAccess(Adapter):
             f"{self.config['VK_ID_URL']}/oauth2/{path}",
             params={"client_id": self.config["VK_CLIENT_ID"]},
             data={"access_token": token},
-        ).json()
-        if not isinstance(answer, dict) or "error" in answer:
+        )
+        answer.raise_if_limited(PAUSE)
+        payload = answer.json()
+        if not isinstance(payload, dict) or "error" in payload:
             raise Unavailable("VK ID не ответил")
-        return answer
+        return payload

@@ -19,10 +19,11 @@ _UPLOAD_FAILED = 22
 _NOT_ENCODED = 3001
 _RETRY = {1, 10}
 _TOKEN = {5, 27, 28, 1117}
-_LIMIT = {6, 9, 29}
+# Seconds: too many a second, flood control, a method's daily limit (https://dev.vk.com/ru/reference/errors).
+_LIMIT = {6: 1, 9: 300, 29: 3600}
 _RIGHTS = {7, 15, 203, 204, 214, 1051}
 _USER_WANTED = {14, 17, 24, 25}
-_LIMIT_PAUSE = timedelta(seconds=5)
+PAUSE = 5  # seconds, where VK does not say how long
 _ENCODE_PAUSE = timedelta(seconds=5)
 
 
@@ -46,8 +47,10 @@ class VkApi:
             data={**params, "access_token": token, "v": VERSION},
         )
         payload = answer.json()
-        if isinstance(payload, dict) and isinstance(payload.get("error"), dict):
-            raise _error(payload["error"])
+        error = payload.get("error") if isinstance(payload, dict) else None
+        if isinstance(error, dict) and type(error.get("error_code")) is int:
+            raise _error(error, answer)
+        answer.raise_if_limited(PAUSE)
         if answer.status != 200 or not isinstance(payload, dict) or "response" not in payload:
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
         return payload["response"]
@@ -79,6 +82,7 @@ class VkApi:
 
 
 def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
+    answer.raise_if_limited(PAUSE)
     payload = answer.json()
     if answer.status >= 500 or not isinstance(payload, dict):
         raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
@@ -92,8 +96,8 @@ def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
     return payload
 
 
-def _error(error: Mapping[str, Any]) -> PlatformError:
-    code, said = error.get("error_code"), str(error.get("error_msg", ""))
+def _error(error: Mapping[str, Any], answer: Answer) -> PlatformError:
+    code, said = error["error_code"], str(error.get("error_msg", ""))
     if code == _UNKNOWN_METHOD:
         return RouteUnknown("refused", said)
     if code == _UPLOAD_FAILED:
@@ -101,11 +105,12 @@ def _error(error: Mapping[str, Any]) -> PlatformError:
     if code == _NOT_ENCODED:
         return RateLimited(clock.now() + _ENCODE_PAUSE, said)
     if code in _RETRY:
+        answer.raise_if_limited(PAUSE, said)
         return Unavailable(f"{code} {said}")
     if code in _TOKEN:
         return TokenExpired(said)
     if code in _LIMIT:
-        return RateLimited(clock.now() + _LIMIT_PAUSE, said)
+        return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), answer.retry_at(_LIMIT[code])), said)
     if code in _RIGHTS:
         return Refused("vk_rights", said)
     if code in _USER_WANTED:

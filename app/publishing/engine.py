@@ -7,12 +7,14 @@ import structlog
 from flask import current_app
 
 from app import clock, storage
-from app.extensions import db, insist, transaction
-from app.models import Clip, PlatformConnection, Publication, Stage, Status
+from app.extensions import insist, transaction
+from app.models import Clip, Publication, Stage, Status
 from app.platforms.base import ClipFile, Receipt, Token
 from app.platforms.errors import (
+    LONGEST_WAIT,
     AccountMoved,
     OutcomeUnknown,
+    Paced,
     PlatformError,
     RateLimited,
     Reconnect,
@@ -21,7 +23,7 @@ from app.platforms.errors import (
     TokenExpired,
     Unavailable,
 )
-from app.publishing import evidence, links, tokens, transitions
+from app.publishing import accounts, evidence, links, tokens, transitions
 from app.publishing.accounts import account_of
 from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
 from app.publishing.pacing import paced_adapter
@@ -196,10 +198,17 @@ def _retry(held: Held, publication: Publication, error: PlatformError) -> None:
 
 
 def _wait_for_limit(held: Held, publication: Publication, limited: RateLimited) -> None:
-    if clock.now() - publication.started_at > LONGEST_LIMIT:
+    """Each wait in which the platform was asked and refused is twice as long as the last, up to LONGEST_WAIT."""
+    now = clock.now()
+    if now - publication.started_at > LONGEST_LIMIT:
         _give_up(held, publication, limited)
-    else:
+    elif isinstance(limited, Paced):
         held.release(limited.until, values={"stage": Stage.WAITING})
+    else:
+        longer = min(timedelta(seconds=2 ** min(publication.limits, 20)), LONGEST_WAIT)
+        held.release(
+            max(limited.until, now + longer), values={"stage": Stage.WAITING, "limits": publication.limits + 1}
+        )
 
 
 def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> None:
@@ -208,10 +217,7 @@ def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> 
         # It was moved there already, and the platform goes on saying so: not at once again and again.
         _retry(held, publication, Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
         return
-    with transaction():
-        connection = db.session.get(PlatformConnection, publication.connection_id)
-        if connection is not None:  # else the next look finds that it is gone
-            connection.facts = {**connection.facts, **moved.facts}
+    accounts.move(publication.connection_id, moved)  # where it is gone, the next look finds that
     held.release(clock.now(), values={"stage": Stage.QUEUED})
 
 

@@ -15,7 +15,7 @@ from flask import current_app
 from app import clock, platforms
 from app.extensions import redis_client
 from app.platforms.base import Adapter
-from app.platforms.errors import RateLimited
+from app.platforms.errors import Paced
 from app.platforms.http import Http, Window
 
 log = structlog.get_logger(__name__)
@@ -51,14 +51,14 @@ class Pacer:
         self._script = client.register_script(_SCRIPT)
 
     def wait(self, *windows: Window) -> None:
-        """Returns once the call may be made. Raises RateLimited if that is more than a second away.
+        """Returns once the call may be made. Raises Paced if that is more than a second away.
 
         Without Redis the call is made: the platform's own 429 is obeyed all the same.
         """
         may_sleep = LONGEST_SLEEP
         while pause := self._pause(windows):
             if pause > may_sleep:
-                raise RateLimited(clock.now() + timedelta(seconds=pause))
+                raise Paced(clock.now() + timedelta(seconds=pause))
             time.sleep(pause)
             may_sleep -= pause
 

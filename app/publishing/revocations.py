@@ -1,6 +1,6 @@
 """A disconnected account's token, for the short time until its platform knows that it is no longer wanted."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import delete, func, select, update
@@ -122,10 +122,17 @@ def _told(row: Revocation, token: Token) -> bool:
         adapter.revoke(token)
     except (Unavailable, RateLimited) as error:
         log.warning("the platform was not told yet that a token is not wanted", reason=error.reason)
+        if isinstance(error, RateLimited):
+            _put_off(row, error.until)
         return False
     except PlatformError as error:
         log.info("the platform does not know the token any more", reason=error.reason)
     return True
+
+
+def _put_off(row: Revocation, until: datetime) -> None:
+    with transaction():
+        db.session.execute(update(Revocation).where(Revocation.id == row.id).values(wake_at=until))
 
 
 def _replace(row: Revocation, token: Token) -> None:

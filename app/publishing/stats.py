@@ -14,8 +14,8 @@ from app.extensions import db, reading, transaction
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User
 from app.models.types import UTCDateTime
 from app.platforms.base import COUNTS, Stats
-from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
-from app.publishing import readings, tally, tokens, transitions
+from app.platforms.errors import AccountMoved, PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
+from app.publishing import accounts, readings, tally, tokens, transitions
 from app.publishing.accounts import account_of
 from app.publishing.pacing import paced_adapter
 
@@ -133,7 +133,7 @@ class _Platform:
         return self._counting.needs_token and self._connection.status != ConnectionStatus.ACTIVE
 
     def counts(self, ids: Sequence[str]) -> Mapping[str, Stats]:
-        """Once more with a fresh token where the platform says that it has run out."""
+        """Once more with a fresh token where the platform says that it has run out, or where the account is now."""
         if self._counting.needs_token and self.token is None:
             self.token = tokens.open_token(self._connection)
             if tokens.runs_out_soon(self.token):
@@ -142,7 +142,11 @@ class _Platform:
             return self._adapter.stats(self.token, self._account, ids)
         except TokenExpired:
             self._refresh()
-            return self._adapter.stats(self.token, self._account, ids)
+        except AccountMoved as moved:
+            self._account = accounts.move(self._connection.id, moved)
+            if self._account is None:
+                raise Reconnect from None
+        return self._adapter.stats(self.token, self._account, ids)
 
     def _refresh(self) -> None:
         self.token = tokens.refresh(self._connection.id, self._adapter, self.token)

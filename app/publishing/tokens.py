@@ -11,7 +11,7 @@ from app import clock
 from app.extensions import db, insist, transaction
 from app.models import ConnectionStatus, PlatformConnection, Revocation
 from app.platforms.base import Adapter, Token
-from app.platforms.errors import PlatformError, RateLimited, Reconnect, TokenExpired
+from app.platforms.errors import Paced, PlatformError, RateLimited, Reconnect, TokenExpired
 from app.publishing import notices
 from app.publishing.pacing import paced_adapter
 from app.vault import Vault
@@ -73,7 +73,7 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     """A token newer than `used`, asked for once however many want it.
 
     Whoever holds the lease on the connection's row asks the platform; the new pair is stored before it is used.
-    Raises RateLimited while another is asking, Reconnect where the platform gives none or the account is gone.
+    Raises Paced while another is asking, Reconnect where the platform gives none or the account is gone.
     """
     now = clock.now()
     free = or_(PlatformConnection.refresh_until.is_(None), PlatformConnection.refresh_until < now)
@@ -91,7 +91,7 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
             connection.refresh_until = None if mine else connection.refresh_until
             return stored
     if not mine:
-        raise RateLimited(now + _LOOK_AGAIN)
+        raise Paced(now + _LOOK_AGAIN)
     try:
         fresh = adapter.refresh(stored)
     except Exception as error:
@@ -172,9 +172,16 @@ def refresh_due(connection_id: int) -> None:
     token = open_sealed(sealed, bound_to)
     try:
         refresh(connection_id, paced_adapter(platform), token)
-    except RateLimited:
+    except Paced:
         return
     except (Reconnect, TokenExpired):
         require_reconnect(connection_id, token)
     except PlatformError as error:
         log.warning("a token could not be refreshed yet", connection=connection_id, reason=error.reason)
+        if isinstance(error, RateLimited):
+            with transaction():
+                db.session.execute(
+                    update(PlatformConnection)
+                    .where(PlatformConnection.id == connection_id, PlatformConnection.sealed_token == sealed)
+                    .values(token_refresh_at=error.until)
+                )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import tzdata
 from flask import current_app
+from redis.connection import parse_url
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -98,6 +99,16 @@ def local_hosts(_role: str | None) -> Finding:
     return Finding(f"LOCAL_HOSTS разрешает: {', '.join(hosts)}. В бою он пуст.", None if demo else False)
 
 
+def redis_password(_role: str | None) -> Finding:
+    given = parse_url(current_app.config["REDIS_URL"])
+    if "path" in given:
+        return Finding("Redis — сокет этой машины: его берегут права на файл.", True)
+    if given.get("password"):
+        return Finding("У Redis есть пароль.", True)
+    text = "REDIS_URL без пароля: кто дотянется до Redis, остановит публикации. Задайте пароль или пользователя ACL."
+    return Finding(text, None if current_app.config["DEMO"] else False)
+
+
 def demo(_role: str | None) -> Finding:
     if current_app.config["DEMO"]:
         return Finding("DEMO включён: пароли демо-пользователей всем известны, тариф меняется кнопкой.")
@@ -118,6 +129,7 @@ CHECKS: tuple[Check, ...] = (
     stored_token,
     public_address,
     local_hosts,
+    redis_password,
     demo,
     time_zones,
 )

@@ -276,6 +276,7 @@ def _again(user: User, publication: Publication, event: str, *where: ColumnEleme
             *where,
             event=event,
             attempt=0,
+            limits=0,
             crashes=0,
             reason=None,
             detail=None,

@@ -8,8 +8,10 @@ policy of their own, so that a job's text that is shown as HTML still runs nothi
 import secrets
 
 import rq_dashboard
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, current_app, request
+from flask.typing import ResponseReturnValue
 from rq_dashboard.web import config as dashboard
+from werkzeug.exceptions import NotFound
 
 from app import queue
 from app.web.access import READING, require_admin
@@ -19,10 +21,21 @@ PREFIX = "/ops/queues"
 MUTATING = (f"{NAME}.requeue_all",)
 
 
+@rq_dashboard.blueprint.errorhandler(rq_dashboard.web.NoSuchJobError)
+@rq_dashboard.blueprint.errorhandler(ValueError)
+def _unreadable(error: Exception) -> ResponseReturnValue:
+    """The job has ended meanwhile, or is not one of this application."""
+    return current_app.handle_http_exception(NotFound())
+
+
 def register(app: Flask) -> None:
     app.config["RQ_DASHBOARD_REDIS_URL"] = app.config["REDIS_URL"]
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
     dashboard.serializer = queue.SERIALIZER
+    # Its views of a job and of the workers would unpickle what they read.
+    rq_dashboard.web.Job = queue.WakeUp
+    rq_dashboard.web.Queue = queue.WakeUpQueue
+    rq_dashboard.web.Worker.job_class = queue.WakeUp
     rq_dashboard.web.setup_rq_connection(app)
     app.register_blueprint(rq_dashboard.blueprint, url_prefix=PREFIX)
     app.before_request(_guard)

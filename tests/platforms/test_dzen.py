@@ -4,7 +4,7 @@ import pytest
 
 from app import platforms
 from app.extensions import db
-from app.models import Status
+from app.models import ConnectionStatus, Status
 from app.platforms.base import Account, Token
 from app.services import connections, publications
 from app.services.errors import Problem
@@ -80,6 +80,12 @@ class TestPartnerApi(Contract):
         self.sandbox.trouble({"match": PUBLISH, "do": "lose_answer", "nth": 1})
         done = settle(publication())
         assert (done.status, done.reason) == (Status.FAILED, "dzen_rejected")
+
+    @pytest.mark.parametrize("status", [401, 403, 429, 503])
+    def test_a_gateways_page_says_nothing_of_the_token_or_the_clip(self, publication, call, status):
+        self.sandbox.trouble({"match": call, "do": f"page:{status}", "retry_after": 40, "nth": 1})
+        self._ends_once(publication())
+        assert row(1).connection.status == ConnectionStatus.ACTIVE
 
     def test_a_rejected_clip_is_told(self, publication):
         self.sandbox.control("options", moderation=True)

@@ -8,15 +8,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import texts
+from app import clock, texts
 from app.models import Status
 from app.platforms import addresses
 from app.platforms.base import Account, Token
-from app.platforms.errors import Refused, Unavailable
-from app.platforms.http import Http
+from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
+from app.platforms.http import Answer, Http, retry_at
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.publishing.conftest import settle
@@ -251,3 +252,73 @@ def test_why_there_is_no_connection_is_said_in_russian(origin: str, said: str):
     with pytest.raises(Unavailable) as trouble:
         http_.request("GET", f"{origin}/")
     assert trouble.value.detail == said and trouble.value.harmless
+
+
+HOUR = LONGEST_WAIT.total_seconds()
+PAUSE = 7
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("40", 40),
+        (" 40 ", 40),
+        ("1.5", 1.5),
+        (40, 40),
+        (0.25, 0.25),
+        ("0", 0),
+        ("40000000", HOUR),
+        ("9" * 400, HOUR),
+        (10**400, HOUR),
+        ("1e300", HOUR),
+        ("inf", HOUR),
+        (float("inf"), HOUR),
+        ("nan", PAUSE),
+        (float("nan"), PAUSE),
+        ("-5", PAUSE),
+        (-5, PAUSE),
+        ("", PAUSE),
+        ("soon", PAUSE),
+        ("40 seconds", PAUSE),
+        (None, PAUSE),
+        ([40], PAUSE),
+        ({"seconds": 40}, PAUSE),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", HOUR),
+        ("Fri, 31 Dec 99999999 23:59:59 GMT", PAUSE),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", PAUSE),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", PAUSE),
+        ("Sun Nov  6 08:49:37 1994", PAUSE),
+        ("Fri, 99 Foo 2026 99:99:99 GMT", PAUSE),
+    ],
+)
+def test_when_to_come_again(said, seconds):
+    assert (retry_at(said, PAUSE) - clock.now()).total_seconds() == pytest.approx(seconds, abs=3)
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_it_may_be_said_as_a_date(form):
+    """All three of RFC 9110, 5.6.7."""
+    for ahead, seconds in ((300, 300), (10**6, HOUR), (-300, PAUSE)):
+        said = (datetime.now(UTC) + timedelta(seconds=ahead)).strftime(form)
+        waits = (retry_at(said, PAUSE) - clock.now()).total_seconds()
+        assert waits == pytest.approx(seconds, abs=30 if ahead == 300 else 3)
+
+
+@pytest.mark.parametrize("until", [timedelta(days=462), timedelta(days=-462), timedelta(0)])
+def test_no_wait_is_absurd_whoever_asks_for_it(until):
+    wait = RateLimited(clock.now() + until).until - clock.now()
+    assert timedelta(0) < wait <= LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "limited"),
+    [(429, {}, True), (503, {"Retry-After": "9"}, True), (503, {}, False), (500, {"Retry-After": "9"}, False)],
+)
+def test_what_says_when_to_come_again(status, headers, limited):
+    answer = Answer(status, headers, b"<html>")
+    if not limited:
+        return answer.raise_if_limited(PAUSE)
+    with pytest.raises(RateLimited) as error:
+        answer.raise_if_limited(PAUSE)
+    assert not error.value.harmless, "a gateway may have passed the request on"
+    return None

@@ -4,12 +4,12 @@ import pytest
 import requests
 
 from app import platforms
-from app.models import Status
+from app.models import ConnectionStatus, Status
 from app.publishing import links, preflight
 from app.services import connections
 from app.services.errors import Problem
 from tests.platforms.contract import Contract
-from tests.publishing.conftest import look, row, settle
+from tests.publishing.conftest import look, read_stats, row, settle
 
 VIDEO = r"/rutube/api/video/\w{8,}/$"
 
@@ -80,6 +80,28 @@ class TestRutube(Contract):
         self.sandbox.control("options", rutube_blocks=True)
         done = settle(publication())
         assert (done.status, done.reason, done.detail) == (Status.FAILED, "rutube_failed", "blocked")
+
+    @pytest.mark.parametrize("do", ["status:403", "status:401", "page:403", "page:401"])
+    def test_one_denial_is_not_the_tokens_end(self, publication, call, do):
+        """Neither are pages of some gateway."""
+        self.sandbox.trouble({"match": call, "do": do, "times": 2 if do.startswith("page") else 1})
+        done = settle(publication())
+        assert done.connection.status == ConnectionStatus.ACTIVE
+        assert done.status == Status.PUBLISHED, (done.reason, done.detail)
+
+    def test_a_video_that_is_denied_is_not_the_tokens_fault(self, publication):
+        self.sandbox.trouble({"match": self.commit, "do": "status:403"})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "rutube_denied")
+        assert done.connection.status == ConnectionStatus.ACTIVE
+
+    def test_a_denied_video_does_not_hide_the_others_numbers(self, publication, vertical_file):
+        first, other = self._published(publication), self._published(publication, source=vertical_file)
+        self._set_counts(other, views=5)
+        self.sandbox.trouble({"match": f"GET /rutube/api/video/{row(first).external_id}/", "do": "status:403"})
+        read_stats(first, other)
+        assert (row(first).views, row(other).views) == (None, 5)
+        assert row(first).connection.status == ConnectionStatus.ACTIVE
 
     def test_in_moderation_counts_as_accepted(self, publication):
         self.sandbox.control("options", moderation=True)

@@ -1,6 +1,7 @@
 """Telegram: the contract, and what is peculiar to it."""
 
 import pytest
+import requests
 
 from app import platforms
 from app.extensions import db
@@ -10,10 +11,11 @@ from app.publishing import lease
 from app.services import connections, publications
 from tests.conftest import DEMO_BOT, DEMO_CHANNEL
 from tests.platforms.contract import Contract
-from tests.publishing.conftest import look, row, settle, wait_until
+from tests.publishing.conftest import look, read_stats, row, settle, wait_until
 
 WIDGET = r"GET /telegram-web/"
 SEND = r"POST /telegram/.*sendVideo"
+GET_CHAT = r"POST /telegram/.*getChat$"
 STRANGER_BOT = "999:stranger-bot-stranger-bot-stranger"
 
 
@@ -26,7 +28,7 @@ class TestTelegram(Contract):
     refusals = {"error:403": "telegram_rights", "error:413": "too_large", "error:400": "telegram_chat_gone"}
     rate_limit = {"do": "error:429", "retry_after": 40}
     bad_token = {"do": "error:401"}
-    stats_calls = (WIDGET,)
+    stats_calls = (GET_CHAT, WIDGET)
     gone_id = "999"
 
     def accounts(self):
@@ -35,22 +37,95 @@ class TestTelegram(Contract):
     def connect(self, user):
         return connections.connect(user, "telegram", {"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
 
-    def test_every_call_may_meet_a_server_error(self, publication, call):
-        """Telegram's own 5xx says that nothing was sent."""
-        self.sandbox.trouble({"match": call, "do": "error:500", "nth": 1})
-        self._ends_once(publication())
+    @pytest.mark.parametrize("effect", [True, False])
+    @pytest.mark.parametrize("code", [500, 502, 504])
+    def test_a_server_error_does_not_say_whether_it_was_sent(self, publication, code, effect):
+        """Telegram's own 500 too may come after the deed: sent again, the clip would stand there twice."""
+        self.sandbox.trouble({"match": SEND, "do": f"error:{code}", "nth": 1, "effect": effect})
+        self._ends_once(publication(), unknown=True)
+        assert len([one for one in self.sandbox.requests if "sendVideo" in one["path"]]) == 1
 
-    @pytest.mark.parametrize("code", [502, 504])
-    def test_a_gateway_that_got_no_answer_knows_nothing(self, publication, code):
-        """The deed may have been done behind it: sent again, the clip would stand there twice."""
-        self.sandbox.trouble({"match": SEND, "do": f"error:{code}", "nth": 1, "effect": True})
+    def test_every_call_may_meet_a_server_error(self, publication, call):
+        self.sandbox.trouble({"match": call, "do": "error:500", "nth": 1})
         self._ends_once(publication(), unknown=True)
 
-    def test_a_platform_that_stays_down(self, publication):
-        self.sandbox.trouble({"match": SEND, "do": "error:500"})
-        done = settle(publication())
+    def test_a_platform_that_stays_down(self, publication, heavy_file):
+        """Before the last byte it may be tried again."""
+        self.sandbox.trouble({"match": SEND, "do": "cut_request:50"})
+        done = settle(publication(source=heavy_file))
         assert (done.status, done.reason, done.attempt) == (Status.FAILED, "unavailable", 3)
         assert self.posts() == []
+
+    # A channel whose name changes
+
+    def test_numbers_are_read_under_the_channels_new_name(self, publication):
+        publication_id = self._published(publication)
+        self._set_counts(publication_id, views=7)
+        self._rename(DEMO_CHANNEL, "vezde_new")
+        self._stranger_takes("vezde_demo")
+        read_stats(publication_id)
+        done = row(publication_id)
+        assert done.views == 7
+        assert done.connection.facts["username"] == "vezde_new"
+        assert done.url == self.posts_of(DEMO_CHANNEL)[0]["url"].replace("vezde_demo", "vezde_new")
+        assert done.account_url == done.connection.account_url == done.url.rpartition("/")[0]
+
+    def test_a_channel_that_became_private_shows_no_numbers(self, publication):
+        publication_id = self._published(publication)
+        self._rename(DEMO_CHANNEL, None)
+        self._stranger_takes("vezde_demo")
+        read_stats(publication_id)
+        done = row(publication_id)
+        assert (done.views, done.likes) == (None, None)
+        assert "/c/1000000001/" in done.url
+
+    def test_without_its_present_name_no_page_is_read(self, publication):
+        publication_id = self._published(publication)
+        self._rename(DEMO_CHANNEL, "vezde_new")
+        self._stranger_takes("vezde_demo")
+        before = len(self.sandbox.requests)
+        for do in ("status:502", "garbage", "lose_answer", "error:400", "error:403", "error:429"):
+            self.sandbox.trouble({"match": GET_CHAT, "do": do})
+            read_stats(publication_id)
+            assert row(publication_id).views is None, do
+        assert not [one for one in self.sandbox.requests[before:] if "telegram-web" in one["path"]]
+
+    def test_a_clip_that_went_out_under_a_later_name_is_found_too(self, publication, vertical_file):
+        first = self._published(publication)
+        self._rename(DEMO_CHANNEL, "vezde_second")
+        other = self._published(publication, source=vertical_file)
+        self._rename(DEMO_CHANNEL, "vezde_third")
+        self._stranger_takes("vezde_demo")
+        self._stranger_takes("vezde_second", DEMO_CHANNEL - 6)
+        for number in (1, 2):
+            self.sandbox.control("stats", platform="telegram", id=str(number), account=str(DEMO_CHANNEL), views=number)
+        read_stats(first, other)
+        assert [row(one).views for one in (first, other)] == [1, 2]
+        assert all("/vezde_third/" in row(one).url for one in (first, other))
+
+    def _rename(self, chat_id: int, username: str | None) -> None:
+        name = {"username": username} if username else {}
+        self.sandbox.control("chats", id=chat_id, title="Новое имя", rights={"110201543": ADMIN}, **name)
+
+    def _stranger_takes(self, username: str, chat_id: int = DEMO_CHANNEL - 5) -> None:
+        """Somebody else's channel, with a post of the same number."""
+        bot = f"{-chat_id}:stranger-stranger-stranger-stranger"
+        self.sandbox.control("tokens", platform="telegram", token=bot, username="stranger_bot")
+        rights = {bot.partition(":")[0]: ADMIN}
+        self.sandbox.control("chats", id=chat_id, title="Чужой", username=username, rights=rights)
+        for number in (1, 2):
+            requests.post(
+                f"{self.sandbox.url}/telegram/bot{bot}/sendVideo",
+                data={"chat_id": chat_id},
+                files={"video": ("clip.mp4", b"stranger", "video/mp4")},
+                timeout=10,
+            ).raise_for_status()
+            self.sandbox.control("stats", platform="telegram", id=str(number), account=str(chat_id), views=10**6)
+        page = requests.get(f"{self.sandbox.url}/telegram-web/{username}/1?embed=1", timeout=10).text
+        assert f'data-post="{username}/1"' in page and "Чужой" in page
+
+    def posts_of(self, chat_id: int) -> list[dict]:
+        return [post for post in self.posts() if post["account"] == str(chat_id)]
 
     def test_an_unknown_outcome_is_never_sent_again_by_itself(self, publication):
         self.sandbox.trouble({"match": SEND, "do": "lose_answer", "nth": 1})

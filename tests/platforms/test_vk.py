@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app import clock
 from app.models import ConnectionStatus, PlatformConnection, Status
 from app.platforms.vk import WALL_PAGE, WALL_PAGES
 from app.publishing.lease import AFTER_DEADLINE
@@ -41,6 +42,27 @@ class VKContract(Contract):
     bad_token = {"do": "error:5"}
     stats_calls = (call("video.get"),)
     gone_id = "1_1"
+
+    @pytest.mark.parametrize(("code", "least", "most"), [(6, 1, 10), (9, 200, 3600), (29, 3000, 3600)])
+    def test_each_limit_has_its_own_wait(self, publication, code, least, most):
+        self.sandbox.trouble({"match": self.calls[0], "do": f"error:{code}", "retry_after": 0, "nth": 1})
+        publication_id = publication()
+        before = clock.now()
+        look(publication_id)
+        assert least - 1 <= (row(publication_id).wake_at - before).total_seconds() <= most + 1
+        self._ends_once(publication_id)
+
+    def test_a_limit_that_stays_ends_after_a_day(self, publication):
+        self.sandbox.trouble({"match": self.calls[0], "do": "error:9"})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "rate_limited")
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_gateway_may_say_wait_at_every_call(self, publication, call, status):
+        self.sandbox.trouble({"match": call, "do": f"page:{status}", "retry_after": 400, "nth": 1})
+        publication_id = publication()
+        self._ends_once(publication_id)
+        assert row(publication_id).attempt <= (call in (self.commit, UPLOAD))
 
     def connect(self, user) -> PlatformConnection:
         connection = connections.connect(user, "vk", {"token": OWN_TOKEN})

@@ -345,3 +345,12 @@ def test_a_token_that_cannot_be_opened_comes_to_an_end(app, toy, toy_publication
 def test_every_status_has_its_moves():
     assert set(MOVES) == set(Status)
     assert set(Status) >= SETTLED
+
+
+def test_a_platform_that_always_says_wait_is_asked_ever_less_and_not_for_ever(toy, toy_publication):
+    toy.answers["create"] = [429] * 100
+    publication_id = toy_publication()
+    done = settle(publication_id)
+    assert (done.status, done.reason) == (Status.FAILED, "rate_limited")
+    assert timedelta(hours=24) < clock.now() - done.started_at < timedelta(hours=26)
+    assert toy.calls["create"] < 40

@@ -115,6 +115,20 @@ def test_a_platform_that_does_not_answer_is_asked_again_later(app, sandbox, owne
     assert the_connection().token_expires_at > clock.now() + timedelta(minutes=50)
 
 
+@pytest.mark.parametrize(
+    "do", ["page:401", "page:403", "page:400", "page:429", "status:429", "error:server_error", "error:invalid_client"]
+)
+def test_only_the_platforms_word_on_the_token_makes_its_user_connect_again(app, sandbox, owner, vk, do):
+    connection_id = vk(owner).id
+    wait_until(the_connection().token_refresh_at)
+    sandbox.trouble({"match": "oauth2/auth", "do": do, "retry_after": 600})
+    at_work(jobs.refresh_token, connection_id)
+    assert the_connection().status == ConnectionStatus.ACTIVE
+    assert timedelta(0) < the_connection().token_refresh_at - clock.now() <= timedelta(hours=1)
+    if "429" in do:
+        assert the_connection().token_refresh_at - clock.now() > timedelta(minutes=9)
+
+
 def test_a_revoked_account_asks_its_user_once(app, sandbox, owner, vk):
     connection = vk(owner)
     sandbox.control("revoke", platform="vk", account=connection.account_id)

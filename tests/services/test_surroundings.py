@@ -46,3 +46,23 @@ def test_what_is_away_is_named_with_what_to_do(environment, sandbox, setting, na
 
 def test_only_hosts_that_are_set_are_asked(app, sandbox):
     assert surroundings.silent_hosts() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("redis://127.0.0.1:9/0", False),
+        ("rediss://redis.example:6379", False),
+        ("redis://:@127.0.0.1:9", False),
+        ("redis://user@127.0.0.1:9", False),
+        ("redis://:secret@127.0.0.1:9/0", True),
+        ("rediss://user:secret@redis.example:6379", True),
+        ("redis://127.0.0.1:9?password=secret", True),
+        ("unix:///run/redis.sock", True),
+    ],
+)
+def test_redis_over_the_network_needs_a_password(app, url, good):
+    app.config["REDIS_URL"] = url
+    finding = doctor.redis_password(None)
+    assert finding.good is good
+    assert "secret" not in finding.text

@@ -1,5 +1,6 @@
 """«Управление» and the queues: for admins, to look at."""
 
+import pickle
 import re
 
 import pytest
@@ -117,3 +118,35 @@ def test_without_redis_the_queues_say_so_and_the_rest_is_there(environment, user
     assert (answer.status_code, "Очередь задач не отвечает" in answer.text) == (503, True)
     with app.app_context():
         db.engine.dispose()
+
+
+def test_a_foreign_job_is_neither_unpickled_nor_an_error(app, admin, tmp_path):
+    connection = redis.Redis.from_url(app.config["REDIS_URL"])
+    marker = tmp_path / "marker"
+    evil = pickle.dumps(Touches(marker))
+    queue = Queue("publish", connection=connection, serializer=JSONSerializer)
+    by_meta, by_data = (queue.enqueue("app.jobs.publish", 7) for _ in range(2))
+    connection.hset(by_meta.key, mapping={"meta": evil, "result": evil})
+    connection.hset(by_data.key, mapping={"data": evil, "meta": evil})
+    # As if a worker were at it.
+    connection.sadd("rq:workers", "rq:worker:one")
+    connection.hset("rq:worker:one", mapping={"queues": "publish", "pid": 1})
+    connection.sadd("rq:worker:one:executions", f"{by_data.id}:1")
+    connection.hset(f"rq:execution:{by_data.id}:1", mapping={"created_at": 1, "last_heartbeat": 1})
+    connection.zadd("rq:wip:publish", {f"{by_data.id}:1": 9e9})
+    for path in ("view/workers", "data/workers.json", "data/queues.json", "data/job/bad%20id.json", "view/job/gone"):
+        assert admin.get(f"/ops/queues/0/{path}").status_code in (200, 404), path
+    for job in (by_meta, by_data):
+        assert admin.get(f"/ops/queues/0/view/job/{job.id}").status_code == 404
+        assert admin.get(f"/ops/queues/0/data/job/{job.id}.json").status_code == 404
+    for registry in ("queued", "started"):
+        assert admin.get(f"/ops/queues/0/data/jobs/publish/{registry}/8/asc/1.json").status_code == 200
+    assert not marker.exists()
+
+
+class Touches:
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")

@@ -93,7 +93,8 @@ class _Bytes:
 class Connection:
     """`patient`: whether `recv` waits for the client. It does for a large body only: all else has been received before.
 
-    `owner`: whose response it is, for the bound per user.
+    `ended`: nothing more is read; `keep`: another request may come; `owner`: whose response it is, for the bound per
+    user.
     """
 
     is_http2 = False
@@ -108,7 +109,7 @@ class Connection:
         self.owner: str | None = None
         self.waits = False  # a thread waits, or has waited in this request, for the client
         self.patient = False
-        self.keep = False  # for another request
+        self.keep = False
         self.deadline = 0.0
         self.begun = False  # something of the next request has been received
         self._before_wait = before_wait
@@ -118,7 +119,7 @@ class Connection:
         self._continued = False
         self._unsent: deque[_Bytes | _FilePart] = deque()
         self._in = self._out = 0
-        self.closed = False
+        self.ended = self.closed = False
 
     # In the poller
 
@@ -214,16 +215,21 @@ class Connection:
             data = bytes(self._received[:size])
             del self._received[:size]
             return data
-        while True:
+        while not self.ended:
             try:
                 data = self.socket.recv(size)
             except BlockingIOError:
                 if not self.patient:
                     raise NoMoreData from None
-                self._wait(select.POLLIN, self._input_rate, lambda: self._in)
+                try:
+                    self._wait(select.POLLIN, self._input_rate, lambda: self._in)
+                except TooSlow:
+                    self.ended = True  # not an error: what the reader holds of the body already is kept
             else:
                 self._in += len(data)
+                self.ended = not data
                 return data
+        return b""
 
     def sendall(self, data: bytes) -> None:
         if data:

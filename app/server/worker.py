@@ -210,7 +210,7 @@ class Worker(ThreadWorker):
         else:
             self._places += 1
         self._start()
-        conn.keep = not fs.cancelled() and not fs.exception() and bool(fs.result())
+        conn.keep = not fs.cancelled() and not fs.exception() and bool(fs.result()) and not conn.ended
         try:
             if conn.closed:
                 self._close(conn)

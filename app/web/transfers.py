@@ -17,7 +17,7 @@ from flask_login import current_user
 from werkzeug.exceptions import LengthRequired
 
 from app.extensions import db
-from app.server.connection import SMALL_BODY
+from app.server.connection import SMALL_BODY, Connection
 from app.server.worker import TRANSFERS
 from app.web import errors
 from app.web.errors import Busy
@@ -100,7 +100,8 @@ def _end_large_body(_error: BaseException | None) -> None:
 
 def _name_owner(response: Response) -> Response:
     """The server bounds the unread responses of each owner. Who asks is known where the session was looked at."""
-    if session.accessed and (client := request.environ.get("gunicorn.socket")):
+    client = request.environ.get("gunicorn.socket")
+    if session.accessed and isinstance(client, Connection):
         client.owner = session.get("_user_id")
     return response
 

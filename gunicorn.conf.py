@@ -6,9 +6,9 @@ from pathlib import Path
 from app.process import die_with_parent
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
-worker_class = "gthread"
+worker_class = "app.server.worker.Worker"  # no slow client holds one of these threads: docs/decisions/0012
 threads = 16
-# A thread's upload or playback may take its time; this only ends a worker whose main loop has stopped.
+# This only ends a worker whose main loop has stopped.
 timeout = 120
 # Uploads go on from where they were cut, so a restart need not wait for them.
 graceful_timeout = 8

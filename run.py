@@ -91,7 +91,7 @@ def preload() -> "Flask":
     for module in pkgutil.walk_packages(app.__path__, "app."):
         if module.name not in LOADED_WHERE_USED:
             importlib.import_module(module.name)
-    for name in ("worker", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread"):
+    for name in ("worker", "gunicorn.app.wsgiapp"):
         importlib.import_module(name)
     try:
         import wsgi  # gunicorn will find it imported

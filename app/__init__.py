@@ -21,7 +21,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from flask import Flask
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, logs, models, platforms, probe, sentry, storage, texts, web
+    from app import cli, config, logs, models, platforms, probe, process, sentry, storage, texts, web
     from app.extensions import (
         connect_migrations,
         connect_redis,
@@ -35,6 +35,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     )
     from app.vault import Vault
 
+    process.give_memory_back()
     logs.configure()
     values = config.load(environ, platforms.settings())
     sentry.connect(values["SENTRY_DSN"])

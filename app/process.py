@@ -23,6 +23,11 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
+# malloc.h
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+
 _PROMPT_SECONDS = 0.1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -32,6 +37,18 @@ def _prctl(option: int, argument: int | bytes) -> None:
     value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
     if _libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
+
+
+def give_memory_back() -> None:
+    """Has glibc keep little of what is freed: few arenas, and large blocks always by mmap, which ends with free().
+
+    By default each of a process's first threads gets an arena of its own (8 a core), and the first large block that is
+    freed raises the size up to which later ones stay in an arena: argon2's 19 MiB would never be given back.
+    """
+    if hasattr(_libc, "mallopt"):  # musl has none, and no arenas
+        _libc.mallopt(_M_ARENA_MAX, 2)
+        _libc.mallopt(_M_MMAP_THRESHOLD, 256 << 10)
+        _libc.mallopt(_M_TRIM_THRESHOLD, 256 << 10)
 
 
 def die_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:

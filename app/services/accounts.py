@@ -1,6 +1,9 @@
 """People: signing up and in, passwords, profiles, plans."""
 
 import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -28,8 +31,10 @@ _PER_ACCOUNT = Limit("sign-in-account", times=10, seconds=15 * 60)
 _PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
 _NEW_PER_ADDRESS = Limit("sign-up-address", times=100, seconds=3600)  # a mobile operator's customers share one
 
-# OWASP's argon2id: 19 MiB each, so that sixteen threads at once do not take the machine's memory.
+# OWASP's argon2id, 19 MiB each, and two at a time in a process: sign-ins at once wait a little for each other.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_hashing = threading.BoundedSemaphore(2)
+_HASHING_SECONDS = 10
 
 
 def sign_up(
@@ -51,7 +56,7 @@ def sign_up(
 def _add(email: str, password: str, name: str, timezone: str = clock.DEFAULT_ZONE, **more) -> User:
     user = User(
         email=email,
-        password_hash=_hasher.hash(password),
+        password_hash=_hash(password),
         session_key=_session_key(),
         name=name,
         timezone=timezone,
@@ -182,22 +187,40 @@ def _matches(user: User | None, password: str) -> bool:
     # Hashing is slow on purpose; SQLite's one write lock must not wait for it.
     db.session.rollback()
     try:
-        _hasher.verify(known, password[: MAX_PASSWORD + 1])
+        with _turn_to_hash():
+            _hasher.verify(known, password[: MAX_PASSWORD + 1])
     except (VerificationError, InvalidHashError):
         return False
     if user and _hasher.check_needs_rehash(known):
-        user.password_hash = _hasher.hash(password)
+        rehashed = _hash(password)
+        user.password_hash = rehashed
         db.session.commit()
     return user is not None
 
 
 @cache
 def _nobodys_hash() -> str:
-    return _hasher.hash(secrets.token_hex())
+    return _hash(secrets.token_hex())
+
+
+def _hash(password: str) -> str:
+    with _turn_to_hash():
+        return _hasher.hash(password)
+
+
+@contextmanager
+def _turn_to_hash() -> Iterator[None]:
+    """Raises Problem when it takes too long."""
+    if not _hashing.acquire(timeout=_HASHING_SECONDS):
+        raise Problem("Сейчас входят слишком многие. Подождите минуту и попробуйте снова.")
+    try:
+        yield
+    finally:
+        _hashing.release()
 
 
 def _set_password(user: User, password: str, event: str) -> None:
-    user.password_hash = _hasher.hash(password)
+    user.password_hash = _hash(password)
     user.session_key = _session_key()
     safety.record(user.id, event)
     db.session.commit()

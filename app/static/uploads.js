@@ -71,6 +71,7 @@ class Row {
       endpoint: form.dataset.endpoint,
       chunkSize: CHUNK,
       retryDelays: RETRY_MS,
+      onShouldRetry: ({ originalResponse: answer }) => !answer || isPassing(answer),
       removeFingerprintOnSuccess: true,
       headers: { "X-CSRFToken": form.elements.csrf_token.value },
       metadata: { filename: this.file.name, filetype: this.file.type },
@@ -143,6 +144,12 @@ class Row {
     this.active = false;
     finished();
   }
+}
+
+// The server is busy or away, or another request still holds this upload.
+function isPassing(answer) {
+  const status = answer.getStatus();
+  return status >= 500 || status === 409 || status === 423 || Boolean(answer.getHeader("Retry-After"));
 }
 
 function megabytes(bytes) {

@@ -26,6 +26,7 @@ from app.web import (
     statics,
     stats,
     tracing,
+    transfers,
     uploads,
     words,
 )
@@ -53,7 +54,7 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (sanity, tracing, oauth, security, access, errors, statics, words, notices):
+    for part in (sanity, tracing, oauth, security, access, transfers, errors, statics, words, notices):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -31,8 +31,20 @@ AWAY = ("Хранилище клипов не отвечает", "Мы уже з
 NO_QUEUES = ("Очередь задач не отвечает", "Ничего не потеряно. Попробуйте через минуту.")
 BROKEN = ("Что-то сломалось у нас", "Попробуйте ещё раз. Если не поможет, напишите нам и назовите код {code}.")
 
+CROWDED = "Сейчас не получится"
+RETRY_SECONDS = 5
+
+
+class Busy(Problem):
+    """Too much at once, of one user (429) or of all (503): a program tries again by itself."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
 
 def register(app: Flask) -> None:
+    app.register_error_handler(Busy, busy)
     app.register_error_handler(NotFound, lambda _error: _page(404, *PAGES[404]))
     app.register_error_handler(ObjectDeletedError, deleted_meanwhile)
     app.register_error_handler(StaleDataError, deleted_meanwhile)
@@ -55,6 +67,13 @@ def deleted_meanwhile(error: SQLAlchemyError) -> Response:
     log.info("deleted meanwhile", path=request.path, error=type(error).__name__)
     db.session.rollback()
     return _page(404, *PAGES[404])
+
+
+def busy(error: Busy) -> Response:
+    db.session.rollback()
+    response = _page(error.status, CROWDED, error.text)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 def storage_is_away(error: StorageUnavailable) -> Response:

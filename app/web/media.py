@@ -1,5 +1,6 @@
 """A clip's file and poster, for its owner. What strangers uploaded is served so that it can only be looked at."""
 
+import io
 import os
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, abort, request, send_file, url_for
 from flask_login import current_user
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.wsgi import FileWrapper
+from werkzeug.wsgi import FileWrapper, wrap_file
 
 from app.models import Clip
 from app.publishing import links
@@ -97,7 +98,25 @@ def _send(key: str, content_type: str) -> Response:
 def _send_here(path: Path, content_type: str, etag: str) -> Response:
     response = send_file(path, mimetype=content_type, conditional=True, etag=etag)
     response.headers.pop("Content-Disposition", None)  # it would tell the storage's own name for the file
+    if response.status_code == 206:  # a file too, which the server sends without a thread
+        response.response.close()
+        part = _Part(path, response.content_range.start, response.content_length)
+        response.response = wrap_file(request.environ, part, BLOCK_BYTES)
     return response
+
+
+class _Part(io.FileIO):
+    """`count` bytes of a file. A server that sends it by its descriptor goes by the position and Content-Length."""
+
+    def __init__(self, path: Path, start: int, count: int) -> None:
+        super().__init__(path)
+        self._rest = count
+        self.seek(start)
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(self._rest if size < 0 else min(size, self._rest))
+        self._rest -= len(data)
+        return data
 
 
 def _send_along(key: str, content_type: str, etag: str) -> Response:
@@ -105,7 +124,7 @@ def _send_along(key: str, content_type: str, etag: str) -> Response:
     file = storage().open(key)
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    response = Response(FileWrapper(file, BLOCK_BYTES), mimetype=content_type, direct_passthrough=True)
+    response = Response(FileWrapper(file, BLOCK_BYTES), mimetype=content_type)
     response.content_length = size
     response.set_etag(etag)
     response.cache_control.no_cache = True

@@ -20,14 +20,13 @@ from werkzeug.http import http_date
 from app.services import upload_files, uploads
 from app.services.errors import NotFound, Problem
 from app.web.access import public
+from app.web.errors import RETRY_SECONDS, Busy
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
 PIECE = "application/offset+octet-stream"
-# A client that is silent for so long is gone; gunicorn would keep a thread waiting for it for ever.
-SILENCE_SECONDS = 30
 
 STATUSES = {
     upload_files.TooLarge: 413,
@@ -121,6 +120,14 @@ def problem(error: Problem) -> Response:
     return _say(error.text, STATUSES.get(type(error), 400))
 
 
+@blueprint.errorhandler(Busy)
+def busy(error: Busy) -> Response:
+    """With Retry-After: the page's script waits and goes on by itself."""
+    response = _say(error.text, error.status)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
 @blueprint.errorhandler(NotFound)
 def not_found(_error: NotFound) -> Response:
     return _say("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
@@ -140,17 +147,15 @@ def _receive(upload_id: str, offset: int) -> uploads.Progress:
     promised = request.content_length
     progress = uploads.receive(current_user, upload_id, offset, _blocks(), promised, _checksum())
     if progress.offset < offset + promised:
-        abort(_say("Связь прервалась. Продолжите загрузку.", 400))
+        raise Busy("Связь прервалась. Продолжите загрузку.", 503)
     return progress
 
 
 def _blocks() -> Iterator[bytes]:
-    """The body as it comes in. Ends early when the client goes away."""
-    if socket := request.environ.get("gunicorn.socket"):
-        socket.settimeout(SILENCE_SECONDS)
+    """The body as it comes in. Ends early when the client goes away or is too slow."""
     # As the server hands it over: werkzeug's stream would copy each byte twice more. Never read past the end.
     body, rest = request.environ["wsgi.input"], request.content_length
-    with suppress(OSError):  # the client went away, or says nothing any more
+    with suppress(OSError):  # as the server ends a connection that is too slow
         while rest and (block := body.read(min(upload_files.BLOCK, rest))):
             rest -= len(block)
             yield block

@@ -2,9 +2,7 @@
 
 import base64
 import hashlib
-import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ from app.models import Clip, Upload
 from app.services import clips, upload_files, uploads
 from app.storage import storage
 from tests import clips as files
+from tests.webserver import Server
 
 ROOT = Path(__file__).parents[2]
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -40,37 +39,6 @@ def owner(user):
 @pytest.fixture
 def web(sign_in, owner):
     return sign_in(owner)
-
-
-class Server:
-    """`gunicorn wsgi:app` as in production, on a port that stays the same over restarts."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._environment = os.environ | environment
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        """Requests wait in the listener until it is up."""
-        descriptor = self._listener.fileno()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"fd://{descriptor}"]
-            + ["--worker-class", "gthread", "--threads", "8", "--log-level", "warning"],
-            cwd=ROOT,
-            env=self._environment,
-            pass_fds=[descriptor],
-            process_group=0,
-        )
-
-    def kill(self) -> None:
-        os.killpg(self._process.pid, 9)
-        self._process.wait()
-
-    def close(self) -> None:
-        self.kill()
-        self._listener.close()
 
 
 @pytest.fixture

@@ -2,17 +2,14 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select
 
-from app import clock, process, queue
-from app.extensions import db, reading, transaction
+from app import process, queue
+from app.extensions import reading
 from app.publishing import engine, lease, revocations, schedule, stats, tokens
 from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
 
-_PROMPT_SECONDS = 0.2
 # To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues to look at.
 _GO_ON_SECONDS = 5.0
@@ -20,7 +17,6 @@ _GO_ON_SECONDS = 5.0
 
 def publish(publication_id: int) -> None:
     began = time.monotonic()
-    correct_clock()  # this machine's may be ahead: nothing goes out early, and leases are compared across machines
     _publish(publication_id)
     while time.monotonic() - began < _GO_ON_SECONDS and (another := queue.next_publication()):
         _publish(another)
@@ -114,17 +110,3 @@ def _wake(job: str, due: Callable[[], list[int]]) -> None:
         ids = due()
     if ids:
         queue.enqueue(job, *ids)
-
-
-def correct_clock() -> None:
-    """Takes the database's time as right; SQLite has none but this machine's."""
-    if db.engine.dialect.name != "postgresql":
-        return
-    with transaction():
-        db.session.execute(select(1))  # connecting takes its time, and is not to be measured
-        asked = time.monotonic()
-        database_now = db.session.scalar(select(func.clock_timestamp()))
-        took = time.monotonic() - asked
-    # An answer that was long on its way (a busy machine, a process that was stopped) says nothing about the clock.
-    if took < _PROMPT_SECONDS:
-        clock.correct(database_now + timedelta(seconds=took / 2))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import structlog
 
 from app import process, queue
-from app.extensions import reading
-from app.publishing import engine, lease, revocations, schedule, stats, tokens
+from app.extensions import db, reading
+from app.publishing import engine, lease, revocations, schedule, stats, tokens, wake_times
 from app.services import clips, heartbeats, notices, recovery, retention, safety, uploads
 
 # To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -66,10 +66,13 @@ def mail_recovery(user_id: int) -> None:
 
 
 def tick_publications() -> None:
-    lease.bury_the_dead()
+    _each(wake_times.clamp, lease.bury_the_dead, _release_due)
+
+
+def _release_due() -> None:
     waiting = queue.waiting(queue.PUBLISH, queue.BULK)
     if waiting:
-        schedule.release_due(queue.enqueue_publications, waiting.count, waiting.oldest, waiting.kept_since)
+        schedule.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.kept_since)
 
 
 def tick_clips() -> None:
@@ -85,8 +88,7 @@ def tick_refreshes() -> None:
 
 
 def tick_revocations() -> None:
-    revocations.sweep()
-    _wake("app.jobs.revoke_token", revocations.due)
+    _each(revocations.sweep, lambda: _wake("app.jobs.revoke_token", revocations.due))
 
 
 def tick_reminders() -> None:
@@ -98,11 +100,26 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    uploads.sweep()
-    safety.sweep()
-    notices.sweep()
-    heartbeats.sweep()
-    _wake("app.jobs.remove_old", retention.due)
+    _each(
+        uploads.sweep,
+        safety.sweep,
+        notices.sweep,
+        heartbeats.sweep,
+        lambda: _wake("app.jobs.remove_old", retention.due),
+    )
+
+
+def _each(*parts: Callable[[], object]) -> None:
+    """All of a tick, whichever part fails: what fails once fails every time, and must not stop the others."""
+    errors = []
+    for part in parts:
+        try:
+            part()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+            db.session.rollback()
+    if errors:
+        raise ExceptionGroup("parts of a tick failed", errors)
 
 
 def _wake(job: str, due: Callable[[], list[int]]) -> None:

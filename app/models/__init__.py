@@ -3,12 +3,13 @@ import hmac
 from app.extensions import db
 from app.models import triggers
 from app.models.clip import Clip, ClipStatus, Upload
-from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.connection import REVOCATION_KEPT, ConnectionStatus, PlatformConnection, Revocation
 from app.models.heartbeat import Heartbeat
 from app.models.notice import Notice
 from app.models.publication import (
     LIVE,
     LIVE_SQL,
+    UNDER_WAY_SQL,
     Publication,
     PublicationEvent,
     PublicationStep,
@@ -38,6 +39,8 @@ __all__ = [
     "LIVE",
     "LIVE_SQL",
     "PERIODS",
+    "REVOCATION_KEPT",
+    "UNDER_WAY_SQL",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",

@@ -1,8 +1,11 @@
 """What a platform's answer means for us: each error says what to do next."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+# Between two looks at what a platform limits, whatever it asks for: a limit may be lifted earlier, or be a mistake.
+LONGEST_WAIT = timedelta(hours=1)
 
 
 class PlatformError(Exception):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,8 +136,11 @@ def can_cancel(publication: Publication) -> bool:
 
 def can_resend(publication: Publication) -> bool:
     """Only once nobody can still be sending."""
-    over = publication.armed_until
-    return publication.status == Status.UNCONFIRMED and (over is None or clock.now() >= over + lease.AFTER_DEADLINE)
+    if publication.status != Status.UNCONFIRMED or publication.armed_until is None:
+        return publication.status == Status.UNCONFIRMED
+    left = publication.armed_until + lease.AFTER_DEADLINE - clock.now()
+    # More is left than a send may take: a clock that was ahead wrote it, and at rest nothing is being sent.
+    return left <= timedelta(0) or left > lease.LONGEST_LEASE + 2 * lease.AFTER_DEADLINE
 
 
 def cancel(user: User, publication_id: int) -> Publication:

@@ -5,6 +5,7 @@ One parent imports the application and freezes what it holds, and forks: the chi
 
 import gc
 import importlib
+import math
 import os
 import signal
 import sys
@@ -223,13 +224,16 @@ class TickScheduler(Scheduler):
 
     Upstream's lock has no owner, its periodic jobs are lost when the process dies at the wrong moment, and it ends
     when Redis restarts: hence an owned lock, ticks that are put back on every pass, and a loop that goes on.
+
+    Upstream plans by its machine's clock, which stops every tick for as long as it was ahead: Redis' TIME is one for
+    all schedulers. Should that be set back, a tick or a lock that is further away than it can be does not count.
     """
 
     job_class = queue.WakeUp
     queue_class = queue.WakeUpQueue
     _take_lock = """
     local owner = redis.call('GET', KEYS[1])
-    if owner == false or owner == ARGV[1] then
+    if owner == false or owner == ARGV[1] or redis.call('TTL', KEYS[1]) > tonumber(ARGV[2]) then
       redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
       return 1
     end
@@ -246,14 +250,26 @@ class TickScheduler(Scheduler):
         self.connection.eval(self._drop_lock, 1, self.scheduler_lock_key, self.name)
 
     def put_back_ticks(self) -> None:
-        planned = set(self.connection.zrange(self.scheduled_jobs_key, 0, -1))
+        now = self._redis_now()
+        planned = dict(self.connection.zrange(self.scheduled_jobs_key, 0, -1, withscores=True))
         for name, seconds in queue.PERIODIC.items():
             job_id = f"tick-{name.rpartition('.')[2]}"
-            if job_id.encode() not in planned or not self.connection.exists(self.job_class.key_for(job_id)):
-                self.schedule(datetime.now(UTC), name, interval=seconds, id=job_id, queue_name=queue.TICKS)
-            planned.discard(job_id.encode())
+            is_planned = planned.pop(job_id.encode(), math.inf) <= now + seconds
+            if not is_planned or not self.connection.exists(self.job_class.key_for(job_id)):
+                at = datetime.fromtimestamp(now, UTC)
+                self.schedule(at, name, interval=seconds, id=job_id, queue_name=queue.TICKS)
         for stale in planned:
-            self.cancel(stale)
+            self.cancel(stale.decode())
+
+    def get_jobs_to_queue(self, with_times: bool = False):
+        return self.get_jobs(self._redis_now(), with_times)
+
+    def enqueue_job(self, job) -> None:
+        super().enqueue_job(job)
+        self.connection.zadd(self.scheduled_jobs_key, {job.id: self._redis_now() + job.meta["interval"]})
+
+    def _redis_now(self) -> int:
+        return self.connection.time()[0]
 
     def run_until(self, stop: threading.Event) -> None:
         pulse = Pulse("scheduler")

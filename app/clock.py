@@ -1,14 +1,24 @@
 """Time: UTC inside, the user's zone at the edges.
 
-`now()` is corrected by the database's clock (`correct()`), so that a machine whose clock is off neither
-fires early nor takes over a lease that still holds. This module is the one seam that tests may replace.
+`now()` is the database's time where the database has a clock of its own (`extensions.prepare_postgresql` reads it), so
+that a machine whose clock is off neither fires early nor takes over a lease that still holds. From one reading to the
+next it is counted by `boottime()`, which cannot be set. This module is the one seam that tests may replace.
 """
 
+import time as machine
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
-_offset = timedelta(0)
+# The database's clock is read again after this long: a clock drifts by milliseconds meanwhile.
+_GOOD_FOR_SECONDS = 60
+_PROMPT_SECONDS = 0.2
+_NEGLIGIBLE = timedelta(milliseconds=50)
+# This machine's clock was set if it has gained or lost so much against `boottime()`.
+_SET_SECONDS = 1
+
+# A moment, and the `boottime()` and the machine's own time at it; None: the machine's own clock counts.
+_reading: tuple[datetime, float, float] | None = None
 
 DEFAULT_ZONE = "Europe/Moscow"
 
@@ -25,16 +35,49 @@ class TwoSuchTimes(ValueError):
     """The clocks are put back over this local time: it comes twice."""
 
 
+def boottime() -> float:
+    """Seconds since this machine was started, suspended or not: CLOCK_MONOTONIC stands still during a suspend."""
+    return machine.clock_gettime(machine.CLOCK_BOOTTIME)
+
+
 def now() -> datetime:
-    return datetime.now(UTC) + _offset
+    if _reading is None:
+        return datetime.now(UTC)
+    moment, at, _ = _reading
+    return moment + timedelta(seconds=boottime() - at)
 
 
 def correct(database_now: datetime) -> timedelta:
-    """Takes the database's time as right from here on; answers the correction. Under 50 ms it is left alone."""
-    global _offset
-    offset = database_now - datetime.now(UTC)
-    _offset = offset if abs(offset) > timedelta(milliseconds=50) else timedelta(0)
-    return _offset
+    """Takes the database's time as right from here on; returns the correction. Under 50 ms there is none: processes of
+    one machine agree to the microsecond then.
+    """
+    global _reading
+    at, here = boottime(), datetime.now(UTC)
+    offset = database_now - here
+    if abs(offset) <= _NEGLIGIBLE:
+        offset = timedelta(0)
+    _reading = here + offset, at, here.timestamp()
+    return offset
+
+
+def is_outdated() -> bool:
+    """Whether the database's clock is to be read: never read, too long ago, or this machine's clock has been set."""
+    if _reading is None:
+        return True
+    _, at, here = _reading
+    passed = boottime() - at
+    return passed > _GOOD_FOR_SECONDS or abs(machine.time() - here - passed) > _SET_SECONDS
+
+
+def read(database_now: datetime, took: float) -> None:
+    """The database's time out of an answer that took so many seconds, and was given at some moment within them.
+
+    An answer that was long on its way (a busy machine, a stopped process) tells the time no better than that: it
+    corrects only a clock that is further off.
+    """
+    half = timedelta(seconds=took / 2)
+    middle = database_now + half
+    correct(middle if took < _PROMPT_SECONDS or abs(middle - now()) > half else now())
 
 
 @lru_cache(maxsize=1024)

@@ -21,6 +21,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.local import LocalProxy
 
+from app import clock
+
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -144,7 +146,10 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def prepare_postgresql(engine: Engine) -> None:
-    """A process that is stopped in the middle of a transaction must not stop everybody who wants the same row."""
+    """A process that is stopped in the middle of a transaction must not stop everybody who wants the same row.
+
+    Every process, web, worker, tick or command, goes by the database's clock.
+    """
 
     @event.listens_for(engine, "connect")
     def _connect(connection, _record) -> None:
@@ -152,6 +157,16 @@ def prepare_postgresql(engine: Engine) -> None:
             cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'")
             cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         connection.commit()
+
+    @event.listens_for(engine, "checkout")
+    def _checkout(connection, _record, _proxy) -> None:
+        if clock.is_outdated():
+            with connection.cursor() as cursor:
+                asked = clock.boottime()
+                [database_now] = cursor.execute("SELECT clock_timestamp()").fetchone()
+                took = clock.boottime() - asked
+            connection.rollback()
+            clock.read(database_now, took)
 
 
 def prepare_sqlite(engine: Engine) -> None:

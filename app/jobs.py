@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select
 
-from app import clock, process, queue
-from app.extensions import db, reading, transaction
-from app.publishing import engine, lease, revocations, schedule, stats, tokens
+from app import process, queue
+from app.extensions import db, reading
+from app.publishing import engine, lease, revocations, schedule, stats, tokens, wake_times
 from app.services import (
     clips,
     connections,
@@ -23,9 +21,6 @@ from app.services import (
     uploads,
 )
 
-log = structlog.get_logger(__name__)
-
-_PROMPT_SECONDS = 0.2
 # To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues to look at.
 _GO_ON_SECONDS = 5.0
@@ -33,7 +28,6 @@ _GO_ON_SECONDS = 5.0
 
 def publish(publication_id: int) -> None:
     began = time.monotonic()
-    correct_clock()  # this machine's may be ahead: nothing goes out early, and leases are compared across machines
     _publish(publication_id)
     while time.monotonic() - began < _GO_ON_SECONDS and (another := queue.next_publication()):
         _publish(another)
@@ -92,10 +86,13 @@ def erase_file(erasure_id: int) -> None:
 
 
 def tick_publications() -> None:
-    lease.bury_the_dead()
+    _each(wake_times.clamp, lease.bury_the_dead, _release_due)
+
+
+def _release_due() -> None:
     waiting = queue.waiting(queue.PUBLISH, queue.BULK)
     if waiting:
-        schedule.release_due(queue.enqueue_publications, waiting.count, waiting.oldest, waiting.kept_since)
+        schedule.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.kept_since)
 
 
 def tick_clips() -> None:
@@ -112,8 +109,7 @@ def tick_refreshes() -> None:
 
 
 def tick_revocations() -> None:
-    revocations.sweep()
-    _wake("app.jobs.revoke_token", revocations.due)
+    _each(revocations.sweep, lambda: _wake("app.jobs.revoke_token", revocations.due))
 
 
 def tick_reminders() -> None:
@@ -126,15 +122,24 @@ def tick_stats() -> None:
 
 def tick_housekeeping() -> None:
     sweeps = (uploads, safety, notices, heartbeats, consents, recovery, connections)
-    for sweep in (module.sweep for module in sweeps):
+    _each(
+        *(module.sweep for module in sweeps),
+        lambda: _wake("app.jobs.remove_old", retention.due),
+        lambda: _wake("app.jobs.erase_file", erasures.due),
+    )
+
+
+def _each(*parts: Callable[[], object]) -> None:
+    """All of a tick, whichever part fails: what fails once fails every time, and must not stop the others."""
+    errors = []
+    for part in parts:
         try:
-            sweep()
-        except Exception:
-            # A fault of one must not keep the others from their work.
-            log.exception("a sweep failed", sweep=sweep.__module__)
+            part()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
             db.session.rollback()
-    _wake("app.jobs.remove_old", retention.due)
-    _wake("app.jobs.erase_file", erasures.due)
+    if errors:
+        raise ExceptionGroup("parts of a tick failed", errors)
 
 
 def _wake(job: str, due: Callable[[], list[int]]) -> None:
@@ -144,17 +149,3 @@ def _wake(job: str, due: Callable[[], list[int]]) -> None:
         ids = due()
     if ids:
         queue.enqueue(job, *ids)
-
-
-def correct_clock() -> None:
-    """Takes the database's time as right; SQLite has none but this machine's."""
-    if db.engine.dialect.name != "postgresql":
-        return
-    with transaction():
-        db.session.execute(select(1))  # connecting takes its time, and is not to be measured
-        asked = time.monotonic()
-        database_now = db.session.scalar(select(func.clock_timestamp()))
-        took = time.monotonic() - asked
-    # An answer that was long on its way (a busy machine, a process that was stopped) says nothing about the clock.
-    if took < _PROMPT_SECONDS:
-        clock.correct(database_now + timedelta(seconds=took / 2))

@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import alarm
+
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -27,8 +29,6 @@ _PR_SET_CHILD_SUBREAPER = 36
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-
-_PROMPT_SECONDS = 0.1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -63,7 +63,7 @@ def die_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:
 
 
 def end_at(deadline: float) -> None:
-    """Has the kernel end this process at `deadline` (time.monotonic()). Calling again moves the deadline.
+    """Has the kernel end this process at `deadline` (clock.boottime()). Calling again moves the deadline.
 
     For a work-horse whose lease ends: from that moment another may do its work, so it must not send another byte.
     A check in Python cannot promise that: the process may have been stopped (SIGSTOP, a debugger, a frozen container)
@@ -74,12 +74,7 @@ def end_at(deadline: float) -> None:
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    asked = -math.inf
-    # Stopped between looking at the clock and setting the timer, the process would live on by as much: once more then.
-    while time.monotonic() - asked > _PROMPT_SECONDS:
-        asked = time.monotonic()
-        # Zero would switch the timer off: a deadline that has passed is due at once.
-        signal.setitimer(signal.ITIMER_REAL, max(deadline - asked, 1e-6))
+    alarm.set_at(deadline)
 
 
 def _machine() -> str:

@@ -4,12 +4,14 @@ A job is a wake-up: a dotted name and an id. Losing it or getting it twice does 
 declared here runs: a `WakeUp` checks what it reads from Redis, and takes nothing else from there.
 """
 
+import re
 import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import redis
 import structlog
@@ -54,7 +56,6 @@ PERIODIC = {
     "app.jobs.tick_revocations": 5,
     "app.jobs.tick_refreshes": 20,
     "app.jobs.tick_reminders": 60,
-    "app.jobs.correct_clock": 60,
     "app.jobs.tick_housekeeping": 600,
 }
 TICK_TIMEOUT_SECONDS = 60
@@ -75,6 +76,8 @@ _READ = {
     *(b"origin", b"result_ttl", b"started_at", b"status", b"worker_name"),
 }
 _IGNORED = {b"enqueue_at_front", b"exc_info", b"meta", b"timeout"}
+# The row's id comes first, so that a queue shows which rows it has without each job being read.
+_JOB_ID = re.compile(r"(\d+)-[0-9a-f]{32}$")
 
 
 class WakeUp(Job):
@@ -206,12 +209,12 @@ def queue(name: str, connection: redis.Redis | None = None) -> Queue:
 
 @dataclass(frozen=True)
 class Waiting:
-    """`oldest`: since when what waits longest has been waiting; None where nothing waits. `kept_since`: what was put in
-    before is lost, this Redis knows nothing of it.
+    """`ids`: the rows that the `count` wake-ups are for. `kept_since`: what was put in before is lost, this Redis knows
+    nothing of it.
     """
 
     count: int
-    oldest: datetime | None
+    ids: frozenset[int]
     kept_since: datetime
 
 
@@ -219,14 +222,17 @@ def waiting(*names: str) -> Waiting | None:
     """What lies in these queues; None where Redis is away."""
     client = redis_client()
     try:
-        client.set(_KEPT_SINCE, clock.now().isoformat(), nx=True)
+        now = clock.now()
+        client.set(_KEPT_SINCE, now.isoformat(), nx=True)
         since = client.get(_KEPT_SINCE)
         if not since:
             return None
-        queues = [queue(name) for name in names]
-        heads = [job.enqueued_at for one in queues for job in one.get_jobs(0, 1) if job.enqueued_at]
-        count = sum(one.count for one in queues)
-        return Waiting(count, min(heads, default=None), datetime.fromisoformat(since.decode()))
+        kept_since = datetime.fromisoformat(since.decode())
+        if kept_since > now:  # by a clock that was ahead
+            client.set(_KEPT_SINCE, now.isoformat())
+        job_ids = [job_id for name in names for job_id in queue(name).job_ids]
+        ids = frozenset(int(found[1]) for found in map(_JOB_ID.match, job_ids) if found)
+        return Waiting(len(job_ids), ids, min(kept_since, now))
     except redis.RedisError:
         return None
 
@@ -238,7 +244,12 @@ def enqueue(job: str, *ids: int, into: str | None = None) -> bool:
         target.enqueue_many(
             [
                 Queue.prepare_data(
-                    job, args=(row_id,), timeout=_NO_TIMEOUT, result_ttl=0, failure_ttl=_KEEP_FAILED_SECONDS
+                    job,
+                    args=(row_id,),
+                    job_id=f"{row_id}-{uuid4().hex}",
+                    timeout=_NO_TIMEOUT,
+                    result_ttl=0,
+                    failure_ttl=_KEEP_FAILED_SECONDS,
                 )
                 for row_id in ids
             ]

@@ -1,48 +1,52 @@
-"""Time zones: what is pinned is used, whatever the machine has."""
+"""The time that a process goes by: the database's, and between two readings a clock that cannot be set."""
 
-import subprocess
-import sys
-from importlib.resources import files
-from pathlib import Path
+import multiprocessing
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
-import tzdata
+from sqlalchemy import select
 
-from tests.procfile import ROOT, environ
+from app import clock, create_app
+from app.extensions import db
 
-
-@pytest.fixture
-def old_system(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine whose own data are old: Almaty is still at UTC+6, and a place has a name of its own.
-
-    https://data.iana.org/time-zones/tzdb/NEWS, release 2024a: Kazakhstan is at UTC+5 since 2024-03-01.
-    """
-    folder = tmp_path / "zoneinfo"
-    (folder / "Asia").mkdir(parents=True)
-    zone = files("tzdata").joinpath("zoneinfo", "Asia", "Omsk").read_bytes()
-    for name in ("Asia/Almaty", "Asia/Atlantis"):
-        (folder / name).write_bytes(zone)
-    return environ({**environment, "PYTHONTZPATH": str(folder)})
+HOUR = timedelta(hours=1)
+CLOSE = timedelta(seconds=5)  # on a busy machine
 
 
-@pytest.mark.parametrize("imports", ["app.clock", "wsgi", "worker", "tests.conftest"])
-def test_the_pinned_zones_win_over_the_system_s(old_system, imports):
-    program = f"""import zoneinfo; zoneinfo.ZoneInfo("Asia/Almaty")  # as a library may, before ours
-import {imports}
-from datetime import UTC, datetime, timedelta
-from app import clock
-from app.web import zones
-typed = datetime(2026, 7, 1, 12)
-assert clock.from_zone(typed, "Asia/Almaty") == datetime(2026, 7, 1, 7, tzinfo=UTC)
-assert clock.to_zone(datetime(2026, 7, 1, 7, tzinfo=UTC), "Asia/Almaty").replace(tzinfo=None) == typed
-assert zones.label("Asia/Almaty").endswith("(UTC+5)")
-assert zones.label("Asia/Atlantis").endswith("(UTC+3)")  # kept while the system knew it: as an unknown one
-"""
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=old_system, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(autouse=True)
+def real_time() -> Iterator[None]:
+    yield
+    clock.correct(datetime.now(UTC))
 
 
-def test_the_doctor_says_whose_zones_are_used(old_system):
-    command = ["flask", "--app", "wsgi", "doctor"]
-    done = subprocess.run(command, cwd=ROOT, env=old_system, capture_output=True, text=True)
-    assert f"✓ Часовые пояса: пакет tzdata {tzdata.IANA_VERSION}" in done.stdout, done.stdout + done.stderr
+def test_a_prompt_answer_corrects_the_clock():
+    clock.read(datetime.now(UTC) + HOUR, took=0.01)
+    assert abs(clock.now() - datetime.now(UTC) - HOUR) < CLOSE
+
+
+def test_a_slow_answer_corrects_only_what_is_certainly_wrong():
+    clock.correct(datetime.now(UTC) + HOUR)
+    clock.read(datetime.now(UTC), took=3 * HOUR.total_seconds())  # a process that was stopped meanwhile
+    assert abs(clock.now() - datetime.now(UTC) - HOUR) < CLOSE
+    clock.read(datetime.now(UTC), took=2)
+    assert abs(clock.now() - datetime.now(UTC)) < CLOSE
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_every_process_goes_by_the_databases_clock(environment, database_kind):
+    """A web host three minutes ahead would put off an instant publication by three minutes."""
+
+    def ask() -> None:
+        clock.correct(datetime.now(UTC) + timedelta(minutes=3))
+        clock._reading = clock._reading[0], clock._reading[1] - 61, clock._reading[2] - 61  # a minute later
+        with create_app(environment).app_context():
+            db.session.scalar(select(1))
+            found.put(abs(clock.now() - datetime.now(UTC)))
+
+    context = multiprocessing.get_context("fork")
+    found = context.Queue()
+    process = context.Process(target=ask)
+    process.start()
+    assert found.get(timeout=60) < CLOSE
+    process.join()

@@ -329,6 +329,15 @@ def test_a_process_that_slept_through_its_deadline_does_nothing_after_it(tmp_pat
     assert file.read_text() == before
 
 
+def test_a_deadline_goes_on_while_the_machine_is_suspended(tmp_path):
+    """CLOCK_MONOTONIC, by which setitimer(2) goes, stands still then: the lease would end long before the process."""
+    process, _ = work_horse(tmp_path, f"end_at({time.clock_gettime(time.CLOCK_BOOTTIME) + 30})")
+    timers = Path(f"/proc/{process.pid}/timers").read_text()
+    process.kill()
+    process.wait()
+    assert timers.count("ClockID:") == timers.count(f"ClockID: {time.CLOCK_BOOTTIME}") == 1
+
+
 def test_a_deadline_holds_in_a_process_whose_parent_masked_the_alarm(tmp_path):
     begin = (
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}); "

@@ -3,7 +3,7 @@ import hmac
 from app.extensions import db
 from app.models import triggers
 from app.models.clip import Clip, ClipStatus, Upload
-from app.models.connection import ConnectionStatus, PlatformConnection, Revocation
+from app.models.connection import REVOCATION_KEPT, ConnectionStatus, PlatformConnection, Revocation
 from app.models.consent import OAuthState
 from app.models.erasure import Erasure
 from app.models.heartbeat import Heartbeat
@@ -11,6 +11,7 @@ from app.models.notice import Notice
 from app.models.publication import (
     LIVE,
     LIVE_SQL,
+    UNDER_WAY_SQL,
     Publication,
     PublicationEvent,
     PublicationStep,
@@ -41,6 +42,8 @@ __all__ = [
     "LIVE",
     "LIVE_SQL",
     "PERIODS",
+    "REVOCATION_KEPT",
+    "UNDER_WAY_SQL",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",

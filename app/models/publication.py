@@ -38,6 +38,8 @@ class Stage(StrEnum):
 LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONFIRMED)
 LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 _WAKES_SQL = text("wake_at IS NOT NULL")
+# All that is awake but what simply waits for its due time.
+UNDER_WAY_SQL = text("wake_at IS NOT NULL AND (status <> 'scheduled' OR wake_at <> due_at)")
 _STATS_SQL = text("stats_due_at IS NOT NULL")
 _CLIPLESS_SQL = text("clip_id IS NULL")
 
@@ -127,6 +129,7 @@ class Publication(db.Model):
             postgresql_where=LIVE_SQL,
         ),
         _partial("ix_publications_wake", "wake_at", where=_WAKES_SQL),
+        _partial("ix_publications_under_way", "status", "wake_at", where=UNDER_WAY_SQL),
         _partial("ix_publications_stats_due", "stats_due_at", where=_STATS_SQL),
         Index("ix_publications_user_newest", "user_id", "id"),
         # The list narrowed down, and the counts above it without the rows.

@@ -1,17 +1,28 @@
 """Column types that behave the same on SQLite and PostgreSQL."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON as PlainJSON
-from sqlalchemy import BigInteger, DateTime, Integer
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, or_
 from sqlalchemy import String as PlainString
 from sqlalchemy import Text as PlainText
 from sqlalchemy.types import TypeDecorator
 
 # SQLite numbers rows by itself only for INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+# Two processes' clocks differ by less.
+CLOCK_MARGIN = timedelta(seconds=5)
+
+
+def is_due(column: ColumnElement[datetime], now: datetime, farthest: timedelta) -> ColumnElement[bool]:
+    """Its time has come; or it is further away than it is ever put off, so that only a clock that was ahead can have
+    written it.
+    """
+    return or_(column <= now, column > now + farthest + CLOCK_MARGIN)
 
 
 class String(TypeDecorator[str]):

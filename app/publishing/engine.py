@@ -39,7 +39,7 @@ LONGEST_LIMIT = timedelta(hours=24)
 def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
     """Does what can be done now; False if the row is not due or somebody else holds it.
 
-    `live(deadline)` is told until when this process may go on living (time.monotonic()): no longer than its lease.
+    `live(deadline)` is told until when this process may go on living (clock.boottime()): no longer than its lease.
     """
     taken = take(publication_id, live)
     if taken is None:

@@ -5,7 +5,6 @@ or the user has cancelled, the fence is another and the write changes nothing: `
 """
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +32,7 @@ RENEW_SECONDS = 1.0
 
 LONGEST_LEASE = timedelta(seconds=LONG_ANSWER_SECONDS) + _COMMIT_EXTRA
 
-# Told until when this process may go on living, by time.monotonic().
+# Called with the moment until which this process may live, by clock.boottime().
 Live = Callable[[float], None]
 
 # A cancelled one is woken only to remove what it has left at the platform.
@@ -55,7 +54,7 @@ class Held:
     publication_id: int
     fence: int
     live: Live
-    renewed_at: float = field(default_factory=time.monotonic)
+    renewed_at: float = field(default_factory=clock.boottime)
     settled: bool = False  # published, with its receipt
 
     def where(self) -> tuple[Any, ...]:
@@ -85,11 +84,11 @@ class Held:
 
         insist(write)
         self.live(deadline)
-        self.renewed_at = time.monotonic()
+        self.renewed_at = clock.boottime()
 
     def is_fresh(self) -> bool:
         """Claimed or renewed so lately that once more would tell nobody anything: each costs a write."""
-        return time.monotonic() - self.renewed_at < RENEW_SECONDS
+        return clock.boottime() - self.renewed_at < RENEW_SECONDS
 
     def release(
         self,
@@ -114,9 +113,9 @@ class Held:
 
 def term(length: timedelta) -> tuple[float, datetime]:
     """This process's deadline and the end of a lease that begins now. The deadline is read off first and from a clock
-    that is not set: whatever happens in between, the process ends before its lease.
+    that is never set and counts a suspend: whatever happens in between, the process ends before its lease.
     """
-    deadline = time.monotonic() + (length - LIFE_MARGIN).total_seconds()
+    deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
     return deadline, clock.now() + length
 
 

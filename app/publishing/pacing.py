@@ -31,6 +31,7 @@ local wait = 0
 for i, key in ipairs(KEYS) do
   local limit, length = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - length)
+  redis.call('ZREMRANGEBYSCORE', key, '(' .. now, '+inf') -- counted before the server's clock was set back
   if redis.call('ZCARD', key) >= limit then
     local oldest = redis.call('ZRANGE', key, -limit, -limit, 'WITHSCORES')
     wait = math.max(wait, tonumber(oldest[2]) + length - now + 1)

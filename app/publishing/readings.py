@@ -10,6 +10,8 @@ _LATER = (
     (timedelta(days=30), timedelta(days=1)),
     (timedelta(days=180), timedelta(weeks=1)),
 )
+# What a failure or an account without a token puts off is less.
+LONGEST_PAUSE = max(every for _, every in _LATER)
 
 
 def first(published_at: datetime) -> datetime:

@@ -7,11 +7,12 @@ from sqlalchemy import delete, func, select, update
 
 from app import clock
 from app.extensions import db, transaction
-from app.models import LIVE, PlatformConnection, Publication, Revocation
+from app.models import LIVE, REVOCATION_KEPT, PlatformConnection, Publication, Revocation
+from app.models.types import CLOCK_MARGIN, is_due
 from app.platforms.base import Token
 from app.platforms.errors import PlatformError, RateLimited, Unavailable
 from app.publishing import tokens
-from app.publishing.lease import AFTER_DEADLINE
+from app.publishing.lease import AFTER_DEADLINE, LONGEST_LEASE
 from app.publishing.pacing import paced_adapter
 from app.vault import CannotOpen
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 # Between two tries, and longer than one of them takes.
 _TRY_AGAIN = timedelta(minutes=1)
+# What a revocation waits for: the next try, or the end of a send.
+_FARTHEST = max(_TRY_AGAIN, LONGEST_LEASE + AFTER_DEADLINE)
 
 
 def keep(connection: PlatformConnection) -> None:
@@ -41,19 +44,24 @@ def keep(connection: PlatformConnection) -> None:
             platform=connection.platform,
             sealed_token=connection.sealed_token,
             sealed_for=connection.sealed_for,
-            wake_at=max(now, sending_until + AFTER_DEADLINE) if sending_until else now,
+            wake_at=max(now, min(sending_until, now + LONGEST_LEASE) + AFTER_DEADLINE) if sending_until else now,
         )
     )
 
 
 def due() -> list[int]:
-    return list(db.session.scalars(select(Revocation.id).where(Revocation.wake_at <= clock.now())))
+    return list(db.session.scalars(select(Revocation.id).where(is_due(Revocation.wake_at, clock.now(), _FARTHEST))))
 
 
 def sweep() -> None:
-    """Whatever came of it: the token is gone in time."""
+    """Whatever came of it: the token is gone in time, and a clock that was ahead gives it no more."""
+    now = clock.now()
+    longest = now + REVOCATION_KEPT
     with transaction():
-        db.session.execute(delete(Revocation).where(Revocation.expires_at <= clock.now()))
+        db.session.execute(delete(Revocation).where(Revocation.expires_at <= now))
+        db.session.execute(
+            update(Revocation).where(Revocation.expires_at > longest + CLOCK_MARGIN).values(expires_at=longest)
+        )
 
 
 def revoke(revocation_id: int) -> None:
@@ -78,8 +86,11 @@ def _claim(revocation_id: int) -> Revocation | None:
     """The row, cut loose, if it is due; a second job gets None."""
     now = clock.now()
     with transaction():
-        row = db.session.get(Revocation, revocation_id, with_for_update=True)
-        if row is None or row.wake_at > now or row.expires_at <= now:
+        due = select(Revocation).where(
+            Revocation.id == revocation_id, Revocation.expires_at > now, is_due(Revocation.wake_at, now, _FARTHEST)
+        )
+        row = db.session.scalar(due.with_for_update())
+        if row is None:
             return None
         row.wake_at = now + _TRY_AGAIN
         db.session.flush()

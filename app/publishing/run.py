@@ -26,6 +26,8 @@ from app.vault import Vault
 # The platform must say twice that the clip is not there, this far apart, before it is sent again.
 ASK_AGAIN = timedelta(seconds=15)
 _TIMES_NOT_THERE = 2
+# Between two looks at what a platform works on.
+LONGEST_POLL = timedelta(minutes=1)
 # The step that remembers since when a wait lasts is called by the wait's name and this.
 SINCE = ": since"
 
@@ -231,20 +233,20 @@ class Run:
             return self._answers[name]
         self._renew(stage=Stage.PROCESSING)
         now = clock.now()
-        again = now + timedelta(seconds=every)
+        again, stage = now + min(timedelta(seconds=every), LONGEST_POLL), Stage.PROCESSING
         try:
             answer = fn(*args)
         except Unavailable:
             answer = None
         except RateLimited as limited:
-            answer, again = None, max(again, limited.until)
+            answer, again, stage = None, max(again, limited.until), Stage.WAITING
         if answer is not None:
             self._store(name, answer)
             return answer
         since = datetime.fromisoformat(self.step(f"{name}{SINCE}", now.isoformat))
         if now - since > timedelta(seconds=until):
             raise OutcomeUnknown("платформа не закончила обработку вовремя")
-        raise Later(again, Stage.PROCESSING)
+        raise Later(again, stage)
 
     def ask_user(self, text: str, link: str, label: str) -> NoReturn:
         raise AskUser(text, link, label)

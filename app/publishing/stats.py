@@ -12,7 +12,7 @@ from sqlalchemy import Row, case, func, literal, null, select, update
 from app import clock
 from app.extensions import db, reading, transaction
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User
-from app.models.types import UTCDateTime
+from app.models.types import UTCDateTime, is_due
 from app.platforms.base import COUNTS, Stats
 from app.platforms.errors import AccountMoved, PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
 from app.publishing import accounts, readings, tally, tokens, transitions
@@ -43,17 +43,26 @@ def release_due(enqueue: Callable[[list[int]], bool]) -> int:
     """Hands the ids of the accounts where something is to be read to `enqueue`; answers how many."""
     now = clock.now()
     connection_ids = _due_connections(now)
-    tally.catch_up_somebody()
-    if connection_ids and not enqueue(connection_ids):
-        with transaction():
-            _set_due(now, Publication.stats_due_at == now + LOST_AFTER)
-        return 0
-    return len(connection_ids)
+    handed_over = bool(connection_ids) and _hand_over(connection_ids, enqueue, now)
+    tally.catch_up_somebody()  # last: what fails here keeps no account waiting
+    return len(connection_ids) if handed_over else 0
+
+
+def _hand_over(connection_ids: list[int], enqueue: Callable[[list[int]], bool], now: datetime) -> bool:
+    """To the queue; what it has not taken, for whatever reason, is found by the next tick."""
+    taken = False
+    try:
+        taken = enqueue(connection_ids)
+    finally:
+        if not taken:
+            with transaction():
+                _set_due(now, Publication.stats_due_at == now + LOST_AFTER)
+    return taken
 
 
 def _due_connections(now: datetime) -> list[int]:
     """Where something is to be read; for a while it will not be found here again."""
-    due = (Publication.status == Status.PUBLISHED, Publication.stats_due_at <= now)
+    due = (Publication.status == Status.PUBLISHED, is_due(Publication.stats_due_at, now, readings.LONGEST_PAUSE))
     # By the rows' time, not by the connection: SQLite would go through the whole table in that order.
     first = select(Publication.id).where(*due).order_by(Publication.stats_due_at).limit(_MOST_AT_ONCE)
     with reading():
@@ -158,7 +167,7 @@ def claim(connection_id: int, most: int) -> Due:
     due = (
         Publication.connection_id == connection_id,
         Publication.status == Status.PUBLISHED,
-        Publication.stats_due_at <= now + LOST_AFTER,
+        is_due(Publication.stats_due_at, now + LOST_AFTER, readings.LONGEST_PAUSE),
     )
     # The newest first: their numbers are looked at.
     first = select(Publication.id).where(*due).order_by(Publication.stats_due_at, Publication.id.desc()).limit(most)

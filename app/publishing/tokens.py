@@ -10,6 +10,7 @@ from sqlalchemy import or_, select, update
 from app import clock
 from app.extensions import db, insist, transaction
 from app.models import ConnectionStatus, PlatformConnection, Revocation
+from app.models.types import is_due
 from app.platforms.base import Adapter, Token
 from app.platforms.errors import Paced, PlatformError, RateLimited, Reconnect, TokenExpired
 from app.publishing import notices
@@ -76,7 +77,8 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     Raises Paced while another is asking, Reconnect where the platform gives none or the account is gone.
     """
     now = clock.now()
-    free = or_(PlatformConnection.refresh_until.is_(None), PlatformConnection.refresh_until < now)
+    lease = PlatformConnection.refresh_until
+    free = or_(lease.is_(None), is_due(lease, now, _REFRESH_LEASE))
     with transaction():
         mine = db.session.execute(
             update(PlatformConnection)

@@ -53,7 +53,7 @@ def _count(limit: Limit, key: str, step: int = 1) -> int:
     """Seconds to wait; 0 where the attempt may be made."""
     pipeline = redis_client().pipeline()
     pipeline.incr(key, step)
-    pipeline.expire(key, limit.seconds, nx=True)
+    pipeline.expire(key, limit.seconds, lt=True)  # never later than it stands, unless a clock was set back meanwhile
     pipeline.ttl(key)
     count, _, seconds_left = pipeline.execute()
     return max(seconds_left, 1) if count > limit.times else 0

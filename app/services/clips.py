@@ -5,16 +5,17 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from flask import current_app
-from sqlalchemy import Select, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, not_, or_, select, update
 
 from app import clock, containers
 from app import probe as probing
 from app.extensions import db, reading
 from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
+from app.models.types import is_due
 from app.services import erasures
 from app.services.errors import NotFound, Problem
 from app.services.paging import Page, cut, only
@@ -150,7 +151,7 @@ def used_bytes(user: User) -> int:
 
 def due_probes(limit: int = 100) -> list[int]:
     """Ids of clips to be probed now, oldest first: new ones whose job got lost, and those whose worker died."""
-    due = select(Clip.id).where(Clip.wake_at <= clock.now()).order_by(Clip.wake_at).limit(limit)
+    due = select(Clip.id).where(_is_due(clock.now())).order_by(Clip.wake_at).limit(limit)
     return list(db.session.scalars(due))
 
 
@@ -161,11 +162,16 @@ def probe_next() -> bool:
     are.
     """
     now, most = clock.now(), max(current_app.config["PROBE_WORKERS"] - 1, 1)
-    busy = select(Clip.user_id).where(Clip.wake_at > now).group_by(Clip.user_id).having(func.count() >= most)
+    busy = (
+        select(Clip.user_id)
+        .where(Clip.wake_at > now, not_(_is_due(now)))
+        .group_by(Clip.user_id)
+        .having(func.count() >= most)
+    )
     in_turn = (
         select(Clip.id, User.id.label("user_id"), User.probed_at)
         .join(User)
-        .where(Clip.wake_at <= now, Clip.user_id.not_in(busy))
+        .where(_is_due(now), Clip.user_id.not_in(busy))
         .order_by(User.probed_at.asc().nulls_first(), Clip.wake_at, Clip.id)
         .limit(1)
     )
@@ -184,6 +190,11 @@ def probe_next() -> bool:
     else:
         db.session.rollback()
     return True
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """A clip that no worker has taken up yet is due since it came in."""
+    return or_(is_due(Clip.wake_at, now, PROBE_LEASE), and_(Clip.probes == 0, Clip.wake_at > now + STORAGE_PAUSE))
 
 
 def probe(clip_id: int) -> None:
@@ -277,7 +288,7 @@ def _claim(clip_id: int) -> tuple[str, int] | None:
     now = clock.now()
     row = db.session.execute(
         update(Clip)
-        .where(Clip.id == clip_id, Clip.status == ClipStatus.PROCESSING, Clip.wake_at <= now)
+        .where(Clip.id == clip_id, Clip.status == ClipStatus.PROCESSING, _is_due(now))
         .values(wake_at=now + PROBE_LEASE, probes=Clip.probes + 1)
         .returning(Clip.storage_key, Clip.probes)
     ).one_or_none()

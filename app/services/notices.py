@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import structlog
 from flask import current_app
-from sqlalchemy import Row, Select, delete, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, or_, select, update
 
 from app import clock, mail, texts
 from app.extensions import db, reading, transaction
 from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
+from app.models.types import is_due
 from app.publishing import notices as told
 from app.services.paging import Page, cut, only, up_to
 
@@ -98,8 +99,14 @@ def _stranded(after: datetime, until: datetime) -> Select[tuple]:
 
 
 def due_mails() -> list[int]:
-    due = select(Notice.id).where(Notice.wake_at <= clock.now()).order_by(Notice.wake_at).limit(_MOST_AT_ONCE)
+    due = select(Notice.id).where(_is_due(clock.now())).order_by(Notice.wake_at).limit(_MOST_AT_ONCE)
     return list(db.session.scalars(due))
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """A letter that was not tried yet is due since its notice was written."""
+    fresh = and_(Notice.tries == 0, Notice.wake_at > now)
+    return or_(is_due(Notice.wake_at, now, max(_PAUSES)), fresh)
 
 
 def mail_out(notice_id: int) -> None:
@@ -127,8 +134,9 @@ def _claim(notice_id: int) -> tuple[Notice, User] | None:
     """The notice and its user, cut loose, if it is due; a second job gets None."""
     now = clock.now()
     with transaction():
-        notice = db.session.get(Notice, notice_id, with_for_update=True)
-        if notice is None or notice.mailed_at or notice.wake_at is None or notice.wake_at > now:
+        due = select(Notice).where(Notice.id == notice_id, Notice.mailed_at.is_(None), _is_due(now)).with_for_update()
+        notice = db.session.scalar(due)
+        if notice is None:
             return None
         # One that cannot be written (it raises before it is sent) must come to an end too.
         notice.wake_at = now + _TRY if notice.tries <= len(_PAUSES) else None

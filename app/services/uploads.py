@@ -19,6 +19,7 @@ from werkzeug.datastructures import FileStorage
 from app import clock, queue
 from app.extensions import db
 from app.models import Clip, Upload, User
+from app.models.types import CLOCK_MARGIN
 from app.services import clips, erasures, upload_files
 from app.services.errors import NotFound, Problem
 from app.services.upload_files import MIB, Busy, Checksum, NoRoom, TooLarge
@@ -175,6 +176,8 @@ def terminate_all(user: User) -> None:
 def sweep() -> int:
     """Removes what nobody touched for LIFETIME: half-uploads, and files without a row. Answers how many."""
     now = clock.now()
+    longest = now + LIFETIME  # what is kept longer was written by a clock that was ahead
+    db.session.execute(update(Upload).where(Upload.expires_at > longest + CLOCK_MARGIN).values(expires_at=longest))
     ids = db.session.scalars(select(Upload.id).where(Upload.expires_at < now).limit(1000)).all()
     db.session.commit()
     return sum(map(_swept, ids)) + sweep_files()

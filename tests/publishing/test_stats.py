@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
 
 from app import clock
 from app.extensions import db, transaction
@@ -14,7 +15,7 @@ from app.publishing import evidence, readings, stats, tokens
 from app.publishing.lease import Held
 from app.services import connections, publications
 from app.services.publications import Choice
-from tests.publishing.conftest import read_stats, row, settle, wait_until
+from tests.publishing.conftest import at_work, read_stats, row, settle, wait_until
 
 BORN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
@@ -176,6 +177,30 @@ def test_while_the_queue_is_away_nothing_is_forgotten(posted):
     db.session.rollback()
     assert stats.release_due(lambda _ids: False) == 0
     assert tick() == [one.connection_id]
+
+
+def test_what_could_not_be_handed_over_is_found_again_at_once(posted):
+    one = posted()
+    wait_until(one.stats_due_at)
+
+    def fail(_ids: list[int]) -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        at_work(stats.release_due, fail)
+    assert tick() == [one.connection_id]
+
+
+def test_a_recount_that_fails_keeps_no_account_waiting(posted):
+    one = posted()
+    wait_until(one.stats_due_at)
+    db.session.rollback()
+    db.session.execute(db.text("ALTER TABLE standings RENAME TO elsewhere"))
+    db.session.commit()
+    handed: list[int] = []
+    with pytest.raises(DBAPIError):
+        at_work(stats.release_due, lambda ids: bool(handed.extend(ids)) or True)
+    assert handed == [one.connection_id]
 
 
 def test_a_worker_that_died_in_it_is_followed_by_another(posted):

@@ -1,0 +1,80 @@
+"""Bounds of the times in a publication's row. What lies beyond was written by a clock that was ahead, and would keep
+the row asleep for as long: it is moved back to the bound.
+
+Too early does no harm: a look that finds nothing to do waits anew, and every process that holds a lease ends by itself
+(`process.end_at`) within LONGEST_LEASE, however long its row says.
+"""
+
+from datetime import datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
+
+from app import clock
+from app.extensions import db, reading, transaction
+from app.models import UNDER_WAY_SQL, Publication, Stage, Status
+from app.models.types import UTCDateTime
+from app.platforms.errors import LONGEST_WAIT
+from app.platforms.http import UNACKNOWLEDGED_MS
+from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
+from app.publishing.run import LONGEST_POLL
+
+# The clocks of two processes differ by less, as does the time between two looks at them.
+_MARGIN = AFTER_DEADLINE
+_LAST_BYTES = timedelta(milliseconds=UNACKNOWLEDGED_MS)
+
+
+def clamp() -> int:
+    """Moves back what no right clock has written; returns how many rows that were."""
+    now = clock.now()
+    held = Publication.lease_until.is_not(None)
+    plain = and_(Publication.status == Status.SCHEDULED, ~held)
+    beyond = (
+        UNDER_WAY_SQL,
+        Publication.status.in_(CLAIMABLE),
+        or_(plain, and_(Publication.wake_at > now, Publication.wake_at > _latest(now + _MARGIN, held))),
+    )
+    with reading():
+        ids = db.session.scalars(select(Publication.id).where(*beyond)).all()
+    if not ids:
+        return 0
+    lease_end = _at(now + LONGEST_LEASE)
+    sending_end = case((held, lease_end), else_=_at(now + _LAST_BYTES))
+    with transaction():
+        return db.session.execute(
+            update(Publication)
+            .where(Publication.id.in_(ids), *beyond)
+            .values(
+                wake_at=case((plain, Publication.due_at), else_=_latest(now, held)),
+                lease_until=_earlier(Publication.lease_until, lease_end),
+                armed_until=_earlier(Publication.armed_until, sending_end),
+                queued_at=None,
+            )
+            .execution_options(synchronize_session=False)
+        ).rowcount
+
+
+def _latest(now: datetime, held: ColumnElement[bool]) -> ColumnElement[datetime]:
+    """The latest `wake_at` that a row may have now, by what it waits for."""
+    lease_over = _at(now + LONGEST_LEASE + AFTER_DEADLINE)
+    pauses = [now + timedelta(seconds=seconds) for seconds in current_app.config["RETRY_SECONDS"]]
+    retries = [
+        (and_(Publication.stage == Stage.RETRY, Publication.attempt <= tries), _at(until))
+        for tries, until in enumerate(pauses, start=1)
+    ]
+    return case(
+        (held, lease_over),
+        (Publication.stage == Stage.CHECKING, lease_over),
+        (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
+        (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
+        *retries,
+        else_=_at(now),
+    )
+
+
+def _earlier(column: ColumnElement[datetime], latest: ColumnElement[datetime]) -> ColumnElement[datetime]:
+    return case((column > latest, latest), else_=column)
+
+
+def _at(moment: datetime) -> ColumnElement[datetime]:
+    return literal(moment, UTCDateTime())

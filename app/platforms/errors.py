@@ -50,6 +50,21 @@ class RateLimited(PlatformError):
         self.until = until
 
 
+class OwnOutage(PlatformError):
+    """Something of ours is away (the clip storage, the database): the tries meant for the platform stay."""
+
+    def __init__(self, reason: str, detail: str = "", *, harmless: bool = True) -> None:
+        super().__init__(reason, detail)
+        self.harmless = harmless
+
+
+class Stale(PlatformError):
+    """What earlier steps made at the platform is no longer good there: begin again, as a failed try.
+
+    Only before a commit. After the last try its reason is final.
+    """
+
+
 class AccountMoved(PlatformError):
     """The platform knows the account under other facts now; with them the same call will do."""
 
@@ -61,8 +76,8 @@ class AccountMoved(PlatformError):
 class Unavailable(PlatformError):
     """Worth a retry. Not harmless by itself: the platform may have got the request and done it."""
 
-    def __init__(self, detail: str = "", *, harmless: bool = False) -> None:
-        super().__init__("unavailable", detail)
+    def __init__(self, detail: str = "", *, harmless: bool = False, reason: str = "unavailable") -> None:
+        super().__init__(reason, detail)
         self.harmless = harmless
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from app import clock
@@ -26,7 +26,7 @@ from app.platforms.base import (
     Token,
     number,
 )
-from app.platforms.errors import RateLimited, Reconnect, Refused, Rejected, Unavailable
+from app.platforms.errors import OwnOutage, RateLimited, Reconnect, Refused, Rejected, Stale, Unavailable
 from app.platforms.http import Window
 
 # Undocumented; this is what keeps out of trouble.
@@ -37,6 +37,8 @@ MAX_SECONDS = 5 * 3600
 MAX_TITLE = 100
 MAX_DESCRIPTION = 5000
 _PROCESSING_SECONDS = 3 * 3600
+# A video that Rutube does not know for so long after its creation has been deleted.
+_UNSEEN_SECONDS = 600
 _PAUSE = 30
 _TOKEN = re.compile(r"[!-~]{8,500}")
 
@@ -126,10 +128,11 @@ class Rutube(Adapter):
 
     def _create(self, run: Run) -> str:
         """Hidden; the id comes back at once. Looked for first: the answer of an earlier try may have been lost."""
+        run.clip.open().close()  # raises what is wrong with the file, which Rutube could only call unavailable
         marker = f"vezde:{run.marker}"
         mine = self._call("GET", "/api/video/person/", run.token.access, params={"limit": 20})
         for video in mine.get("results", []):
-            if marker in (video.get("description") or ""):
+            if marker in (video.get("description") or "") and not _is_gone(video):
                 return str(video["id"])
         made = self._call(
             "POST",
@@ -150,15 +153,29 @@ class Rutube(Adapter):
     def _processed(self, run: Run, video_id: str) -> bool | None:
         video = self._video(run, video_id)
         if video is None:
+            if run.age("create") > _UNSEEN_SECONDS:
+                raise Stale("rutube_gone")
             return None
-        reason = (video.get("action_reason") or {}).get("name")
-        if video.get("status") == "error":
-            raise Rejected("rutube_failed", str(reason or ""))
+        if _is_gone(video):
+            self._judge(run, _reason(video))
         if video.get("is_deleted"):
-            if reason in (None, "downloading_video"):
-                return None
-            raise Rejected("rutube_failed", str(reason))
-        return True if video.get("status") == "ready" or reason == "moderation" else None
+            return None
+        return True if video.get("status") == "ready" or _reason(video) == "moderation" else None
+
+    def _judge(self, run: Run, reason: str) -> NoReturn:
+        """It is Rutube's verdict only where it has fetched the whole file. Nothing is visible: it can begin again."""
+        if run.is_fetched():
+            raise Rejected("rutube_failed", reason)
+        run.clip.open().close()
+        try:
+            status = self.http.request("HEAD", run.link()).status
+        except Unavailable as error:
+            raise OwnOutage("fetch_away", error.detail) from None
+        except Refused:  # our address is none that a worker may ask: nothing is known
+            status = 0
+        if status == 404 or status >= 500:
+            raise OwnOutage("fetch_away", f"HTTP {status}")
+        raise Stale("rutube_failed", reason)
 
     def _reveal(self, run: Run, video_id: str, *, arm: Callable[[], None]) -> Receipt:
         arm()
@@ -166,8 +183,11 @@ class Rutube(Adapter):
             "PATCH",
             f"/api/video/{video_id}/",
             run.token.access,
+            missing_is_none=True,
             json={"title": run.title, "description": run.description, "is_hidden": 0, "category": CATEGORY_OTHER},
         )
+        if video is None:  # deleted since it was processed
+            raise Stale("rutube_gone")
         return self._receipt(run, video_id, video)
 
     def _find(self, run: Run, video_id: str) -> Receipt | NotThere:
@@ -243,6 +263,17 @@ class Rutube(Adapter):
         if answer.status >= 300 or not isinstance(payload, dict):
             raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Rutube")
         return payload
+
+
+def _is_gone(video: Mapping[str, Any]) -> bool:
+    """`is_deleted` is also true while Rutube downloads."""
+    return bool(
+        video.get("status") == "error" or (video.get("is_deleted") and _reason(video) not in ("", "downloading_video"))
+    )
+
+
+def _reason(video: Mapping[str, Any]) -> str:
+    return str((video.get("action_reason") or {}).get("name") or "")
 
 
 def _said(payload: Any) -> str:

@@ -1,5 +1,6 @@
 """The extensions, unbound. `create_app()` binds them; everyone else imports them from here."""
 
+import math
 import random
 import sqlite3
 import time
@@ -17,7 +18,8 @@ from flask_wtf import CSRFProtect
 from htmx_flask import Htmx
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.local import LocalProxy
 
@@ -33,8 +35,8 @@ IDLE_IN_TRANSACTION_SECONDS = 20
 LOCK_SECONDS = 10
 # Between two looks at SQLite's write lock; by chance, so that waiting processes do not look all at once.
 _LOOK_SECONDS = (0.001, 0.004)
-# A database that restarts is back within this.
-_PAUSES = (0.2, 0.5, 1, 2, 4, 8)
+# Between two tries to reach a database that is away.
+_FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.2, 5.0
 
 # A page that only reads must not queue for SQLite's one write lock.
 reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
@@ -95,19 +97,30 @@ def writing() -> Iterator[None]:
         reads_only.reset(before)
 
 
-def insist(write: Callable[[], T]) -> T:
-    """`write()`, and again while the database is away: for what cannot be found out a second time.
+def insist(write: Callable[[], T], seconds: float = math.inf) -> T:
+    """`write()`, and again while the database is away, for so many seconds: for what cannot be found out a second time.
 
     `write` is one transaction, which does no harm when it is done twice: whether a commit that got no answer holds is
-    not known. Only for workers; a lease's deadline ends them if this takes too long.
+    not known. Only for workers: their lease's deadline ends the process.
     """
-    for pause in _PAUSES:
+    give_up, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
+    while True:
         try:
             return write()
-        except OperationalError as error:
-            log.warning("the database is away", error=type(error.orig).__name__)
+        except SQLAlchemyError as error:
+            if not is_away(error) or time.monotonic() + pause > give_up:
+                raise
+            log.warning("the database is away", error=type(getattr(error, "orig", None) or error).__name__)
             time.sleep(pause)
-    return write()
+            pause = min(2 * pause, _LAST_PAUSE_SECONDS)
+
+
+def is_away(error: SQLAlchemyError) -> bool:
+    """Whether the database may take the same statement later: it is down, restarting, locked, full or read-only."""
+    # psycopg's InternalError: a standby that takes no writes (25006), a session that the server has ended (25P03).
+    return isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout)) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def connect_migrations(app: Flask) -> None:

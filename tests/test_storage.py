@@ -10,6 +10,7 @@ import pytest
 from app import config
 from app.storage import FolderStorage, Storage, StorageUnavailable, key_from, new_key
 from app.storage.s3 import S3Storage
+from tests.lying_s3 import LIES, lying
 from tests.s3 import KEY, SECRET, S3Server
 
 
@@ -128,6 +129,25 @@ def test_check_tells_what_is_wrong(tmp_path: Path):
         FolderStorage(tmp_path / "file" / "clips").check()
 
 
+@pytest.mark.parametrize("mount_point", [False, True])
+def test_a_folder_that_is_not_mounted_is_no_missing_file(
+    in_folder: FolderStorage, folder: Path, tmp_path: Path, mount_point: bool
+):
+    key = in_folder.put_bytes(b"x")
+    folder.rename(tmp_path / "away")
+    if mount_point:
+        folder.mkdir()
+    with pytest.raises(StorageUnavailable):
+        in_folder.open(key)
+    with pytest.raises(StorageUnavailable), in_folder.on_disk(key):
+        pass
+    if not mount_point:
+        for ask in (lambda: in_folder.size(key), lambda: in_folder.put_bytes(b"y"), in_folder.check):
+            with pytest.raises(StorageUnavailable):
+                ask()
+        assert not folder.exists(), "an empty folder in its place would look like a storage that has lost its files"
+
+
 # A bucket
 
 
@@ -159,6 +179,55 @@ def test_a_bucket_that_breaks_off_is_read_on_from_there(s3: S3Server, heavy_file
         with through.open(key) as file:
             assert file.read() == heavy_file.read_bytes()
         assert proxy.cuts > 3
+
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB, in which a shift shows
+
+
+@pytest.mark.parametrize("start", [0, 1, 500_000])
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_bucket_that_lies_is_asked_again(s3: S3Server, lie, start: int):
+    url = s3.bucket()
+    key = S3Storage(url, KEY, SECRET).put_bytes(CONTENT)
+    with lying(url, lie, CONTENT, times=1) as (proxy, through):
+        with S3Storage(through, KEY, SECRET).open(key, start) as file:
+            assert file.read() == CONTENT[start:]
+        assert proxy.lies == 1
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_no_wrong_byte_comes_from_a_bucket_that_goes_on_lying(s3: S3Server, lie):
+    url = s3.bucket()
+    key = S3Storage(url, KEY, SECRET).put_bytes(CONTENT)
+    with lying(url, lie, CONTENT) as (_, through), S3Storage(through, KEY, SECRET).open(key, 1000) as file:
+        got = b""
+        with pytest.raises(StorageUnavailable):
+            while block := file.read1(1 << 20):
+                got += block
+        assert CONTENT[1000:].startswith(got)
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_not_read_on(s3: S3Server):
+    store = S3Storage(s3.bucket(), KEY, SECRET)
+    key = store.put_bytes(CONTENT)
+    with store.open(key) as file:
+        file.read(10)
+        store.put_bytes(CONTENT[::-1], key)
+        file.seek(600_000)
+        with pytest.raises(StorageUnavailable):
+            file.read(10)
+
+
+def test_a_bucket_that_is_gone_is_no_missing_file(s3: S3Server):
+    url = s3.bucket()
+    store = S3Storage(url, KEY, SECRET)
+    key = store.put_bytes(b"x")
+    s3.client().delete_object(Bucket=urlsplit(url).netloc, Key=key)
+    with pytest.raises(FileNotFoundError):
+        store.open(key)
+    s3.client().delete_bucket(Bucket=urlsplit(url).netloc)
+    with pytest.raises(StorageUnavailable):
+        store.open(key)
 
 
 @pytest.mark.parametrize("prefix", ["", "/vezde/clips"])

@@ -32,6 +32,8 @@ class Stage(StrEnum):
     PROCESSING = "processing"
     CHECKING = "checking"  # the answer was lost, the platform is asked whether the clip is there
     WAITING = "waiting"  # for the platform's rate limit
+    STORAGE = "storage"  # for the clip storage, which is away
+    OUTAGE = "outage"  # for something else of ours
     RETRY = "retry"
 
 
@@ -99,6 +101,11 @@ class Publication(db.Model):
     armed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     not_there: Mapped[int] = mapped_column(default=0)  # how often the platform said that the clip is not there
     committed: Mapped[bool] = mapped_column(default=False)  # something stands on the platform already
+
+    # Since when something of ours has been away that it needs; None while nothing is.
+    outage_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What a platform has fetched by the newest link: {"link": its nonce, "ranges": [[start, end], …] of bytes}
+    fetched: Mapped[dict | None] = mapped_column(JSON)
 
     external_id: Mapped[str | None] = mapped_column(String(128))
     url: Mapped[str | None] = mapped_column(Text)

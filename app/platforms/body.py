@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, Protocol
 
+from app.platforms.errors import Refused, Unavailable
+
 Progress = Callable[[int, int], None]
 
 
@@ -80,6 +82,9 @@ class FileBody:
                 self._on_block(self._sent, self._total)
         self._before_last()
         self._before_last = None
+        # Arming may have taken long. Without the last bytes the platform cannot have acted.
+        if self._line and self._line.peer_spoke():
+            raise Unavailable("платформа закрыла соединение раньше последних байт", harmless=True)
 
     def _next(self, amount: int) -> bytes:
         block = b""
@@ -102,7 +107,7 @@ class _Exactly:
             return b""
         block = self._file.read(min(amount, self._left))
         if not block:
-            raise OSError("the clip's file is shorter than its row says")
+            raise Refused("clip_changed")
         self._left -= len(block)
         return block
 

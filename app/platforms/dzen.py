@@ -30,7 +30,7 @@ from app.platforms.base import (
     refresh_refused,
 )
 from app.platforms.body import FileBody
-from app.platforms.errors import Reconnect, Refused, Rejected, TokenExpired, Unavailable
+from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
 from app.platforms.http import Answer, Window
 
 STUDIO = "https://dzen.ru/profile/editor"
@@ -42,6 +42,8 @@ MP4 = containers.CONTAINERS["mp4"]  # assumed, as the contract is: its upload na
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
+# Answers of an upload address that has expired. It is asked without the token: 401 and 403 say nothing of the account.
+_ADDRESS_GONE = (401, 403, 404, 410)
 
 
 class Dzen(Adapter):
@@ -87,6 +89,8 @@ class Dzen(Adapter):
             "Подключите ещё раз и разрешите публикацию.",
         ),
         "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
+        "dzen_upload": ("Адрес, который Дзен дал для загрузки, не действует", "Повторите позже."),
+        "dzen_gone": ("Черновика на Дзене больше нет", "Повторите, чтобы загрузить клип снова."),
         "dzen_forbidden": ("Дзен не разрешает публиковать", "Проверьте права канала и подключите его заново."),
     }
 
@@ -226,6 +230,8 @@ class Dzen(Adapter):
                 headers={"Content-Type": MP4.content_type},
                 answer_seconds=60,
             )
+        if answer.status in _ADDRESS_GONE:
+            raise Stale("dzen_upload", f"HTTP {answer.status}")
         if not 200 <= answer.status < 300:
             raise _error(answer)
         if answer.body.lstrip().startswith(b"<"):
@@ -233,7 +239,8 @@ class Dzen(Adapter):
 
     def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
         arm()
-        done = self._call("POST", f"/publisher/videos/{draft['id']}/publish", run.token, none_for=409)
+        path = f"/publisher/videos/{draft['id']}/publish"
+        done = self._call("POST", path, run.token, none_for=409, stale_for=(404, 410))
         if done is not None:
             return _receipt(draft, done)
         found = self._find(run, draft)  # published already, or not ready for it
@@ -272,7 +279,7 @@ class Dzen(Adapter):
         return found
 
     def _call(
-        self, method: str, path: str, token: Token, *, none_for: int = 0, **kwargs: Any
+        self, method: str, path: str, token: Token, *, none_for: int = 0, stale_for: Sequence[int] = (), **kwargs: Any
     ) -> Mapping[str, Any] | None:
         self.http.pace(Window(f"dzen:token:{token.access}", *PER_TOKEN))
         answer = self.http.request(
@@ -284,6 +291,8 @@ class Dzen(Adapter):
         payload = answer.json()
         if answer.status == none_for:
             return None
+        if answer.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's word
+            raise Stale("dzen_gone", f"HTTP {answer.status}")
         if not 200 <= answer.status < 300 or not isinstance(payload, dict):
             raise _error(answer)
         return payload

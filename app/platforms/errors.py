@@ -66,6 +66,21 @@ class Paced(RateLimited):
     """It is this application that waits; the platform was not asked."""
 
 
+class OwnOutage(PlatformError):
+    """Something of ours is away (the clip storage, the database): the tries meant for the platform stay."""
+
+    def __init__(self, reason: str, detail: str = "", *, harmless: bool = True) -> None:
+        super().__init__(reason, detail)
+        self.harmless = harmless
+
+
+class Stale(PlatformError):
+    """What earlier steps made at the platform is no longer good there: begin again, as a failed try.
+
+    Only before a commit. After the last try its reason is final.
+    """
+
+
 class AccountMoved(PlatformError):
     """The platform knows the account under other facts now; with them the same call will do.
 

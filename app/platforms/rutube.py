@@ -7,7 +7,7 @@ hidden, with a marker by which it can be found when the answer was lost, and rev
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from app.config import Setting, web_address
@@ -25,7 +25,7 @@ from app.platforms.base import (
     Unknown,
     number,
 )
-from app.platforms.errors import Reconnect, Refused, Rejected, Unavailable
+from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
 from app.platforms.http import Window
 
 # Undocumented; this is what keeps out of trouble.
@@ -38,6 +38,8 @@ MAX_DESCRIPTION = 5000
 # How many of a channel's newest videos are searched for one whose creation was not answered.
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
+# A video that Rutube does not know for so long after its creation has been deleted.
+_UNSEEN_SECONDS = 600
 _PAUSE = 30
 _MINE = "/api/video/person/"
 _TOKEN = re.compile(r"[!-~]{8,500}")
@@ -140,6 +142,7 @@ class Rutube(Adapter):
 
     def _create(self, run: Run) -> str:
         """Hidden; the id comes back at once. Looked for first: the answer of an earlier try may have been lost."""
+        run.clip.open().close()  # raises what is wrong with the file, which Rutube could only call unavailable
         for video in self._newest(run.token.access):
             if _has_marker(run, video) and not _is_gone(video):
                 return str(video["id"])
@@ -173,15 +176,29 @@ class Rutube(Adapter):
     def _processed(self, run: Run, video_id: str) -> bool | None:
         video = self._video(run, video_id)
         if video is None:
+            if run.age("create") > _UNSEEN_SECONDS:
+                raise Stale("rutube_gone")
             return None
-        reason = (video.get("action_reason") or {}).get("name")
-        if video.get("status") == "error":
-            raise Rejected("rutube_failed", str(reason or ""))
+        if _is_gone(video):
+            self._judge(run, _reason(video))
         if video.get("is_deleted"):
-            if reason in (None, "downloading_video"):
-                return None
-            raise Rejected("rutube_failed", str(reason))
-        return True if video.get("status") == "ready" or reason == "moderation" else None
+            return None
+        return True if video.get("status") == "ready" or _reason(video) == "moderation" else None
+
+    def _judge(self, run: Run, reason: str) -> NoReturn:
+        """It is Rutube's verdict only where it has fetched the whole file. Nothing is visible: it can begin again."""
+        if run.is_fetched():
+            raise Rejected("rutube_failed", reason)
+        run.clip.open().close()
+        try:
+            status = self.http.request("HEAD", run.link()).status
+        except Unavailable as error:
+            raise OwnOutage("fetch_away", error.detail) from None
+        except Refused:  # our address is none that a worker may ask: nothing is known
+            status = 0
+        if status == 404 or status >= 500:
+            raise OwnOutage("fetch_away", f"HTTP {status}")
+        raise Stale("rutube_failed", reason)
 
     def _reveal(self, run: Run, video_id: str, *, arm: Callable[[], None]) -> Receipt:
         arm()
@@ -189,8 +206,11 @@ class Rutube(Adapter):
             "PATCH",
             f"/api/video/{video_id}/",
             run.token.access,
+            missing_is_none=True,
             json={"title": run.title, "description": run.description, "is_hidden": 0, "category": CATEGORY_OTHER},
         )
+        if video is None:  # deleted since it was processed
+            raise Stale("rutube_gone")
         return self._receipt(run, video_id, video)
 
     def _find(self, run: Run, video_id: str) -> Receipt | NotThere | Unknown:
@@ -277,9 +297,9 @@ class Rutube(Adapter):
     def _answer(self, method: str, path: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
         answer = self.http.request(method, f"{self.config['RUTUBE_API_URL']}{path}", **kwargs)
         payload = answer.json()
-        if answer.status == 404 and missing_is_none:
-            return None
         own = isinstance(payload, dict)
+        if own and answer.status == 404 and missing_is_none:
+            return None
         answer.raise_if_limited(_PAUSE, harmless=own and answer.status == 429)
         if own and answer.status in (401, 403):
             raise _Denied(answer.status, _said(payload))

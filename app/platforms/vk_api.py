@@ -23,6 +23,8 @@ _TOKEN = {5, 27, 28, 1117}
 _LIMIT = {6: 1, 9: 300, 29: 3600}
 _RIGHTS = {7, 15, 203, 204, 214, 1051}
 _USER_WANTED = {14, 17, 24, 25}
+# Of an upload address' refusals: those that another address would not mend.
+_NOT_OF_THE_ADDRESS = (408, 429)
 PAUSE = 5  # seconds, where VK does not say how long
 _ENCODE_PAUSE = timedelta(seconds=5)
 
@@ -78,17 +80,23 @@ class VkApi:
                 headers={"Content-Type": form.content_type},
                 answer_seconds=LONG_ANSWER_SECONDS if before_last else 60,
             )
-        return _uploaded(answer, clip.size)
+        return _uploaded(answer, clip.size, is_commit=before_last is not None)
 
 
-def _uploaded(answer: Answer, size: int) -> Mapping[str, Any]:
+def _uploaded(answer: Answer, size: int, is_commit: bool) -> Mapping[str, Any]:
     answer.raise_if_limited(PAUSE)
     payload = answer.json()
-    if answer.status >= 500 or not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
-    if "error" in payload or "error_code" in payload:
+    if answer.status == 413:
+        raise Refused("too_large")
+    if isinstance(payload, dict) and answer.status < 500 and ("error" in payload or "error_code" in payload):
         said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
         raise UploadLost("unavailable", str(said))
+    if 400 <= answer.status < 500 and answer.status not in _NOT_OF_THE_ADDRESS:
+        raise UploadLost("unavailable", f"HTTP {answer.status} от адреса загрузки VK")
+    if answer.status < 400 and not isinstance(payload, dict) and not is_commit:
+        raise UploadLost("unavailable", "страница вместо ответа на загрузку")
+    if answer.status >= 500 or not isinstance(payload, dict):
+        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
     if answer.status != 200 or "video_id" not in payload:
         raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
     if payload.get("size") not in (None, size):

@@ -1,39 +1,52 @@
 """One look at a publication: claim it, let its adapter go on, write down what came of it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from flask import current_app
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, storage
-from app.extensions import insist, transaction
-from app.models import Clip, Publication, Stage, Status
-from app.platforms.base import ClipFile, Receipt, Token
+from app import clock
+from app.extensions import insist, is_away, transaction
+from app.models import Publication, Stage, Status
+from app.platforms.base import Receipt, Token
 from app.platforms.errors import (
     LONGEST_WAIT,
     AccountMoved,
     OutcomeUnknown,
+    OwnOutage,
     Paced,
     PlatformError,
     RateLimited,
     Reconnect,
     Refused,
     Rejected,
+    Stale,
     TokenExpired,
     Unavailable,
 )
-from app.publishing import accounts, evidence, links, tokens, transitions
+from app.publishing import accounts, evidence, tokens, transitions
 from app.publishing.accounts import account_of
+from app.publishing.clip_file import clip_file
 from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
+from app.publishing.links import FetchLink
 from app.publishing.pacing import paced_adapter
 from app.publishing.run import AskUser, Later, Run
 from app.publishing.taking import load, take
+from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
 
 # A platform that says "not now" for a day has said no.
 LONGEST_LIMIT = timedelta(hours=24)
+# A platform that cannot be asked for so long whether the clip is there: the user looks.
+LONGEST_QUESTION = timedelta(hours=1)
+# Between two questions at the least; else as long as the answer has been missing already.
+_ASK_PAUSE = timedelta(seconds=30)
+# Between two looks at what is away here; in between, half of the time that it has been away already.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 
 
 def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
@@ -73,17 +86,29 @@ def _settle(held: Held, publication: Publication) -> None:
         _give_up(held, publication, error)
     except AskUser as ask:
         _move(held, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
+    except Stale as error:
+        _begin_again(held, publication, error)
+    except OwnOutage as outage:
+        _wait_out(held, publication, outage)
     except Unavailable as error:
         _retry(held, publication, error)
     except LeaseLost:
         raise
-    except Exception:
+    except Exception as error:
         # A fault of ours: seen by the operator, and for the user the same as a platform that did not work.
         log.exception("publishing failed", publication=publication.id)
-        _retry(held, publication, PlatformError("internal"))
+        if _is_outage(error):
+            _wait_out(held, publication, OwnOutage("internal"))
+        else:
+            _retry(held, publication, PlatformError("internal"))
     else:
         if not held.settled:
             _publish(held, receipt)
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether something of ours is away. A token that cannot be opened: this worker may lack the key for it."""
+    return isinstance(error, (RedisError, CannotOpen)) or (isinstance(error, SQLAlchemyError) and is_away(error))
 
 
 def _run(held: Held, publication: Publication) -> Receipt:
@@ -123,27 +148,11 @@ def _new_run(held: Held, publication: Publication, token: Token) -> Run:
     return Run(
         held,
         publication,
-        clip=_clip_file(publication.clip),
+        clip=clip_file(publication.clip),
         account=account_of(publication.connection),
         token=token,
         vault=current_app.extensions["vault"],
-        link=lambda: links.signed_link(publication),
-    )
-
-
-def _clip_file(clip: Clip) -> ClipFile:
-    store = storage.storage()
-    return ClipFile(
-        open=lambda: store.open(clip.storage_key),
-        size=clip.size,
-        sha256=clip.sha256,
-        content_type=clip.content_type,
-        extension=clip.extension,
-        duration=clip.duration_ms / 1000,
-        width=clip.width,
-        height=clip.height,
-        video_codec=clip.video_codec,
-        audio_codec=clip.audio_codec,
+        link=FetchLink(publication),
     )
 
 
@@ -168,7 +177,8 @@ def _give_up(held: Held, publication: Publication, error: PlatformError) -> None
 
 def _move(held: Held, to: Status, **values: Any) -> None:
     """What waits for its user, not for a worker, is not woken either."""
-    at_rest = {"wake_at": None, "lease_until": None, "queued_at": None, "stage": None, "sent": None, "total": None}
+    columns = ("wake_at", "lease_until", "queued_at", "stage", "sent", "total", "outage_since")
+    at_rest = dict.fromkeys(columns)
 
     def write() -> None:
         with transaction():
@@ -179,6 +189,9 @@ def _move(held: Held, to: Status, **values: Any) -> None:
 
 
 def _retry(held: Held, publication: Publication, error: PlatformError) -> None:
+    if publication.armed and (asked := load(held)).armed:
+        _ask_later(held, asked, error)
+        return
     pauses = current_app.config["RETRY_SECONDS"]
     tries = publication.attempt
     if tries < len(pauses):
@@ -197,10 +210,59 @@ def _retry(held: Held, publication: Publication, error: PlatformError) -> None:
         _give_up(held, publication, error)
 
 
+def _ask_later(held: Held, publication: Publication, error: PlatformError, until: datetime | None = None) -> None:
+    """The question whether the clip is there failed. Nothing was sent, so no try is used. In the end the user looks."""
+    now, over = clock.now(), publication.armed_until + LONGEST_QUESTION
+    if now >= over:
+        _give_up(held, publication, error)
+        return
+    again = max(now + max(now - publication.armed_until, _ASK_PAUSE), until or now)
+    held.release(min(again, over), values={"stage": Stage.CHECKING})
+
+
+def _wait_out(held: Held, publication: Publication, outage: OwnOutage) -> None:
+    """Something of ours is away, which says nothing of the platform. As late as a publication may be, not for ever."""
+    at_work = timedelta(seconds=clock.boottime() - held.claimed_at)
+    waited = clock.now() - publication.outage_since - at_work if publication.outage_since else timedelta()
+    if waited > timedelta(minutes=current_app.config["LATE_MINUTES"]):
+        _give_up(held, publication, outage)
+        return
+    held.release(
+        clock.now() + min(max(waited / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE),
+        event=None if publication.outage_since else "outage",
+        detail=outage.detail or None,
+        values={
+            "stage": Stage.STORAGE if outage.reason == "storage_away" else Stage.OUTAGE,
+            "reason": outage.reason,
+            "detail": outage.detail or None,
+            "outage_since": clock.now() - waited,
+        },
+    )
+
+
+def _begin_again(held: Held, publication: Publication, stale: Stale) -> None:
+    """What was made at the platform goes, and the next try makes it anew. Not after a commit: the clip may be there."""
+    now = load(held)
+    if now.armed or now.committed:
+        _give_up(held, now, stale)
+        return
+    _discard(held, now)
+
+    def write() -> None:
+        with transaction():
+            held.write(sent=None, total=None)
+            transitions.erase_steps(publication.id)
+
+    insist(write)
+    _retry(held, now, stale)
+
+
 def _wait_for_limit(held: Held, publication: Publication, limited: RateLimited) -> None:
     """Each wait in which the platform was asked and refused is twice as long as the last, up to LONGEST_WAIT."""
     now = clock.now()
-    if now - publication.started_at > LONGEST_LIMIT:
+    if publication.armed:  # nothing has been sent in this look
+        _ask_later(held, publication, limited, limited.until)
+    elif now - publication.started_at > LONGEST_LIMIT:
         _give_up(held, publication, limited)
     elif isinstance(limited, Paced):
         held.release(limited.until, values={"stage": Stage.WAITING})
@@ -217,7 +279,8 @@ def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> 
         # It was moved there already, and the platform goes on saying so: not at once again and again.
         _retry(held, publication, Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
         return
-    accounts.move(publication.connection_id, moved)  # where it is gone, the next look finds that
+    # Where it is gone, the next look finds that.
+    insist(lambda: accounts.move(publication.connection_id, moved))
     held.release(clock.now(), values={"stage": Stage.QUEUED})
 
 
@@ -227,9 +290,13 @@ def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> 
 def _clean_up(held: Held, publication: Publication) -> None:
     """After a cancel: the worker that was at it has stopped, its draft goes."""
     _discard(held, publication)
-    with transaction():
-        held.write(wake_at=None, lease_until=None, queued_at=None, stage=None)
-        transitions.erase_steps(publication.id)
+
+    def write() -> None:
+        with transaction():
+            held.write(wake_at=None, lease_until=None, queued_at=None, stage=None)
+            transitions.erase_steps(publication.id)
+
+    insist(write)
 
 
 def _discard(held: Held, publication: Publication) -> None:

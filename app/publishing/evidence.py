@@ -1,5 +1,6 @@
 """A platform's receipt is evidence: it counts whoever brings it, with or without the lease, and ends the matter."""
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from app.publishing.lease import Held
 
 log = structlog.get_logger(__name__)
 
+_LONGEST_OUTAGE = timedelta(hours=1)
 # Statuses in which someone still waits for an answer: with the receipt a worker goes on from the commit.
 _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
 # Statuses that were wrong: the clip stands there after all.
@@ -21,8 +23,12 @@ _OVERRULED = (Status.FAILED, Status.CANCELLED)
 
 
 def keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool = False) -> None:
-    """Stores a commit's receipt, sealed as its step, whoever holds the row by now. With the `last` it is published."""
-    insist(lambda: _keep(held, commit, receipt, sealed, last))
+    """Stores a commit's receipt, sealed as its step, whoever holds the row by now. With the `last` it is published.
+
+    A database that is away is waited for beyond the lease: some platforms cannot be asked for a receipt again.
+    """
+    with held.outliving(_LONGEST_OUTAGE):
+        insist(lambda: _keep(held, commit, receipt, sealed, last))
 
 
 def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool) -> None:

@@ -4,8 +4,10 @@ Every write of a worker carries the fence it got when it claimed the row. Once s
 or the user has cancelled, the fence is another and the write changes nothing: `LeaseLost` or `Cancelled`.
 """
 
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -55,6 +57,8 @@ class Held:
     fence: int
     live: Live
     renewed_at: float = field(default_factory=clock.boottime)
+    claimed_at: float = field(default_factory=clock.boottime)
+    deadline: float = math.inf
     settled: bool = False  # published, with its receipt
 
     def where(self) -> tuple[Any, ...]:
@@ -72,8 +76,8 @@ class Held:
         status = db.session.scalar(select(Publication.status).where(Publication.id == self.publication_id))
         raise Cancelled if status == Status.CANCELLED else LeaseLost
 
-    def renew(self, length: timedelta = LEASE, **values: Any) -> None:
-        """Raises Cancelled or LeaseLost."""
+    def renew(self, length: timedelta = LEASE, patience: float = math.inf, **values: Any) -> None:
+        """Raises Cancelled or LeaseLost, and the database's error where it is away for longer than `patience`."""
         deadline, until = term(length)
 
         def write() -> None:
@@ -82,9 +86,22 @@ class Held:
                 if values:
                     transitions.touch(self.publication_id)
 
-        insist(write)
+        try:
+            insist(write, patience)
+        finally:
+            self.renewed_at = clock.boottime()
+        self.live_until(deadline)
+
+    def live_until(self, deadline: float) -> None:
+        self.deadline = deadline
         self.live(deadline)
-        self.renewed_at = clock.boottime()
+
+    @contextmanager
+    def outliving(self, length: timedelta) -> Iterator[None]:
+        """For what is only written to the database: nothing reaches a platform, so the lease's end does not matter."""
+        self.live(clock.boottime() + length.total_seconds())
+        yield
+        self.live(self.deadline)
 
     def is_fresh(self) -> bool:
         """Claimed or renewed so lately that once more would tell nobody anything: each costs a write."""
@@ -102,7 +119,8 @@ class Held:
 
         def write() -> None:
             with transaction():
-                self.write(lease_until=None, wake_at=wake_at, queued_at=None, sent=None, total=None, **values)
+                given_back = {"lease_until": None, "queued_at": None, "sent": None, "total": None, "outage_since": None}
+                self.write(wake_at=wake_at, **(given_back | values))
                 if event:
                     name = values.get("reason")
                     transitions.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
@@ -155,8 +173,9 @@ def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held 
     ).first()
     if row is None:
         return None
-    live(deadline)
-    return Held(publication_id, row.fence, live)
+    held = Held(publication_id, row.fence, live)
+    held.live_until(deadline)
+    return held
 
 
 # Workers that did not get as far as giving back

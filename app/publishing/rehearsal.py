@@ -15,6 +15,7 @@ from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.http import ANSWER_SECONDS
 from app.publishing import engine, evidence, lease, schedule, taking, transitions
 from app.publishing.lease import Held, LeaseLost
+from app.publishing.links import FetchLink
 from app.publishing.run import Run
 from app.vault import Vault
 
@@ -48,7 +49,7 @@ def _take(held: Held) -> None:
 def _upload(held: Held) -> None:
     row = Publication(id=_NOBODY, started_at=clock.now(), title="", description="", not_there=0)
     clip = ClipFile(lambda: None, 0, "", "", "", 0, 0, 0, "", None)
-    run = Run(held, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], lambda: "")
+    run = Run(held, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], FetchLink(row))
     with suppress(LeaseLost):
         held.renew(stage=Stage.UPLOADING, sent=0, total=0)
     run._arm("", ANSWER_SECONDS)

@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from sqlalchemy import Select, delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
-from app.extensions import db, insist, reading, transaction
+from app.extensions import db, insist, is_away, reading, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for
 from app.platforms.base import Account, ClipFile, NotThere, Receipt, Token, Unknown
-from app.platforms.errors import OutcomeUnknown, PlatformError, RateLimited, Unavailable
+from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
 from app.platforms.http import ANSWER_SECONDS, UNACKNOWLEDGED_MS
 from app.publishing import evidence, transitions
 from app.publishing.lease import AFTER_DEADLINE, Held, commit_lease, term
+from app.publishing.links import FetchLink
 from app.vault import Vault
 
 # The platform must say twice that the clip is not there, this far apart, before it is sent again.
@@ -28,6 +30,8 @@ ASK_AGAIN = timedelta(seconds=15)
 _TIMES_NOT_THERE = 2
 # Between two looks at what a platform works on.
 LONGEST_POLL = timedelta(minutes=1)
+# Nothing has been sent yet, and a platform that has nearly all of a request does not wait for the rest for long.
+_ARM_SECONDS = 15.0
 # The step that remembers since when a wait lasts is called by the wait's name and this.
 SINCE = ": since"
 
@@ -58,13 +62,13 @@ class Run:
         account: Account,
         token: Token,
         vault: Vault,
-        link: Callable[[], str],
+        link: FetchLink,
     ) -> None:
         self.publication_id = publication.id
         self.started_at = publication.started_at
         # Names this publication, and this start of it, where a platform lets us leave a mark.
         self.marker = f"{publication.id}-{publication.started_at:%Y%m%d%H%M%S}"
-        self.link = link
+        self.link, self.is_fetched = link.new, link.is_fetched
         self.title = publication.title
         self.description = publication.description
         self.clip, self.account, self.token = clip, account, token
@@ -72,6 +76,7 @@ class Run:
         self._armed = publication.armed
         self._armed_until = publication.armed_until
         self._not_there = publication.not_there
+        self._stored_at: dict[str, datetime] = {}
         self._answers = self._load()
 
     # Durable steps
@@ -85,22 +90,32 @@ class Run:
 
     def drop(self, *names: str) -> None:
         """Forgets steps, to begin again from there."""
-        with transaction():
-            self._held.write(sent=None, total=None)
-            db.session.execute(
-                delete(PublicationStep).where(
-                    PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
+
+        def write() -> None:
+            with transaction():
+                self._held.write(sent=None, total=None)
+                db.session.execute(
+                    delete(PublicationStep).where(
+                        PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
+                    )
                 )
-            )
+
+        insist(write)
         for name in names:
             self._answers.pop(name, None)
+            self._stored_at.pop(name, None)
 
     def progress(self, sent: int, total: int) -> None:
         """Tells the page how far an upload is and renews the lease, at most once a second.
 
-        Raises Cancelled or LeaseLost, which ends the upload.
+        Raises Cancelled or LeaseLost, which ends the upload. While the database is away it goes on: for as long as
+        the lease that it has.
         """
-        self._renew(stage=Stage.UPLOADING, sent=sent, total=total)
+        try:
+            self._renew(stage=Stage.UPLOADING, sent=sent, total=total, patience=0)
+        except SQLAlchemyError as error:
+            if not is_away(error):
+                raise
 
     def _renew(self, **values: Any) -> None:
         if not self._held.is_fresh():
@@ -168,29 +183,36 @@ class Run:
                 transitions.note(self.publication_id, "armed", status=Status.PUBLISHING, name=name)
                 transitions.touch(self.publication_id)
 
-        insist(write)
+        # Set before: where the database's answer is lost, the row may be armed all the same.
         self._armed, self._armed_until = name, until
-        self._held.live(deadline)
+        try:
+            insist(write, _ARM_SECONDS)
+        except SQLAlchemyError as error:
+            if is_away(error):  # nothing has been sent: this disarms
+                raise OwnOutage("internal", "база данных не отвечает") from error
+            raise
+        self._held.live_until(deadline)
 
-    def _disarm(self) -> None:
-        def write() -> None:
-            with transaction():
-                self._held.write(armed=None, armed_until=None, not_there=0)
-
-        insist(write)
+    def _disarm(self, event: str = "") -> None:
+        self._write(event, self._armed, armed=None, armed_until=None, not_there=0)
         self._armed = self._armed_until = None
 
     def _answer_lost(self, detail: str) -> NoReturn:
         """This process sends no longer; only what the kernel holds may still arrive. Then the platform can be asked."""
         over = clock.now() + timedelta(milliseconds=UNACKNOWLEDGED_MS)
+        self._write("answer_lost", detail=detail, armed_until=over)
+        raise Later(over + AFTER_DEADLINE, Stage.CHECKING)
+
+    def _write(self, event: str = "", name: str | None = None, detail: str | None = None, **values: Any) -> None:
+        """Into the row; with `event`, also a line of its history."""
 
         def write() -> None:
             with transaction():
-                self._held.write(armed_until=over)
-                transitions.note(self.publication_id, "answer_lost", status=Status.PUBLISHING, detail=detail)
+                self._held.write(**values)
+                if event:
+                    transitions.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
 
         insist(write)
-        raise Later(over + AFTER_DEADLINE, Stage.CHECKING)
 
     def _look_for(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
         if find is None:
@@ -205,14 +227,10 @@ class Run:
         elif not isinstance(found, NotThere):
             raise OutcomeUnknown
         elif self._not_there + 1 < _TIMES_NOT_THERE:
-            with transaction():
-                self._held.write(not_there=self._not_there + 1)
+            self._write(not_there=self._not_there + 1)
             raise Later(clock.now() + ASK_AGAIN, Stage.CHECKING)
         else:
-            with transaction():
-                self._held.write(armed=None, armed_until=None, not_there=0)
-                transitions.note(self.publication_id, "not_there", status=Status.PUBLISHING, name=name)
-            self._armed = self._armed_until = None
+            self._disarm("not_there")
             # Sent again, but as a failed try: a platform that never takes it must come to an end.
             raise Unavailable("ответ потерян, клипа на платформе нет", harmless=True)
 
@@ -257,14 +275,19 @@ class Run:
         """A stored step's answer, None if it was not done."""
         return self._answers.get(name)
 
+    def age(self, name: str) -> float:
+        """Seconds since the step was stored; 0 if it was not done, or only now."""
+        return (clock.now() - self._stored_at[name]).total_seconds() if name in self._stored_at else 0.0
+
     def _load(self) -> dict[str, Any]:
         with reading():
             rows = db.session.execute(
-                select(PublicationStep.name, PublicationStep.sealed_answer).where(
+                select(PublicationStep.name, PublicationStep.sealed_answer, PublicationStep.finished_at).where(
                     PublicationStep.publication_id == self.publication_id
                 )
             ).all()
-        return {name: json.loads(self._vault.open(sealed, self._bound_to(name))) for name, sealed in rows}
+        self._stored_at = {name: at for name, _, at in rows}
+        return {name: json.loads(self._vault.open(sealed, self._bound_to(name))) for name, sealed, _ in rows}
 
     def _store(self, name: str, answer: Any) -> None:
         sealed = self._seal(name, answer)

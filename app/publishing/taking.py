@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
 from app import clock
-from app.extensions import db, reading, transaction
+from app.extensions import db, insist, reading, transaction
 from app.models import ClipStatus, ConnectionStatus, Publication, Status, User
 from app.platforms.errors import Refused
 from app.publishing import lease, transitions
@@ -35,9 +35,11 @@ def take(publication_id: int, live: Live) -> tuple[Held, Publication, Refused | 
 
 
 def load(held: Held) -> Publication:
-    with reading():
-        publication = _read(*held.where())
-        return publication or held.lost()
+    def read() -> Publication:
+        with reading():
+            return _read(*held.where()) or held.lost()
+
+    return insist(read)
 
 
 def _read(*where: ColumnElement[bool]) -> Publication | None:

@@ -35,6 +35,8 @@ _AT_REST = {
     "sent": None,
     "total": None,
     "ask": None,
+    "outage_since": None,
+    "fetched": None,
 }
 
 

@@ -14,6 +14,9 @@ from app.storage.base import StorageUnavailable, checked, new_key
 class FolderStorage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
+        # Only here: made again while a disk is not mounted, it would look like a storage that has lost its files.
+        with suppress(OSError):  # `check()` says what is wrong
+            self._folder.mkdir(parents=True, exist_ok=True)
 
     def put_file(self, path: Path, key: str | None = None) -> str:
         key, target = self._target(key)
@@ -43,12 +46,15 @@ class FolderStorage:
         _sync(path.parent)
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
-        file = self.path(key).open("rb")
+        path = self.path(key)
+        with _storage_errors(path):
+            file = path.open("rb")
         file.seek(start)
         return file
 
     def size(self, key: str) -> int:
-        return self.path(key).stat().st_size
+        with _storage_errors(self.path(key), self._folder):
+            return self.path(key).stat().st_size
 
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
@@ -63,15 +69,12 @@ class FolderStorage:
 
     @contextmanager
     def on_disk(self, key: str) -> Iterator[Path]:
-        path = self.path(key)
-        if not path.is_file():
-            raise FileNotFoundError(key)
-        yield path
+        self.open(key).close()
+        yield self.path(key)
 
     def check(self) -> None:
         probe = self._folder / f".check-{secrets.token_hex(8)}"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             probe.write_bytes(b"ok")
             probe.unlink()
         except OSError as error:
@@ -82,8 +85,24 @@ class FolderStorage:
     def _target(self, key: str | None) -> tuple[str, Path]:
         key = key or new_key()
         target = self.path(key)
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _storage_errors(target, self._folder):
+            target.parent.mkdir(mode=0o700, exist_ok=True)
         return key, target
+
+
+@contextmanager
+def _storage_errors(path: Path, stays: Path | None = None) -> Iterator[None]:
+    """Distinguishes a missing file from a disk that is not mounted: a file's own folder outlives the file, an empty
+    mount point has none. `stays` is looked for instead where the file may never have been there.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        if os.path.isdir(stays or path.parent):  # noqa: PTH112 - False for any trouble, Path.is_dir() raises some
+            raise
+        raise StorageUnavailable("папка клипов пропала: не подключён диск?") from None
+    except OSError as error:
+        raise StorageUnavailable(f"папка клипов: {error.strerror}") from error
 
 
 def _rename(arriving: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,7 +28,10 @@ CHECK_SECONDS = 3
 BLOCK_BYTES = 256 << 10
 # Parts are read from the disk as they are sent; 10,000 of them are the most that S3 takes.
 _PARTS = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 << 20, max_concurrency=4)
-_MISSING = ("404", "NoSuchKey", "NotFound")
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_MISSING = "NoSuchKey"
+# A HEAD's refusal has no body that could name its code.
+_HEAD_MISSING = "404"
 
 
 class S3Storage:
@@ -74,17 +77,32 @@ class S3Storage:
         return key
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
-        name, size = self._name(key), self.size(key)
+        head = self._head(key)
 
-        def stream(offset: int) -> Any:
-            got = self._client.get_object(Bucket=self._bucket, Key=name, Range=f"bytes={offset}-")
-            return got["Body"]
+        def get(offset: int) -> Mapping[str, Any]:
+            asked = {"Bucket": self._bucket, "Key": self._name(key), "Range": f"bytes={offset}-"}
+            # The object may have been replaced since the last range.
+            return self._client.get_object(**asked, **({"IfMatch": head["ETag"]} if "ETag" in head else {}))
 
-        return io.BufferedReader(_Reader(stream, size, start), BLOCK_BYTES)
+        return io.BufferedReader(_Reader(get, head["ContentLength"], head.get("ETag"), start), BLOCK_BYTES)
 
     def size(self, key: str) -> int:
+        return self._head(key)["ContentLength"]
+
+    def _head(self, key: str) -> Mapping[str, Any]:
+        place = {"Bucket": self._bucket, "Key": self._name(key)}
         with _told():
-            return self._client.head_object(Bucket=self._bucket, Key=self._name(key))["ContentLength"]
+            try:
+                head = self._client.head_object(**place)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != _HEAD_MISSING:
+                    raise
+                # Asked again by GET: only its answer says what is missing, the object or the whole bucket.
+                self._client.get_object(**place, Range="bytes=0-0")["Body"].close()
+                raise StorageUnavailable("бакет: HEAD не находит файла, GET находит") from None
+        if "ContentLength" not in head:
+            raise StorageUnavailable("бакет не назвал длину файла")
+        return head
 
     def exists(self, key: str) -> bool:
         try:
@@ -120,11 +138,15 @@ class S3Storage:
         return self._prefix + checked(key)
 
 
+class _WrongAnswer(Exception):
+    """Not the bytes that were asked for."""
+
+
 class _Reader(io.RawIOBase):
     """A file of the bucket as it comes in. A connection that is cut is taken up where it broke."""
 
-    def __init__(self, stream: Callable[[int], Any], size: int, start: int) -> None:
-        self._stream, self._size, self._position = stream, size, start
+    def __init__(self, get: Callable[[int], Mapping[str, Any]], size: int, etag: str | None, start: int) -> None:
+        self._get, self._size, self._etag, self._position = get, size, etag, start
         self._body: Any = None
 
     def readable(self) -> bool:
@@ -141,9 +163,10 @@ class _Reader(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:
-        if self._position >= self._size:
+        amount = min(len(buffer), self._size - self._position)
+        if amount <= 0:
             return 0
-        block = self._read(len(buffer))
+        block = self._read(amount)
         buffer[: len(block)] = block
         self._position += len(block)
         return len(block)
@@ -152,16 +175,35 @@ class _Reader(io.RawIOBase):
         with _told():
             try:
                 return self._read_once(amount)
-            except BotoCoreError:
+            except (BotoCoreError, _WrongAnswer):
                 self._hang_up()
                 return self._read_once(amount)
 
     def _read_once(self, amount: int) -> bytes:
-        self._body = self._body or self._stream(self._position)
+        if self._body is None:
+            got = self._get(self._position)
+            self._body = got["Body"]
+            self._check(got)
         block = self._body.read(amount)
         if not block:
-            raise StorageUnavailable("бакет отдал файл не до конца")
+            raise _WrongAnswer("файл отдан не до конца")
         return block
+
+    def _check(self, got: Mapping[str, Any]) -> None:
+        """A proxy or a server that ignores `Range` or packs its answers would shift every byte that follows."""
+        status, encoding = got["ResponseMetadata"]["HTTPStatusCode"], got.get("ContentEncoding") or "identity"
+        if encoding.lower() != "identity":
+            raise _WrongAnswer(f"ответ сжат: {encoding}")
+        left = self._size - self._position
+        wanted = f"bytes {self._position}-{self._size - 1}/{self._size}"
+        # RFC 9110, 14.2: a server may ignore the header, and then sends all of the file.
+        all_of_it = status == 200 and left == self._size and "ContentRange" not in got
+        if not all_of_it and (status, got.get("ContentRange")) != (206, wanted):
+            raise _WrongAnswer(f"HTTP {status}, {got.get('ContentRange') or 'без Content-Range'} вместо {wanted}")
+        if got.get("ContentLength", left) != left:
+            raise _WrongAnswer(f"{got['ContentLength']} байт вместо {left}")
+        if self._etag and got.get("ETag", self._etag) != self._etag:
+            raise _WrongAnswer("файл заменён")
 
     def close(self) -> None:
         self._hang_up()
@@ -180,8 +222,10 @@ def _told() -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        if code in _MISSING:
+        if code == _MISSING:
             raise FileNotFoundError(f"{error.operation_name}: {code}") from None
         raise StorageUnavailable(f"бакет: {error.operation_name}: {code}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise StorageUnavailable(f"бакет не отвечает: {type(error).__name__}") from error
+    except _WrongAnswer as error:
+        raise StorageUnavailable(f"бакет: {error}") from None

@@ -1,34 +1,38 @@
 """A clip's file and poster, for its owner. What strangers uploaded is served so that it can only be looked at."""
 
 import io
-import os
 import re
 from pathlib import Path
 from urllib.parse import quote
 
-from flask import Blueprint, Response, abort, request, send_file, url_for
+import structlog
+from flask import Blueprint, Response, abort, current_app, request, send_file, url_for
 from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.wsgi import FileWrapper, wrap_file
+from werkzeug.wsgi import wrap_file
 
 from app.models import Clip
 from app.publishing import links
 from app.services import clips
-from app.storage import storage
+from app.storage import StorageUnavailable, storage
 from app.web.access import public
+from app.web.streaming import BLOCK_BYTES, Sent, stream
 
 blueprint = Blueprint("media", __name__, url_prefix="/media/clips")
 fetch_blueprint = Blueprint("fetch", __name__, url_prefix="/fetch")
 
 YEAR = 365 * 24 * 3600
-BLOCK_BYTES = 256 << 10
+
+log = structlog.get_logger(__name__)
 
 
 @blueprint.get("/<int:clip_id>/video")
 def video(clip_id: int) -> Response:
     """The file as it came; Range, HEAD and conditional requests work. `?download=1` saves it under the clip's title."""
     clip = clips.get(current_user, clip_id)
-    response = _send(clip.storage_key, clip.content_type if clip.extension else "application/octet-stream")
+    content_type = clip.content_type if clip.extension else "application/octet-stream"
+    response = _send(clip.storage_key, content_type, clip.size)
     if "download" in request.args:
         response.headers["Content-Disposition"] = _attachment(clip)
     return response
@@ -57,10 +61,20 @@ def poster_url(clip: Clip) -> str | None:
 @public
 def fetch(signed: str) -> Response:
     """For a platform that downloads the clip itself: no sign-in, Range and HEAD, dead once the publication settled."""
-    clip = links.clip_for(signed)
-    if clip is None:
+    fetch = links.opened(signed)
+    if fetch is None:
         abort(404)
-    return _send(clip.storage_key, clip.content_type)
+    clip, app = fetch.clip, current_app._get_current_object()
+
+    def sent(start: int, end: int) -> None:
+        """The server is done with the response, and with the request's context."""
+        try:
+            with app.app_context():
+                links.record(fetch, start, end)
+        except SQLAlchemyError as error:
+            log.warning("a fetch is not recorded", publication=fetch.publication_id, error=type(error).__name__)
+
+    return _send(clip.storage_key, clip.content_type, clip.size, sent)
 
 
 @blueprint.app_context_processor
@@ -83,12 +97,19 @@ def _past_the_end(error: RequestedRangeNotSatisfiable) -> RequestedRangeNotSatis
     return error
 
 
-def _send(key: str, content_type: str) -> Response:
+def _send(key: str, content_type: str, size: int | None = None, sent: Sent | None = None) -> Response:
+    """`size`: what the file must have, where that is known. `sent` is called with what has been handed out."""
     # The key is the content's name: a file is never changed, so its ETag needs no look at it.
     etag = key.replace("/", "")
     try:
         path = storage().path(key)
-        response = _send_here(path, content_type, etag) if path else _send_along(key, content_type, etag)
+        if path and sent is None:
+            file_size = storage().size(key)
+            if size not in (None, file_size):
+                raise StorageUnavailable(f"файл не той длины: {file_size} байт вместо {size}")
+            response = _send_here(path, content_type, etag)
+        else:
+            response = stream(storage().open(key), content_type, etag, size, sent)
     except FileNotFoundError:
         abort(404)
     response.cache_control.private = True
@@ -117,19 +138,6 @@ class _Part(io.FileIO):
         data = super().read(self._rest if size < 0 else min(size, self._rest))
         self._rest -= len(data)
         return data
-
-
-def _send_along(key: str, content_type: str, etag: str) -> Response:
-    """From a storage that is elsewhere, block by block; nothing is read for HEAD and for what has not changed."""
-    file = storage().open(key)
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    response = Response(FileWrapper(file, BLOCK_BYTES), mimetype=content_type)
-    response.content_length = size
-    response.set_etag(etag)
-    response.cache_control.no_cache = True
-    response.make_conditional(request, accept_ranges=True, complete_length=size)
-    return response
 
 
 def _version(clip: Clip) -> str:

@@ -27,6 +27,7 @@ class Rutube(Emulator):
     options: ClassVar = {
         "rutube_rate_limits": False,
         "rutube_max_mb": 25_000,
+        "rutube_unreadable": False,
         "rutube_local_hosts": ["127.0.0.1", "localhost"],
         "rutube_unseen_seconds": 0.3,
         "rutube_page": 100,

@@ -68,7 +68,8 @@ class Pull:
                 video.facts["failure"] = str(error)
                 state = "error"
             else:
-                state = "processing"
+                state = "error" if self._emulator.option("unreadable") else "processing"
+                video.facts["failure"] = "the file cannot be read"
         with self._world.lock:
             if self._world.videos.get(video.key) is not video:
                 return

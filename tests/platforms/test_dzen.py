@@ -87,6 +87,34 @@ class TestPartnerApi(Contract):
         self._ends_once(publication())
         assert row(1).connection.status == ConnectionStatus.ACTIVE
 
+    @pytest.mark.parametrize("status", [401, 403, 404, 410])
+    def test_an_upload_address_that_has_expired_is_replaced(self, publication, status):
+        """The first try breaks off, by the second the address is no longer good: a new draft, and its address."""
+        self.sandbox.trouble(
+            {"match": UPLOAD, "do": "status:502", "nth": 1}, {"match": UPLOAD, "do": f"status:{status}", "nth": 2}
+        )
+        publication_id = publication()
+        self._ends_once(publication_id)
+        assert row(publication_id).connection.status == ConnectionStatus.ACTIVE
+        assert len(self._requests("/drafts")) == 2
+
+    @pytest.mark.parametrize("match", [UPLOAD, PUBLISH])
+    def test_a_platform_that_never_knows_its_own_address_comes_to_an_end(self, publication, match):
+        self.sandbox.trouble({"match": match, "do": "status:404"})
+        done = settle(publication())
+        assert (done.status, done.attempt) == (Status.FAILED, 3)
+        assert done.reason in ("dzen_upload", "dzen_gone")
+        assert len(self._requests("/drafts")) == 4
+        assert self.posts() == []
+
+    def test_a_draft_that_is_gone_is_made_anew(self, publication):
+        self.sandbox.trouble({"match": PUBLISH, "do": "status:404", "nth": 1})
+        self._ends_once(publication())
+        assert len(self._requests("/drafts")) == 2
+
+    def _requests(self, end: str) -> list[dict]:
+        return [one for one in self.sandbox.requests if one["path"].endswith(end)]
+
     def test_a_rejected_clip_is_told(self, publication):
         self.sandbox.control("options", moderation=True)
         done = settle(publication())

@@ -127,6 +127,14 @@ class TestClipsRoute(VKContract):
             look(publication_id)
         return publication_id
 
+    @pytest.mark.parametrize("do", ["status:403", "status:404", "status:410", "garbage"])
+    def test_an_upload_address_that_has_expired_is_replaced(self, publication, do):
+        """The first try breaks off, by the second the address is no longer good."""
+        self.sandbox.trouble({"match": UPLOAD, "do": "status:502", "nth": 1}, {"match": UPLOAD, "do": do, "nth": 2})
+        self._ends_once(publication())
+        assert self.sandbox.drafts == []
+        assert len([one for one in self.sandbox.requests if one["path"].endswith("shortVideo.create")]) == 2
+
     def test_nothing_is_left_behind_by_a_cancel(self, publication, heavy_file):
         self.test_cancelled_before_the_commit(publication, heavy_file)
         assert self.sandbox.drafts == []
@@ -142,6 +150,12 @@ class TestVideoRoute(VKContract):
     @pytest.fixture(autouse=True)
     def without_clips(self, sandbox):
         sandbox.control("options", vk_clips_route=False)
+
+    @pytest.mark.parametrize("status", [403, 404, 410])
+    def test_an_upload_address_that_has_expired_is_replaced(self, publication, status):
+        self.sandbox.trouble({"match": UPLOAD, "do": f"status:{status}", "nth": 1})
+        self._ends_once(publication())
+        assert len([one for one in self.sandbox.requests if one["path"].endswith("video.save")]) == 2
 
     def test_the_post_is_on_the_wall_once(self, publication):
         self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})

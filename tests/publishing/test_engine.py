@@ -226,10 +226,10 @@ def test_expired_token_asks_to_reconnect(toy, toy_publication):
     assert publication.connection.status == "reconnect"
 
 
-@pytest.mark.parametrize("answer", [400, 401, 500])
+@pytest.mark.parametrize("answer", [400, 401, 429, 500])
 def test_what_may_stand_there_is_never_called_failed(toy, toy_publication, answer):
     """The answer was lost, and then the platform cannot be asked either."""
-    toy.answers = {"publish": [0], "posts": [answer] * 9}
+    toy.answers = {"publish": [0], "posts": [answer] * 99}
     publication = settle(toy_publication())
     assert publication.status == Status.UNCONFIRMED
     assert publication.armed == "publish"

@@ -3,8 +3,9 @@ from flask import current_app
 
 from app.extensions import db
 from app.models import Clip, ClipStatus
-from app.storage import storage
+from app.storage import StorageUnavailable, storage, storage_at
 from app.web.media import poster_url
+from tests.lying_s3 import LIES, lying
 from tests.s3 import KEY, SECRET
 
 
@@ -122,3 +123,35 @@ def test_a_clip_without_poster_or_file_is_not_found(sign_in, owner, clip):
     assert _poster_url(clip) is None
     for what in ("video", "poster"):
         assert browser.get(f"/media/clips/{clip.id}/{what}").status_code == 404
+
+
+@pytest.mark.parametrize("header", [None, "bytes=10-"])
+def test_a_cut_file_is_not_sent_as_if_it_were_whole(sign_in, owner, clip, content, header):
+    storage().put_bytes(content[:-1], clip.storage_key)
+    headers = {"Range": header} if header else {}
+    assert sign_in(owner).get(f"/media/clips/{clip.id}/video", headers=headers).status_code == 503
+
+
+class TestLyingBucket:
+    """What a player would take for the clip."""
+
+    @pytest.fixture
+    def environment(self, environment):
+        if not environment["STORAGE_URL"].startswith("s3:"):
+            pytest.skip("a folder does not lie")
+        return environment
+
+    @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+    @pytest.mark.parametrize("header", [None, "bytes=100-199", "bytes=-50"])
+    def test_the_browser_gets_the_right_bytes_or_an_error(self, app, sign_in, owner, clip, content, lie, header):
+        url = app.config["STORAGE_URL"]
+        with lying(url, lie, content) as (_, through):
+            app.extensions["storage", "storage_at"] = storage_at(through, app.config)
+            headers = {"Range": header} if header else {}
+            try:
+                answer = sign_in(owner).get(f"/media/clips/{clip.id}/video", headers=headers)
+            except StorageUnavailable:
+                return  # a server cuts the connection: fewer bytes than were announced
+        if answer.status_code != 503:
+            expected = {None: content, "bytes=100-199": content[100:200], "bytes=-50": content[-50:]}[header]
+            assert answer.data == expected

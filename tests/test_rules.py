@@ -47,7 +47,7 @@ def test_every_job_name_resolves(job):
 def test_every_reason_has_russian_text(app):
     used = set()
     for node in calls():
-        if called(node) in ("Refused", "PlatformError", "Unusable") and node.args:
+        if called(node) in ("Refused", "PlatformError", "Unusable", "Stale", "OwnOutage") and node.args:
             used.update(words(node.args[0]) if isinstance(node.args[0], ast.Constant) else [])
         if isinstance(reason := keyword(node, "reason"), ast.Constant) and reason.value:
             used.add(reason.value)

@@ -106,6 +106,13 @@ def has_ended(name: str) -> bool:
     return machine == MACHINE and full_name(int(pid)) != name
 
 
+def is_running(name: str) -> bool:
+    """Whether another process of this machine has that full name, and is not stopped."""
+    machine, pid, _start = name.split(":")
+    own = int(pid) == os.getpid()
+    return machine == MACHINE and not own and full_name(int(pid)) == name and not is_stopped(int(pid))
+
+
 def is_stopped(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"

@@ -43,10 +43,10 @@ log = structlog.get_logger(__name__)
 LONGEST_LIMIT = timedelta(hours=24)
 # A platform that cannot be asked for so long whether the clip is there: the user looks.
 LONGEST_QUESTION = timedelta(hours=1)
-# Between two questions at the least; else as long as the answer has been missing already.
-_ASK_PAUSE = timedelta(seconds=30)
+# Between two questions, no longer than a lease; in between, as long as the answer has been missing already.
+_SHORTEST_ASK_PAUSE, _LONGEST_ASK_PAUSE = timedelta(seconds=30), timedelta(minutes=4)
 # Between two looks at what is away here; in between, half of the time that it has been away already.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
+_SHORTEST_PAUSE, LONGEST_OUTAGE_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 
 
 def advance(publication_id: int, live: Live = lambda _deadline: None) -> bool:
@@ -216,8 +216,11 @@ def _ask_later(held: Held, publication: Publication, error: PlatformError, until
     if now >= over:
         _give_up(held, publication, error)
         return
-    again = max(now + max(now - publication.armed_until, _ASK_PAUSE), until or now)
-    held.release(min(again, over), values={"stage": Stage.CHECKING})
+    again = now + min(max(now - publication.armed_until, _SHORTEST_ASK_PAUSE), _LONGEST_ASK_PAUSE)
+    if until and until > again:
+        held.release(min(until, over), values={"stage": Stage.WAITING})
+    else:
+        held.release(min(again, over), values={"stage": Stage.CHECKING})
 
 
 def _wait_out(held: Held, publication: Publication, outage: OwnOutage) -> None:
@@ -228,7 +231,7 @@ def _wait_out(held: Held, publication: Publication, outage: OwnOutage) -> None:
         _give_up(held, publication, outage)
         return
     held.release(
-        clock.now() + min(max(waited / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE),
+        clock.now() + min(max(waited / 2, _SHORTEST_PAUSE), LONGEST_OUTAGE_PAUSE),
         event=None if publication.outage_since else "outage",
         detail=outage.detail or None,
         values={

@@ -6,7 +6,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
-from app import clock
+from app import clock, process
 from app.extensions import db, insist, reading, transaction
 from app.models import ClipStatus, ConnectionStatus, Publication, Status, User
 from app.platforms.errors import Refused
@@ -24,7 +24,7 @@ def take(publication_id: int, live: Live) -> tuple[Held, Publication, Refused | 
     """
     with reading():
         publication = _read(Publication.id == publication_id)
-        if publication is None:
+        if publication is None or _is_worked_on(publication):
             return None
         obstacle = _obstacle(publication)
     with transaction():
@@ -49,6 +49,13 @@ def _read(*where: ColumnElement[bool]) -> Publication | None:
     ).first()
     db.session.expunge_all()
     return publication
+
+
+def _is_worked_on(publication: Publication) -> bool:
+    """Whether its holder runs on this machine. Its lease has not run out then, whatever the clock says that was set
+    meanwhile: the kernel ends a process before its lease does (`process.end_at`). A stopped one is ended as it goes on.
+    """
+    return bool(publication.lease_until and publication.holder) and process.is_running(publication.holder)
 
 
 def _obstacle(publication: Publication) -> Refused | None:

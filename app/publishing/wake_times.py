@@ -16,6 +16,7 @@ from app.models import UNDER_WAY_SQL, Publication, Stage, Status
 from app.models.types import UTCDateTime
 from app.platforms.errors import LONGEST_WAIT
 from app.platforms.http import UNACKNOWLEDGED_MS
+from app.publishing.engine import LONGEST_OUTAGE_PAUSE
 from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
 from app.publishing.run import LONGEST_POLL
 
@@ -67,6 +68,7 @@ def _latest(now: datetime, held: ColumnElement[bool]) -> ColumnElement[datetime]
         (Publication.stage == Stage.CHECKING, lease_over),
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
+        (Publication.stage.in_((Stage.STORAGE, Stage.OUTAGE)), _at(now + LONGEST_OUTAGE_PAUSE)),
         *retries,
         else_=_at(now),
     )

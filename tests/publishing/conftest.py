@@ -3,7 +3,6 @@ import hashlib
 import math
 import multiprocessing
 import os
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -116,7 +115,7 @@ def in_a_horse(app, publication_id: int, life: float = math.inf) -> multiprocess
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        engine.advance(publication_id, lambda deadline: process.end_at(min(deadline, time.monotonic() + life)))
+        engine.advance(publication_id, lambda deadline: process.end_at(min(deadline, clock.boottime() + life)))
         os._exit(0)
 
     db.session.remove()

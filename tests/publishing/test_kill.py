@@ -1,15 +1,18 @@
 """A work-horse that dies or freezes at every step and commit: the clip ends up there once, and we say so."""
 
+import multiprocessing
 import os
 import signal
 import time
+from datetime import timedelta
 
 import pytest
 
 from app import clock
+from app.extensions import db
 from app.models import Status
-from app.publishing import lease
-from tests.publishing.conftest import in_a_horse, row, settle
+from app.publishing import lease, taking
+from tests.publishing.conftest import in_a_horse, look, row, settle
 from tests.publishing.toy import POINTS, Toy
 
 # The frozen horse's life: the clock of this test runs ahead of it, a real one would have its whole lease.
@@ -60,6 +63,31 @@ def test_frozen_at_and_woken_when_another_has_taken_over(app, toy, toy_publicati
         os.kill(horse.pid, signal.SIGCONT)
         horse.join(20)
     assert [count for count in toy.posts.values() if count] == [1]
+
+
+def test_a_row_is_not_taken_from_a_process_that_works_on_it_by_a_clock_that_was_set(app, toy, toy_publication):
+    """On SQLite the machine's own clock counts: an hour ahead, every lease seems to have run out."""
+    publication_id = toy_publication()
+
+    def work() -> None:
+        db.engine.dispose(close=False)
+        taking.take(publication_id, lambda _deadline: None)
+        signal.pause()
+
+    db.session.remove()
+    horse = multiprocessing.get_context("fork").Process(target=work)
+    horse.start()
+    try:
+        while row(publication_id).lease_until is None:
+            time.sleep(0.05)
+        clock.correct(clock.now() + timedelta(hours=1))
+        assert not look(publication_id)
+    finally:
+        horse.kill()
+        horse.join(20)
+    assert look(publication_id)
+    assert settle(publication_id).status == Status.PUBLISHED
+    assert toy.posts == {"1": 1}
 
 
 def _wait_for_stop(pid: int) -> None:

@@ -69,11 +69,11 @@ def run() -> None:
     if os.environ["REDIS_URL"] == f"unix://{redis_socket}":
         add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_answers(redis_socket), last=True)
     add("prepare", lambda: prepare(app), once=True)
-    add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
+    # Before the first fork that stays: a page that changes in the parent later is not shared with it any more.
+    add("web", lambda: serve_web(port), before=lambda: rehearse(app), ready=lambda: web_answers(port, "/healthz"))
     add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_answers(sandbox_port, "/"))
     for number in range(1, workers + 1):
-        before = (lambda: rehearse(app)) if number == 1 else None
-        add(f"worker-{number}", lambda: work(app, vault_private_key), before=before)
+        add(f"worker-{number}", lambda: work(app, vault_private_key))
     for number in range(1, spares() + 1):
         add(f"spare-{number}", lambda: work(app, vault_private_key, "spare"))
     add("scheduler", lambda: schedule(app))

@@ -70,11 +70,11 @@ def run() -> None:
     if os.environ["REDIS_URL"] == f"unix://{redis_socket}":
         add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_answers(redis_socket), last=True)
     add("prepare", lambda: prepare(app), once=True)
-    add("web", lambda: serve_web(port), ready=lambda: web_answers(port, "/healthz"))
+    # Before the first fork that stays: a page that changes in the parent later is not shared with it any more.
+    add("web", lambda: serve_web(port), before=lambda: rehearse(app), ready=lambda: web_answers(port, "/healthz"))
     add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_answers(sandbox_port, "/"))
     for name, work in crew(app):
-        before = (lambda: rehearse(app)) if name == "worker-1" else None
-        add(name, partial(start_worker, app, vault_private_key, work), before=before)
+        add(name, partial(start_worker, app, vault_private_key, work))
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:

@@ -160,6 +160,11 @@ def rehearse(app: Flask) -> None:
     with app.app_context():
         try:
             rehearsal.rehearse()
+            # What each worker does at its start and when idle: compiled here, it is not compiled in the memory of each.
+            pulse = Pulse("worker")
+            pulse.beat()
+            pulse.stop()
+            lease.bury_the_dead()
         except SQLAlchemyError as error:
             log.warning("not rehearsed", error=type(error).__name__)
         db.engine.dispose()

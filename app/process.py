@@ -47,8 +47,8 @@ def give_memory_back() -> None:
     """
     if hasattr(_libc, "mallopt"):  # musl has none, and no arenas
         _libc.mallopt(_M_ARENA_MAX, 2)
-        _libc.mallopt(_M_MMAP_THRESHOLD, 256 << 10)
-        _libc.mallopt(_M_TRIM_THRESHOLD, 256 << 10)
+        _libc.mallopt(_M_MMAP_THRESHOLD, 4 << 20)  # above the blocks that uploads go through
+        _libc.mallopt(_M_TRIM_THRESHOLD, 4 << 20)
 
 
 def die_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:

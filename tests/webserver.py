@@ -33,6 +33,12 @@ class Server:
             process_group=0,
         )
 
+    def worker(self) -> int:
+        """The pid of the one process that serves."""
+        master = self._process.pid
+        [pid] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return int(pid)
+
     def kill(self) -> None:
         os.killpg(self._process.pid, 9)
         self._process.wait()

@@ -53,6 +53,9 @@ _UPLOAD_GRACE_SECONDS = 18.0
 _COMMIT_GRACE_SECONDS = 4.0
 # … and the supervisor kills what is still there then.
 _STOP_GRACE_SECONDS = 25.0
+_RENEW_AFTER_IDLE_SECONDS = 15
+# The ticks have no pause: they are renewed about every ten minutes.
+_RENEW_AFTER_TICKS = 1200
 # An idle worker waits for a job 15 s less than its time to live, and says in between that it lives.
 _WORKER_TTL_SECONDS = 25
 # One stop may reach a worker twice: from the PaaS and from its supervisor.
@@ -82,6 +85,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
     """
 
     max_connection_wait_time = 5.0
+    _has_worked = False
     app: Flask
     upload_grace: float  # seconds
     commit_grace: float
@@ -102,7 +106,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
 
     def monitor_work_horse(self, job, queue, execution) -> None:
         self._publishes = job.func_name == "app.jobs.publish"
-        self._was_stopped = False
+        self._was_stopped, self._has_worked = False, True
         taken_at = clock.now()
         try:
             super().monitor_work_horse(job, queue, execution)
@@ -110,6 +114,14 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
             if self._publishes and not self.horse_pid:
                 lease.bury_the_dead()
                 schedule.wake_again(job.args[0], taken_at)
+
+    def dequeue_job_and_maintain_ttl(self, timeout, max_idle_time=None):
+        """A worker that has worked no longer shares all of its memory with its parent: idle, it gives way to a new one,
+        which the supervisor forks.
+        """
+        if self._has_worked and timeout is not None:
+            max_idle_time = _RENEW_AFTER_IDLE_SECONDS
+        return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
 
     def maintain_heartbeats(self, job, execution) -> None:
         self._end_a_frozen_horse()
@@ -314,7 +326,7 @@ def run_ticks(app: Flask | None = None, burst: bool = False) -> None:
             serializer=queue.SERIALIZER,
             worker_ttl=_WORKER_TTL_SECONDS,
         )
-        _work(ticks, "ticks", burst)
+        _work(ticks, "ticks", burst, _RENEW_AFTER_TICKS)
 
 
 def preload() -> None:

@@ -225,6 +225,9 @@ class Supervisor:
 
     def _plan_restart(self, child: Child) -> None:
         healthy = time.monotonic() - child.started > self.HEALTHY_AFTER
+        if healthy and child.status == 0:  # it has ended by itself, to be renewed
+            child.due = time.monotonic()
+            return
         child.delay = self.FIRST_DELAY if healthy or not child.delay else min(child.delay * 2, self.LONGEST_DELAY)
         child.due = time.monotonic() + child.delay
         self._say(f"{child.name}: {_how(child.status)}, снова через {child.delay:.1f} с{_where(child)}")

@@ -225,10 +225,10 @@ def work(
         _work(worker, kind, burst)
 
 
-def _work(worker: Worker, kind: str, burst: bool = False) -> None:
+def _work(worker: Worker, kind: str, burst: bool, max_jobs: int | None = None) -> None:
     worker.pulse = Pulse(kind)
     strategy = DequeueStrategy.ROUND_ROBIN if kind in _IN_TURN else DequeueStrategy.DEFAULT
-    worker.work(burst=burst, logging_level="WARNING", dequeue_strategy=strategy)
+    worker.work(burst=burst, max_jobs=max_jobs, logging_level="WARNING", dequeue_strategy=strategy)
     worker.pulse.stop()
 
 

@@ -98,7 +98,7 @@ def preload() -> "Flask":
     except BadSettings as error:
         raise CannotRun(str(error)) from error
     importlib.import_module("sqlalchemy.orm").configure_mappers()
-    for name in wsgi.app.jinja_env.list_templates(extensions=["html", "txt"]):
+    for name in wsgi.app.jinja_env.list_templates():
         wsgi.app.jinja_env.get_template(name)
     gc.collect()
     gc.freeze()  # or the collector would touch, and so copy, every page in each child

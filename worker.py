@@ -276,7 +276,7 @@ class TickScheduler(Scheduler):
                 at = datetime.fromtimestamp(now, UTC)
                 self.schedule(at, name, interval=seconds, id=job_id, queue_name=queue.TICKS)
         for stale in planned:
-            self.cancel(stale.decode())
+            self.cancel(stale)
 
     def get_jobs_to_queue(self, with_times: bool = False):
         return self.get_jobs(self._redis_now(), with_times)

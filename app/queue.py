@@ -77,7 +77,7 @@ _READ = {
 }
 _IGNORED = {b"enqueue_at_front", b"exc_info", b"meta", b"timeout"}
 # The row's id comes first, so that a queue shows which rows it has without each job being read.
-_JOB_ID = re.compile(r"(\d+)-[0-9a-f]{32}$")
+_JOB_ID = re.compile(rb"(\d{1,18})-[0-9a-f]{32}$")
 
 
 class WakeUp(Job):
@@ -230,7 +230,7 @@ def waiting(*names: str) -> Waiting | None:
         kept_since = datetime.fromisoformat(since.decode())
         if kept_since > now:  # by a clock that was ahead
             client.set(_KEPT_SINCE, now.isoformat())
-        job_ids = [job_id for name in names for job_id in queue(name).job_ids]
+        job_ids = [job_id for name in names for job_id in client.lrange(queue(name).key, 0, -1)]
         ids = frozenset(int(found[1]) for found in map(_JOB_ID.match, job_ids) if found)
         return Waiting(len(job_ids), ids, min(kept_since, now))
     except redis.RedisError:

@@ -50,7 +50,7 @@ def test_a_clip_goes_out_with_its_suffix(key: str, user, ready_clip, telegram):
     db.session.commit()
     link = links.signed_link(publication)
     assert link.endswith(container.suffix)
-    assert links.clip_for(link.rpartition("/")[2]) == clip
+    assert links.opened(link.rpartition("/")[2]).clip == clip
 
 
 @pytest.mark.parametrize(

@@ -239,11 +239,12 @@ def test_a_horse_takes_no_foreign_job(app, store):
     assert found == [7]
 
 
-def test_a_foreign_job_does_not_hide_since_when_others_wait(app, store):
+def test_foreign_jobs_do_not_hide_which_rows_wait(app, store):
     put(store, queue.PUBLISH, "builtins.exec", "1", serializer=DefaultSerializer)
-    put(store, queue.PUBLISH, "app.jobs.publish", 7)
-    assert queue.waiting(queue.PUBLISH).oldest is None
-    assert queue.waiting(queue.PUBLISH).oldest is not None
+    store.rpush(f"rq:queue:{queue.PUBLISH}", b"\xff", "9" * 400 + "-" + "a" * 32)
+    assert queue.enqueue("app.jobs.publish", 7)
+    waiting = queue.waiting(queue.PUBLISH)
+    assert (waiting.count, waiting.ids) == (4, {7})
 
 
 @pytest.fixture

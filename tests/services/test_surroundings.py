@@ -24,7 +24,7 @@ def test_all_is_well(app, sandbox):
 
 
 def test_who_does_not_work_is_named(app, sandbox):
-    assert "worker, spare, scheduler, ticks" in said(doctor.examine(), good=None)
+    assert "worker, spare, probe, scheduler, ticks" in said(doctor.examine(), good=None)
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ _COMMIT_GRACE_SECONDS = 4.0
 # … and the supervisor kills what is still there then.
 _STOP_GRACE_SECONDS = 25.0
 _RENEW_AFTER_IDLE_SECONDS = 15
-# The ticks have no pause: they are renewed about every ten minutes.
-_RENEW_AFTER_TICKS = 1200
+# The ticks have no pause: they are renewed every few minutes.
+_RENEW_AFTER_TICKS = 300
 # An idle worker waits for a job 15 s less than its time to live, and says in between that it lives.
 _WORKER_TTL_SECONDS = 25
 # One stop may reach a worker twice: from the PaaS and from its supervisor.

@@ -38,7 +38,7 @@ def test_failure_after_three_retries_then_again(page: Page, vezde: Running, vert
     sign_in(page, "business@demo.vezde.ru")
     connect_telegram(page)
     card = upload(page, vertical_file)
-    vezde.control("trouble", rules=[{"match": "sendVideo", "do": "error:500"}])
+    vezde.control("trouble", rules=[{"match": "sendVideo", "do": "cut_request:50"}])
     publish(page, card)
     expect(card).to_contain_text("Публикация...")
     expect(card).to_contain_text("Ошибка", timeout=PUBLISHING_MS)

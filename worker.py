@@ -89,6 +89,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
     app: Flask
     upload_grace: float  # seconds
     commit_grace: float
+    renew_after_idle: int
 
     # In the work-horse
 
@@ -120,7 +121,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
         which the supervisor forks.
         """
         if self._has_worked and timeout is not None:
-            max_idle_time = _RENEW_AFTER_IDLE_SECONDS
+            max_idle_time = self.renew_after_idle
         return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
 
     def maintain_heartbeats(self, job, execution) -> None:
@@ -202,10 +203,12 @@ def work(
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
     look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
+    renew_after_idle: int = _RENEW_AFTER_IDLE_SECONDS,
 ) -> None:
     """One worker of that kind, for its QUEUES or other `queues`.
 
-    Returns after SIGTERM, its job done or given back; with `burst`, when no job waits.
+    Returns after SIGTERM, its job done or given back; idle for `renew_after_idle` seconds after it has worked; with
+    `burst`, when no job waits.
     """
     app = app or create_app()
     with app.app_context():
@@ -221,6 +224,7 @@ def work(
             job_monitoring_interval=look_at_horse,
         )
         worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
+        worker.renew_after_idle = renew_after_idle
         lease.bury_the_dead()  # among them the horse of the worker whose place this one takes
         _work(worker, kind, burst)
 

@@ -161,7 +161,7 @@ class Supervisor:
     child come to the supervisor (it is a subreaper) and are killed, so a restart never meets its predecessor's rest.
     """
 
-    FIRST_DELAY, LONGEST_DELAY, HEALTHY_AFTER = 0.2, 10.0, 30.0
+    FIRST_DELAY, LONGEST_DELAY, HEALTHY_AFTER, RENEWED_AFTER = 0.2, 10.0, 30.0, 10.0
 
     def __init__(self, say: Callable[[str], None], start_within: float = 60.0) -> None:
         self._say = say
@@ -224,10 +224,11 @@ class Supervisor:
                 self._fork(child)
 
     def _plan_restart(self, child: Child) -> None:
-        healthy = time.monotonic() - child.started > self.HEALTHY_AFTER
-        if healthy and child.status == 0:  # it has ended by itself, to be renewed
+        lived = time.monotonic() - child.started
+        if child.status == 0 and lived > self.RENEWED_AFTER:  # it has ended by itself, to be renewed
             child.due = time.monotonic()
             return
+        healthy = lived > self.HEALTHY_AFTER
         child.delay = self.FIRST_DELAY if healthy or not child.delay else min(child.delay * 2, self.LONGEST_DELAY)
         child.due = time.monotonic() + child.delay
         self._say(f"{child.name}: {_how(child.status)}, снова через {child.delay:.1f} с{_where(child)}")

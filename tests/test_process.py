@@ -124,6 +124,20 @@ supervisor.run()
     assert said[:3] == [f"dies: завершился с кодом 3, снова через {delay} с" for delay in delays]
 
 
+def test_a_child_that_ends_by_itself_after_a_while_is_renewed_at_once_and_in_silence(program):
+    ran = program("""
+def works():
+    alive("works")
+    time.sleep(0.5)
+
+supervisor.RENEWED_AFTER = 0.3
+supervisor.add(Child("works", works))
+supervisor.run()
+""")
+    ran.nth_pid("works", 3)
+    assert ran.end() == ""
+
+
 def test_children_start_one_after_another(program):
     ran = program("""
 def slow():

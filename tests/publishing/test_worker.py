@@ -65,6 +65,18 @@ def published_once(toy, publication_id: int, hold: Hold) -> bool:
     return settle(publication_id).status == Status.PUBLISHED and list(toy.posts.values()) == [1]
 
 
+def test_a_worker_that_has_worked_ends_when_it_is_idle(toy, toy_publication, work):
+    """Its supervisor forks another, which shares its parent's memory."""
+    one = work(renew_after_idle=1)
+    time.sleep(3)
+    assert one.is_alive(), "it has not worked yet"
+    publication_id = toy_publication()
+    db.session.remove()  # the worker needs SQLite's write lock
+    one.join(WITHIN_SECONDS)
+    assert one.exitcode == 0
+    assert row(publication_id).status == Status.PUBLISHED
+
+
 def test_an_upload_may_end_within_the_grace_period(toy, toy_publication, work):
     hold = toy.hold("upload")
     publication_id = toy_publication()

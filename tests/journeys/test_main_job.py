@@ -34,10 +34,11 @@ def test_from_sign_up_to_the_link(page: Page, vezde: Running, minute):
     assert post["bytes"] == minute.stat().st_size
 
 
-def test_failure_after_three_retries_then_again(page: Page, vezde: Running, vertical_file):
+def test_failure_after_three_retries_then_again(page: Page, vezde: Running, heavy_file):
+    """Each try is cut before Telegram has all of the clip."""
     sign_in(page, "business@demo.vezde.ru")
     connect_telegram(page)
-    card = upload(page, vertical_file)
+    card = upload(page, heavy_file)
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "cut_request:50"}])
     publish(page, card)
     expect(card).to_contain_text("Публикация...")

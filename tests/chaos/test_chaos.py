@@ -8,7 +8,7 @@ from tests.conftest import POSTGRESQL, SQLITE, WITHOUT_POSTGRESQL
 DATABASES = [SQLITE] if WITHOUT_POSTGRESQL else [SQLITE, POSTGRESQL]
 
 
-@pytest.mark.parametrize(("database", "vk_route"), zip(DATABASES, ("clips", "video"), strict=False))
+@pytest.mark.parametrize(("database", "vk_route"), list(zip(DATABASES, ("clips", "video"), strict=False)))
 def test_whatever_breaks_each_clip_is_there_once_or_we_say_so(tmp_path, database, vk_route):
     verdict = run(
         tmp_path,

@@ -98,6 +98,7 @@ def preload() -> "Flask":
     except BadSettings as error:
         raise CannotRun(str(error)) from error
     importlib.import_module("sqlalchemy.orm").configure_mappers()
+    # Compiled once for all processes, instead of in the web's own memory as pages are first opened: 0.3 s, 4 MB.
     for name in wsgi.app.jinja_env.list_templates():
         wsgi.app.jinja_env.get_template(name)
     gc.collect()

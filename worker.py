@@ -26,8 +26,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from app import clock, create_app, process, queue
-from app.extensions import db, redis_from_url
-from app.publishing import lease, rehearsal, schedule
+from app.db import db
+from app.publishing import dispatch, lease, rehearsal
+from app.redis_client import redis_from_url
 from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
         finally:
             if self._publishes and not self.horse_pid:
                 lease.bury_the_dead()
-                schedule.wake_again(job.args[0], taken_at)
+                dispatch.wake_again(job.args[0], taken_at)
 
     def dequeue_job_and_maintain_ttl(self, timeout, max_idle_time=None):
         """A worker that has worked no longer shares all of its memory with its parent: idle, it gives way to a new one,

@@ -21,19 +21,13 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from flask import Flask
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, logs, models, platforms, probe, process, sentry, storage, texts, web
-    from app.extensions import (
-        connect_migrations,
-        connect_redis,
-        csrf,
-        db,
-        engine_options,
-        htmx,
-        login,
-        prepare_postgresql,
-        prepare_sqlite,
-    )
+    from app import cli, config, models, platforms, process, storage, texts, web
+    from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
+    from app.media import probe
+    from app.observability import logs, sentry
+    from app.redis_client import connect_redis
     from app.vault import Vault
+    from app.web.extensions import csrf, htmx, login
 
     process.give_memory_back()
     logs.configure()

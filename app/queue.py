@@ -21,7 +21,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app import clock
-from app.extensions import redis_client
+from app.redis_client import redis_client
 
 log = structlog.get_logger(__name__)
 

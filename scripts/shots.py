@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
-from app.extensions import db  # noqa: E402
+from app.db import db  # noqa: E402
 from app.models import (  # noqa: E402
     Clip,
     ClipStatus,
@@ -36,13 +36,13 @@ from app.models import (  # noqa: E402
     StatsSample,
     Status,
 )
-from app.services import accounts  # noqa: E402
+from app.services import users  # noqa: E402
 from app.storage import storage  # noqa: E402
 
 OUT = ROOT / "var" / "shots"
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
 SCHEMES = ("light", "dark")
-PASSWORD = accounts.DEMO_PASSWORD
+PASSWORD = users.DEMO_PASSWORD
 
 
 def main(wanted: list[str]) -> None:
@@ -51,7 +51,7 @@ def main(wanted: list[str]) -> None:
         app = application(Path(folder))
         with app.app_context():
             db.create_all()
-            accounts.create_demo_users()
+            users.create_demo_users()
             fill()
             db.session.remove()
         server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -88,7 +88,7 @@ def application(folder: Path) -> Flask:
 
 
 def fill() -> None:
-    user = accounts.by_email("pro@demo.vezde.ru")
+    user = users.by_email("pro@demo.vezde.ru")
     channel = connection(user.id, "Везде: демо", "-1001")
     kitchen = connection(user.id, "Кухня за минуту — рецепты каждый день", "-1002")
     kitchen.status = ConnectionStatus.RECONNECT

@@ -27,10 +27,10 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.serving import make_server
 
 from app import create_app, platforms, vault
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
 from app.platforms.base import Account, Token
-from app.services import accounts, connections
+from app.services import connections, users
 from app.storage import storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres
@@ -244,8 +244,8 @@ def user(app: Flask) -> Callable[..., User]:
 
     def make(plan: str = "pro", email: str | None = None, password: str = "parol-parol", **more) -> User:
         email = email or f"user{len(made)}@example.org"
-        one = accounts.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
-        accounts.set_plan(email, plan)
+        one = users.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
+        users.set_plan(email, plan)
         for name, value in more.items():
             setattr(one, name, value)
         db.session.commit()

@@ -4,11 +4,14 @@ import re
 
 import pytest
 
-from app.extensions import db
+from app import paging
+from app.db import db
 from app.models import PERIODS, Clip, Notice, Publication, StatsSample, Status, User
-from app.publishing import transitions
-from app.services import clips, history, notices, paging, stats
+from app.notifications import inbox
+from app.publishing import state_machine
+from app.services import clips, history
 from app.services.history import Filters
+from app.statistics import report
 from tests.asking import SORTS, asked, connection, plans, publication, reads_whole
 
 PAGE_OF_CLIPS = 24
@@ -58,9 +61,9 @@ def test_a_publications_page_asks_as_often_after_a_long_story(app, crowd, sign_i
         sign_in(owner),
         list(db.session.scalars(db.select(Publication.id).where(Publication.user_id == owner.id))),
     )
-    transitions.note(ids[0], "created", status=Status.PUBLISHING)
+    state_machine.note(ids[0], "created", status=Status.PUBLISHING)
     for number in range(40):
-        transitions.note(ids[1], "step", status=Status.PUBLISHING, name=f"chunk-{number}")
+        state_machine.note(ids[1], "step", status=Status.PUBLISHING, name=f"chunk-{number}")
     db.session.commit()
     counts = []
     for publication_id in ids:
@@ -182,21 +185,21 @@ def test_counting_ends_where_nobody_counts_any_more(app, crowd):
 def test_the_notices_are_read_in_their_order(app, crowd):
     owner = _admin(crowd(1))
     with asked() as found:
-        notices.look(owner)
+        inbox.look(owner)
     told = plans(found[:2], "notices")
     assert told and all("ix_notices_user_newest" in one and not SORTS.search(one) for one in told), told
     with asked() as found:
-        notices.unread(owner)
+        inbox.unread(owner)
     [told] = plans(found, "notices")
     assert "ix_notices_unread" in told, told
 
 
 def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
     owner = crowd(3)
-    stats.report(owner)
+    report.report(owner)
     for days in PERIODS:
         with asked() as found:
-            stats.report(owner, days)
+            report.report(owner, days)
         for table in ("publications", "stats_samples"):
             assert not plans(found, f"FROM {table}"), "a million of them are not added up for a page"
         [waiting] = plans(found, "uncounted")
@@ -213,12 +216,12 @@ def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
 
 def test_a_sample_is_counted_among_its_clips_own(app, crowd, user):
     owner = crowd(3)
-    stats.report(owner)
+    report.report(owner)
     one = db.session.scalar(db.select(Publication).where(Publication.user_id == owner.id))
     db.session.add(StatsSample(publication_id=one.id, views=5))
     db.session.commit()
     with asked() as found:
-        stats.report(owner)
+        report.report(owner)
     for told in plans(found, "stats_samples"):
         assert not reads_whole(told, "stats_samples") and not reads_whole(told, "publications"), told
 

@@ -21,7 +21,7 @@ from rq.webhook import Webhook
 
 import worker
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 
 LANES = [*sorted({*queue.JOBS.values()}), queue.BULK, queue.TICKS]
 WITHIN_SECONDS = 60

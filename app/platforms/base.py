@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from app import redact
 from app.config import Setting
+from app.observability import redact
 from app.platforms.errors import PlatformError, Reconnect, Unavailable
-from app.platforms.http import Http
+from app.platforms.http.client import Http
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Limits:
 
 
 class Run(Protocol):
-    """What an adapter's `publish` is given; the engine's `app.publishing.run.Run` is it."""
+    """What an adapter's `publish` is given; the engine's `app.publishing.context.Run` is it."""
 
     publication_id: int
     started_at: datetime  # no commit of this run is older

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from app import clock, containers
+from app import clock
 from app.config import Setting, optional_web_address, web_address
+from app.media import containers
 from app.platforms.base import (
     COUNTS,
     Account,
@@ -29,9 +30,9 @@ from app.platforms.base import (
     number,
     refresh_refused,
 )
-from app.platforms.body import FileBody
 from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
-from app.platforms.http import Answer, Window
+from app.platforms.http.body import FileBody
+from app.platforms.http.client import Answer, Window
 
 STUDIO = "https://dzen.ru/profile/editor"
 PUBLISHING_SCOPES = ("zen:write", "zen:read")

@@ -26,7 +26,7 @@ from app.platforms.base import (
     number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
-from app.platforms.http import Window
+from app.platforms.http.client import Window
 
 # Undocumented; this is what keeps out of trouble.
 PER_TOKEN = (1, 1.0)

@@ -9,8 +9,12 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
-from app.extensions import insist, is_away, transaction
+from app.db import insist, is_away, transaction
 from app.models import Publication, Stage, Status
+from app.platform_access import account_info, tokens
+from app.platform_access.account_info import account_of
+from app.platform_access.lease_times import AFTER_DEADLINE
+from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Receipt, Token
 from app.platforms.errors import (
     LONGEST_WAIT,
@@ -27,14 +31,12 @@ from app.platforms.errors import (
     TokenExpired,
     Unavailable,
 )
-from app.publishing import accounts, evidence, tokens, transitions
-from app.publishing.accounts import account_of
+from app.publishing import receipts, state_machine
+from app.publishing.claims import load, take
 from app.publishing.clip_file import clip_file
-from app.publishing.lease import AFTER_DEADLINE, Cancelled, Held, LeaseLost, Live
-from app.publishing.links import FetchLink
-from app.publishing.pacing import paced_adapter
-from app.publishing.run import AskUser, Later, Run
-from app.publishing.taking import load, take
+from app.publishing.context import AskUser, Later, Run
+from app.publishing.fetch_links import FetchLink
+from app.publishing.lease import Cancelled, Held, LeaseLost, Live
 from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
@@ -160,7 +162,7 @@ def _new_run(held: Held, publication: Publication, token: Token) -> Run:
 
 
 def _publish(held: Held, receipt: Receipt) -> None:
-    _move(held, Status.PUBLISHED, **evidence.as_published(receipt))
+    _move(held, Status.PUBLISHED, **receipts.as_published(receipt))
 
 
 def _give_up(held: Held, publication: Publication, error: PlatformError) -> None:
@@ -182,7 +184,7 @@ def _move(held: Held, to: Status, **values: Any) -> None:
 
     def write() -> None:
         with transaction():
-            if not transitions.move(held.publication_id, to, *held.where(), **(at_rest | values)):
+            if not state_machine.move(held.publication_id, to, *held.where(), **(at_rest | values)):
                 held.lost()
 
     insist(write)
@@ -254,7 +256,7 @@ def _begin_again(held: Held, publication: Publication, stale: Stale) -> None:
     def write() -> None:
         with transaction():
             held.write(sent=None, total=None)
-            transitions.erase_steps(publication.id)
+            state_machine.erase_steps(publication.id)
 
     insist(write)
     _retry(held, now, stale)
@@ -283,7 +285,7 @@ def _move_account(held: Held, publication: Publication, moved: AccountMoved) -> 
         _retry(held, publication, Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
         return
     # Where it is gone, the next look finds that.
-    insist(lambda: accounts.move(publication.connection_id, moved))
+    insist(lambda: account_info.move(publication.connection_id, moved))
     held.release(clock.now(), values={"stage": Stage.QUEUED})
 
 
@@ -297,7 +299,7 @@ def _clean_up(held: Held, publication: Publication) -> None:
     def write() -> None:
         with transaction():
             held.write(wake_at=None, lease_until=None, queued_at=None, stage=None)
-            transitions.erase_steps(publication.id)
+            state_machine.erase_steps(publication.id)
 
     insist(write)
 

@@ -15,24 +15,14 @@ from typing import Any, NoReturn
 from sqlalchemy import ColumnElement, bindparam, select, update
 
 from app import clock, process
-from app.extensions import db, insist, reading, transaction
-from app.models import Publication, Stage, Status
-from app.platforms.http import LONG_ANSWER_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
-from app.publishing import transitions
-
-# Outlasts any single call without progress (connect, a stalled send, a slow answer) with time to spare.
-LEASE = timedelta(seconds=2 * STALL_SECONDS + 30)
-# Beyond the time that a commit's answer may take: connecting, sending, the margin below.
-_COMMIT_EXTRA = timedelta(seconds=60)
-# A work-horse ends itself this long before its lease does; the kernel may still hold bytes of it (TCP_USER_TIMEOUT).
-LIFE_MARGIN = timedelta(seconds=25)
-# What a dead worker's own clock and the database's may differ by.
-AFTER_DEADLINE = timedelta(seconds=5)
+from app.db import db, insist, reading, transaction
+from app.models import Publication, Stage, Status, touch
+from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN, LONGEST_LEASE
+from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.publishing import state_machine
 
 # A row that is worked on is written to say so at most this often.
 RENEW_SECONDS = 1.0
-
-LONGEST_LEASE = timedelta(seconds=LONG_ANSWER_SECONDS) + _COMMIT_EXTRA
 
 # Called with the moment until which this process may live, by clock.boottime().
 Live = Callable[[float], None]
@@ -84,7 +74,7 @@ class Held:
             with transaction():
                 self.write(lease_until=until, wake_at=until + AFTER_DEADLINE, **values)
                 if values:
-                    transitions.touch(self.publication_id)
+                    touch(self.publication_id)
 
         try:
             insist(write, patience)
@@ -123,8 +113,8 @@ class Held:
                 self.write(wake_at=wake_at, **(given_back | values))
                 if event:
                     name = values.get("reason")
-                    transitions.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
-                transitions.touch(self.publication_id)
+                    state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
+                touch(self.publication_id)
 
         insist(write)
 
@@ -135,10 +125,6 @@ def term(length: timedelta) -> tuple[float, datetime]:
     """
     deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
     return deadline, clock.now() + length
-
-
-def commit_lease(answer_seconds: float) -> timedelta:
-    return timedelta(seconds=answer_seconds) + _COMMIT_EXTRA
 
 
 def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held | None:

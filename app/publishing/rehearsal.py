@@ -9,14 +9,14 @@ from contextlib import suppress
 from flask import current_app
 
 from app import clock, vault
-from app.extensions import db, reading, transaction
-from app.models import Publication, Stage, User
+from app.db import db, reading, transaction
+from app.models import Publication, Stage, User, touch
 from app.platforms.base import Account, ClipFile, Receipt, Token
-from app.platforms.http import ANSWER_SECONDS
-from app.publishing import engine, evidence, lease, schedule, taking, transitions
+from app.platforms.http.client import ANSWER_SECONDS
+from app.publishing import claims, dispatch, engine, lease, receipts, state_machine
+from app.publishing.context import Run
+from app.publishing.fetch_links import FetchLink
 from app.publishing.lease import Held, LeaseLost
-from app.publishing.links import FetchLink
-from app.publishing.run import Run
 from app.vault import Vault
 
 _NOBODY = 0
@@ -32,18 +32,18 @@ def rehearse() -> None:
         with suppress(LeaseLost):
             part(held)
     lease.bury_the_dead()
-    schedule.wake_again(_NOBODY, clock.now())
+    dispatch.wake_again(_NOBODY, clock.now())
     for last in (True, False):
-        evidence.keep(held, "", Receipt(""), b"", last)
+        receipts.keep(held, "", Receipt(""), b"", last)
 
 
 def _take(held: Held) -> None:
     with reading():
-        taking._read(Publication.id == _NOBODY)
+        claims._read(Publication.id == _NOBODY)
         db.session.get(User, _NOBODY)
     with transaction():
         lease.claim(_NOBODY, held.live, Publication.fence == 0)
-        taking._start(held, Publication(id=_NOBODY))
+        claims._start(held, Publication(id=_NOBODY))
 
 
 def _upload(held: Held) -> None:
@@ -57,6 +57,6 @@ def _upload(held: Held) -> None:
 
 def _settle(held: Held) -> None:
     with transaction():
-        transitions.touch(_NOBODY)
-        transitions.erase_steps(_NOBODY)
+        touch(_NOBODY)
+        state_machine.erase_steps(_NOBODY)
     engine._publish(held, Receipt(""))

@@ -11,14 +11,15 @@ from flask import current_app
 from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
 
 from app import clock
-from app.extensions import db, reading, transaction
+from app.db import db, reading, transaction
 from app.models import UNDER_WAY_SQL, Publication, Stage, Status
 from app.models.types import UTCDateTime
+from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.platforms.errors import LONGEST_WAIT
-from app.platforms.http import UNACKNOWLEDGED_MS
+from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.publishing.context import LONGEST_POLL
 from app.publishing.engine import LONGEST_OUTAGE_PAUSE
-from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
-from app.publishing.run import LONGEST_POLL
+from app.publishing.lease import CLAIMABLE
 
 # The clocks of two processes differ by less, as does the time between two looks at them.
 _MARGIN = AFTER_DEADLINE

@@ -11,13 +11,14 @@ from flask import current_app
 from sqlalchemy import func, or_, select, update
 
 from app import clock, platforms, texts
-from app.extensions import db
+from app.db import db
 from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.plans import Plan, cheapest_for
+from app.platform_access import revocations, tokens
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
-from app.publishing import revocations, tokens, transitions
-from app.services import safety
+from app.publishing import state_machine
+from app.services import audit_log
 from app.services.errors import NotFound, Problem
 from app.services.publications import cancel_all_of
 
@@ -178,7 +179,7 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
     db.session.flush()
     tokens.seal_token(connection, token)
     if connection.status == ConnectionStatus.ACTIVE:
-        safety.record(user.id, "connected", _told(connection))
+        audit_log.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -203,7 +204,7 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
         db.session.flush()
     connection.account_id = chosen.id
     _describe(connection, chosen)
-    safety.record(user.id, "connected", _told(connection))
+    audit_log.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -278,10 +279,10 @@ def disconnect(user: User, connection_id: int) -> Ending:
     cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
     finishing = _finishing(connection)
     for publication_id in finishing:
-        transitions.note(publication_id, "disconnected", status=Status.PUBLISHING)
+        state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
     unconfirmed = _unconfirmed(connection)
     revocations.keep(connection)
-    safety.record(user.id, "disconnected", _told(connection))
+    audit_log.record(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
     return Ending(cancelled, len(finishing), unconfirmed)

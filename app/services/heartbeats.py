@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, process
-from app.extensions import db, transaction
+from app.db import db, transaction
 from app.models import Heartbeat
 
 log = structlog.get_logger(__name__)

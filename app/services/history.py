@@ -8,10 +8,10 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
-from app.extensions import db
+from app.db import db
 from app.models import Clip, Publication, PublicationEvent, Status, User, fold
-from app.publishing.run import SINCE
-from app.services.paging import COUNTED, Page, counting, cut, only
+from app.paging import COUNTED, Page, counting, cut, only
+from app.publishing.context import SINCE
 
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after

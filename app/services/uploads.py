@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, select, update
 from werkzeug.datastructures import FileStorage
 
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, Upload, User
 from app.models.types import CLOCK_MARGIN
 from app.services import clips, erasures, upload_files

@@ -8,10 +8,13 @@ from app.web import (
     clips,
     connections,
     errors,
+    filters,
+    headers,
     health,
     history,
+    input_guard,
     media,
-    notices,
+    notifications,
     oauth,
     ops,
     ops_queues,
@@ -19,16 +22,13 @@ from app.web import (
     plans,
     publications,
     recovery,
+    request_log,
     safety,
-    sanity,
     schedule,
-    security,
-    statics,
-    stats,
-    tracing,
+    static_files,
+    statistics,
     transfers,
     uploads,
-    words,
 )
 
 BLUEPRINTS = (
@@ -42,9 +42,9 @@ BLUEPRINTS = (
     schedule.blueprint,
     history.blueprint,
     connections.blueprint,
-    notices.blueprint,
+    notifications.blueprint,
     oauth.blueprint,
-    stats.blueprint,
+    statistics.blueprint,
     uploads.blueprint,
     media.blueprint,
     media.fetch_blueprint,
@@ -54,7 +54,18 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    for part in (sanity, tracing, oauth, security, access, transfers, errors, statics, words, notices):
+    for part in (
+        input_guard,
+        request_log,
+        oauth,
+        headers,
+        access,
+        transfers,
+        errors,
+        static_files,
+        filters,
+        notifications,
+    ):
         part.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -9,9 +9,10 @@ from flask import Flask, abort, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.extensions import login, reads_only
-from app.services.safety import visitor
+from app.db import reads_only
+from app.services.audit_log import visitor
 from app.web import responses
+from app.web.extensions import login
 
 READING = ("GET", "HEAD", "OPTIONS")
 

@@ -8,9 +8,9 @@ from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringF
 from wtforms.validators import InputRequired
 
 from app.models import User
-from app.services import accounts
+from app.services import users
 from app.services.errors import Problem
-from app.web import zones
+from app.web import time_zones
 from app.web.access import browser_id, is_local, public
 from app.web.responses import blame, flash, go
 
@@ -50,7 +50,7 @@ def sign_up() -> ResponseReturnValue:
     form = SignUp()
     if form.validate_on_submit():
         try:
-            user = accounts.sign_up(
+            user = users.sign_up(
                 email=form.email.data,
                 password=form.password.data,
                 name=form.name.data,
@@ -74,7 +74,7 @@ def sign_in() -> ResponseReturnValue:
     form = SignIn()
     if form.validate_on_submit():
         try:
-            user = accounts.authenticate(form.email.data, form.password.data, request.remote_addr or "")
+            user = users.authenticate(form.email.data, form.password.data, request.remote_addr or "")
         except Problem as problem:
             blame(form, problem)
         else:
@@ -94,10 +94,10 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.route("/settings/profile", methods=["GET", "POST"])
 def profile() -> ResponseReturnValue:
     form = Profile(obj=current_user)
-    form.timezone.choices = zones.choices(current_user.timezone)
+    form.timezone.choices = time_zones.choices(current_user.timezone)
     if form.validate_on_submit():
         try:
-            accounts.update_profile(current_user, form.name.data, form.timezone.data)
+            users.update_profile(current_user, form.name.data, form.timezone.data)
         except Problem as problem:
             blame(form, problem)
         else:
@@ -111,7 +111,7 @@ def password() -> ResponseReturnValue:
     form = ChangePassword()
     if form.validate_on_submit():
         try:
-            accounts.change_password(current_user, form.present.data, form.new.data)
+            users.change_password(current_user, form.present.data, form.new.data)
         except Problem as problem:
             blame(form, problem)
         else:
@@ -134,7 +134,7 @@ def _next() -> str:
 
 
 def _demo_password() -> str | None:
-    return accounts.DEMO_PASSWORD if current_app.config["DEMO"] else None
+    return users.DEMO_PASSWORD if current_app.config["DEMO"] else None
 
 
 def _page(template: str, form: FlaskForm, **context) -> ResponseReturnValue:

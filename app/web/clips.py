@@ -14,8 +14,8 @@ from wtforms.validators import InputRequired
 from app.models import Clip
 from app.services import clips, connections, history, publications, uploads
 from app.services.errors import Problem
-from app.web import notices, responses
-from app.web.security import FORM_BYTES
+from app.web import notifications, responses
+from app.web.headers import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
 
@@ -66,7 +66,7 @@ def changes() -> ResponseReturnValue:
     if not changed.clips and not changed.gone:
         return "", 204
     # What a clip's publications have come to may be news too.
-    return cards(changed.clips) + removed(changed.gone) + (notices.bell() if changed.clips else "")
+    return cards(changed.clips) + removed(changed.gone) + (notifications.bell() if changed.clips else "")
 
 
 @blueprint.get("/clips/<int:clip_id>/card")

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app.observability import metrics as prometheus
 from app.services import readiness
-from app.web import metrics as prometheus
 from app.web.access import public
 
 blueprint = Blueprint("health", __name__)

@@ -15,7 +15,7 @@ from app.models import Publication, Status
 from app.services import clips, history, publications
 from app.services.errors import Problem
 from app.services.history import Attempt, Filters
-from app.web import notices
+from app.web import notifications
 from app.web.access import address_of
 from app.web.clips import cards
 
@@ -46,7 +46,7 @@ def changes() -> ResponseReturnValue:
     """The poll of the list: what became of the publications that it shows. Mostly nothing, found by one query."""
     known = dict(map(_parse_known, request.args.getlist("known")))
     changed = history.changed(current_user, known)
-    return _list_fragments(changed, request.args) + notices.bell() if changed else ("", 204)
+    return _list_fragments(changed, request.args) + notifications.bell() if changed else ("", 204)
 
 
 @blueprint.get("/<int:publication_id>")
@@ -62,7 +62,7 @@ def change(publication_id: int) -> ResponseReturnValue:
     attempts = history.attempts(one)
     if request.args.get("known") == f"{one.id}:{history.story_version(one, attempts)}":
         return "", 204
-    return _page_fragments(one, attempts) + notices.bell()
+    return _page_fragments(one, attempts) + notifications.bell()
 
 
 def redrawn(publication: Publication) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
 from app.models import Clip
-from app.publishing import links
+from app.publishing import fetch_links
 from app.services import clips
 from app.storage import StorageUnavailable, storage
 from app.web.access import public
@@ -61,7 +61,7 @@ def poster_url(clip: Clip) -> str | None:
 @public
 def fetch(signed: str) -> Response:
     """For a platform that downloads the clip itself: no sign-in, Range and HEAD, dead once the publication settled."""
-    fetch = links.opened(signed)
+    fetch = fetch_links.opened(signed)
     if fetch is None:
         abort(404)
     clip, app = fetch.clip, current_app._get_current_object()
@@ -70,7 +70,7 @@ def fetch(signed: str) -> Response:
         """The server is done with the response, and with the request's context."""
         try:
             with app.app_context():
-                links.record(fetch, start, end)
+                fetch_links.record(fetch, start, end)
         except SQLAlchemyError as error:
             log.warning("a fetch is not recorded", publication=fetch.publication_id, error=type(error).__name__)
 

@@ -6,7 +6,7 @@ from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField
 
-from app.services import personal
+from app.services import data_export
 from app.services.errors import Problem
 from app.web.access import public
 from app.web.accounts import NEEDED
@@ -32,7 +32,7 @@ def privacy() -> ResponseReturnValue:
 @blueprint.post("/settings/data")
 def export() -> Response:
     """A POST: it is written down under «Безопасность»."""
-    answer = Response(stream_with_context(personal.export(current_user)), mimetype="application/json")
+    answer = Response(stream_with_context(data_export.export(current_user)), mimetype="application/json")
     answer.headers["Content-Disposition"] = 'attachment; filename="vezde-data.json"'
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -43,7 +43,7 @@ def delete() -> ResponseReturnValue:
     form = DeleteAccount()
     if form.validate_on_submit():
         try:
-            personal.delete_account(current_user, form.password.data)
+            data_export.delete_account(current_user, form.password.data)
         except Problem as problem:
             blame(form, problem)
         else:
@@ -52,4 +52,4 @@ def delete() -> ResponseReturnValue:
             flash("Аккаунт и всё, что в нём было, удалены.", "ok")
             return go(url_for("accounts.sign_in"))
     status = 422 if form.errors or form.form_errors else 200
-    return render_template("personal/delete.html", form=form, held=personal.held(current_user)), status
+    return render_template("personal/delete.html", form=form, held=data_export.held(current_user)), status

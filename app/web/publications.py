@@ -5,10 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.models import Clip, Publication
-from app.services import clips, options, publications
+from app.services import clips, destinations, publications
 from app.services.errors import Problem
 from app.services.publications import Choice
-from app.web import history, responses, when
+from app.web import due_time, history, responses
 from app.web.clips import cards
 
 blueprint = Blueprint("publications", __name__)
@@ -22,7 +22,7 @@ def choose(clip_id: int) -> ResponseReturnValue:
 @blueprint.post("/clips/<int:clip_id>/publish")
 def publish(clip_id: int) -> ResponseReturnValue:
     try:
-        when.check_not_asked()
+        due_time.check_not_asked()
         publications.publish(current_user, clip_id, chosen())
     except Problem as problem:
         return publish_dialog(clips.get(current_user, clip_id), problem)
@@ -75,9 +75,9 @@ def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturn
         "publications/_publish.html",
         422 if problem else 200,
         clip=clip,
-        options=options.for_clip(current_user, clip),
+        options=destinations.for_clip(current_user, clip),
         typed={choice.connection_id: choice for choice in chosen()} if problem else None,
-        when=when.asked(),
+        when=due_time.asked(),
         problem=problem,
     )
 

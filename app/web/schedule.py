@@ -6,9 +6,9 @@ from flask_login import current_user
 
 from app import texts
 from app.models import Publication
-from app.services import clips, schedule
+from app.services import clips, scheduling
 from app.services.errors import Problem
-from app.web import responses, when
+from app.web import due_time, responses
 from app.web.publications import card, changed, chosen, publish_dialog
 
 blueprint = Blueprint("schedule", __name__)
@@ -17,7 +17,7 @@ blueprint = Blueprint("schedule", __name__)
 @blueprint.post("/clips/<int:clip_id>/schedule")
 def plan(clip_id: int) -> ResponseReturnValue:
     try:
-        made = schedule.publish_later(current_user, clip_id, chosen(), *when.sent())
+        made = scheduling.publish_later(current_user, clip_id, chosen(), *due_time.sent())
     except Problem as problem:
         return publish_dialog(clips.get(current_user, clip_id), problem)
     said = _said(made[0]) if made else "Клип там уже запланирован или публикуется: срок — на его карточке."
@@ -26,10 +26,10 @@ def plan(clip_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/publications/<int:publication_id>/move", methods=["GET", "POST"])
 def move(publication_id: int) -> ResponseReturnValue:
-    publication, problem = schedule.get(current_user, publication_id), None
+    publication, problem = scheduling.get(current_user, publication_id), None
     if request.method == "POST":
         try:
-            publication = schedule.move(current_user, publication_id, *when.sent())
+            publication = scheduling.move(current_user, publication_id, *due_time.sent())
             return changed(publication, _said(publication))
         except Problem as refusal:
             problem = refusal
@@ -37,14 +37,14 @@ def move(publication_id: int) -> ResponseReturnValue:
         "schedule/_move.html",
         422 if problem else 200,
         publication=publication,
-        when=when.asked() if problem else when.standing(publication),
+        when=due_time.asked() if problem else due_time.standing(publication),
         problem=problem,
     )
 
 
 @blueprint.post("/publications/<int:publication_id>/now")
 def publish_now(publication_id: int) -> ResponseReturnValue:
-    publication = schedule.publish_now(current_user, publication_id)
+    publication = scheduling.publish_now(current_user, publication_id)
     return changed(publication, "Публикуем. Ход виден на карточке клипа.")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from app import create_app, process
-from app.extensions import db
+from app.db import db
 from app.models import Publication
 from tests.chaos import verdict
 from tests.chaos.mischief import Mischief

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.extensions import db
+from app.db import db
 from app.models import Publication, Status
-from app.publishing import transitions
+from app.publishing import state_machine
 from app.services import publications
 from app.services.publications import Choice
 
@@ -24,7 +24,7 @@ def publication(user, ready_clip, telegram) -> Publication:
 
 
 def fail(publication: Publication) -> None:
-    transitions.move(publication.id, Status.FAILED, reason="refused", detail="Bad Request: chat is gone")
+    state_machine.move(publication.id, Status.FAILED, reason="refused", detail="Bad Request: chat is gone")
     db.session.commit()
 
 

@@ -14,12 +14,12 @@ import pytest
 from flask import current_app
 
 from app import clock, platforms
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
+from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.base import COUNTS, Counting, Token
 from app.platforms.errors import Reconnect
 from app.publishing import preflight
-from app.publishing.lease import AFTER_DEADLINE
 from app.services import publications
 from app.services.publications import Choice
 from sandbox.testing import Sandbox

@@ -3,7 +3,7 @@
 import pytest
 
 from app import platforms
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, Status
 from app.platforms.base import Account, Token
 from app.services import connections, publications

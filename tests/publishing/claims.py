@@ -1,6 +1,6 @@
 """A worker's claim, in a transaction of its own as the engine's is."""
 
-from app.extensions import transaction
+from app.db import transaction
 from app.publishing import lease
 from app.publishing.lease import Held
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Notice, PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platforms.base import Receipt
-from app.publishing import evidence
+from app.publishing import receipts
 from app.publishing.lease import Held
 from app.services import connections, publications
 from tests.publishing.conftest import fresh, in_a_horse, look, row, settle, wait_until
@@ -138,7 +138,7 @@ def test_a_late_receipt_still_ends_the_matter(app, toy, toy_publication, owner):
     disconnect(owner, publication_id)
     assert settle(publication_id).status == Status.UNCONFIRMED
     sealed = app.extensions["vault"].seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
-    evidence.keep(Held(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
+    receipts.keep(Held(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
     publication = settle(publication_id)
     assert (publication.status, publication.url) == (Status.PUBLISHED, f"{toy.url}/posts/1")
 

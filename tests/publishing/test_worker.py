@@ -11,7 +11,7 @@ import pytest
 
 import worker
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, Stage, Status, User
 from app.publishing import lease
 from app.storage import storage

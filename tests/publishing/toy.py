@@ -14,8 +14,8 @@ from datetime import timedelta
 
 from app import clock
 from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
-from app.platforms.body import FileBody
 from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.http.body import FileBody
 
 POINTS = (
     "create:before",

@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy.orm.exc import ObjectDeletedError
 
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Status, User
 from app.platforms.base import Account, Token
 from app.services import connections, publications

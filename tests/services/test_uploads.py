@@ -8,7 +8,7 @@ import pytest
 from werkzeug.datastructures import FileStorage
 
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, Upload, User
 from app.services import clips, upload_files, uploads
 from app.services.errors import NotFound, Problem

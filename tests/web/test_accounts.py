@@ -1,7 +1,7 @@
 import pytest
 
-from app.services import accounts
-from app.web import zones
+from app.services import users
+from app.web import time_zones
 
 PASSWORD = "parol-parol"
 
@@ -27,7 +27,7 @@ def test_sign_up_leads_into_an_empty_studio(visitor):
     assert "Загрузить клип" in page
     for step in ("Загрузите", "Подключите", "Опубликуйте"):
         assert step in page
-    assert accounts.by_email("anna@example.org").timezone == "Asia/Omsk"
+    assert users.by_email("anna@example.org").timezone == "Asia/Omsk"
 
 
 def test_sign_up_keeps_what_was_typed_but_not_the_password(visitor):
@@ -102,16 +102,16 @@ def test_the_profile(user, sign_in):
     assert '<option selected value="Europe/Moscow">' in page
     browser.post("/settings/profile", data={"name": "Аня", "timezone": "Asia/Kamchatka"})
     assert "Профиль сохранён." in browser.get("/settings/profile").text
-    assert accounts.by_email("anna@example.org").timezone == "Asia/Kamchatka"
+    assert users.by_email("anna@example.org").timezone == "Asia/Kamchatka"
     assert browser.post("/settings/profile", data={"name": "Аня", "timezone": "x"}).status_code == 422
 
 
 def test_zones_are_grouped_and_old_names_are_kept():
-    groups = zones.choices("Asia/Calcutta")
+    groups = time_zones.choices("Asia/Calcutta")
     assert groups["Сейчас"] == [("Asia/Calcutta", "Asia/Calcutta (UTC+5:30)")]
     assert groups["Россия"][0][0] == "Europe/Kaliningrad"
     assert dict(groups["Другие"])["America/New_York"].startswith("Нью-Йорк, Соединенные Штаты (UTC−")
-    assert "Сейчас" not in zones.choices("Europe/Moscow")
+    assert "Сейчас" not in time_zones.choices("Europe/Moscow")
 
 
 def test_names_are_escaped(user, sign_in):

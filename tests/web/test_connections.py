@@ -5,7 +5,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from tests.conftest import DEMO_BOT
 from tests.web.test_clips import HTMX, publish

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.extensions import db
+from app.db import db
 from app.models import Publication
 from app.services import publications
 from app.services.publications import Choice

@@ -4,10 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
-from app.models import Clip, PlatformConnection, Publication, PublicationEvent, Stage, Status
-from app.publishing import transitions
-from app.web import words
+from app.db import db
+from app.models import Clip, PlatformConnection, Publication, PublicationEvent, Stage, Status, touch
+from app.web import filters
 from tests.web.test_clips import HTMX, XSS, publish
 
 MOMENT = datetime(2026, 5, 3, 20, 59, 7, tzinfo=UTC)  # 23:59 in Moscow
@@ -254,7 +253,7 @@ def test_the_poll_brings_only_what_has_changed(web, owner, clip, channel):
     assert (quiet.status_code, quiet.data) == (204, b"")
 
     one.sent = 3
-    transitions.touch(one.id)
+    touch(one.id)
     db.session.commit()
     answer = web.get("/publications/changes", query_string=query, headers=HTMX).text
     assert states(answer) == [one.id]
@@ -420,8 +419,8 @@ def test_strangers_see_nothing(user, sign_in, clip, channel):
     [("publishing", "fast"), ("scheduled", "slow"), ("unconfirmed", "slow"), ("published", ""), ("awaiting_user", "")],
 )
 def test_paces(status, pace):
-    assert words.pace(Publication(status=status, due_at=clock.now() + timedelta(hours=1))) == pace
+    assert filters.pace(Publication(status=status, due_at=clock.now() + timedelta(hours=1))) == pace
 
 
 def test_what_falls_due_within_the_minute_is_asked_for_often():
-    assert words.pace(Publication(status=Status.SCHEDULED, due_at=clock.now() + timedelta(seconds=50))) == "fast"
+    assert filters.pace(Publication(status=Status.SCHEDULED, due_at=clock.now() + timedelta(seconds=50))) == "fast"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.extensions import db
+from app.db import db
 from app.models import (
     Clip,
     PlatformConnection,
@@ -17,7 +17,7 @@ from app.models import (
     Upload,
     User,
 )
-from app.services import accounts, personal, publications, upload_files, uploads
+from app.services import data_export, publications, upload_files, uploads, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests.conftest import DEMO_BOT
@@ -45,7 +45,7 @@ def test_consent_is_a_sentence_and_its_time_is_kept(app):
     client.post(
         "/sign-up", data={"csrf_token": token, "name": "Анна", "email": "anna@example.org", "password": PASSWORD}
     )
-    assert accounts.by_email("anna@example.org").consented_at is not None
+    assert users.by_email("anna@example.org").consented_at is not None
 
 
 def test_the_privacy_page(app, client):
@@ -76,13 +76,13 @@ def test_everything_can_be_taken_along_without_secrets(app, user, sign_in, anna,
 
 
 def test_taking_along_goes_in_batches(app, anna):
-    from app.services import safety
+    from app.services import audit_log
 
-    for _ in range(2 * personal.BATCH + 1):
-        safety.record(anna.id, "signed_in")
+    for _ in range(2 * data_export.BATCH + 1):
+        audit_log.record(anna.id, "signed_in")
     db.session.commit()
-    pieces = list(personal.export(anna))
-    assert len(pieces) > 2 * personal.BATCH
+    pieces = list(data_export.export(anna))
+    assert len(pieces) > 2 * data_export.BATCH
     kept = json.loads("".join(pieces))["security"]
     assert len({one["id"] for one in kept}) == len(kept) == db.session.query(SecurityEvent).count()
 
@@ -113,15 +113,15 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
     assert len(files) == 2, "a clip and its poster: Boris'"
     assert storage().exists(others_clip.storage_key)
     assert list((tmp_path / "var" / "uploads").iterdir()) == []
-    with pytest.raises(accounts.NotFound):
-        accounts.by_email("anna@example.org")
+    with pytest.raises(users.NotFound):
+        users.by_email("anna@example.org")
 
 
 def test_a_worker_that_wakes_for_a_publication_that_is_gone(app, anna):
     from tests.publishing.conftest import look
 
     publication_id = db.session.query(Publication.id).scalar()
-    personal.delete_account(anna, PASSWORD)
+    data_export.delete_account(anna, PASSWORD)
     assert look(publication_id) is False
 
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, Publication, Stage, Status
-from app.web import words
+from app.web import filters
 from tests.web.test_clips import HTMX, publish
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -225,6 +225,6 @@ def test_it_is_there(web, clip, channel):
 
 
 def test_percentages():
-    assert words.progress_percent(Publication(stage=Stage.UPLOADING, sent=1, total=3)) == 33
-    assert words.progress_percent(Publication(stage=Stage.UPLOADING, sent=None, total=None)) is None
-    assert words.progress_percent(Publication(stage=Stage.QUEUED)) is None
+    assert filters.progress_percent(Publication(stage=Stage.UPLOADING, sent=1, total=3)) == 33
+    assert filters.progress_percent(Publication(stage=Stage.UPLOADING, sent=None, total=None)) is None
+    assert filters.progress_percent(Publication(stage=Stage.QUEUED)) is None

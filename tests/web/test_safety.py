@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.services import accounts, connections, safety
+from app.services import audit_log, connections, users
 from tests.conftest import DEMO_BOT
 
 PASSWORD = "parol-parol"
@@ -17,14 +17,14 @@ def enter(client, email: str, password: str = PASSWORD):
 
 
 def kinds(user) -> list[str]:
-    return [event.kind for event in safety.latest(user)]
+    return [event.kind for event in audit_log.latest(user)]
 
 
 def test_everything_that_matters_is_written_down(app, user, sign_in, sandbox):
     anna = user(email="anna@example.org", plan="free")
     enter(app.test_client(), "anna@example.org", "wrong-wrong")
     enter(app.test_client(), "anna@example.org")
-    accounts.set_plan("anna@example.org", "pro")
+    users.set_plan("anna@example.org", "pro")
     browser = sign_in(anna)
     browser.post("/settings/integrations/telegram/connect", data={"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
     [connection] = connections.all_of(anna)
@@ -48,18 +48,18 @@ def test_everything_that_matters_is_written_down(app, user, sign_in, sandbox):
 
 def test_a_strangers_lines_are_not_shown(user, sign_in):
     boris, anna = user(email="boris@example.org"), user(email="anna@example.org")
-    safety.record(boris.id, "connected", "VK: Борис Борисов")
+    audit_log.record(boris.id, "connected", "VK: Борис Борисов")
     assert "Борис Борисов" not in sign_in(anna).get("/settings/security").text
     assert "Борис Борисов" in sign_in(boris).get("/settings/security").text
 
 
 def test_what_a_proxy_hands_on_fits_its_column(app, user):
     anna = user()
-    safety.visitor.set("x" * 500)
-    safety.record(anna.id, "connected", "y" * 500)
-    safety.visitor.set(None)
-    event = safety.latest(anna)[0]
-    assert (len(event.address), len(event.detail)) == (safety.MAX_ADDRESS, safety.MAX_DETAIL)
+    audit_log.visitor.set("x" * 500)
+    audit_log.record(anna.id, "connected", "y" * 500)
+    audit_log.visitor.set(None)
+    event = audit_log.latest(anna)[0]
+    assert (len(event.address), len(event.detail)) == (audit_log.MAX_ADDRESS, audit_log.MAX_DETAIL)
 
 
 def test_signing_out_everywhere(app, user, sign_in):
@@ -113,21 +113,21 @@ def test_a_cookie_that_somebody_wrote_is_not_a_session(app, user):
 def test_the_address_behind_proxies(environment, proxies, seen):
     """As many of the header's last entries as there are proxies of ours are believed, and no more."""
     from app import create_app
-    from app.extensions import db
+    from app.db import db
 
     app = create_app({**environment, "TRUSTED_PROXIES": proxies})
     with app.app_context():
-        anna = accounts.sign_up(email="anna@example.org", password=PASSWORD, name="Анна", timezone="Europe/Moscow")
+        anna = users.sign_up(email="anna@example.org", password=PASSWORD, name="Анна", timezone="Europe/Moscow")
         client = app.test_client()
         client.environ_base["HTTP_X_FORWARDED_FOR"] = "10.9.9.9, 198.51.100.2, 203.0.113.7"
         enter(client, "anna@example.org", "wrong-wrong")
-        assert [event.address for event in safety.latest(anna)] == [seen, None]
+        assert [event.address for event in audit_log.latest(anna)] == [seen, None]
         db.session.remove()
         db.engine.dispose()
 
 
 def test_the_same_time_and_the_same_lines_for_an_unknown_e_mail(app, user):
-    from app.extensions import db
+    from app.db import db
     from app.models import SecurityEvent
 
     user(email="anna@example.org")

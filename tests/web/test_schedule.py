@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import clock, texts
-from app.extensions import db
+from app.db import db
 from app.models import Publication, Status
-from app.services import schedule
-from app.web import zones
+from app.services import scheduling
+from app.web import time_zones
 from tests.web.test_clips import HTMX, publish
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -43,7 +43,7 @@ def channel(owner, telegram):
 
 
 def typed(moment: datetime, zone: str = "Europe/Moscow") -> str:
-    return clock.to_zone(moment, zone).strftime(schedule.TYPED)
+    return clock.to_zone(moment, zone).strftime(scheduling.TYPED)
 
 
 def in_hours(hours: float) -> datetime:
@@ -82,7 +82,7 @@ def test_the_dialog_offers_a_date_in_the_users_zone(web, owner, clip, channel):
     assert "Петропавловск-Камчатский (UTC+12)" in dialog
     assert f'formaction="/clips/{clip.id}/schedule"' in dialog
     assert 'value=""' in date_field(dialog)
-    assert f'min="{typed(schedule.earliest(), "Asia/Kamchatka")}"' in date_field(dialog)
+    assert f'min="{typed(scheduling.earliest(), "Asia/Kamchatka")}"' in date_field(dialog)
 
 
 @BOTH
@@ -262,6 +262,6 @@ def test_a_page_looks_often_in_the_last_minute(web, clip, channel):
 
 
 def test_zones_by_name():
-    assert zones.label("Europe/Kaliningrad") == "Калининград (UTC+2)"
-    assert re.fullmatch(r"Нью-Йорк, Соединенные Штаты \(UTC−[45]\)", zones.label("America/New_York"))
-    assert zones.label("UTC") == "UTC (UTC+0)"
+    assert time_zones.label("Europe/Kaliningrad") == "Калининград (UTC+2)"
+    assert re.fullmatch(r"Нью-Йорк, Соединенные Штаты \(UTC−[45]\)", time_zones.label("America/New_York"))
+    assert time_zones.label("UTC") == "UTC (UTC+0)"

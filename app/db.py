@@ -90,7 +90,7 @@ def writing() -> Iterator[None]:
         reads_only.reset(before)
 
 
-def insist(write: Callable[[], T], seconds: float = math.inf) -> T:
+def retry_while_db_down(write: Callable[[], T], seconds: float = math.inf) -> T:
     """`write()`, and again while the database is away, for so many seconds: for what cannot be found out a second time.
 
     `write` is one transaction, which does no harm when it is done twice: whether a commit that got no answer holds is
@@ -101,14 +101,14 @@ def insist(write: Callable[[], T], seconds: float = math.inf) -> T:
         try:
             return write()
         except SQLAlchemyError as error:
-            if not is_away(error) or time.monotonic() + pause > give_up:
+            if not is_db_down(error) or time.monotonic() + pause > give_up:
                 raise
             log.warning("the database is away", error=type(getattr(error, "orig", None) or error).__name__)
             time.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
 
-def is_away(error: SQLAlchemyError) -> bool:
+def is_db_down(error: SQLAlchemyError) -> bool:
     """Whether the database may take the same statement later: it is down, restarting, locked, full or read-only."""
     # psycopg's InternalError: a standby that takes no writes (25006), a session that the server has ended (25P03).
     return isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout)) or (

@@ -13,7 +13,7 @@ from app.publishing import dispatch, engine, lease, wake_times
 from app.services import audit_log, clips, connections, consents, erasures, heartbeats, recovery, retention, uploads
 from app.statistics import collector
 
-# To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
+# To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues to look at.
 _GO_ON_SECONDS = 5.0
 
@@ -27,7 +27,7 @@ def publish(publication_id: int) -> None:
 
 def _publish(publication_id: int) -> None:
     with structlog.contextvars.bound_contextvars(publication=publication_id):
-        engine.advance(publication_id, process.end_at)
+        engine.advance(publication_id, process.kill_self_at)
 
 
 def probe(_clip_id: int) -> None:
@@ -54,9 +54,9 @@ def revoke_token(revocation_id: int) -> None:
         revocations.revoke(revocation_id)
 
 
-def mail_notice(notice_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(notice=notice_id):
-        inbox.mail_out(notice_id)
+def mail_notification(notification_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(notification=notification_id):
+        inbox.mail_out(notification_id)
 
 
 def read_stats(connection_id: int) -> None:
@@ -78,13 +78,13 @@ def erase_file(erasure_id: int) -> None:
 
 
 def tick_publications() -> None:
-    _each(wake_times.clamp, lease.bury_the_dead, _release_due)
+    _each(wake_times.clamp, lease.expire_leases_of_dead_workers, _release_due)
 
 
 def _release_due() -> None:
     waiting = queue.waiting(queue.PUBLISH, queue.BULK)
     if waiting:
-        dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.kept_since)
+        dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
 def tick_clips() -> None:
@@ -92,7 +92,7 @@ def tick_clips() -> None:
 
 
 def tick_mails() -> None:
-    _wake("app.jobs.mail_notice", inbox.due_mails)
+    _wake("app.jobs.mail_notification", inbox.due_mails)
     _wake("app.jobs.mail_recovery", recovery.due_mails)
 
 

@@ -28,7 +28,7 @@ class Page(Generic[Item]):
     more: bool = False
 
 
-def cut(
+def paginate(
     query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption, counted: int | None = None
 ) -> Page[Any]:
     """Two queries, one where there are no rows. A number past the end answers the last page. `options` are of the rows
@@ -39,7 +39,7 @@ def cut(
     number = min(max(number, 1), _LAST)
     reach = max(COUNTED, (number + 1) * per_page)
     if counted is None or (counted > COUNTED and reach > COUNTED):
-        counted = up_to(reach, query)
+        counted = count_up_to(reach, query)
     more, total = counted > reach, min(counted, reach)
     pages = max(1, math.ceil(total / per_page))
     number = min(number, pages)
@@ -49,7 +49,7 @@ def cut(
     return Page(rows.all(), number, pages, total, more)
 
 
-def only(column: InstrumentedAttribute, value: Any) -> ColumnElement[bool]:
+def indexed_eq(column: InstrumentedAttribute, value: Any) -> ColumnElement[bool]:
     """`column == value`, for the last column of an index before the one that a list is sorted by, and sorted by too.
 
     Told that a user has half of the rows, PostgreSQL walks through everybody's, in the hope to meet theirs soon: they
@@ -58,12 +58,12 @@ def only(column: InstrumentedAttribute, value: Any) -> ColumnElement[bool]:
     return column.between(value, value)
 
 
-def up_to(most: int, query: Select) -> int:
+def count_up_to(most: int, query: Select) -> int:
     """How many rows there are; `most` + 1 stands for any greater number."""
-    return db.session.scalar(select(counting(most, query)))
+    return db.session.scalar(select(count_subquery(most, query)))
 
 
-def counting(most: int, query: Select) -> ScalarSelect[int]:
+def count_subquery(most: int, query: Select) -> ScalarSelect[int]:
     """The same as a part of a query. The order stays: it leads to the index."""
     counted = query.with_only_columns(literal(1)).limit(most + 1).subquery()
     return select(func.count()).select_from(counted).scalar_subquery()

@@ -48,16 +48,16 @@ EVENTS = {
     "created": "Создана",
     "scheduled": "Запланирована",
     "moved": "Перенесена",
-    "hastened": "Вы попросили опубликовать сейчас",
+    "published_now": "Вы попросили опубликовать сейчас",
     "started": "Началась",
     "step": "Шаг сделан",
-    "armed": "Последний шаг: отправляем",
+    "commit_started": "Последний шаг: отправляем",
     "accepted": "Платформа приняла клип",
     "answer_lost": "Ответ платформы потерян",
-    "not_there": "Платформа: клипа там нет",
+    "not_found": "Платформа: клипа там нет",
     "retry": "Не вышло, будет повтор",
     "outage": "Сбой на нашей стороне: ждём, попытки не тратятся",
-    "evidence": "Пришёл поздний ответ платформы",
+    "receipt_found": "Пришёл поздний ответ платформы",
     "published": "Опубликована",
     "failed": "Не опубликована",
     "unconfirmed": "Неизвестно, дошёл ли клип",
@@ -73,7 +73,7 @@ EVENTS = {
 STEP_EVENTS = {
     "step": "Готово: {step}",
     "waiting": "Ждём: {step}",
-    "armed": "Передаём платформе: {step}",
+    "commit_started": "Передаём платформе: {step}",
     "accepted": "Платформа подтвердила: {step}",
 }
 
@@ -91,8 +91,8 @@ SECURITY = {
     "data_downloaded": "Данные скачаны",
 }
 
-# What is wrong, what to do. Adapters bring their own: `add_reasons()`. They stand in letters and notices too, so none
-# refers to what stands beside it.
+# What is wrong, what to do. Adapters bring their own: `add_reasons()`. They stand in letters and notifications too, so
+# none refers to what stands beside it.
 REASONS: dict[str, tuple[str, str]] = {
     "unavailable": ("Платформа не отвечает", "Повторите позже: с вашей стороны ничего менять не нужно."),
     "unexpected_answer": (
@@ -136,8 +136,8 @@ REASONS: dict[str, tuple[str, str]] = {
 }
 
 
-# What a notice says: a headline and a sentence that its facts fill. Keys are `Notice.kind`.
-NOTICES: dict[str, tuple[str, str]] = {
+# What a notification says: a headline and a sentence that its facts fill. Keys are `Notification.kind`.
+NOTIFICATIONS: dict[str, tuple[str, str]] = {
     "reconnect": (
         "Переподключите {platform}",
         "Доступ к аккаунту «{account}» больше не действует. Переподключите его, чтобы публикации шли дальше.",
@@ -196,14 +196,14 @@ class _Blank(dict):
         return ""
 
 
-def notice(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:
-    """A notice's headline and sentence. Of its facts `reason` is a key of REASONS, `due_at` an ISO time in UTC."""
+def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:
+    """Headline and sentence. Of the facts `reason` is a key of REASONS, `due_at` an ISO time in UTC."""
     filled = {name: fact for name, fact in facts.items() if fact is not None}
     if facts.get("reason"):
         filled["reason"] = sentence(facts["reason"])
     if facts.get("due_at"):
         filled["when"] = moment(datetime.fromisoformat(facts["due_at"]), zone_name)
-    headline, text = NOTICES[kind]
+    headline, text = NOTIFICATIONS[kind]
     return headline.format_map(_Blank(filled)), text.format_map(_Blank(filled)).strip()
 
 

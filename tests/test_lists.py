@@ -6,7 +6,7 @@ import pytest
 
 from app import paging
 from app.db import db
-from app.models import PERIODS, Clip, Notice, Publication, StatsSample, Status, User
+from app.models import PERIODS, Clip, Notification, Publication, StatsSample, Status, User
 from app.notifications import inbox
 from app.publishing import state_machine
 from app.services import clips, history
@@ -50,7 +50,7 @@ def test_a_page_asks_as_often_with_many_rows_as_with_one(app, crowd, sign_in, pa
 
 def _admin(user: User) -> User:
     user.is_admin = True
-    db.session.add_all(Notice(user_id=user.id, kind="reconnect", matter=str(number)) for number in range(30))
+    db.session.add_all(Notification(user_id=user.id, kind="reconnect", dedup_key=str(number)) for number in range(30))
     db.session.commit()
     return user
 
@@ -182,16 +182,16 @@ def test_counting_ends_where_nobody_counts_any_more(app, crowd):
     assert history.page(owner, Filters(), 10**30).page == 37
 
 
-def test_the_notices_are_read_in_their_order(app, crowd):
+def test_the_notifications_are_read_in_their_order(app, crowd):
     owner = _admin(crowd(1))
     with asked() as found:
         inbox.look(owner)
-    told = plans(found[:2], "notices")
-    assert told and all("ix_notices_user_newest" in one and not SORTS.search(one) for one in told), told
+    told = plans(found[:2], "notifications")
+    assert told and all("ix_notifications_user_newest" in one and not SORTS.search(one) for one in told), told
     with asked() as found:
         inbox.unread(owner)
-    [told] = plans(found, "notices")
-    assert "ix_notices_unread" in told, told
+    [told] = plans(found, "notifications")
+    assert "ix_notifications_unread" in told, told
 
 
 def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):

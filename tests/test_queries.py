@@ -133,7 +133,7 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
         (lambda: collector.release_due(lambda ids: True), "publications"),
         (lambda: inbox.remind(), "publications"),
         (lambda: retention.due(), "clips"),
-        (lambda: lease.bury_the_dead(), "publications"),
+        (lambda: lease.expire_leases_of_dead_workers(), "publications"),
     ],
     ids=["stats", "reminders", "retention", "the dead"],
 )

@@ -75,7 +75,7 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     yield "Держит", publication.holder or "—"
     yield "Неудачных попыток", publication.attempt
     yield "Обрывов", publication.crashes
-    yield "Взведено", publication.armed or "нет"
+    yield "Взведено", publication.commit_in_doubt or "нет"
     yield "Номер на платформе", publication.external_id or "—"
     yield "Ссылка", publication.url or "—"
 

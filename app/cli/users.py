@@ -27,7 +27,7 @@ def _plainly(email: str = "") -> Iterator[None]:
 @group.command("list")
 def list_users() -> None:
     """Все пользователи: почта, тариф, имя."""
-    for user in users.everybody():
+    for user in users.list_users():
         click.echo("\t".join([user.email, user.plan_key, user.name, *(["админ"] if user.is_admin else [])]))
 
 

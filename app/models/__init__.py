@@ -2,12 +2,12 @@ import hmac
 
 from app.db import db
 from app.models import triggers
-from app.models.audit_event import SecurityEvent
+from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus
 from app.models.connection import ConnectionStatus, PlatformConnection
 from app.models.erasure import Erasure
 from app.models.heartbeat import Heartbeat
-from app.models.notification import Notice
+from app.models.notification import Notification
 from app.models.oauth_state import OAuthState
 from app.models.publication import (
     LIVE,
@@ -46,12 +46,13 @@ __all__ = [
     "PERIODS",
     "REVOCATION_KEPT",
     "UNDER_WAY_SQL",
+    "AuditEvent",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
     "Erasure",
     "Heartbeat",
-    "Notice",
+    "Notification",
     "OAuthState",
     "PlatformConnection",
     "Publication",
@@ -59,7 +60,6 @@ __all__ = [
     "PublicationStep",
     "Recovery",
     "Revocation",
-    "SecurityEvent",
     "Stage",
     "Standing",
     "StandingDay",

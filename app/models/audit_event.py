@@ -8,10 +8,10 @@ from app.db import db
 from app.models.types import Id, String, UTCDateTime
 
 
-class SecurityEvent(db.Model):
+class AuditEvent(db.Model):
     """A line of «Безопасность». Without a user: somebody tried an e-mail that nobody has (which one is not kept)."""
 
-    __tablename__ = "security_events"
+    __tablename__ = "audit_events"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -20,4 +20,4 @@ class SecurityEvent(db.Model):
     detail: Mapped[str] = mapped_column(String(300), default="")
     address: Mapped[str | None] = mapped_column(String(45))  # None: the operator, by a command
 
-    __table_args__ = (Index("ix_security_events_user_newest", "user_id", "id"),)
+    __table_args__ = (Index("ix_audit_events_user_newest", "user_id", "id"),)

@@ -91,16 +91,16 @@ class Publication(db.Model):
 
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    holder: Mapped[str | None] = mapped_column(String(128))  # host:pid of the work-horse that claimed it last
+    holder: Mapped[str | None] = mapped_column(String(128))  # host:pid of the work horse that claimed it last
     attempt: Mapped[int] = mapped_column(default=0)  # tries that failed
     limits: Mapped[int] = mapped_column(default=0, server_default="0")  # waits that the platform asked for
     crashes: Mapped[int] = mapped_column(default=0)  # leases that ran out
 
     # The commit that was begun and not answered yet, and until when its sender may still be sending.
-    armed: Mapped[str | None] = mapped_column(String(32))
-    armed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    not_there: Mapped[int] = mapped_column(default=0)  # how often the platform said that the clip is not there
-    committed: Mapped[bool] = mapped_column(default=False)  # something stands on the platform already
+    commit_in_doubt: Mapped[str | None] = mapped_column(String(32))
+    in_doubt_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    not_found_count: Mapped[int] = mapped_column(default=0)  # how often the platform said that the clip is not there
+    has_receipt: Mapped[bool] = mapped_column(default=False)  # something stands on the platform already
 
     # Since when something of ours has been away that it needs; None while nothing is.
     outage_since: Mapped[datetime | None] = mapped_column(UTCDateTime)

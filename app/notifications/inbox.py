@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement, Row, Select, and_, delete, or_, select, up
 
 from app import clock, mail, texts
 from app.db import db, reading, transaction
-from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
+from app.models import ConnectionStatus, Notification, PlatformConnection, Publication, Status, User
 from app.models.types import is_due
 from app.notifications import create as told
-from app.paging import Page, cut, only, up_to
+from app.paging import Page, count_up_to, indexed_eq, paginate
 
 log = structlog.get_logger(__name__)
 
@@ -35,32 +35,38 @@ _MOST_AT_ONCE = 200
 
 def unread(user: User) -> int:
     """How many; MOST_UNREAD + 1 stands for any greater number."""
-    return up_to(MOST_UNREAD, select(Notice).where(Notice.user_id == user.id, Notice.read_at.is_(None)))
+    return count_up_to(
+        MOST_UNREAD, select(Notification).where(Notification.user_id == user.id, Notification.read_at.is_(None))
+    )
 
 
-def look(user: User, number: int = 1) -> tuple[Page[Notice], frozenset[int]]:
-    """A page of the user's notices, newest first, and the ids of those that they had not seen before.
+def look(user: User, number: int = 1) -> tuple[Page[Notification], frozenset[int]]:
+    """A page of the user's notifications, newest first, and the ids of those that they had not seen before.
 
     After it all that they have got so far count as read.
     """
-    newest_first = select(Notice).where(only(Notice.user_id, user.id)).order_by(Notice.user_id.desc(), Notice.id.desc())
-    page = cut(newest_first, number, PER_PAGE)
-    new = frozenset(notice.id for notice in page.rows if notice.read_at is None)
+    newest_first = (
+        select(Notification)
+        .where(indexed_eq(Notification.user_id, user.id))
+        .order_by(Notification.user_id.desc(), Notification.id.desc())
+    )
+    page = paginate(newest_first, number, PER_PAGE)
+    new = frozenset(notification.id for notification in page.rows if notification.read_at is None)
     if new:
         db.session.execute(
-            update(Notice)
-            .where(Notice.user_id == user.id, Notice.read_at.is_(None), Notice.id <= max(new))
+            update(Notification)
+            .where(Notification.user_id == user.id, Notification.read_at.is_(None), Notification.id <= max(new))
             .values(read_at=clock.now())
         )
         db.session.commit()
     return page, new
 
 
-def about(notice: Notice) -> tuple[str, str]:
+def about(notification: Notification) -> tuple[str, str]:
     """Where it leads: what the link is called, and its path."""
-    if notice.kind in ("reconnect", "ahead"):
+    if notification.kind in ("reconnect", "ahead"):
         return "Переподключить", "/settings/integrations"
-    return "Открыть публикацию", f"/publications/{notice.publication_id}"
+    return "Открыть публикацию", f"/publications/{notification.publication_id}"
 
 
 # Ahead of time
@@ -76,14 +82,14 @@ def remind() -> None:
     for user_id, theirs in soon.items():
         try:
             with transaction():
-                told.tell_ahead(user_id, theirs)
+                told.notify_upcoming(user_id, theirs)
         except Exception:
             # A fault with one user's must not keep the others from being reminded.
             log.exception("a reminder failed", user=user_id)
 
 
 def _stranded(after: datetime, until: datetime) -> Select[tuple]:
-    """What is scheduled on accounts that have to be connected again, with what a notice says of it."""
+    """What is scheduled on accounts that have to be connected again, with what a notification says of it."""
     names = ("id", "user_id", "platform", "account_name", "title", "due_at")
     # Not joined: SQLite would look up the connection of each publication there is.
     waiting = select(PlatformConnection.id).where(PlatformConnection.status == ConnectionStatus.RECONNECT)
@@ -99,76 +105,88 @@ def _stranded(after: datetime, until: datetime) -> Select[tuple]:
 
 
 def due_mails() -> list[int]:
-    due = select(Notice.id).where(_is_due(clock.now())).order_by(Notice.wake_at).limit(_MOST_AT_ONCE)
+    due = select(Notification.id).where(_is_due(clock.now())).order_by(Notification.wake_at).limit(_MOST_AT_ONCE)
     return list(db.session.scalars(due))
 
 
 def _is_due(now: datetime) -> ColumnElement[bool]:
-    """A letter that was not tried yet is due since its notice was written."""
-    fresh = and_(Notice.tries == 0, Notice.wake_at > now)
-    return or_(is_due(Notice.wake_at, now, max(_PAUSES)), fresh)
+    """A letter that was not tried yet is due since its notification was written."""
+    fresh = and_(Notification.tries == 0, Notification.wake_at > now)
+    return or_(is_due(Notification.wake_at, now, max(_PAUSES)), fresh)
 
 
-def mail_out(notice_id: int) -> None:
-    """Sends a notice's letter once. A letter that the mail server may have is never sent again."""
-    claimed = _claim(notice_id)
+def mail_out(notification_id: int) -> None:
+    """Sends a notification's letter once. A letter that the mail server may have is never sent again."""
+    claimed = _claim(notification_id)
     if claimed is None:
         return
-    notice, user = claimed
-    subject, text = _letter(notice, user)
+    notification, user = claimed
+    subject, text = _letter(notification, user)
     try:
-        mail.send(user.email, subject, text, key=f"notice-{notice_id}", arm=lambda: _arm(notice_id))
+        mail.send(
+            user.email,
+            subject,
+            text,
+            key=f"notification-{notification_id}",
+            before_send=lambda: _mark_sent(notification_id),
+        )
     except _Gone:
         return
     except mail.NotSent as failure:
         log.warning("a mail was not sent", error=str(failure), unknown=failure.unknown)
         if not failure.unknown:
-            _put_off(notice, failure)
+            _put_off(notification, failure)
 
 
 class _Gone(Exception):
     """Another job sends it."""
 
 
-def _claim(notice_id: int) -> tuple[Notice, User] | None:
-    """The notice and its user, cut loose, if it is due; a second job gets None."""
+def _claim(notification_id: int) -> tuple[Notification, User] | None:
+    """The notification and its user, cut loose, if it is due; a second job gets None."""
     now = clock.now()
     with transaction():
-        due = select(Notice).where(Notice.id == notice_id, Notice.mailed_at.is_(None), _is_due(now)).with_for_update()
-        notice = db.session.scalar(due)
-        if notice is None:
+        due = (
+            select(Notification)
+            .where(Notification.id == notification_id, Notification.mailed_at.is_(None), _is_due(now))
+            .with_for_update()
+        )
+        notification = db.session.scalar(due)
+        if notification is None:
             return None
         # One that cannot be written (it raises before it is sent) must come to an end too.
-        notice.wake_at = now + _TRY if notice.tries <= len(_PAUSES) else None
-        notice.tries += 1
-        user = db.session.get(User, notice.user_id)
+        notification.wake_at = now + _TRY if notification.tries <= len(_PAUSES) else None
+        notification.tries += 1
+        user = db.session.get(User, notification.user_id)
         db.session.flush()
         db.session.expunge_all()
-        return notice, user
+        return notification, user
 
 
-def _arm(notice_id: int) -> None:
+def _mark_sent(notification_id: int) -> None:
     """From here on it counts as sent: the server may have it though its answer is lost."""
     with transaction():
         sent = db.session.execute(
-            update(Notice)
-            .where(Notice.id == notice_id, Notice.mailed_at.is_(None))
+            update(Notification)
+            .where(Notification.id == notification_id, Notification.mailed_at.is_(None))
             .values(mailed_at=clock.now(), wake_at=None)
         )
         if sent.rowcount == 0:
             raise _Gone
 
 
-def _put_off(notice: Notice, failure: mail.NotSent) -> None:
-    given_up = failure.final or notice.tries > len(_PAUSES)
-    wake_at = None if given_up else clock.now() + _PAUSES[notice.tries - 1]
+def _put_off(notification: Notification, failure: mail.NotSent) -> None:
+    given_up = failure.final or notification.tries > len(_PAUSES)
+    wake_at = None if given_up else clock.now() + _PAUSES[notification.tries - 1]
     with transaction():
-        db.session.execute(update(Notice).where(Notice.id == notice.id).values(mailed_at=None, wake_at=wake_at))
+        db.session.execute(
+            update(Notification).where(Notification.id == notification.id).values(mailed_at=None, wake_at=wake_at)
+        )
 
 
-def _letter(notice: Notice, user: User) -> tuple[str, str]:
-    headline, text = texts.notice(notice.kind, notice.facts, user.timezone)
-    label, path = about(notice)
+def _letter(notification: Notification, user: User) -> tuple[str, str]:
+    headline, text = texts.notification(notification.kind, notification.facts, user.timezone)
+    label, path = about(notification)
     home = current_app.config["PUBLIC_URL"]
     subject = " ".join(headline.split())  # older titles may have line breaks, which no header may
     return subject, (
@@ -178,4 +196,4 @@ def _letter(notice: Notice, user: User) -> tuple[str, str]:
 
 def sweep() -> None:
     with transaction():
-        db.session.execute(delete(Notice).where(Notice.created_at < clock.now() - KEPT))
+        db.session.execute(delete(Notification).where(Notification.created_at < clock.now() - KEPT))

@@ -1,25 +1,27 @@
 """The figures as Prometheus reads them. Computed when it asks: files of forked workers would pile up."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.services import ops
+if TYPE_CHECKING:
+    from app.services import ops
 
 __all__ = ["CONTENT_TYPE", "text"]
 
 
-def text() -> bytes:
+def text(figures: "ops.Figures") -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(ops.figures()))
+    registry.register(_Figures(figures))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
-    def __init__(self, figures: ops.Figures) -> None:
+    def __init__(self, figures: "ops.Figures") -> None:
         self._figures = figures
 
     def describe(self) -> Iterator[Metric]:
@@ -43,7 +45,7 @@ class _Figures(Collector):
         yield _one("vezde_uploads", "Uploads under way", figures.uploads)
 
 
-def _outcomes(outcomes: list[ops.Outcomes]) -> Iterator[Metric]:
+def _outcomes(outcomes: "list[ops.Outcomes]") -> Iterator[Metric]:
     ended = GaugeMetricFamily("vezde_ended_24h", "Publications that ended in 24 h", labels=["platform", "outcome"])
     connections = GaugeMetricFamily("vezde_connections", "Connections", labels=["platform", "state"])
     for one in outcomes:

@@ -32,7 +32,7 @@ def keep(connection: PlatformConnection) -> None:
     if connection.sealed_token is None:
         return
     sending_until = db.session.scalar(
-        select(func.max(Publication.armed_until)).where(
+        select(func.max(Publication.in_doubt_until)).where(
             Publication.connection_id == connection.id,
             Publication.status.in_(LIVE),
             Publication.lease_until.is_not(None),

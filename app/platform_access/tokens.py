@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import or_, select, update
 
 from app import clock
-from app.db import db, insist, transaction
+from app.db import db, retry_while_db_down, transaction
 from app.models import ConnectionStatus, PlatformConnection, Revocation
 from app.models.types import is_due
 from app.notifications import create
@@ -102,7 +102,7 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
             return renewed
         raise
     # The old refresh token may be spent: losing the new pair would cost the user a new consent.
-    kept = insist(lambda: _end_refresh(connection_id, sealed, fresh))
+    kept = retry_while_db_down(lambda: _end_refresh(connection_id, sealed, fresh))
     if kept is None:
         _let_go(connection_id, adapter.key, fresh)
         raise Reconnect

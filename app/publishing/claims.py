@@ -7,17 +7,19 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
 from app import clock, process
-from app.db import db, insist, reading, transaction
+from app.db import db, reading, retry_while_db_down, transaction
 from app.models import ClipStatus, ConnectionStatus, Publication, Status, User
 from app.platforms.errors import Refused
-from app.publishing import lease, state_machine
-from app.publishing.lease import Held, Live
+from app.publishing import state_machine
+from app.publishing.lease import Lease, SetDeadline, acquire
 
 # A publication whose workers keep dying on it is given up; restarts of ours must not use this up.
 MOST_CRASHES = 10
 
 
-def take(publication_id: int, live: Live) -> tuple[Held, Publication, Refused | None] | None:
+def claim_publication(
+    publication_id: int, set_deadline: SetDeadline
+) -> tuple[Lease, Publication, Refused | None] | None:
     """Claims the row and, where nothing stands in the way, starts it.
 
     What takes time is done before: writers queue for SQLite's one lock, and then it holds for as long as one UPDATE.
@@ -28,18 +30,18 @@ def take(publication_id: int, live: Live) -> tuple[Held, Publication, Refused | 
             return None
         obstacle = _obstacle(publication)
     with transaction():
-        held = lease.claim(publication_id, live, Publication.fence == publication.fence)
-        if held and publication.status == Status.SCHEDULED and not obstacle:
-            _start(held, publication)
-    return (held, publication, obstacle) if held else None
+        lease = acquire(publication_id, set_deadline, Publication.fence == publication.fence)
+        if lease and publication.status == Status.SCHEDULED and not obstacle:
+            _start(lease, publication)
+    return (lease, publication, obstacle) if lease else None
 
 
-def load(held: Held) -> Publication:
+def load(lease: Lease) -> Publication:
     def read() -> Publication:
         with reading():
-            return _read(*held.where()) or held.lost()
+            return _read(*lease.where()) or lease.lost()
 
-    return insist(read)
+    return retry_while_db_down(read)
 
 
 def _read(*where: ColumnElement[bool]) -> Publication | None:
@@ -63,7 +65,7 @@ def _obstacle(publication: Publication) -> Refused | None:
     # A lease that is still there has run out: its worker died.
     if publication.crashes + (publication.lease_until is not None) > MOST_CRASHES:
         return Refused("crashed")
-    if publication.armed or publication.committed:
+    if publication.commit_in_doubt or publication.has_receipt:
         return None  # whatever has changed since, the clip may stand there already: see it through
     if publication.connection is None:
         return Refused("disconnected")
@@ -79,9 +81,9 @@ def _obstacle(publication: Publication) -> Refused | None:
     return None
 
 
-def _start(held: Held, publication: Publication) -> None:
+def _start(lease: Lease, publication: Publication) -> None:
     now = clock.now()
-    if not state_machine.move(publication.id, Status.PUBLISHING, *held.where(), event="started", started_at=now):
-        held.lost()
-    held.fence += 1
+    if not state_machine.move(publication.id, Status.PUBLISHING, *lease.where(), event="started", started_at=now):
+        lease.lost()
+    lease.fence += 1
     publication.started_at, publication.status = now, Status.PUBLISHING

@@ -15,20 +15,20 @@ from sqlalchemy import Select, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
-from app.db import db, insist, is_away, reading, transaction
+from app.db import db, is_db_down, reading, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
-from app.platforms.base import Account, ClipFile, NotThere, Receipt, Token, Unknown
+from app.platforms.base import Account, ClipFile, NotPublished, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
 from app.platforms.http.client import ANSWER_SECONDS, UNACKNOWLEDGED_MS
 from app.publishing import receipts, state_machine
 from app.publishing.fetch_links import FetchLink
-from app.publishing.lease import Held, term
+from app.publishing.lease import Lease, lease_term
 from app.vault import Vault
 
 # The platform must say twice that the clip is not there, this far apart, before it is sent again.
-ASK_AGAIN = timedelta(seconds=15)
-_TIMES_NOT_THERE = 2
+CONFIRM_ABSENT_AFTER = timedelta(seconds=15)
+_REQUIRED_ABSENT_ANSWERS = 2
 # Between two looks at what a platform works on.
 LONGEST_POLL = timedelta(minutes=1)
 # Nothing has been sent yet, and a platform that has nearly all of a request does not wait for the rest for long.
@@ -37,7 +37,7 @@ _ARM_SECONDS = 15.0
 SINCE = ": since"
 
 
-class Later(Exception):
+class ResumeAt(Exception):
     """Nothing to do before `at`: the worker is given back. Not a failure."""
 
     def __init__(self, at: datetime, stage: Stage) -> None:
@@ -52,12 +52,12 @@ class AskUser(Exception):
         self.text, self.link, self.label = text, link, label
 
 
-class Run:
+class PublishContext:
     """See `app.platforms.base.Run` for how adapters see it."""
 
     def __init__(
         self,
-        held: Held,
+        lease: Lease,
         publication: Publication,
         clip: ClipFile,
         account: Account,
@@ -73,10 +73,10 @@ class Run:
         self.title = publication.title
         self.description = publication.description
         self.clip, self.account, self.token = clip, account, token
-        self._held, self._vault = held, vault
-        self._armed = publication.armed
-        self._armed_until = publication.armed_until
-        self._not_there = publication.not_there
+        self._lease, self._vault = lease, vault
+        self._commit_in_doubt = publication.commit_in_doubt
+        self._in_doubt_until = publication.in_doubt_until
+        self._not_found_count = publication.not_found_count
         self._stored_at: dict[str, datetime] = {}
         self._answers = self._load()
 
@@ -94,14 +94,14 @@ class Run:
 
         def write() -> None:
             with transaction():
-                self._held.write(sent=None, total=None)
+                self._lease.write(sent=None, total=None)
                 db.session.execute(
                     delete(PublicationStep).where(
                         PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
                     )
                 )
 
-        insist(write)
+        retry_while_db_down(write)
         for name in names:
             self._answers.pop(name, None)
             self._stored_at.pop(name, None)
@@ -115,12 +115,12 @@ class Run:
         try:
             self._renew(stage=Stage.UPLOADING, sent=sent, total=total, patience=0)
         except SQLAlchemyError as error:
-            if not is_away(error):
+            if not is_db_down(error):
                 raise
 
     def _renew(self, **values: Any) -> None:
-        if not self._held.is_fresh():
-            self._held.renew(**values)
+        if not self._lease.is_fresh():
+            self._lease.renew(**values)
 
     # Points of no return
 
@@ -129,7 +129,7 @@ class Run:
         name: str,
         fn: Callable[..., Receipt],
         *args: Any,
-        find: Callable[..., Receipt | NotThere | Unknown] | None = None,
+        find: Callable[..., Receipt | NotPublished | Unknown] | None = None,
         last: bool = False,
     ) -> Receipt:
         """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless; with the seconds
@@ -140,7 +140,7 @@ class Run:
         OutcomeUnknown is raised.
         """
         if name not in self._answers:
-            if self._armed == name:
+            if self._commit_in_doubt == name:
                 self._look_for(name, find, args)
             else:
                 self._try_commit(name, fn, args, last)
@@ -149,28 +149,30 @@ class Run:
     def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...], last: bool) -> None:
         self._renew()
         try:
-            receipt = fn(*args, arm=lambda answer_seconds=ANSWER_SECONDS: self._arm(name, answer_seconds))
+            receipt = fn(
+                *args, begin_commit=lambda answer_seconds=ANSWER_SECONDS: self._begin_commit(name, answer_seconds)
+            )
         except PlatformError as error:
-            if self._armed == name and error.harmless:
-                self._disarm()
-            if self._armed == name:
+            if self._commit_in_doubt == name and error.definitely_not_applied:
+                self._clear_commit()
+            if self._commit_in_doubt == name:
                 self._answer_lost(error.detail)
             raise
-        self._keep_evidence(name, receipt, last)
+        self._record_receipt(name, receipt, last)
 
-    def _arm(self, name: str, answer_seconds: float) -> None:
+    def _begin_commit(self, name: str, answer_seconds: float) -> None:
         """Holds only with our fence and an unexpired lease; a cancel and somebody else's receipt raise the fence."""
-        deadline, until = term(commit_lease(answer_seconds))
+        deadline, until = lease_term(commit_lease(answer_seconds))
 
         def write() -> None:
             with transaction():
-                armed = db.session.execute(
+                commit_in_doubt = db.session.execute(
                     update(Publication)
-                    .where(*self._held.where(), Publication.lease_until > clock.now())
+                    .where(*self._lease.where(), Publication.lease_until > clock.now())
                     .values(
-                        armed=name,
-                        armed_until=until,
-                        not_there=0,
+                        commit_in_doubt=name,
+                        in_doubt_until=until,
+                        not_found_count=0,
                         lease_until=until,
                         wake_at=until + AFTER_DEADLINE,
                         stage=Stage.SENT,
@@ -179,66 +181,66 @@ class Run:
                     )
                     .execution_options(synchronize_session=False)
                 )
-                if armed.rowcount == 0:
-                    self._held.lost()
-                state_machine.note(self.publication_id, "armed", status=Status.PUBLISHING, name=name)
+                if commit_in_doubt.rowcount == 0:
+                    self._lease.lost()
+                state_machine.note(self.publication_id, "commit_started", status=Status.PUBLISHING, name=name)
                 touch(self.publication_id)
 
         # Set before: where the database's answer is lost, the row may be armed all the same.
-        self._armed, self._armed_until = name, until
+        self._commit_in_doubt, self._in_doubt_until = name, until
         try:
-            insist(write, _ARM_SECONDS)
+            retry_while_db_down(write, _ARM_SECONDS)
         except SQLAlchemyError as error:
-            if is_away(error):  # nothing has been sent: this disarms
+            if is_db_down(error):  # nothing has been sent: this disarms
                 raise OwnOutage("internal", "база данных не отвечает") from error
             raise
-        self._held.live_until(deadline)
+        self._lease.extend_to(deadline)
 
-    def _disarm(self, event: str = "") -> None:
-        self._write(event, self._armed, armed=None, armed_until=None, not_there=0)
-        self._armed = self._armed_until = None
+    def _clear_commit(self, event: str = "") -> None:
+        self._write(event, self._commit_in_doubt, commit_in_doubt=None, in_doubt_until=None, not_found_count=0)
+        self._commit_in_doubt = self._in_doubt_until = None
 
     def _answer_lost(self, detail: str) -> NoReturn:
         """This process sends no longer; only what the kernel holds may still arrive. Then the platform can be asked."""
         over = clock.now() + timedelta(milliseconds=UNACKNOWLEDGED_MS)
-        self._write("answer_lost", detail=detail, armed_until=over)
-        raise Later(over + AFTER_DEADLINE, Stage.CHECKING)
+        self._write("answer_lost", detail=detail, in_doubt_until=over)
+        raise ResumeAt(over + AFTER_DEADLINE, Stage.CHECKING)
 
     def _write(self, event: str = "", name: str | None = None, detail: str | None = None, **values: Any) -> None:
         """Into the row; with `event`, also a line of its history."""
 
         def write() -> None:
             with transaction():
-                self._held.write(**values)
+                self._lease.write(**values)
                 if event:
                     state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
 
-        insist(write)
+        retry_while_db_down(write)
 
     def _look_for(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
         if find is None:
             raise OutcomeUnknown
-        over = self._armed_until + AFTER_DEADLINE
+        over = self._in_doubt_until + AFTER_DEADLINE
         if clock.now() < over:
-            raise Later(over, Stage.CHECKING)
-        self._held.renew(stage=Stage.CHECKING)
+            raise ResumeAt(over, Stage.CHECKING)
+        self._lease.renew(stage=Stage.CHECKING)
         found = find(*args)
         if isinstance(found, Receipt):
-            self._keep_evidence(name, found)
-        elif not isinstance(found, NotThere):
+            self._record_receipt(name, found)
+        elif not isinstance(found, NotPublished):
             raise OutcomeUnknown
-        elif self._not_there + 1 < _TIMES_NOT_THERE:
-            self._write(not_there=self._not_there + 1)
-            raise Later(clock.now() + ASK_AGAIN, Stage.CHECKING)
+        elif self._not_found_count + 1 < _REQUIRED_ABSENT_ANSWERS:
+            self._write(not_found_count=self._not_found_count + 1)
+            raise ResumeAt(clock.now() + CONFIRM_ABSENT_AFTER, Stage.CHECKING)
         else:
-            self._disarm("not_there")
+            self._clear_commit("not_found")
             # Sent again, but as a failed try: a platform that never takes it must come to an end.
-            raise Unavailable("ответ потерян, клипа на платформе нет", harmless=True)
+            raise Unavailable("ответ потерян, клипа на платформе нет", definitely_not_applied=True)
 
-    def _keep_evidence(self, name: str, receipt: Receipt, last: bool = False) -> None:
+    def _record_receipt(self, name: str, receipt: Receipt, last: bool = False) -> None:
         answer = asdict(receipt)
-        receipts.keep(self._held, name, receipt, self._seal(name, answer), last)
-        self._armed = self._armed_until = None
+        receipts.record(self._lease, name, receipt, self._seal(name, answer), last)
+        self._commit_in_doubt = self._in_doubt_until = None
         self._answers[name] = answer
 
     # Waiting
@@ -265,7 +267,7 @@ class Run:
         since = datetime.fromisoformat(self.step(f"{name}{SINCE}", now.isoformat))
         if now - since > timedelta(seconds=until):
             raise OutcomeUnknown("платформа не закончила обработку вовремя")
-        raise Later(again, stage)
+        raise ResumeAt(again, stage)
 
     def ask_user(self, text: str, link: str, label: str) -> NoReturn:
         raise AskUser(text, link, label)
@@ -295,13 +297,13 @@ class Run:
 
         def write() -> None:
             with transaction():
-                self._held.write(lease_until=Publication.lease_until)
+                self._lease.write(lease_until=Publication.lease_until)
                 if not db.session.scalar(self._stored(name)):
                     step = PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=sealed)
                     db.session.add(step)
                     state_machine.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
 
-        insist(write)
+        retry_while_db_down(write)
         self._answers[name] = answer
 
     def _stored(self, name: str) -> Select:

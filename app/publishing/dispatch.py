@@ -21,10 +21,10 @@ from app.publishing.lease import CLAIMABLE
 # A wake-up that is in no queue and that no worker has followed for so long was lost.
 LOST_AFTER = timedelta(seconds=10)
 # So many of a user's publications go first, a click on every platform; the rest go when nobody waits for his first.
-FEW = 6
+PRIORITY_SLOTS_PER_USER = 6
 # How many of a user's for each worker: enough for a second, until the tick comes again; with more, whoever comes later
 # would wait long for his seventh.
-AHEAD = 5
+MAX_QUEUED_PER_WORKER = 5
 # How many wake-ups may wait. The rest wait in the database.
 MOST_WAITING = 2000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -42,8 +42,8 @@ _SENT = exists().where(
 _BRIEF = case(
     (Publication.status == Status.SCHEDULED, 0),
     (Publication.status == Status.CANCELLED, 1),
-    (or_(Publication.stage.in_((Stage.PROCESSING, Stage.CHECKING)), Publication.armed.is_not(None)), 1),
-    (or_(Publication.committed, _SENT), 1),
+    (or_(Publication.stage.in_((Stage.PROCESSING, Stage.CHECKING)), Publication.commit_in_doubt.is_not(None)), 1),
+    (or_(Publication.has_receipt, _SENT), 1),
     else_=0,
 )
 
@@ -52,7 +52,7 @@ _seen: dict[int, datetime] = {}
 
 
 def release_due(
-    enqueue: Enqueue, waiting: int = 0, queued: Collection[int] = (), kept_since: datetime = _LONG_AGO
+    enqueue: Enqueue, waiting: int = 0, queued: Collection[int] = (), redis_epoch: datetime = _LONG_AGO
 ) -> int:
     """Marks what is due as queued and hands the ids to `enqueue`; answers how many.
 
@@ -64,9 +64,9 @@ def release_due(
     """
     now = clock.now()
     with reading():
-        lost = _lost(now, queued, kept_since)
-        unheard = or_(Publication.queued_at.is_(None), lost)
-        due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, unheard)
+        lost = _lost(now, queued, redis_epoch)
+        unacknowledged = or_(Publication.queued_at.is_(None), lost)
+        due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, unacknowledged)
         first = _fair(due, now, lost, max(MOST_WAITING - waiting, 0))
     if not first:
         return 0
@@ -87,12 +87,12 @@ def release_due(
     return len(ids) if ids and _hand_over(ids, first, enqueue) else 0
 
 
-def _lost(now: datetime, queued: Collection[int], kept_since: datetime) -> ColumnElement[bool]:
+def _lost(now: datetime, queued: Collection[int], redis_epoch: datetime) -> ColumnElement[bool]:
     """Which rows are marked as queued though their wake-up is gone; what a clock that was ahead has marked says nothing
     of when that was.
     """
     _seen.update(dict.fromkeys(queued, now))
-    old = or_(Publication.queued_at < max(now - LOST_AFTER, kept_since), Publication.queued_at > now + AFTER_DEADLINE)
+    old = or_(Publication.queued_at < max(now - LOST_AFTER, redis_epoch), Publication.queued_at > now + AFTER_DEADLINE)
     gone = select(Publication.id, Publication.queued_at).where(
         Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, old
     )
@@ -102,7 +102,7 @@ def _lost(now: datetime, queued: Collection[int], kept_since: datetime) -> Colum
     lost = [
         publication_id
         for publication_id, queued_at in missing.items()
-        if queued_at < kept_since or not now - LOST_AFTER < _seen.get(publication_id, _LONG_AGO) <= now
+        if queued_at < redis_epoch or not now - LOST_AFTER < _seen.get(publication_id, _LONG_AGO) <= now
     ]
     return and_(Publication.id.in_(lost[:MOST_WAITING]), old)
 
@@ -137,11 +137,15 @@ def _fair(due: tuple, now: datetime, lost: ColumnElement[bool], most: int) -> di
         .limit(most)
     )
     places = ((row.id, row.brief, row.place + in_flight[row.user_id, row.brief]) for row in rows)
-    return {publication_id: bool(brief) or place <= FEW for publication_id, brief, place in places if place <= bound}
+    return {
+        publication_id: bool(brief) or place <= PRIORITY_SLOTS_PER_USER
+        for publication_id, brief, place in places
+        if place <= bound
+    }
 
 
 def _bound() -> int:
-    return AHEAD * current_app.config["WORKERS"]
+    return MAX_QUEUED_PER_WORKER * current_app.config["WORKERS"]
 
 
 def _hand_over(ids: Sequence[int], first: Mapping[int, bool], enqueue: Enqueue) -> bool:
@@ -170,12 +174,16 @@ def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
     before = max(db.session.scalar(under_way) - len(ids), 0)
     places = {publication_id: before + number for number, publication_id in enumerate(ids, start=1)}
     at_once = [publication_id for publication_id, place in places.items() if place <= _bound()]
-    later = ids[len(at_once) :]
-    if later:
-        _forget(later)
+    resume = ids[len(at_once) :]
+    if resume:
+        _forget(resume)
     db.session.commit()  # before a worker is told: it would wait for SQLite's write lock
     if at_once:
-        _hand_over(at_once, {publication_id: places[publication_id] <= FEW for publication_id in at_once}, enqueue)
+        _hand_over(
+            at_once,
+            {publication_id: places[publication_id] <= PRIORITY_SLOTS_PER_USER for publication_id in at_once},
+            enqueue,
+        )
 
 
 def _forget(ids: Sequence[int]) -> None:
@@ -185,16 +193,16 @@ def _forget(ids: Sequence[int]) -> None:
 
 # Without the ORM: see `heartbeats`.
 _ROWS = Publication.__table__
-_UNHEARD = (_ROWS.c.id == bindparam("publication"), _ROWS.c.queued_at <= bindparam("taken_at"))
-_IS_UNHEARD = select(_ROWS.c.id).where(*_UNHEARD)
-_SEND_AGAIN = update(_ROWS).where(*_UNHEARD).values(queued_at=None)
+_UNACKNOWLEDGED = (_ROWS.c.id == bindparam("publication"), _ROWS.c.queued_at <= bindparam("taken_at"))
+_IS_UNACKNOWLEDGED = select(_ROWS.c.id).where(*_UNACKNOWLEDGED)
+_REQUEUE = update(_ROWS).where(*_UNACKNOWLEDGED).values(queued_at=None)
 
 
-def wake_again(publication_id: int, taken_at: datetime) -> None:
+def requeue_unstarted(publication_id: int, taken_at: datetime) -> None:
     """The wake-up that was taken out of the queue at that moment has come to nothing if its worker died too early."""
-    unheard = {"publication": publication_id, "taken_at": taken_at}
+    unacknowledged = {"publication": publication_id, "taken_at": taken_at}
     with reading(), db.engine.connect() as connection:
-        is_unheard = connection.execute(_IS_UNHEARD, unheard).first() is not None
-    if is_unheard:
+        is_unacknowledged = connection.execute(_IS_UNACKNOWLEDGED, unacknowledged).first() is not None
+    if is_unacknowledged:
         with db.engine.begin() as connection:
-            connection.execute(_SEND_AGAIN, unheard)
+            connection.execute(_REQUEUE, unacknowledged)

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
-from app.db import db, insist, reading, transaction
+from app.db import db, reading, retry_while_db_down, transaction
 from app.media import containers
 from app.models import Clip, Publication, Status
 
@@ -78,7 +78,7 @@ class FetchLink:
                     .values(fetched={"link": nonce, "ranges": []})
                 )
 
-        insist(write)
+        retry_while_db_down(write)
         return signed_link(self._publication, nonce)
 
     def is_fetched(self) -> bool:

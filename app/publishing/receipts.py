@@ -7,11 +7,11 @@ import structlog
 from sqlalchemy import select
 
 from app import clock
-from app.db import db, insist, transaction
+from app.db import db, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, touch
 from app.platforms.base import Receipt
 from app.publishing import state_machine
-from app.publishing.lease import Held
+from app.publishing.lease import Lease
 
 log = structlog.get_logger(__name__)
 
@@ -22,21 +22,21 @@ _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
 _OVERRULED = (Status.FAILED, Status.CANCELLED)
 
 
-def keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool = False) -> None:
+def record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bool = False) -> None:
     """Stores a commit's receipt, sealed as its step, whoever holds the row by now. With the `last` it is published.
 
     A database that is away is waited for beyond the lease: some platforms cannot be asked for a receipt again.
     """
-    with held.outliving(_LONGEST_OUTAGE):
-        insist(lambda: _keep(held, commit, receipt, sealed, last))
+    with lease.outliving(_LONGEST_OUTAGE):
+        retry_while_db_down(lambda: _record(lease, commit, receipt, sealed, last))
 
 
-def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool) -> None:
+def _record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bool) -> None:
     with transaction():
-        if last and _publish(held, commit, receipt):
+        if last and _publish(lease, commit, receipt):
             return
         # The row's lock comes first: an arming that runs at the same time waits, and then finds its fence fallen.
-        row = db.session.scalars(select(Publication).where(Publication.id == held.publication_id).with_for_update())
+        row = db.session.scalars(select(Publication).where(Publication.id == lease.publication_id).with_for_update())
         publication = row.first()
         if publication is None:
             return
@@ -44,36 +44,41 @@ def _keep(held: Held, commit: str, receipt: Receipt, sealed: bytes, last: bool) 
             _add_to_published(publication, receipt)
             return
         publication.external_id, publication.url = receipt.id, receipt.url
-        publication.armed, publication.armed_until, publication.not_there = None, None, 0
-        publication.committed = True
+        publication.commit_in_doubt, publication.in_doubt_until, publication.not_found_count = None, None, 0
+        publication.has_receipt = True
         _store(publication, commit, sealed)
-        if publication.fence != held.fence:
+        if publication.fence != lease.fence:
             _stop_the_other(publication)
         db.session.flush()
         touch(publication.id)
         if publication.status in _OVERRULED:
             state_machine.move(
-                publication.id, Status.PUBLISHED, event="evidence", published_at=clock.now(), reason=None, detail=None
+                publication.id,
+                Status.PUBLISHED,
+                event="receipt_found",
+                published_at=clock.now(),
+                reason=None,
+                detail=None,
             )
         elif publication.status in _REOPENED:
-            state_machine.move(publication.id, Status.PUBLISHING, event="evidence", wake_at=clock.now())
+            state_machine.move(publication.id, Status.PUBLISHING, event="receipt_found", wake_at=clock.now())
 
 
-def _publish(held: Held, commit: str, receipt: Receipt) -> bool:
+def _publish(lease: Lease, commit: str, receipt: Receipt) -> bool:
     """Where nobody has taken the row from us, the receipt and what follows from it are one write."""
-    ours = db.session.scalar(select(Publication.id).where(*held.where()).with_for_update())
+    ours = db.session.scalar(select(Publication.id).where(*lease.where()).with_for_update())
     if ours is None:
         return False
-    state_machine.note(held.publication_id, "accepted", status=Status.PUBLISHING, name=commit)
-    held.settled = state_machine.move(
-        held.publication_id,
+    state_machine.note(lease.publication_id, "accepted", status=Status.PUBLISHING, name=commit)
+    lease.settled = state_machine.move(
+        lease.publication_id,
         Status.PUBLISHED,
-        *held.where(),
-        committed=True,
-        not_there=0,
+        *lease.where(),
+        has_receipt=True,
+        not_found_count=0,
         **as_published(receipt),
     )
-    return held.settled
+    return lease.settled
 
 
 def as_published(receipt: Receipt) -> dict[str, Any]:

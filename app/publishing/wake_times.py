@@ -49,7 +49,7 @@ def clamp() -> int:
             .values(
                 wake_at=case((plain, Publication.due_at), else_=_latest(now, held)),
                 lease_until=_earlier(Publication.lease_until, lease_end),
-                armed_until=_earlier(Publication.armed_until, sending_end),
+                in_doubt_until=_earlier(Publication.in_doubt_until, sending_end),
                 queued_at=None,
             )
             .execution_options(synchronize_session=False)

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, select
 
 from app import clock
 from app.db import db
-from app.models import SecurityEvent, User
+from app.models import AuditEvent, User
 
 KEPT = timedelta(days=180)
 # Tries at e-mails that nobody has are the operator's business only, and not for long.
@@ -18,21 +18,21 @@ SHOWN = 100
 MAX_DETAIL, MAX_ADDRESS = 300, 45
 
 # Where the request comes from; None where an operator's command is at work.
-visitor: ContextVar[str | None] = ContextVar("visitor", default=None)
+client_ip: ContextVar[str | None] = ContextVar("visitor", default=None)
 
 
 def record(user_id: int | None, kind: str, detail: str = "") -> None:
     """One line; the caller commits. `kind` is a key of texts.SECURITY, `detail` never a secret."""
-    address = visitor.get()
+    address = client_ip.get()
     # A proxy may hand on more than an address.
     address = address and address[:MAX_ADDRESS]
-    db.session.add(SecurityEvent(user_id=user_id, kind=kind, detail=detail[:MAX_DETAIL], address=address))
+    db.session.add(AuditEvent(user_id=user_id, kind=kind, detail=detail[:MAX_DETAIL], address=address))
 
 
-def latest(user: User) -> list[SecurityEvent]:
+def latest(user: User) -> list[AuditEvent]:
     return list(
         db.session.scalars(
-            select(SecurityEvent).where(SecurityEvent.user_id == user.id).order_by(SecurityEvent.id.desc()).limit(SHOWN)
+            select(AuditEvent).where(AuditEvent.user_id == user.id).order_by(AuditEvent.id.desc()).limit(SHOWN)
         )
     )
 
@@ -41,9 +41,9 @@ def sweep() -> int:
     """Removes what is old; answers how many lines."""
     now = clock.now()
     old = or_(
-        SecurityEvent.at < now - KEPT,
-        SecurityEvent.user_id.is_(None) & (SecurityEvent.at < now - KEPT_WITHOUT_USER),
+        AuditEvent.at < now - KEPT,
+        AuditEvent.user_id.is_(None) & (AuditEvent.at < now - KEPT_WITHOUT_USER),
     )
-    swept = db.session.execute(delete(SecurityEvent).where(old)).rowcount
+    swept = db.session.execute(delete(AuditEvent).where(old)).rowcount
     db.session.commit()
     return swept

@@ -234,7 +234,7 @@ def _of_account(user: User, platform: str, account: Account) -> PlatformConnecti
 
 def _under_its_former_id(user: User, platform: str, account: Account) -> PlatformConnection | None:
     """The account's connection from before the platform told its real id, which it and its publications get now."""
-    connection = _find(user, platform, account.formerly) if account.formerly else None
+    connection = _find(user, platform, account.previous_id) if account.previous_id else None
     if connection is not None:
         db.session.execute(
             update(Publication).where(Publication.connection_id == connection.id).values(account_id=account.id)
@@ -293,7 +293,7 @@ def _finishing(connection: PlatformConnection) -> Sequence[int]:
         select(Publication.id).where(
             Publication.connection_id == connection.id,
             Publication.status == Status.PUBLISHING,
-            or_(Publication.armed.is_not(None), Publication.committed),
+            or_(Publication.commit_in_doubt.is_not(None), Publication.has_receipt),
         )
     ).all()
 

@@ -13,16 +13,16 @@ from app import clock
 from app.db import db
 from app.models import (
     LIVE,
+    AuditEvent,
     Clip,
-    Notice,
+    Notification,
     PlatformConnection,
     Publication,
     PublicationEvent,
-    SecurityEvent,
     StatsSample,
     User,
 )
-from app.paging import COUNTED, up_to
+from app.paging import COUNTED, count_up_to
 from app.services import audit_log, clips, connections, erasures, uploads, users
 
 BATCH = 500
@@ -47,8 +47,8 @@ _TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     ),
     "publication_events": (PublicationEvent, ("publication_id", "at", "kind", "status", "name", "detail")),
     "stats": (StatsSample, ("publication_id", "at", "views", "likes", "shares")),
-    "notices": (Notice, ("kind", "facts", "created_at", "read_at", "mailed_at")),
-    "security": (SecurityEvent, ("at", "kind", "detail", "address")),
+    "notifications": (Notification, ("kind", "facts", "created_at", "read_at", "mailed_at")),
+    "security": (AuditEvent, ("at", "kind", "detail", "address")),
 }
 
 
@@ -123,7 +123,7 @@ def held(user: User) -> dict[str, int]:
         "connections": select(PlatformConnection).where(PlatformConnection.user_id == user.id),
         "live": select(Publication).where(Publication.user_id == user.id, Publication.status.in_(LIVE)),
     }
-    return {name: up_to(COUNTED, rows) for name, rows in theirs.items()}
+    return {name: count_up_to(COUNTED, rows) for name, rows in theirs.items()}
 
 
 def delete_account(user: User, password: str) -> None:

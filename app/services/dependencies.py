@@ -29,7 +29,7 @@ def missing_processes() -> list[str]:
     return [kind for kind, number in heartbeats.count().items() if number == 0]
 
 
-def silent_hosts() -> list[str]:
+def unreachable_hosts() -> list[str]:
     """Settings whose host cannot be connected to from here within CONNECT_SECONDS."""
     addresses = {
         setting.name: current_app.config[setting.name]

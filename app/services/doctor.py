@@ -141,7 +141,7 @@ def _around() -> list[Finding]:
     found = [Finding(text, works) for text, works in answers.items()]
     if dependencies.ADVICE["database"] not in answers:
         found.append(_processes())
-    silent = ", ".join(dependencies.silent_hosts())
+    silent = ", ".join(dependencies.unreachable_hosts())
     if silent:
         found.append(Finding(f"Отсюда не открыть соединение: {silent}. Проверьте адреса, сеть и прокси.", False))
     else:

@@ -28,8 +28,8 @@ _REVOCABLE = or_(
     Publication.status.in_((Status.AWAITING_USER, Status.FAILED)),
     and_(
         Publication.status.in_((Status.SCHEDULED, Status.PUBLISHING)),
-        Publication.armed.is_(None),
-        Publication.committed.is_(False),
+        Publication.commit_in_doubt.is_(None),
+        Publication.has_receipt.is_(False),
     ),
 )
 
@@ -166,7 +166,7 @@ def get(user: User, publication_id: int) -> Publication:
 def can_cancel(publication: Publication) -> bool:
     if publication.status in (Status.AWAITING_USER, Status.UNCONFIRMED):
         return True
-    return publication.status in LIVE and not publication.armed and not publication.committed
+    return publication.status in LIVE and not publication.commit_in_doubt and not publication.has_receipt
 
 
 def can_resend(publication: Publication) -> bool:
@@ -179,9 +179,9 @@ def can_resend(publication: Publication) -> bool:
 
 
 def may_still_arrive(publication: Publication) -> bool:
-    if publication.armed_until is None:
+    if publication.in_doubt_until is None:
         return False
-    left = publication.armed_until + lease_times.AFTER_DEADLINE - clock.now()
+    left = publication.in_doubt_until + lease_times.AFTER_DEADLINE - clock.now()
     # More is left than a send may take: a clock that was ahead wrote it.
     return timedelta(0) < left <= lease_times.LONGEST_LEASE + 2 * lease_times.AFTER_DEADLINE
 
@@ -272,7 +272,7 @@ def resend(user: User, publication_id: int) -> Publication:
 def _again(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
     """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
     now = clock.now()
-    going_on = publication.armed is not None
+    going_on = publication.commit_in_doubt is not None
     try:
         moved = state_machine.move(
             publication.id,
@@ -284,10 +284,10 @@ def _again(user: User, publication: Publication, event: str, *where: ColumnEleme
             crashes=0,
             reason=None,
             detail=None,
-            armed=None,
-            armed_until=None,
-            not_there=0,
-            committed=publication.committed and going_on,
+            commit_in_doubt=None,
+            in_doubt_until=None,
+            not_found_count=0,
+            has_receipt=publication.has_receipt and going_on,
             external_id=publication.external_id if going_on else None,
             url=publication.url if going_on else None,
             stage=Stage.QUEUED,

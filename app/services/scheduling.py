@@ -42,7 +42,7 @@ def move(user: User, publication_id: int, typed: str, occurrence: str = "") -> P
 def publish_now(user: User, publication_id: int) -> Publication:
     """«Опубликовать сейчас» what was to go out later. Raises NotFound, Problem."""
     publication = publications.get(user, publication_id)
-    _change(publication, Status.PUBLISHING, event="hastened", **publications.under_way())
+    _change(publication, Status.PUBLISHING, event="published_now", **publications.under_way())
     publications.wake(user, publication.id)
     return publications.get(user, publication_id)
 

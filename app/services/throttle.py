@@ -25,7 +25,7 @@ class Limit:
         return f"attempts:{self.what}:{hashlib.sha256(whose.encode()).hexdigest()[:32]}"
 
 
-def spend(*attempts: tuple[Limit, str]) -> None:
+def hit(*attempts: tuple[Limit, str]) -> None:
     """Counts an attempt against each limit, before its outcome is known: a thousand at once get no further than
     a thousand in a row. Raises Problem where one is used up. Without Redis everybody may try: a person who knows the
     password must get in.
@@ -40,7 +40,7 @@ def spend(*attempts: tuple[Limit, str]) -> None:
         log.warning("attempts are not counted", error=type(error).__name__)
 
 
-def give_back(*attempts: tuple[Limit, str]) -> None:
+def release(*attempts: tuple[Limit, str]) -> None:
     """The attempt succeeded: it does not count."""
     try:
         for limit, whose in attempts:

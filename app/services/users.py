@@ -48,7 +48,7 @@ def sign_up(
     email, name = _email(email), _name(name)
     _check_password(password)
     if address:
-        throttle.spend((_NEW_PER_ADDRESS, address))
+        throttle.hit((_NEW_PER_ADDRESS, address))
     zone = timezone if timezone in available_timezones() else clock.DEFAULT_ZONE
     return _add(email, password, name, zone, consented_at=clock.now() if consents else None)
 
@@ -80,7 +80,7 @@ def authenticate(email: str, password: str, address: str) -> User:
     except Problem:
         email = email.strip().lower()
     spent = (_PER_ACCOUNT, email), (_PER_ADDRESS, address)
-    throttle.spend(*spent)
+    throttle.hit(*spent)
     user = _find(email)
     right = _matches(user, password)
     # A line is written whoever it is for, and whether there is somebody: the time tells nothing.
@@ -88,7 +88,7 @@ def authenticate(email: str, password: str, address: str) -> User:
     db.session.commit()
     if not right:
         raise Problem("Почта или пароль не подходят.")
-    throttle.give_back(*spent)
+    throttle.release(*spent)
     return user
 
 
@@ -102,10 +102,10 @@ def change_password(user: User, present: str, new: str) -> None:
 def require_password(user: User, password: str, field: str = "password") -> None:
     """For what a stolen session must not do. Raises Problem at `field`."""
     spent = (_PER_ACCOUNT, user.email)
-    throttle.spend(spent)
+    throttle.hit(spent)
     if not _matches(user, password):
         raise Problem("Это не ваш нынешний пароль.", field)
-    throttle.give_back(spent)
+    throttle.release(spent)
 
 
 def reset_password(email: str, new: str) -> None:
@@ -160,7 +160,7 @@ def by_email(email: str) -> User:
     return user
 
 
-def everybody() -> list[User]:
+def list_users() -> list[User]:
     return list(db.session.scalars(select(User).order_by(User.id)))
 
 
@@ -183,7 +183,7 @@ def _find(email: str) -> User | None:
 
 def _matches(user: User | None, password: str) -> bool:
     """Takes the same time where there is no user."""
-    known = user.password_hash if user else _nobodys_hash()
+    known = user.password_hash if user else _dummy_hash()
     # Hashing is slow on purpose; SQLite's one write lock must not wait for it.
     db.session.rollback()
     try:
@@ -199,7 +199,7 @@ def _matches(user: User | None, password: str) -> bool:
 
 
 @cache
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     return _hash(secrets.token_hex())
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload
 from app import clock, platforms
 from app.db import db
 from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, User
-from app.paging import Page, cut, only
+from app.paging import Page, indexed_eq, paginate
 from app.platforms.base import COUNTS, Counting
 from app.statistics import tally
 
@@ -201,10 +201,10 @@ def _clips(user_id: int, total_id: int, calendar: Sequence[date], page: int) -> 
     place = (Standing.user_id, gained, Standing.views, Standing.newest, Standing.id)
     listed = (
         select(Standing)
-        .where(only(Standing.user_id, user_id), Standing.id != total_id)
+        .where(indexed_eq(Standing.user_id, user_id), Standing.id != total_id)
         .order_by(*(column.desc() for column in place))
     )
-    shown = cut(listed, page, PER_PAGE, joinedload(Standing.clip))
+    shown = paginate(listed, page, PER_PAGE, joinedload(Standing.clip))
     figures = _figures([one.id for one in shown.rows], calendar[0])
     return replace(shown, rows=[_line(one, figures[one.id]) for one in shown.rows])
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.db import reads_only
-from app.services.audit_log import visitor
+from app.services.audit_log import client_ip
 from app.web import responses
 from app.web.extensions import login
 
@@ -44,7 +44,7 @@ def browser_id() -> str:
 
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_prepare_database)
-    app.before_request(_remember_visitor)
+    app.before_request(_remember_client_ip)
     app.before_request(_require_user)
     app.teardown_request(_forget_request)
     login.unauthorized_handler(ask_to_sign_in)
@@ -84,12 +84,12 @@ def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
 def _forget_request(_error: BaseException | None) -> None:
     """The thread serves others after it."""
     reads_only.set(False)
-    visitor.set(None)
+    client_ip.set(None)
 
 
-def _remember_visitor() -> None:
+def _remember_client_ip() -> None:
     """For «Безопасность»."""
-    visitor.set(request.remote_addr)
+    client_ip.set(request.remote_addr)
 
 
 def _require_user() -> ResponseReturnValue | None:

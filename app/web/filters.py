@@ -34,7 +34,7 @@ def register(app: Flask) -> None:
         day=day,
         views=views,
     )
-    app.jinja_env.tests.update(telling_time=tells_time, due_soon=due_soon, awaiting_numbers=report.awaits_first)
+    app.jinja_env.tests.update(telling_time=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
         now=clock.now,
         texts=texts,
@@ -136,7 +136,7 @@ def pace(publication) -> str:
     return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
 
 
-def tells_time(publication) -> bool:
+def has_countdown(publication) -> bool:
     """Whether its words change by the clock alone, so that a page has to ask for them again."""
     counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
     may_resend_soon = publication.status == "unconfirmed" and publications.may_still_arrive(publication)

@@ -65,7 +65,7 @@ def change(publication_id: int) -> ResponseReturnValue:
     return _page_fragments(one, attempts) + notifications.bell()
 
 
-def redrawn(publication: Publication) -> tuple[str, str]:
+def fragments_after_change(publication: Publication) -> tuple[str, str]:
     """After a change: the address of the page on which the user stands, and the fragments that it has to swap.
 
     That is the list, the publication's own page (or a dialog as a page below it), or else the clips.

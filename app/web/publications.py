@@ -83,7 +83,7 @@ def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturn
 
 
 def changed(publication: Publication, text: str) -> ResponseReturnValue:
-    to, fragments = history.redrawn(publication)
+    to, fragments = history.fragments_after_change(publication)
     return responses.done(text, to, fragments)
 
 

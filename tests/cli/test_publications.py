@@ -66,7 +66,7 @@ def test_what_cannot_be_is_a_sentence_and_an_exit_code(run, publication):
     }.items():
         result = run(*arguments)
         assert (result.exit_code, said in result.output) == (1, True)
-    publication.armed = "send"
+    publication.commit_in_doubt = "send"
     db.session.commit()
     result = run("cancel", publication.id)
     assert result.exit_code == 1

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock, jobs, texts
 from app.db import db
-from app.models import ConnectionStatus, Notice, PlatformConnection, Publication, Status, User
+from app.models import ConnectionStatus, Notification, PlatformConnection, Publication, Status, User
 from app.notifications import inbox
 from app.publishing import state_machine
 from tests import asking
@@ -32,19 +32,19 @@ def publication(owner, ready_clip, telegram):
 
 
 @pytest.fixture
-def failed(publication) -> Notice:
+def failed(publication) -> Notification:
     state_machine.move(publication.id, Status.FAILED, reason="telegram_rights", detail="no rights")
     db.session.commit()
-    return db.session.query(Notice).one()
+    return db.session.query(Notification).one()
 
 
-def told() -> list[Notice]:
+def told() -> list[Notification]:
     db.session.rollback()
-    return db.session.query(Notice).order_by(Notice.id).populate_existing().all()
+    return db.session.query(Notification).order_by(Notification.id).populate_existing().all()
 
 
-def said(notice: Notice) -> tuple[str, str]:
-    return texts.notice(notice.kind, notice.facts, "Europe/Moscow")
+def said(notification: Notification) -> tuple[str, str]:
+    return texts.notification(notification.kind, notification.facts, "Europe/Moscow")
 
 
 # Publications
@@ -60,10 +60,10 @@ def said(notice: Notice) -> tuple[str, str]:
 )
 def test_what_needs_the_user_is_told_with_the_move(publication, status, headline):
     state_machine.move(publication.id, status, reason="unknown")
-    [notice] = db.session.query(Notice)
-    assert said(notice)[0] == headline
-    assert "Telegram, «Везде: демо»." in said(notice)[1]
-    assert (notice.publication_id, notice.user_id) == (publication.id, publication.user_id)
+    [notification] = db.session.query(Notification)
+    assert said(notification)[0] == headline
+    assert "Telegram, «Везде: демо»." in said(notification)[1]
+    assert (notification.publication_id, notification.user_id) == (publication.id, publication.user_id)
     db.session.rollback()
     assert told() == [], "in the move's own transaction"
 
@@ -78,11 +78,11 @@ def test_a_failure_after_another_try_is_another_matter(publication, failed):
     state_machine.move(publication.id, Status.PUBLISHING, reason=None)
     state_machine.move(publication.id, Status.FAILED, reason="unavailable")
     db.session.commit()
-    assert [notice.kind for notice in told()] == ["failed", "failed"]
+    assert [notification.kind for notification in told()] == ["failed", "failed"]
 
 
 def test_one_message_a_matter(owner, failed):
-    db.session.add(Notice(user_id=owner.id, kind="failed", matter=failed.matter))
+    db.session.add(Notification(user_id=owner.id, kind="failed", dedup_key=failed.dedup_key))
     with pytest.raises(IntegrityError):
         db.session.commit()
     db.session.rollback()
@@ -110,7 +110,7 @@ def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
         at_work(jobs.tick_reminders)
         at_work(jobs.tick_reminders)
     first, second = told()
-    assert [notice.matter.split(":")[3] for notice in (first, second)] == ["24", "1"]
+    assert [notification.dedup_key.split(":")[3] for notification in (first, second)] == ["24", "1"]
     assert texts.moment(due, "Europe/Moscow") in said(first)[1]
     assert said(first)[0] == "Скоро публикация, а Telegram не подключён"
 
@@ -118,7 +118,7 @@ def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
 def test_less_than_an_hour_ahead_is_told_once(scheduled):
     wait_until(scheduled.due_at - timedelta(minutes=30))
     at_work(jobs.tick_reminders)
-    assert [notice.matter.split(":")[3] for notice in told()] == ["1"]
+    assert [notification.dedup_key.split(":")[3] for notification in told()] == ["1"]
 
 
 def test_a_good_connection_needs_no_reminder(scheduled):
@@ -170,7 +170,7 @@ def test_looking_is_reading(owner, user, failed):
 
 def test_pages(owner, app):
     db.session.add_all(
-        Notice(user_id=owner.id, kind="reconnect", matter=str(number)) for number in range(inbox.PER_PAGE + 1)
+        Notification(user_id=owner.id, kind="reconnect", dedup_key=str(number)) for number in range(inbox.PER_PAGE + 1)
     )
     db.session.commit()
     (first, _), (second, _) = inbox.look(owner, 1), inbox.look(owner, 2)
@@ -188,14 +188,14 @@ def test_old_ones_go(failed):
 
 
 def send_due() -> None:
-    for notice_id in at_work(inbox.due_mails):
-        at_work(jobs.mail_notice, notice_id)
+    for notification_id in at_work(inbox.due_mails):
+        at_work(jobs.mail_notification, notification_id)
 
 
 def test_it_goes_out_once(app, sandbox, failed):
-    notice_id = failed.id
+    notification_id = failed.id
     for _ in range(2):
-        at_work(jobs.mail_notice, notice_id)
+        at_work(jobs.mail_notification, notification_id)
     [letter] = sandbox.mails
     assert letter["to"] == ["anna@example.org"]
     assert letter["subject"] == "Не опубликовано: «Закат над Волгой»"
@@ -279,6 +279,6 @@ def test_without_a_mail_server_nothing_waits(app, publication):
 
 
 def test_every_notice_reads_without_its_facts():
-    for kind in texts.NOTICES:
-        headline, text = texts.notice(kind, {}, "Europe/Moscow")
+    for kind in texts.NOTIFICATIONS:
+        headline, text = texts.notification(kind, {}, "Europe/Moscow")
         assert headline and text and "{" not in headline + text

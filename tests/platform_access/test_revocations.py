@@ -107,7 +107,7 @@ def test_while_a_commit_may_be_in_flight_the_token_stays_good(app, sandbox, owne
     db.session.execute(
         db.update(Publication)
         .where(Publication.id == one.id)
-        .values(armed="publish", armed_until=until, lease_until=until)
+        .values(commit_in_doubt="publish", in_doubt_until=until, lease_until=until)
     )
     db.session.commit()
     assert connections.disconnect(owner, connection.id).finishing == 1

@@ -72,7 +72,7 @@ class TestPartnerApi(Contract):
         self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "nth": 1})
         publication_id = publication()
         look(publication_id)
-        assert (row(publication_id).status, row(publication_id).armed) == (Status.PUBLISHING, None)
+        assert (row(publication_id).status, row(publication_id).commit_in_doubt) == (Status.PUBLISHING, None)
         self._ends_once(publication_id)
 
     def test_a_rejected_clip_whose_answer_was_lost_is_told(self, publication):

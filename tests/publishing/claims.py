@@ -2,9 +2,9 @@
 
 from app.db import transaction
 from app.publishing import lease
-from app.publishing.lease import Held
+from app.publishing.lease import Lease
 
 
-def claim(publication_id: int) -> Held | None:
+def claim(publication_id: int) -> Lease | None:
     with transaction():
-        return lease.claim(publication_id, lambda _deadline: None)
+        return lease.acquire(publication_id, lambda _deadline: None)

@@ -111,12 +111,12 @@ def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
     return make
 
 
-def in_a_horse(app, publication_id: int, life: float = math.inf) -> multiprocessing.Process:
-    """Lets a forked work-horse advance the publication, with the kernel's deadline on its life (seconds)."""
+def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multiprocessing.Process:
+    """Lets a forked work horse advance the publication, with the kernel's deadline on its life (seconds)."""
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        engine.advance(publication_id, lambda deadline: process.end_at(min(deadline, clock.boottime() + life)))
+        engine.advance(publication_id, lambda deadline: process.kill_self_at(min(deadline, clock.boottime() + life)))
         os._exit(0)
 
     db.session.remove()

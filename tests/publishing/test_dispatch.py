@@ -47,7 +47,7 @@ def tick() -> int:
 
 
 def work(app: Flask) -> None:
-    """A real worker, with work-horses of its own, until the queue is empty."""
+    """A real worker, with work horses of its own, until the queue is empty."""
 
     def ride() -> None:
         db.engine.dispose(close=False)

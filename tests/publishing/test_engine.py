@@ -35,7 +35,7 @@ def test_history_tells_each_step(toy, toy_publication):
         ("created", None),
         ("step", "create"),
         ("step", "upload"),
-        ("armed", "publish"),
+        ("commit_started", "publish"),
         ("accepted", "publish"),
         ("step", "ready"),
         ("published", None),
@@ -71,7 +71,7 @@ def test_after_a_lost_answer_the_platform_is_asked_only_when_nobody_can_be_sendi
     publication_id = toy_publication()
     look(publication_id)
     publication = row(publication_id)
-    assert publication.armed == "publish"
+    assert publication.commit_in_doubt == "publish"
     assert publication.stage == Stage.CHECKING
     assert publication.wake_at > clock.now() + timedelta(seconds=15)
     assert toy.calls["posts"] == 0
@@ -107,7 +107,7 @@ def test_a_refusal_at_the_commit_clears_the_intent(toy, toy_publication):
     toy.answers = {"publish": [400]}
     publication = settle(toy_publication())
     assert publication.status == Status.FAILED
-    assert publication.armed is None
+    assert publication.commit_in_doubt is None
 
 
 def test_processing_gives_the_worker_back(toy, toy_publication):
@@ -175,7 +175,7 @@ def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication)
 
     publication_id = toy_publication()
     held = claim(publication_id)
-    move(publication_id, Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now())
+    move(publication_id, Status.UNCONFIRMED, wake_at=None, commit_in_doubt="publish", in_doubt_until=clock.now())
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
     sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
@@ -233,7 +233,7 @@ def test_what_may_stand_there_is_never_called_failed(toy, toy_publication, answe
     toy.answers = {"publish": [0], "posts": [answer] * 99}
     publication = settle(toy_publication())
     assert publication.status == Status.UNCONFIRMED
-    assert publication.armed == "publish"
+    assert publication.commit_in_doubt == "publish"
     assert toy.posts == {"1": 1}
 
 

@@ -99,9 +99,9 @@ def test_nothing_counts_as_lost_because_redis_was_first_seen_in_two_hours(app, u
 
 BRIEF = [
     {"stage": Stage.PROCESSING},
-    {"stage": Stage.CHECKING, "armed": "publish"},
-    {"stage": Stage.WAITING, "committed": True},
-    {"stage": Stage.QUEUED, "committed": True},
+    {"stage": Stage.CHECKING, "commit_in_doubt": "publish"},
+    {"stage": Stage.WAITING, "has_receipt": True},
+    {"stage": Stage.QUEUED, "has_receipt": True},
     {"status": Status.CANCELLED},
 ]
 
@@ -109,16 +109,16 @@ BRIEF = [
 @pytest.mark.parametrize("values", BRIEF)
 def test_a_look_that_sends_no_file_goes_first_however_many_there_are(user, under_way, values):
     owner = user()
-    uploads = under_way(owner, dispatch.FEW + 2, stage=Stage.QUEUED)
-    brief = under_way(owner, dispatch.FEW + 2, **values)
+    uploads = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, stage=Stage.QUEUED)
+    brief = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, **values)
     tick()
-    assert sorted(lanes()[queue.PUBLISH]) == uploads[: dispatch.FEW] + brief
-    assert lanes()[queue.BULK] == uploads[dispatch.FEW :]
+    assert sorted(lanes()[queue.PUBLISH]) == uploads[: dispatch.PRIORITY_SLOTS_PER_USER] + brief
+    assert lanes()[queue.BULK] == uploads[dispatch.PRIORITY_SLOTS_PER_USER :]
 
 
 @pytest.mark.parametrize("step", ["upload", "processed: since"])
 def test_what_has_sent_its_file_goes_first_whatever_it_waits_for(user, under_way, step):
-    ids = under_way(user(), dispatch.FEW + 2, stage=Stage.RETRY, attempt=1)
+    ids = under_way(user(), dispatch.PRIORITY_SLOTS_PER_USER + 2, stage=Stage.RETRY, attempt=1)
     db.session.add_all(PublicationStep(publication_id=one, name=step, sealed_answer=b"") for one in ids)
     db.session.commit()
     tick()
@@ -126,7 +126,7 @@ def test_what_has_sent_its_file_goes_first_whatever_it_waits_for(user, under_way
 
 
 def test_uploads_up_to_the_bound_do_not_hold_up_a_poll(app, user, under_way):
-    owner, bound = user(), dispatch.AHEAD * app.config["WORKERS"]
+    owner, bound = user(), dispatch.MAX_QUEUED_PER_WORKER * app.config["WORKERS"]
     under_way(owner, bound, stage=Stage.QUEUED)
     tick()
     [poll] = under_way(owner, 1, stage=Stage.PROCESSING)
@@ -135,7 +135,7 @@ def test_uploads_up_to_the_bound_do_not_hold_up_a_poll(app, user, under_way):
 
 
 def test_polls_of_one_user_are_bounded_too(app, user, under_way):
-    bound = dispatch.AHEAD * app.config["WORKERS"]
+    bound = dispatch.MAX_QUEUED_PER_WORKER * app.config["WORKERS"]
     under_way(user(), bound + 5, stage=Stage.PROCESSING)
     [single] = under_way(user(), 1, stage=Stage.QUEUED)
     tick()
@@ -146,7 +146,9 @@ def test_polls_of_one_user_are_bounded_too(app, user, under_way):
 
 def test_what_a_platform_works_on_does_not_put_a_click_into_the_bulk(user, under_way, telegram, ready_clip):
     owner = user()
-    under_way(owner, dispatch.FEW, stage=Stage.PROCESSING, wake_at=clock.now() + timedelta(minutes=1))
+    under_way(
+        owner, dispatch.PRIORITY_SLOTS_PER_USER, stage=Stage.PROCESSING, wake_at=clock.now() + timedelta(minutes=1)
+    )
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(telegram(owner).id, "Клип", "")])
     assert lanes() == {queue.PUBLISH: [made.id], queue.BULK: []}
 

@@ -16,7 +16,7 @@ from app.services.publications import Choice
 from tests.publishing.claims import claim
 
 WORKERS = 3
-BOUND = dispatch.AHEAD * WORKERS
+BOUND = dispatch.MAX_QUEUED_PER_WORKER * WORKERS
 
 
 @pytest.fixture
@@ -127,7 +127,10 @@ def test_a_users_first_go_before_everybodys_others(app, user, due):
     ids = due(user(), BOUND + 2)
     tick()
     waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (queue.PUBLISH, queue.BULK)}
-    assert waiting == {queue.PUBLISH: ids[: dispatch.FEW], queue.BULK: ids[dispatch.FEW : BOUND]}
+    assert waiting == {
+        queue.PUBLISH: ids[: dispatch.PRIORITY_SLOTS_PER_USER],
+        queue.BULK: ids[dispatch.PRIORITY_SLOTS_PER_USER : BOUND],
+    }
     [single] = due(user(), 1)
     tick()
     assert queue.queue(queue.PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
@@ -150,8 +153,8 @@ def test_what_a_user_begins_at_once_waits_for_the_tick_beyond_the_bound(app, use
         for number in range(BOUND + 2)
     ]
     assert taken() == made[:BOUND]
-    unheard = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
-    assert db.session.scalars(unheard).all() == made[BOUND:]
+    unacknowledged = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
+    assert db.session.scalars(unacknowledged).all() == made[BOUND:]
 
 
 def test_two_schedulers_at_once_wake_each_row_once(app, user, due):

@@ -92,10 +92,10 @@ def test_what_was_armed_while_the_clock_was_ahead_is_asked_about_soon(toy, toy_p
     set_clock(HOUR)
     publication_id = toy_publication()
     assert look(publication_id)
-    assert row(publication_id).armed
+    assert row(publication_id).commit_in_doubt
     set_clock(-HOUR)
     tick()
-    assert row(publication_id).armed_until <= clock.now() + timedelta(seconds=21)
+    assert row(publication_id).in_doubt_until <= clock.now() + timedelta(seconds=21)
     assert settle(publication_id).status == Status.PUBLISHED
     assert toy.posts == {"1": 1}
 
@@ -114,7 +114,7 @@ def test_a_scheduled_one_wakes_when_it_is_due(user, toy, toy_publication, by):
     [
         ({"stage": Stage.WAITING}, LONGEST_WAIT),
         ({"stage": Stage.PROCESSING}, context.LONGEST_POLL),
-        ({"stage": Stage.CHECKING}, context.ASK_AGAIN),
+        ({"stage": Stage.CHECKING}, context.CONFIRM_ABSENT_AFTER),
         ({"stage": Stage.RETRY, "attempt": 3}, timedelta(seconds=600)),
     ],
 )
@@ -139,9 +139,15 @@ def test_held_rows_of_right_clocks_stay(toy, toy_publication):
 
 def test_what_cannot_be_confirmed_may_be_sent_again_though_it_was_armed_by_a_wrong_clock(toy, toy_publication):
     publication_id = toy_publication()
-    put(publication_id, status=Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now() + HOUR)
+    put(
+        publication_id,
+        status=Status.UNCONFIRMED,
+        wake_at=None,
+        commit_in_doubt="publish",
+        in_doubt_until=clock.now() + HOUR,
+    )
     assert publications.can_resend(row(publication_id))
-    put(publication_id, armed_until=clock.now() + lease_times.LONGEST_LEASE)
+    put(publication_id, in_doubt_until=clock.now() + lease_times.LONGEST_LEASE)
     assert not publications.can_resend(row(publication_id))
 
 

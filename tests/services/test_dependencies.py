@@ -45,7 +45,7 @@ def test_what_is_away_is_named_with_what_to_do(environment, sandbox, setting, na
 
 
 def test_only_hosts_that_are_set_are_asked(app, sandbox):
-    assert dependencies.silent_hosts() == []
+    assert dependencies.unreachable_hosts() == []
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_every_change_that_a_page_shows_changes_the_version(owner):
     db.session.expire_all()
     known = {one.id: history.version(one)}
     assert history.changed(owner, known) == []
-    state_machine.move(one.id, Status.PUBLISHED, event="evidence")
+    state_machine.move(one.id, Status.PUBLISHED, event="receipt_found")
     db.session.commit()
     assert history.changed(owner, known) == [one]
 
@@ -174,7 +174,7 @@ def test_attempts_are_told_apart(owner):
         ("step", "encoded: since"),
         ("failed", "refused", "нельзя", Status.FAILED),
         ("retried",),
-        ("armed", "publish"),
+        ("commit_started", "publish"),
         ("accepted", "publish"),
         ("published", None, None, Status.PUBLISHED),
     ) == [

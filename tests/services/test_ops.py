@@ -66,7 +66,7 @@ def test_outcomes_of_a_day(publication):
 def test_a_publication_that_failed_and_then_went_out_counts_once(publication):
     one = publication(Status.PUBLISHED)
     db.session.add(PublicationEvent(publication_id=one.id, kind="failed", status=Status.FAILED))
-    db.session.add(PublicationEvent(publication_id=one.id, kind="evidence", status=Status.PUBLISHED))
+    db.session.add(PublicationEvent(publication_id=one.id, kind="receipt_found", status=Status.PUBLISHED))
     db.session.commit()
     assert (telegram_outcomes().published, telegram_outcomes().failed) == (1, 0)
 

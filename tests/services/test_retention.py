@@ -106,7 +106,7 @@ def test_a_question_that_is_never_answered_does_not_keep_a_clip(free, old_clip, 
         account_name="Анна",
         title="Клип",
         status=status,
-        committed=status == Status.UNCONFIRMED,
+        has_receipt=status == Status.UNCONFIRMED,
         due_at=clock.now() - retention.ANSWER_WAIT - timedelta(hours=1),
     )
     db.session.add(one)

@@ -52,7 +52,7 @@ def test_an_email_has_one_account(app):
     with pytest.raises(Problem) as refusal:
         sign_up(email="ANNA@example.org")
     assert refusal.value.field == "email"
-    assert len(users.everybody()) == 1
+    assert len(users.list_users()) == 1
 
 
 def test_sign_ups_from_one_address_are_limited(app):
@@ -106,8 +106,8 @@ def test_successes_do_not_use_up_attempts(app):
 
 def test_attempts_end_by_themselves_and_name_nobody(app):
     limit = Limit("test", 1, 60)
-    throttle.give_back((limit, "anna@example.org"))
-    throttle.spend((limit, "anna@example.org"))
+    throttle.release((limit, "anna@example.org"))
+    throttle.hit((limit, "anna@example.org"))
     keys = redis_client().keys("attempts:*")
     assert all(redis_client().ttl(key) > 0 for key in keys)
     assert not any(b"anna" in key for key in keys)
@@ -165,8 +165,8 @@ def test_demo_users_are_made_once_and_left_alone(app):
     users.set_plan("free@demo.vezde.ru", "pro")
     users.create_demo_users()
     db.session.expire_all()
-    everybody = {user.email: (user.plan_key, user.is_admin) for user in users.everybody()}
-    assert everybody == {
+    list_users = {user.email: (user.plan_key, user.is_admin) for user in users.list_users()}
+    assert list_users == {
         "free@demo.vezde.ru": ("pro", False),
         "start@demo.vezde.ru": ("start", False),
         "pro@demo.vezde.ru": ("pro", False),

@@ -6,7 +6,16 @@ import pytest
 
 from app import clock
 from app.db import db
-from app.models import REVOCATION_KEPT, Clip, Heartbeat, Notice, PlatformConnection, Publication, Revocation, Upload
+from app.models import (
+    REVOCATION_KEPT,
+    Clip,
+    Heartbeat,
+    Notification,
+    PlatformConnection,
+    Publication,
+    Revocation,
+    Upload,
+)
 from app.notifications import inbox
 from app.platform_access import revocations, tokens
 from app.platform_access.rate_limits import Pacer
@@ -57,18 +66,20 @@ def test_a_probe_that_is_under_way_is_left_alone(owner, ready_clip):
 
 @pytest.mark.parametrize(("tries", "ahead"), [(0, HOUR), (1, YEAR)])
 def test_a_letter_goes_out(owner, tries, ahead):
-    notice = Notice(user_id=owner.id, kind="reconnect", matter="x", wake_at=clock.now() + ahead, tries=tries)
-    notice.facts = {"platform": "VK", "account": "Канал"}
-    db.session.add(notice)
+    notification = Notification(
+        user_id=owner.id, kind="reconnect", dedup_key="x", wake_at=clock.now() + ahead, tries=tries
+    )
+    notification.facts = {"platform": "VK", "account": "Канал"}
+    db.session.add(notification)
     db.session.commit()
-    assert inbox.due_mails() == [notice.id]
-    at_work(inbox.mail_out, notice.id)
-    assert db.session.get(Notice, notice.id, populate_existing=True).tries == tries + 1
+    assert inbox.due_mails() == [notification.id]
+    at_work(inbox.mail_out, notification.id)
+    assert db.session.get(Notification, notification.id, populate_existing=True).tries == tries + 1
 
 
 def test_a_letter_that_is_tried_again_keeps_its_pause(owner):
     later = clock.now() + 2 * HOUR
-    db.session.add(Notice(user_id=owner.id, kind="reconnect", matter="x", facts={}, wake_at=later, tries=4))
+    db.session.add(Notification(user_id=owner.id, kind="reconnect", dedup_key="x", facts={}, wake_at=later, tries=4))
     db.session.commit()
     assert inbox.due_mails() == []
 
@@ -118,13 +129,13 @@ def test_an_upload_expires(owner):
 
 
 def test_tries_count_no_longer_than_they_are_to(app):
-    throttle.spend((LIMIT, "a"))
+    throttle.hit((LIMIT, "a"))
     redis_client().expire(LIMIT.key("a"), 3600)
     with pytest.raises(Problem, match="через 1 мин"):
-        throttle.spend((LIMIT, "a"))
+        throttle.hit((LIMIT, "a"))
     redis_client().expire(LIMIT.key("a"), 10)
     with pytest.raises(Problem):
-        throttle.spend((LIMIT, "a"))
+        throttle.hit((LIMIT, "a"))
     assert redis_client().ttl(LIMIT.key("a")) <= 10, "a window is not prolonged by trying"
 
 

@@ -13,7 +13,7 @@ from app.models import Clip, Publication, StatsSample, Status, User
 from app.platform_access import tokens
 from app.platforms.base import Receipt
 from app.publishing import receipts
-from app.publishing.lease import Held
+from app.publishing.lease import Lease
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.statistics import cadence, collector
@@ -125,7 +125,7 @@ def test_also_when_the_user_has_confirmed_it(owner, posted, status):
 def test_also_when_the_receipt_came_late(posted):
     one = posted()
     change(one, status=Status.FAILED, stats_due_at=None)
-    receipts.keep(Held(one.id, one.fence, live=print), "send", Receipt("1", "https://t.me/x/1"), b"sealed")
+    receipts.keep(Lease(one.id, one.fence, live=print), "send", Receipt("1", "https://t.me/x/1"), b"sealed")
     assert (row(one.id).status, bool(row(one.id).stats_due_at)) == (Status.PUBLISHED, True)
 
 

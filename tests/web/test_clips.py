@@ -220,7 +220,7 @@ def test_deleting_tells_what_it_cancels(web, owner, ready_clip, telegram):
 
 def test_what_has_been_handed_over_keeps_its_clip(web, owner, ready_clip, telegram):
     clip = ready_clip(owner)
-    publication = publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.SENT, armed="send")
+    publication = publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.SENT, commit_in_doubt="send")
     answer = web.post(f"/clips/{clip.id}/delete", headers=HTMX)
     assert answer.status_code == 422
     assert "Пока не удалить" in answer.text
@@ -309,9 +309,9 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
         connection,
         status=Status.UNCONFIRMED,
         reason="unknown",
-        armed="send",
-        armed_until=clock.now(),
-        committed=True,
+        commit_in_doubt="send",
+        in_doubt_until=clock.now(),
+        has_receipt=True,
     )
     db.session.add(PublicationStep(publication_id=publication.id, name="create", sealed_answer=b"x"))
     db.session.commit()
@@ -331,7 +331,7 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     assert f'id="place-{publication_id}" href="{connection.account_url}"' in page
 
 
-@pytest.mark.parametrize("values", [{"armed": "send"}, {"committed": True}])
+@pytest.mark.parametrize("values", [{"commit_in_doubt": "send"}, {"has_receipt": True}])
 @pytest.mark.parametrize("script", [True, False])
 def test_a_clip_that_is_being_handed_over_is_deleted_afterwards(web, owner, ready_clip, telegram, values, script):
     clip, headers = ready_clip(owner), HTMX if script else {}

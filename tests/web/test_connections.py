@@ -119,7 +119,7 @@ def test_the_dialog_says_what_is_cancelled_and_what_ends_by_itself(web, owner, t
     states = [
         {"status": Status.SCHEDULED},
         {"status": Status.PUBLISHING},
-        {"status": Status.PUBLISHING, "armed": "send", "armed_until": clock.now()},
+        {"status": Status.PUBLISHING, "commit_in_doubt": "send", "in_doubt_until": clock.now()},
         {"status": Status.PUBLISHED},
     ]
     for number, state in enumerate(states):

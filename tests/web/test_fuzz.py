@@ -15,7 +15,7 @@ from app.models import Publication
 from app.services import publications
 from app.services.publications import Choice
 
-FEW = settings(
+PRIORITY_SLOTS_PER_USER = settings(
     max_examples=150,
     deadline=None,
     derandomize=True,
@@ -178,7 +178,7 @@ def _in_a_path(value: Any) -> str:
     return str(value).replace("\ud800", "%ED%A0%80").replace("\ud83d", "%ED%A0%BD").replace("?", "%3F") or "x"
 
 
-@FEW
+@PRIORITY_SLOTS_PER_USER
 @given(data=st.data())
 def test_no_request_breaks_anything(app, people, data):
     rules = sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, sorted(rule.methods)))

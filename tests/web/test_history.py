@@ -354,7 +354,7 @@ def test_its_page_tells_everything(web, clip, channel):
         one,
         ("created", None, None),
         ("retry", "unavailable", "HTTP 502"),
-        ("armed", "send", None),
+        ("commit_started", "send", None),
         ("accepted", "send", None),
         ("published", None, None),
     )

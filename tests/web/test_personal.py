@@ -6,13 +6,13 @@ import pytest
 
 from app.db import db
 from app.models import (
+    AuditEvent,
     Clip,
     PlatformConnection,
     Publication,
     PublicationEvent,
     PublicationStep,
     Revocation,
-    SecurityEvent,
     Status,
     Upload,
     User,
@@ -84,7 +84,7 @@ def test_taking_along_goes_in_batches(app, anna):
     pieces = list(data_export.export(anna))
     assert len(pieces) > 2 * data_export.BATCH
     kept = json.loads("".join(pieces))["security"]
-    assert len({one["id"] for one in kept}) == len(kept) == db.session.query(SecurityEvent).count()
+    assert len({one["id"] for one in kept}) == len(kept) == db.session.query(AuditEvent).count()
 
 
 def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_clip, telegram, tmp_path):
@@ -108,7 +108,7 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
     for model in (Publication, PublicationEvent, PublicationStep, Upload):
         assert db.session.query(model).count() == 0
     assert db.session.query(Revocation).count() == 1, "the platform is told; the sealed token is gone within minutes"
-    assert {event.user_id for event in db.session.query(SecurityEvent)} == {boris.id}
+    assert {event.user_id for event in db.session.query(AuditEvent)} == {boris.id}
     files = [path for path in (tmp_path / "clips").rglob("*") if path.is_file()]
     assert len(files) == 2, "a clip and its poster: Boris'"
     assert storage().exists(others_clip.storage_key)

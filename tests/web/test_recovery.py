@@ -8,7 +8,7 @@ import pytest
 
 from app import clock, jobs
 from app.db import db
-from app.models import Recovery, SecurityEvent
+from app.models import AuditEvent, Recovery
 from app.queue import CHORES, queue
 from app.redis_client import redis_client
 from app.services import recovery, users
@@ -73,7 +73,7 @@ def test_nobody_learns_whether_there_is_such_an_account(app, anna, ask, sandbox)
     assert known.status_code == unknown.status_code == 200
     assert known.text == unknown.text
     assert [letter["to"] for letter in sandbox.mails] == [["anna@example.org"]]
-    kinds = [(one.user_id, one.kind) for one in db.session.query(SecurityEvent) if one.kind == "recovery_asked"]
+    kinds = [(one.user_id, one.kind) for one in db.session.query(AuditEvent) if one.kind == "recovery_asked"]
     assert kinds == [(anna.id, "recovery_asked"), (None, "recovery_asked")], "both are as much work"
 
 
@@ -135,7 +135,7 @@ def test_old_lines_are_swept(app, anna):
     wait_until(clock.now() + timedelta(days=31))
     assert audit_log.sweep() == 1
     wait_until(clock.now() + timedelta(days=150))
-    assert audit_log.sweep() == db.session.query(SecurityEvent).count() + 2
+    assert audit_log.sweep() == db.session.query(AuditEvent).count() + 2
 
 
 def send_due() -> None:

@@ -128,11 +128,11 @@ def test_the_address_behind_proxies(environment, proxies, seen):
 
 def test_the_same_time_and_the_same_lines_for_an_unknown_e_mail(app, user):
     from app.db import db
-    from app.models import SecurityEvent
+    from app.models import AuditEvent
 
     user(email="anna@example.org")
     answers = [enter(app.test_client(), email, "wrong-wrong").text for email in ("anna@example.org", "b@example.org")]
     plain = [re.sub(r'value="[^"]*"', "", answer) for answer in answers]
     assert plain[0] == plain[1]
-    failed = db.session.query(SecurityEvent).filter_by(kind="sign_in_failed").all()
+    failed = db.session.query(AuditEvent).filter_by(kind="sign_in_failed").all()
     assert [event.user_id is None for event in failed] == [False, True]

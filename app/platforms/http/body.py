@@ -10,10 +10,10 @@ from app.platforms.errors import Refused, Unavailable
 Progress = Callable[[int, int], None]
 
 
-class Line(Protocol):
+class SendingConnection(Protocol):
     """What a body may ask of the connection that sends it."""
 
-    def peer_spoke(self) -> bool:
+    def has_early_response(self) -> bool:
         """Whether the platform has answered or hung up before the end."""
 
     def wait_until_delivered(self) -> bool:
@@ -46,12 +46,12 @@ class FileBody:
         self._sent, self._total = 0, len(head) + size + len(tail)
         self._last = self._total - min(max(len(tail), _LAST_BYTES), self._total)
         self._on_block, self._before_last = on_block, before_last
-        self._line: Line | None = None
+        self._line: SendingConnection | None = None
 
     def __len__(self) -> int:
         return self._total
 
-    def watch(self, line: Line) -> None:
+    def watch(self, line: SendingConnection) -> None:
         """Told by the connection that sends it."""
         self._line = line
 
@@ -73,7 +73,7 @@ class FileBody:
 
     def _commit(self) -> None:
         while self._line:
-            if self._line.peer_spoke():
+            if self._line.has_early_response():
                 # Makes urllib3 stop sending and read the answer, a refusal most likely: nothing was completed.
                 raise BrokenPipeError("the platform answered before the end")
             if self._line.wait_until_delivered():
@@ -83,8 +83,8 @@ class FileBody:
         self._before_last()
         self._before_last = None
         # Arming may have taken long. Without the last bytes the platform cannot have acted.
-        if self._line and self._line.peer_spoke():
-            raise Unavailable("платформа закрыла соединение раньше последних байт", harmless=True)
+        if self._line and self._line.has_early_response():
+            raise Unavailable("платформа закрыла соединение раньше последних байт", definitely_not_applied=True)
 
     def _next(self, amount: int) -> bytes:
         block = b""

@@ -89,7 +89,7 @@ class _SteadySending:
             body.watch(self)
         super().request(method, url, body, *args, **kwargs)
 
-    def peer_spoke(self) -> bool:
+    def has_early_response(self) -> bool:
         """Whether the other side has answered or hung up. Under TLS bytes may be the protocol's own, an end is not."""
         readable, _, _ = select.select([self.sock], [], [], 0)
         if not readable:
@@ -103,7 +103,7 @@ class _SteadySending:
     def wait_until_delivered(self) -> bool:
         """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `peer_spoke()`."""
         give_up, pause = time.monotonic() + 1, _FIRST_LOOK_SECONDS
-        while self._undelivered() and time.monotonic() < give_up and not self.peer_spoke():
+        while self._undelivered() and time.monotonic() < give_up and not self.has_early_response():
             time.sleep(pause)
             pause = min(2 * pause, _LAST_LOOK_SECONDS)
         return not self._undelivered()
@@ -230,13 +230,13 @@ class Answer:
     def retry_at(self, pause: float) -> datetime:
         return retry_at(self.headers.get("Retry-After"), pause)
 
-    def raise_if_limited(self, pause: float, detail: str = "", *, harmless: bool = False) -> None:
+    def raise_if_limited(self, pause: float, detail: str = "", *, definitely_not_applied: bool = False) -> None:
         """Raises RateLimited for a 429, and for a 503 that says when to come again.
 
         `harmless` where the answer has the platform's own shape: a gateway may have passed the request on.
         """
         if self.status == 429 or (self.status == 503 and "Retry-After" in self.headers):
-            raise RateLimited(self.retry_at(pause), detail, harmless=harmless)
+            raise RateLimited(self.retry_at(pause), detail, definitely_not_applied=definitely_not_applied)
 
 
 def retry_at(said: Any, pause: float) -> datetime:
@@ -338,7 +338,7 @@ class Http:
             ) as response:
                 return Answer(response.status_code, response.headers, _read(response, answer_seconds))
         except requests.RequestException as error:
-            raise Unavailable(_describe(error), harmless=_never_connected(error)) from None
+            raise Unavailable(_describe(error), definitely_not_applied=_never_connected(error)) from None
         except (HTTPError, OSError) as error:
             raise Unavailable(_describe(error)) from None
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.config import Setting, number, optional_web_address, web_address
-from app.platforms.base import Account, Adapter, Counting, FormField, Limits, Receipt, Run, Stats, Token
+from app.platforms.base import Account, Adapter, Counting, FormField, Limits, PublishContext, Receipt, Stats, Token
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
 from app.platforms.http.body import FileBody, Multipart
 from app.platforms.http.client import LONG_ANSWER_SECONDS, Answer, Window, retry_at
@@ -163,19 +163,19 @@ class Telegram(Adapter):
 
     # Publishing
 
-    def publish(self, run: Run) -> Receipt:
-        return run.commit("send", self._send_video, run, last=True)
+    def publish(self, context: PublishContext) -> Receipt:
+        return context.commit("send", self._send_video, context, last=True)
 
-    def _send_video(self, run: Run, *, arm: Callable[..., None]) -> Receipt:
-        chat_id = run.account.facts["chat_id"]
+    def _send_video(self, context: PublishContext, *, begin_commit: Callable[..., None]) -> Receipt:
+        chat_id = context.account.facts["chat_id"]
         self.http.pace(
-            Window(f"telegram:bot:{run.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
+            Window(f"telegram:bot:{context.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
         )
-        clip = run.clip
+        clip = context.clip
         form = Multipart(
             {
                 "chat_id": str(chat_id),
-                "caption": self.text(run.title, run.description),
+                "caption": self.text(context.title, context.description),
                 "supports_streaming": "true",
                 "width": str(clip.width),
                 "height": str(clip.height),
@@ -191,17 +191,17 @@ class Telegram(Adapter):
                 clip.size,
                 head=form.head,
                 tail=form.tail,
-                on_block=run.progress,
-                before_last=lambda: arm(LONG_ANSWER_SECONDS),
+                on_block=context.progress,
+                before_last=lambda: begin_commit(LONG_ANSWER_SECONDS),
             )
             answer = self._call(
                 "sendVideo",
-                run.token.access,
+                context.token.access,
                 data=body,
                 headers={"Content-Type": form.content_type},
                 answer_seconds=LONG_ANSWER_SECONDS,
             )
-        message = _result(answer, run.account.facts.get("bot", ""))
+        message = _result(answer, context.account.facts.get("bot", ""))
         message_id = message.get("message_id") if isinstance(message, dict) else None
         if not isinstance(message_id, int):
             raise Unavailable("в ответе Telegram нет номера сообщения")

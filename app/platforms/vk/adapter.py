@@ -11,7 +11,18 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from app.platforms.base import Account, Counting, Limits, NotThere, Receipt, Run, Stats, Token, Unknown, number
+from app.platforms.base import (
+    Account,
+    Counting,
+    Limits,
+    NotPublished,
+    PublishContext,
+    Receipt,
+    Stats,
+    Token,
+    Unknown,
+    number,
+)
 from app.platforms.errors import PlatformError, Refused, Unavailable
 from app.platforms.http.client import LONG_ANSWER_SECONDS, Window
 from app.platforms.vk.api import RouteUnknown, UploadLost
@@ -71,35 +82,40 @@ class VK(VkAccess):
 
     # Publishing
 
-    def publish(self, run: Run) -> Receipt:
-        video = run.step("create", self._create, run)
+    def publish(self, context: PublishContext) -> Receipt:
+        video = context.step("create", self._create, context)
         try:
             if video["route"] == "clip":
-                return self._by_clips_route(run, video)
-            return self._by_video_route(run, video)
+                return self._by_clips_route(context, video)
+            return self._by_video_route(context, video)
         except UploadLost as lost:
-            self._remove(run, video)
-            run.drop("create", "upload")
-            raise Unavailable(lost.detail, harmless=True) from None
+            self._remove(context, video)
+            context.drop("create", "upload")
+            raise Unavailable(lost.detail, definitely_not_applied=True) from None
 
-    def _create(self, run: Run) -> dict[str, Any]:
+    def _create(self, context: PublishContext) -> dict[str, Any]:
         """Both ids are known before any byte is sent."""
-        group = {"group_id": run.account.facts["group_id"]} if "group_id" in run.account.facts else {}
+        group = {"group_id": context.account.facts["group_id"]} if "group_id" in context.account.facts else {}
         try:
             made = self._api.method(
                 "shortVideo.create",
-                run.token.access,
-                file_size=run.clip.size,
-                description=self.text(run.title, run.description),
+                context.token.access,
+                file_size=context.clip.size,
+                description=self.text(context.title, context.description),
                 wallpost=0,
                 **group,
             )
             route = "clip"
         except RouteUnknown:
-            if run.token.refresh:  # given to our app; an own token counts at its owner's
+            if context.token.refresh:  # given to our app; an own token counts at its owner's
                 self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
             made = self._api.method(
-                "video.save", run.token.access, name=run.title, description=run.description, wallpost=0, **group
+                "video.save",
+                context.token.access,
+                name=context.title,
+                description=context.description,
+                wallpost=0,
+                **group,
             )
             route = "video"
         return {
@@ -109,45 +125,47 @@ class VK(VkAccess):
             "upload_url": made["upload_url"],
         }
 
-    def _by_clips_route(self, run: Run, video: Mapping[str, Any]) -> Receipt:
-        uploaded = run.step("upload", self._upload_clip, run, video)
-        run.wait("encoded", self._encoded, run, video, uploaded["video_hash"], every=5, until=3600)
-        run.step("describe", self._describe, run, video)
-        receipt = run.commit("publish", self._publish_clip, run, video, find=self._find_clip)
-        run.wait("confirmed", self._confirmed, run, video, every=10, until=3600)
+    def _by_clips_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
+        uploaded = context.step("upload", self._upload_clip, context, video)
+        context.wait("encoded", self._encoded, context, video, uploaded["video_hash"], every=5, until=3600)
+        context.step("describe", self._describe, context, video)
+        receipt = context.commit("publish", self._publish_clip, context, video, find=self._find_clip)
+        context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
         return receipt
 
-    def _by_video_route(self, run: Run, video: Mapping[str, Any]) -> Receipt:
-        receipt = run.commit("upload", self._upload_video, run, video, find=self._find_upload)
-        run.commit("post", self._post, run, video, find=self._find_post)
-        run.wait("confirmed", self._confirmed, run, video, every=10, until=3600)
+    def _by_video_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
+        receipt = context.commit("upload", self._upload_video, context, video, find=self._find_upload)
+        context.commit("post", self._post, context, video, find=self._find_post)
+        context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
         return receipt
 
-    def _upload_clip(self, run: Run, video: Mapping[str, Any]) -> dict[str, Any]:
-        return self._api.upload(run, video["upload_url"], "file")
+    def _upload_clip(self, context: PublishContext, video: Mapping[str, Any]) -> dict[str, Any]:
+        return self._api.upload(context, video["upload_url"], "file")
 
-    def _encoded(self, run: Run, video: Mapping[str, Any], video_hash: str) -> bool | None:
-        answer = self._api.method("shortVideo.encodeProgress", run.token.access, hash=video_hash, **_ids(video))
+    def _encoded(self, context: PublishContext, video: Mapping[str, Any], video_hash: str) -> bool | None:
+        answer = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
         return True if answer.get("is_ready") else None
 
-    def _describe(self, run: Run, video: Mapping[str, Any]) -> None:
+    def _describe(self, context: PublishContext, video: Mapping[str, Any]) -> None:
         self._api.method(
             "shortVideo.edit",
-            run.token.access,
-            description=self.text(run.title, run.description),
+            context.token.access,
+            description=self.text(context.title, context.description),
             privacy_view="all",
             **_ids(video),
         )
 
-    def _publish_clip(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
-        arm()
+    def _publish_clip(
+        self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
+    ) -> Receipt:
+        begin_commit()
         try:
             answer = self._api.method(
-                "shortVideo.publish", run.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
+                "shortVideo.publish", context.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
             )
         except Refused:
             with suppress(PlatformError):  # where the wall cannot be read, the refusal stands
-                if self._on_wall(run, video):
+                if self._on_wall(context, video):
                     return _receipt("clip", video)  # published by an earlier try
             raise
         published = answer.get("video") or {}
@@ -155,21 +173,25 @@ class VK(VkAccess):
             raise Unavailable("в ответе VK нет номера клипа")
         return _receipt("clip", video, published.get("direct_url"))
 
-    def _upload_video(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
-        uploaded = self._api.upload(run, video["upload_url"], "video_file", lambda: arm(LONG_ANSWER_SECONDS))
+    def _upload_video(
+        self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
+    ) -> Receipt:
+        uploaded = self._api.upload(
+            context, video["upload_url"], "video_file", lambda: begin_commit(LONG_ANSWER_SECONDS)
+        )
         return _receipt("video", video, uploaded.get("direct_link"))
 
-    def _post(self, run: Run, video: Mapping[str, Any], *, arm: Callable[[], None]) -> Receipt:
-        community = {"from_group": 1} if "group_id" in run.account.facts else {}
-        arm()
+    def _post(self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]) -> Receipt:
+        community = {"from_group": 1} if "group_id" in context.account.facts else {}
+        begin_commit()
         answer = self._api.method(
             "wall.post",
-            run.token.access,
+            context.token.access,
             owner_id=video["owner_id"],
-            message=self.text(run.title, run.description),
+            message=self.text(context.title, context.description),
             attachments=_attachment(video),
             # Meant to stop a repeated post: the same on every try with this video.
-            guid=f"vezde-{run.publication_id}-{video['video_id']}",
+            guid=f"vezde-{context.publication_id}-{video['video_id']}",
             **community,
         )
         if not answer.get("post_id"):
@@ -178,34 +200,34 @@ class VK(VkAccess):
 
     # Looking
 
-    def _find_clip(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
+    def _find_clip(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
         """The post that `wallpost=1` makes proves the publication. An item alone may be the draft."""
-        if self._on_wall(run, video):
+        if self._on_wall(context, video):
             return _receipt("clip", video)
-        return Unknown() if self._item(run, video) else NotThere()
+        return Unknown() if self._item(context, video) else NotPublished()
 
-    def _find_upload(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere:
+    def _find_upload(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished:
         """`video.save` has made the item: its file has arrived once the length or the files are known.
 
         In doubt the upload is repeated for the same id, which cannot make a second video: VK takes the file in the
         place of the first, or refuses it, and then the video is deleted before another is begun.
         """
-        item = self._item(run, video)
-        return _receipt("video", video) if item and (item.get("duration") or item.get("files")) else NotThere()
+        item = self._item(context, video)
+        return _receipt("video", video) if item and (item.get("duration") or item.get("files")) else NotPublished()
 
-    def _find_post(self, run: Run, video: Mapping[str, Any]) -> Receipt | NotThere | Unknown:
-        posted = self._on_wall(run, video)
+    def _find_post(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
+        posted = self._on_wall(context, video)
         if posted is None:
             return Unknown()
-        return _receipt("video", video) if posted else NotThere()
+        return _receipt("video", video) if posted else NotPublished()
 
-    def _on_wall(self, run: Run, video: Mapping[str, Any]) -> bool | None:
+    def _on_wall(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
         """Whether a post holds the video; None where the bound is reached before the run's beginning."""
-        since = (run.started_at - CLOCKS_DIFFER).timestamp()
+        since = (context.started_at - CLOCKS_DIFFER).timestamp()
         offset = 0
         for _ in range(WALL_PAGES):
             posts = self._api.items(
-                "wall.get", run.token.access, owner_id=video["owner_id"], count=WALL_PAGE, offset=offset
+                "wall.get", context.token.access, owner_id=video["owner_id"], count=WALL_PAGE, offset=offset
             )
             if any(_holds(post, video) for post in posts):
                 return True
@@ -215,30 +237,30 @@ class VK(VkAccess):
             offset += len(posts)
         return None
 
-    def _confirmed(self, run: Run, video: Mapping[str, Any]) -> bool | None:
+    def _confirmed(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
         """That it is published is known by its receipt; this waits until VK has processed it."""
-        item = self._item(run, video)
+        item = self._item(context, video)
         return True if item and not (item.get("processing") or item.get("converting")) else None
 
-    def _item(self, run: Run, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        items = self._api.items("video.get", run.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
+    def _item(self, context: PublishContext, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        items = self._api.items("video.get", context.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
         return next(iter(items), None)
 
-    def discard(self, run: Run) -> None:
-        video = run.answer("create")
+    def discard(self, context: PublishContext) -> None:
+        video = context.answer("create")
         if video:
-            self._delete(run, video)
+            self._delete(context, video)
 
-    def _remove(self, run: Run, video: Mapping[str, Any]) -> None:
+    def _remove(self, context: PublishContext, video: Mapping[str, Any]) -> None:
         """Raises Refused where a video stays that may be seen: another must not be begun beside it."""
         try:
-            self._delete(run, video)
+            self._delete(context, video)
         except Refused:
-            if video["route"] == "video" and self._item(run, video):
+            if video["route"] == "video" and self._item(context, video):
                 raise
 
-    def _delete(self, run: Run, video: Mapping[str, Any]) -> None:
-        self._api.method("video.delete", run.token.access, **_ids(video))
+    def _delete(self, context: PublishContext, video: Mapping[str, Any]) -> None:
+        self._api.method("video.delete", context.token.access, **_ids(video))
 
     # Counting
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from app import clock
-from app.platforms.base import Run
+from app.platforms.base import PublishContext
 from app.platforms.errors import PlatformError, RateLimited, Refused, TokenExpired, Unavailable
 from app.platforms.http.body import FileBody, Multipart
 from app.platforms.http.client import LONG_ANSWER_SECONDS, Answer, Http, Window
@@ -66,16 +66,16 @@ class VkApi:
         return items
 
     def upload(
-        self, run: Run, url: str, field: str, before_last: Callable[[], None] | None = None
+        self, context: PublishContext, url: str, field: str, before_last: Callable[[], None] | None = None
     ) -> Mapping[str, Any]:
-        clip = run.clip
+        clip = context.clip
         form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
         with clip.open() as file:
             answer = self._http.request(
                 "POST",
                 url,
                 data=FileBody(
-                    file, clip.size, head=form.head, tail=form.tail, on_block=run.progress, before_last=before_last
+                    file, clip.size, head=form.head, tail=form.tail, on_block=context.progress, before_last=before_last
                 ),
                 headers={"Content-Type": form.content_type},
                 answer_seconds=LONG_ANSWER_SECONDS if before_last else 60,

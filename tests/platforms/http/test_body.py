@@ -37,7 +37,7 @@ def test_a_platform_that_hangs_up_while_it_is_armed_has_got_a_torn_request():
     http.allow([origin])
     with pytest.raises(Unavailable) as error:
         http.request("POST", origin, data=FileBody(io.BytesIO(body), len(body), before_last=arm))
-    assert error.value.harmless
+    assert error.value.definitely_not_applied
     listening.close()
 
 

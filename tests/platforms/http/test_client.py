@@ -92,7 +92,7 @@ def test_our_own_network_is_not_asked_whatever_it_is_called(inside, name):
     with pytest.raises(Refused) as refusal:
         Http().request("GET", f"http://{name}:{inside.port}/metadata")
     assert refusal.value.reason == "forbidden_address"
-    assert refusal.value.harmless
+    assert refusal.value.definitely_not_applied
     assert inside.asked == []
 
 
@@ -251,7 +251,7 @@ def test_why_there_is_no_connection_is_said_in_russian(origin: str, said: str):
     http_.allow([origin])
     with pytest.raises(Unavailable) as trouble:
         http_.request("GET", f"{origin}/")
-    assert trouble.value.detail == said and trouble.value.harmless
+    assert trouble.value.detail == said and trouble.value.definitely_not_applied
 
 
 HOUR = LONGEST_WAIT.total_seconds()
@@ -320,5 +320,5 @@ def test_what_says_when_to_come_again(status, headers, limited):
         return answer.raise_if_limited(PAUSE)
     with pytest.raises(RateLimited) as error:
         answer.raise_if_limited(PAUSE)
-    assert not error.value.harmless, "a gateway may have passed the request on"
+    assert not error.value.definitely_not_applied, "a gateway may have passed the request on"
     return None

@@ -156,7 +156,7 @@ class TestTelegram(Contract):
         publication_id = publication()
         assert settle(publication_id).status == Status.UNCONFIRMED
         assert self.posts() == []
-        wait_until(row(publication_id).armed_until + lease_times.AFTER_DEADLINE)
+        wait_until(row(publication_id).in_doubt_until + lease_times.AFTER_DEADLINE)
         publications.resend(self.owner, publication_id)
         assert settle(publication_id).status == Status.PUBLISHED
         assert len(self.posts()) == 1

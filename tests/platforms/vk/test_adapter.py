@@ -115,14 +115,14 @@ class TestClipsRoute(VKContract):
         self.sandbox.trouble({"match": call("wall.get"), "do": "error:15", "times": 1})
         done = settle(publication_id)
         assert done.status == Status.UNCONFIRMED
-        wait_until(done.armed_until + AFTER_DEADLINE)
+        wait_until(done.in_doubt_until + AFTER_DEADLINE)
         publications.resend(self.owner, publication_id)
         self._ends_once(publication_id)
 
     def _publish_and_lose_the_answer(self, publication) -> int:
         self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
         publication_id = publication()
-        while not row(publication_id).armed:
+        while not row(publication_id).commit_in_doubt:
             wait_until(row(publication_id).wake_at)
             look(publication_id)
         return publication_id
@@ -172,7 +172,7 @@ class TestVideoRoute(VKContract):
             self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
             publication_id = publication()
             look(publication_id)
-            assert row(publication_id).armed == "post"
+            assert row(publication_id).commit_in_doubt == "post"
             return publication_id
 
         return make

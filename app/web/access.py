@@ -70,9 +70,9 @@ def path_of(url: str | None) -> str:
 def ask_to_sign_in() -> ResponseReturnValue:
     """A page leads to the sign-in and back; a part of a page takes the whole page there."""
     if request.htmx:
-        return responses.go(url_for("accounts.sign_in", next=path_of(request.htmx.current_url)))
+        return responses.go(url_for("auth.sign_in", next=path_of(request.htmx.current_url)))
     back = request.full_path.rstrip("?") if request.method == "GET" else None
-    return responses.go(url_for("accounts.sign_in", next=None if back == "/" else back))
+    return responses.go(url_for("auth.sign_in", next=None if back == "/" else back))
 
 
 def _prepare_database(endpoint: str | None, _values: dict | None) -> None:

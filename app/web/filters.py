@@ -34,7 +34,7 @@ def register(app: Flask) -> None:
         day=day,
         views=views,
     )
-    app.jinja_env.tests.update(telling_time=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
+    app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
         now=clock.now,
         texts=texts,

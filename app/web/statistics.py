@@ -56,7 +56,7 @@ def page() -> ResponseReturnValue:
     days = _period()
     shown = report.report(current_user, days, request.args.get("page", 1, int))
     return render_template(
-        "stats/page.html",
+        "statistics/page.html",
         report=shown,
         period=days,
         periods=PERIODS,

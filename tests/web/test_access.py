@@ -9,8 +9,8 @@ from app.web.extensions import csrf
 from app.web.headers import HEADERS
 
 # A platform fetches a clip by a signed link.
-PUBLIC = {"accounts.sign_in", "accounts.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
-PUBLIC |= {"recovery.ask", "recovery.choose", "personal.privacy"}
+PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
+PUBLIC |= {"recovery.ask", "recovery.choose", "privacy.page"}
 HTMX = {"HX-Request": "true"}
 
 

@@ -15,7 +15,7 @@ from app.models import PERIODS
 from app.statistics import csv_export, report
 from app.statistics.report import Day, Sum
 
-blueprint = Blueprint("stats", __name__, url_prefix="/stats")
+blueprint = Blueprint("statistics", __name__, url_prefix="/stats")
 
 # The chart's own units; the page stretches it.
 WIDTH, HEIGHT = 720, 200

@@ -18,7 +18,6 @@ zoneinfo.ZoneInfo.clear_cache()
 
 def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     """The whole application from its environment. Raises config.BadSettings with all that is wrong."""
-    from flask import Flask
     from sqlalchemy.engine import make_url
 
     from app import cli, config, models, platforms, process, storage, texts, web
@@ -28,12 +27,13 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from app.redis_client import connect_redis
     from app.vault import Vault
     from app.web.extensions import csrf, htmx, login
+    from app.web.unit_of_work import UnitOfWork
 
     process.give_memory_back()
     logs.configure()
     values = config.load(environ, platforms.settings())
     sentry.connect(values["SENTRY_DSN"])
-    app = Flask(__name__)
+    app = UnitOfWork(__name__)
     app.config.update(values)
     app.config["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values["DATABASE_URL"])

@@ -16,7 +16,7 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 from werkzeug.local import LocalProxy
 
 from app import clock
@@ -33,6 +33,8 @@ LOCK_SECONDS = 10
 _LOOK_SECONDS = (0.001, 0.004)
 # Between two tries to reach a database that is away.
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.2, 5.0
+
+_AFTER_COMMIT = "after_commit"
 
 # A page that only reads must not queue for SQLite's one write lock.
 reads_only: ContextVar[bool] = ContextVar("reads_only", default=False)
@@ -54,12 +56,39 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 
 
+def commit() -> None:
+    """Ends a unit of work. Only an edge calls it (web, jobs, cli, a worker's own flow), never a service."""
+    db.session.commit()
+    for action in db.session.info.pop(_AFTER_COMMIT, ()):
+        action()
+
+
+def after_commit(action: Callable[[], object]) -> None:
+    """Calls `action` once the unit of work is committed, e.g. to enqueue a job for a row that others can see by then.
+
+    It runs outside the unit of work and must not raise; after a rollback it does not run.
+    """
+    db.session.info.setdefault(_AFTER_COMMIT, []).append(action)
+
+
+@event.listens_for(db.session, "after_rollback")
+def _forget_actions(session: Session) -> None:
+    session.info.pop(_AFTER_COMMIT, None)
+
+
+def end_reading() -> None:
+    """Before something slow in a unit of work that has changed nothing yet: SQLite's write lock and the connection are
+    free meanwhile. What was read is read anew afterwards.
+    """
+    db.session.rollback()
+
+
 @contextmanager
 def transaction() -> Iterator[None]:
-    """One short transaction that gives its connection back: for workers, before and after slow calls."""
+    """A unit of work that gives its connection back: for workers, before and after slow calls."""
     try:
         yield
-        db.session.commit()
+        commit()
     finally:
         db.session.remove()
 

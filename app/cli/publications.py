@@ -9,8 +9,8 @@ from flask.cli import AppGroup
 
 from app import clock, platforms, texts
 from app.models import Publication
+from app.problems import NotFound, Problem
 from app.services import history, support
-from app.services.errors import NotFound, Problem
 
 group = AppGroup("publications", help="Публикации: посмотреть, повторить, отменить.")
 

@@ -7,8 +7,8 @@ import click
 from flask.cli import AppGroup
 
 from app import clock, plans
+from app.problems import NotFound, Problem
 from app.services import users
-from app.services.errors import NotFound, Problem
 
 group = AppGroup("users", help="Пользователи: список, тарифы, пароли.")
 

@@ -18,8 +18,8 @@ from app.media import probe as probing
 from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
 from app.models.types import is_due
 from app.paging import Page, indexed_eq, paginate
+from app.problems import NotFound, Problem
 from app.services import erasures
-from app.services.errors import NotFound, Problem
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)

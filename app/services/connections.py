@@ -17,9 +17,9 @@ from app.plans import Plan, cheapest_for
 from app.platform_access import revocations, tokens
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
+from app.problems import NotFound, Problem
 from app.publishing import state_machine
 from app.services import audit_log
-from app.services.errors import NotFound, Problem
 from app.services.publications import cancel_all_of
 
 log = structlog.get_logger(__name__)

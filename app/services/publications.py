@@ -15,10 +15,10 @@ from app import clock, platforms, queue
 from app.db import db
 from app.models import LIVE, Clip, ClipStatus, PlatformConnection, Publication, Stage, Status, User
 from app.platform_access import lease_times
+from app.problems import NotFound, Problem
 from app.publishing import dispatch, preflight, state_machine
 from app.services import clips, destinations
 from app.services.destinations import Option
-from app.services.errors import NotFound, Problem
 
 MAX_URL = 2000
 

@@ -16,8 +16,8 @@ from sqlalchemy import delete, select, update
 from app import clock, mail, queue
 from app.db import db, transaction
 from app.models import Recovery, User
+from app.problems import NotFound, Problem
 from app.services import audit_log, throttle, users
-from app.services.errors import NotFound, Problem
 from app.services.throttle import Limit
 
 log = structlog.get_logger(__name__)

@@ -7,9 +7,9 @@ from typing import Any
 from app import clock, texts
 from app.db import db
 from app.models import Publication, Status, User
+from app.problems import Problem
 from app.publishing import state_machine
 from app.services import publications
-from app.services.errors import Problem
 from app.services.publications import Choice
 
 MIN_AHEAD = timedelta(minutes=5)

@@ -2,8 +2,8 @@
 
 from app.db import db
 from app.models import Publication, User
+from app.problems import NotFound
 from app.services import publications
-from app.services.errors import NotFound
 
 
 def find(publication_id: int) -> Publication:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import redis
 import structlog
 
+from app.problems import Problem
 from app.redis_client import redis_client
-from app.services.errors import Problem
 
 log = structlog.get_logger(__name__)
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError
 from app import clock, plans
 from app.db import db
 from app.models import User
+from app.problems import NotFound, Problem
 from app.services import audit_log, throttle
-from app.services.errors import NotFound, Problem
 from app.services.throttle import Limit
 
 MIN_PASSWORD = 8

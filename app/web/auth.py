@@ -8,8 +8,8 @@ from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from app.models import User
+from app.problems import Problem
 from app.services import users
-from app.services.errors import Problem
 from app.web.access import browser_id, is_local, public
 from app.web.responses import blame, go
 

@@ -9,8 +9,8 @@ from flask_wtf import FlaskForm
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
+from app.problems import Problem
 from app.services import clips, connections, history, publications, scheduling, uploads
-from app.services.errors import Problem
 from app.web import due_time, notifications, publish_dialog, responses
 from app.web.cards import cards, removed
 from app.web.headers import FORM_BYTES

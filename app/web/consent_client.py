@@ -13,8 +13,8 @@ from flask import Flask, current_app, request, session, url_for
 from flask_login import current_user
 
 from app import platforms, texts
+from app.problems import NotFound, Problem
 from app.services import connections, consents
-from app.services.errors import NotFound, Problem
 from app.web.access import browser_id
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,8 @@ from flask_login import current_user
 
 from app import clock
 from app.models import Publication
+from app.problems import Problem
 from app.services import scheduling
-from app.services.errors import Problem
 from app.web import time_zones
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from app.db import db
-from app.services.errors import NotFound, Problem
+from app.problems import NotFound, Problem
 from app.storage import StorageUnavailable
 from app.web import access, responses
 

@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app import platforms, texts
+from app.problems import NotFound, Problem
 from app.services import connections
 from app.services.connections import PlatformCard
-from app.services.errors import NotFound, Problem
 from app.web import responses
 from app.web.access import writes
 from app.web.consent_client import callback_url, client_of, exchange_code

@@ -12,8 +12,8 @@ from werkzeug.datastructures import MultiDict
 
 from app import platforms
 from app.models import Publication, Status
+from app.problems import Problem
 from app.services import clips, history, publications, scheduling
-from app.services.errors import Problem
 from app.services.history import Attempt, Filters
 from app.web import due_time, notifications, publish_dialog, responses
 from app.web.access import address_of

@@ -6,8 +6,8 @@ from flask_login import current_user
 
 from app import texts
 from app.models import Clip, Publication
+from app.problems import Problem
 from app.services import destinations
-from app.services.errors import Problem
 from app.services.publications import Choice
 from app.web import due_time, responses
 

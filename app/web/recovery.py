@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 
+from app.problems import NotFound, Problem
 from app.services import recovery
-from app.services.errors import NotFound, Problem
 from app.web.access import public
 from app.web.auth import NEEDED
 from app.web.responses import blame, flash, go

@@ -6,8 +6,8 @@ from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField
 
+from app.problems import Problem
 from app.services import audit_log, data_export, users
-from app.services.errors import Problem
 from app.web import time_zones
 from app.web.auth import NEEDED, form_page, start_session
 from app.web.responses import blame, flash, go

@@ -6,8 +6,8 @@ from app import platforms
 from app.db import db
 from app.models import ConnectionStatus, Status
 from app.platforms.base import Account, Token
+from app.problems import Problem
 from app.services import connections, publications
-from app.services.errors import Problem
 from app.services.publications import Choice
 from tests import clips
 from tests.platforms.contract import Contract

@@ -5,9 +5,9 @@ import requests
 
 from app import platforms
 from app.models import ConnectionStatus, Status
+from app.problems import Problem
 from app.publishing import fetch_links, preflight
 from app.services import connections
-from app.services.errors import Problem
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle
 

@@ -11,10 +11,10 @@ import worker
 from app import clock, jobs, queue, texts
 from app.db import db
 from app.models import Publication, PublicationEvent, Status
+from app.problems import Problem
 from app.publishing import dispatch, lease
 from app.services import publications
 from app.services import scheduling as plans
-from app.services.errors import Problem
 from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
 

@@ -23,9 +23,9 @@ from app import clock
 from app.db import db, transaction
 from app.models import Clip, Publication, Status, User
 from app.platforms.base import Account, Token
+from app.problems import NotFound, Problem
 from app.publishing import dispatch, engine
 from app.services import connections, publications
-from app.services.errors import NotFound, Problem
 from app.services.publications import Choice
 from tests.publishing.claims import claim
 from tests.publishing.conftest import row

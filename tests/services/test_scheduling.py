@@ -8,8 +8,8 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Publication, PublicationEvent, Status
+from app.problems import NotFound, Problem
 from app.services import history, publications, scheduling
-from app.services.errors import NotFound, Problem
 from app.services.publications import Choice
 
 

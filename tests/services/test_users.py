@@ -3,9 +3,9 @@ import redis
 
 from app.db import db
 from app.models import load_user
+from app.problems import NotFound, Problem
 from app.redis_client import redis_client
 from app.services import throttle, users
-from app.services.errors import NotFound, Problem
 from app.services.throttle import Limit
 
 PASSWORD = "parol-parol"

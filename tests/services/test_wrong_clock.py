@@ -21,9 +21,9 @@ from app.platform_access import revocations, tokens
 from app.platform_access.rate_limits import Pacer
 from app.platforms.base import Token
 from app.platforms.http.client import Window
+from app.problems import Problem
 from app.redis_client import redis_client
 from app.services import clips, heartbeats, throttle, uploads
-from app.services.errors import Problem
 from app.services.throttle import Limit
 from app.statistics import collector
 from tests.publishing.conftest import at_work

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.services.errors import Problem
+from app.problems import Problem
 from app.web.extensions import csrf
 from app.web.headers import HEADERS
 

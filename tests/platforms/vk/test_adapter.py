@@ -8,8 +8,8 @@ from app import clock
 from app.models import ConnectionStatus, PlatformConnection, Status
 from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
+from app.problems import Problem
 from app.services import connections, publications
-from app.services.errors import Problem
 from app.services.publications import Choice
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until

@@ -8,6 +8,7 @@ from typing import Protocol
 from flask import current_app
 
 from app import clock
+from app.texts.problems import PROBLEMS
 
 
 class PublicationLike(Protocol):
@@ -187,6 +188,10 @@ def detail_label(detail: str, reason_key: str | None = None) -> str:
 def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
     what, advice = reason(key, params)
     return f"{what}. {advice}"
+
+
+def problem(code: str, params: Mapping[str, object]) -> str:
+    return PROBLEMS.get(code, code).format_map(params)
 
 
 class _Blank(dict):

@@ -22,7 +22,7 @@ class Container:
         return self.suffixes[0]
 
 
-# Types: https://www.iana.org/assignments/media-types/media-types.xhtml; those with x- are what browsers say.
+# Types: https://www.iana.org/assignments/media-types/media-types.xhtml; those with x- are what browsers send.
 # Brands: https://mp4ra.org/registered-types/brands
 CONTAINERS = {
     container.key: container
@@ -46,7 +46,7 @@ _SUFFIX_BY_TYPE = {container.content_type: container.suffix for container in CON
 
 
 def recognize(demuxer: str, brand: str) -> Container:
-    """The container of a file that `demuxer` reads and that calls itself `brand`."""
+    """The container of a file that `demuxer` reads and whose brand is `brand`."""
     fitting = {
         known: container
         for container in CONTAINERS.values()

@@ -39,7 +39,7 @@ CONTAINERS = {
 }
 SUFFIXES = tuple(suffix for container in CONTAINERS.values() for suffix in container.suffixes)
 DEMUXERS = tuple(dict.fromkeys(container.demuxer for container in CONTAINERS.values()))
-# For `<input type="file">`: systems know no type for some of the suffixes.
+# For `<input type="file">`: operating systems have no type for some of the suffixes.
 ACCEPT = ",".join(("video/*", *SUFFIXES))
 
 _SUFFIX_BY_TYPE = {container.content_type: container.suffix for container in CONTAINERS.values()}
@@ -48,11 +48,11 @@ _SUFFIX_BY_TYPE = {container.content_type: container.suffix for container in CON
 def recognize(demuxer: str, brand: str) -> Container:
     """The container of a file that `demuxer` reads and whose brand is `brand`."""
     fitting = {
-        known: container
+        prefix: container
         for container in CONTAINERS.values()
         if container.demuxer == demuxer
-        for known in container.brands
-        if brand.startswith(known)
+        for prefix in container.brands
+        if brand.startswith(prefix)
     }
     return fitting[max(fitting, key=len)]
 

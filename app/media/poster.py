@@ -1,4 +1,4 @@
-"""A clip's poster: a frame that is not black, as a small upright JPEG. Used in the probe's child, with PyAV's objects."""
+"""A clip's poster: a frame that is not black, as a small upright JPEG. For the probe's child; arguments are PyAV's."""
 
 import time
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def _candidates(container: Any, stream: Any, seconds: float) -> Iterator[Any]:
         except MemoryError:
             raise
         except (FFmpegError, StopIteration):
-            continue  # damaged or not there; another place may do
+            continue  # damaged or not there; another position may do
     try:
         container.seek(container.start_time or 0)
         stream.codec_context.skip_frame = "DEFAULT"

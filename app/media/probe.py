@@ -72,7 +72,7 @@ def probe(path: Path) -> Facts:
     if not path.is_file():
         raise Unusable("file_missing")
     child = subprocess.Popen(
-        # -I: neither the environment nor the working directory takes part in imports.
+        # -I: imports depend neither on the environment nor on the working directory.
         [sys.executable, "-I", "-c", _CHILD, str(path), ",".join(containers.DEMUXERS)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -43,12 +43,12 @@ def main(path: str, demuxers: str) -> None:
 
     _limit_this_process()
     try:
-        answer = _read(av, path, demuxers)
+        facts = _read(av, path, demuxers)
     except Unusable as error:
-        answer = {"reason": error.reason}
+        facts = {"reason": error.reason}
     except MemoryError:
-        answer = {"reason": "too_complex"}
-    json.dump(answer, sys.stdout)
+        facts = {"reason": "too_complex"}
+    json.dump(facts, sys.stdout)
 
 
 def _limit_this_process() -> None:
@@ -73,14 +73,14 @@ def _read(av: Any, path: str, demuxers: str) -> dict[str, Any]:
     }
     with Path(path).open("rb") as file:
         head = file.read(64)
-    known = head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or head[8:12] == b"AVI "
+    is_video = head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or head[8:12] == b"AVI "
     try:
         with av.open(path, options=options, metadata_errors="replace") as container:
             return _facts(container, head)
     except MemoryError:
         raise
     except av.error.FFmpegError:
-        raise Unusable("broken_file" if known else "not_a_video") from None
+        raise Unusable("broken_file" if is_video else "not_a_video") from None
 
 
 def _facts(container: Any, head: bytes) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _facts(container: Any, head: bytes) -> dict[str, Any]:
         raise Unusable("unknown_codec")
     if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
         raise Unusable("too_large_frame")
-    # `options` were for the decoder that reads the first packets. Pictures may be larger than the container says,
+    # `options` were for the decoder that reads the first packets. Pictures may be larger than the container declares,
     # and each thread would hold some of its own.
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
     seconds = _seconds(container, stream)

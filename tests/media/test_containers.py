@@ -16,7 +16,7 @@ from tests import clips
 APP = Path(__file__).parents[2] / "app"
 
 
-def test_types_and_suffixes_are_told_apart():
+def test_types_and_suffixes_are_unique():
     table = containers.CONTAINERS.values()
     assert len({one.content_type for one in table}) == len(table)
     assert len(set(containers.SUFFIXES)) == len(containers.SUFFIXES)

@@ -60,7 +60,7 @@ def test_rotation_is_applied(tmp_path: Path, rotation: int, side: str):
         ("clip.3g2", "libx264", "3g2", "video/3gpp2"),
     ],
 )
-def test_the_container_is_told_by_content(tmp_path: Path, name: str, codec: str, container: str, content_type: str):
+def test_the_content_decides_the_container(tmp_path: Path, name: str, codec: str, container: str, content_type: str):
     written = clips.write(tmp_path / name, codec=codec)
     facts = probe.probe(written.rename(tmp_path / "clip.exe"))
     assert (facts.container, facts.content_type) == (container, content_type)
@@ -83,7 +83,7 @@ def test_padding_weighs_and_plays(tmp_path: Path):
     assert probe.probe(clip).duration_ms > 0
 
 
-def test_what_is_no_clip_says_why(tmp_path: Path):
+def test_what_is_no_clip_has_a_reason(tmp_path: Path):
     playlist = tmp_path / "playlist.mp4"
     playlist.write_text(f"#EXTM3U\n#EXTINF:2,\n{clips.write(tmp_path / 'other.ts')}\n#EXT-X-ENDLIST\n")
     listing = tmp_path / "listing.mp4"
@@ -190,7 +190,7 @@ def test_a_damaged_index_is_refused_or_read_as_far_as_it_goes(tmp_path: Path, se
     assert facts.poster
 
 
-def test_every_reason_says_what_to_do():
+def test_every_reason_has_advice():
     assert all(not what.endswith(".") and advice.endswith(".") for what, advice in probe.REASONS.values())
 
 

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent.parent
 APP = ROOT / "app"
 # Which platforms a plan includes is data of the plans.
 MAY_NAME_A_PLATFORM = {APP / "plans.py"}
+# Problem, and those of its subclasses that are raised with a code.
+PROBLEMS = ("Problem", "TooLarge", "TooMany", "QuotaFull", "NoRoom", "Busy", "ChecksumMismatch")
 
 
 def calls() -> Iterator[ast.Call]:
@@ -91,6 +93,27 @@ def test_every_step_has_a_russian_name(key):
         and getattr(node.func.value, "id", "") == "run"
     }
     assert used == platforms.ADAPTERS[key].steps.keys()
+
+
+def test_a_service_leaves_commit_and_rollback_to_the_edge():
+    ended = [
+        f"{file.name}:{node.lineno}"
+        for file in (APP / "services").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and called(node) in ("commit", "rollback")
+    ]
+    assert ended == []
+
+
+def test_every_problem_has_russian_text():
+    used = {
+        node.args[0].value: {one.arg for one in node.keywords}
+        for node in calls()
+        if called(node) in PROBLEMS and isinstance(node.args[0], ast.Constant)
+    }
+    assert len(used) > 40
+    for code, params in used.items():
+        assert set(re.findall(r"{(\w+)}", texts.PROBLEMS[code])) <= params, code
 
 
 def test_every_status_and_stage_has_russian_text():

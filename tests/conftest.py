@@ -33,7 +33,7 @@ from app.platforms.base import Account, Token
 from app.services import connections, users
 from app.storage import storage
 from sandbox.testing import Sandbox, start_sandbox
-from tests import asking, postgres
+from tests import asking, postgres, probing
 from tests import clips as test_clips
 from tests.postgres import Postgres
 
@@ -311,8 +311,6 @@ def ready_clip(app: Flask, vertical_file: Path, tmp_path: Path) -> Callable[...,
     """Makes clips that have been uploaded and probed: `ready_clip(user, title=…)`."""
 
     def make(user: User, title: str = "Закат над Волгой", source: Path = vertical_file) -> Clip:
-        from app.services import clips
-
         copy = tmp_path / f"incoming-{os.urandom(4).hex()}.mp4"
         shutil.copy(source, copy)
         size = copy.stat().st_size
@@ -324,7 +322,7 @@ def ready_clip(app: Flask, vertical_file: Path, tmp_path: Path) -> Callable[...,
         clip_id = clip.id
         clip.wake_at = clip.created_at
         db.session.commit()
-        clips.probe(clip_id)
+        probing.probe(clip_id)
         clip = db.session.get(Clip, clip_id)
         assert clip.status == ClipStatus.READY, clip.reason
         return clip

@@ -8,6 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from app import clock, platforms, texts
+from app.db import commit
 from app.models import Publication
 from app.problems import NotFound, Problem
 from app.services import history, support
@@ -45,6 +46,7 @@ def retry(publication_id: int) -> None:
     """Повторить публикацию, которая кончилась ошибкой: как кнопка «Повторить» у пользователя."""
     with _plainly(publication_id):
         publication = support.retry(publication_id)
+        commit()
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 
@@ -54,6 +56,7 @@ def cancel(publication_id: int) -> None:
     """Отменить, пока клип не передан платформе."""
     with _plainly(publication_id):
         publication = support.cancel(publication_id)
+        commit()
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 

@@ -23,7 +23,7 @@ from app.models import (
     User,
 )
 from app.paging import COUNTED, count_up_to
-from app.services import audit_log, clips, connections, erasures, uploads, users
+from app.services import audit_log, clips, connections, uploads, users
 
 BATCH = 500
 
@@ -136,7 +136,6 @@ def delete_account(user: User, password: str) -> None:
     for connection in connections.all_of(user):
         connections.disconnect(user, connection.id)
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update())  # no clip comes in meanwhile
-    keys = clips.plan_erasure(user)
+    clips.plan_erasure(user)
     db.session.execute(delete(User).where(User.id == user.id))
     db.session.commit()
-    erasures.carry_out(keys)

@@ -21,10 +21,11 @@ from app.db import db
 from app.models import Clip, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.publishing import state_machine
-from app.services import clips, connections, publications, users
+from app.services import connections, publications, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests import clips as test_clips
+from tests import probing
 
 REDIRECT = "http://127.0.0.1/back"
 LIGHT_SECONDS = 6.0
@@ -110,7 +111,7 @@ class People:
         clip.storage_key, clip.wake_at = storage().put_file(copy), clock.now()
         db.session.add(clip)
         db.session.commit()
-        clips.probe(clip.id)
+        probing.probe(clip.id)
         db.session.refresh(clip)
         own = ("id", "user_id", "title", "created_at")
         return {column.key: getattr(clip, column.key) for column in Clip.__table__.columns if column.key not in own}

@@ -14,7 +14,7 @@ from flask import current_app
 from sqlalchemy import inspect
 
 from app import clock, platforms, process
-from app.db import db, reads_only
+from app.db import commit, db, reads_only
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
 from app.publishing import engine
@@ -106,6 +106,7 @@ def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
         connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
         clip = ready_clip(owner)
         [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
+        commit()
         return publication.id
 
     return make

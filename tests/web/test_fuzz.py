@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.db import db
+from app.db import commit, db
 from app.models import Publication
 from app.services import publications
 from app.services.publications import Choice
@@ -162,6 +162,7 @@ def people(app, user, sign_in, ready_clip, telegram):
     owner = user()
     connection, clip = telegram(owner), ready_clip(owner)
     publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+    commit()
     return {"visitor": app.test_client, "owner": lambda: sign_in(owner)}
 
 

@@ -43,14 +43,8 @@ DEMO_CHANNEL = -1001000000001
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (
-    "publishing",
-    "platform_access",
-    "statistics",
-    "notifications",
-    "services",
-    "test_lists.py",
-    "test_migrations.py",
-    "test_queries.py",
+    *("publishing", "platform_access", "statistics", "notifications", "services"),
+    *("test_lists.py", "test_migrations.py", "test_queries.py", "test_upgrade.py"),
 )
 ONLY = os.environ.get("TEST_DATABASE")
 # In CI a PostgreSQL that is not there is a failure, elsewhere its tests are left out.

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from playwright.sync_api import Page, expect, sync_playwright
 
 from bench.application import Person, sign_in
+from bench.environment import Stand, stand
 from bench.harness import Figure, Skip, folder, number, percentile, say, wait_for
-from bench.stand import Stand, stand
 from tests.journeys import steps
 
 TITLE = "От нажатия до «Опубликовано»"

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 
 from bench.application import Person, sign_in
+from bench.environment import Stand, stand
 from bench.harness import MB, Figure, folder, number, say, wait_for
 from bench.sink import sink
-from bench.stand import Stand, stand
 
 TITLE = "Тысяча одного и один клип другого"
 PROFILE = """

@@ -13,7 +13,7 @@ from app.services import accounts, notices
 from bench import application
 from bench.harness import Figure, at_most, folder, in_turns, number, say, timed
 from bench.rows import LIGHT, fill, give_all, make_due, make_unread, tidy
-from bench.visits import Visitor
+from bench.timed_client import Visitor
 from tests import postgres
 
 TITLE = "Рост базы"

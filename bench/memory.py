@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import application
+from bench.environment import Stand, pids_below, stand
 from bench.harness import MB, Figure, folder, say, wait_for
-from bench.stand import Stand, pids_below, stand
 
 TITLE = "Память"
 PROFILE = """

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bench.application import application
 from bench.harness import Figure, at_most, folder, in_turns, number, say
 from bench.rows import fill
-from bench.visits import MINIMAL, Visit, Visitor, add_minimal_route
+from bench.timed_client import MINIMAL, Visit, Visitor, add_minimal_route
 
 TITLE = "Страницы"
 PROFILE = """

@@ -4,9 +4,9 @@ import statistics
 import time
 from collections.abc import Iterator
 
+from bench.environment import Stand, moment, stand
 from bench.harness import MB, Figure, at_least, folder, number, say
 from bench.sink import sink
-from bench.stand import Stand, moment, stand
 
 TITLE = "Много больших клипов сразу"
 PROFILE = """

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import redis
 from rq_scheduler import Scheduler
 
-from bench import bare
+from bench import baseline as bare
+from bench.environment import Stand, fresh, moment, stand
 from bench.harness import Figure, at_least, folder, number, percentile, say, wait_for
-from bench.stand import Stand, fresh, moment, stand
 
 TITLE = "По расписанию"
 PROFILE = """

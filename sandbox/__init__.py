@@ -10,18 +10,18 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from sandbox.body import ConnectionLost
+from sandbox.commands import BadOrder, refused
 from sandbox.control import Control
 from sandbox.dzen import Dzen
 from sandbox.emulator import OPTIONS, Emulator
-from sandbox.gate import Gate
+from sandbox.faults import Troubles
 from sandbox.mail import Mailbox
-from sandbox.orders import BadOrder, refused
-from sandbox.people import People
+from sandbox.middleware import Gate
+from sandbox.pages import People
 from sandbox.rutube import Rutube
+from sandbox.state import Gone, World
 from sandbox.telegram import Telegram
-from sandbox.trouble import Troubles
 from sandbox.vk import Vk
-from sandbox.world import Gone, World
 
 EMULATORS = (Vk, Rutube, Dzen, Telegram)
 

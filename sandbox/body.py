@@ -3,7 +3,7 @@
 import time
 from typing import BinaryIO
 
-from sandbox.world import BLOCK
+from sandbox.state import BLOCK
 
 SLICES_A_SECOND = 10
 """A slowed body arrives in this many pieces a second."""

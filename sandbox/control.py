@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from sandbox.commands import BadOrder, posted, required
 from sandbox.emulator import Emulator, external
+from sandbox.faults import Troubles
 from sandbox.mail import Mailbox
-from sandbox.orders import BadOrder, posted, required
-from sandbox.trouble import Troubles
-from sandbox.world import UnknownOption, Video, World
+from sandbox.state import UnknownOption, Video, World
 
 COUNTS = ("views", "likes", "shares")
 

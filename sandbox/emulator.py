@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
 
-from sandbox.orders import BadOrder, required
-from sandbox.world import Token, Video, World
+from sandbox.commands import BadOrder, required
+from sandbox.state import Token, Video, World
 
 OPTIONS = {
     "rate_limits": True,

@@ -14,8 +14,8 @@ from email.message import EmailMessage
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from sandbox.trouble import Rule, Troubles
-from sandbox.world import World
+from sandbox.faults import Rule, Troubles
+from sandbox.state import World
 
 ACCEPTED = "250 OK"
 

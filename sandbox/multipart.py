@@ -9,7 +9,7 @@ from typing import Protocol
 
 from werkzeug.http import parse_options_header
 
-from sandbox.world import BLOCK
+from sandbox.state import BLOCK
 
 MAX_HEAD = 16 << 10
 MAX_FIELD = 1 << 20

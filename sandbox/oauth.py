@@ -18,7 +18,7 @@ from flask import redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from sandbox.emulator import Emulator, words
-from sandbox.world import Token
+from sandbox.state import Token
 
 CHALLENGE = re.compile(r"[\w-]{43}")
 """A SHA-256 in base64url without padding: https://www.rfc-editor.org/rfc/rfc7636#section-4.2"""

@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response, abort, render_template
 
+from sandbox.commands import required
 from sandbox.dzen.publisher import Publisher, Refusal
 from sandbox.dzen.yandex import Yandex
 from sandbox.emulator import RETRY_AFTER, Emulator, answer, phrase
 from sandbox.oauth import Account
-from sandbox.orders import required
-from sandbox.world import Video, World
+from sandbox.state import Video, World
 
 WORDS = {401: "unauthorized", 403: "forbidden", 409: "conflict", 413: "too_large", 429: "too_many_requests"}
 """The codes are assumed, as the whole contract is."""

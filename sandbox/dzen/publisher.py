@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from sandbox.emulator import Emulator, answer, external
-from sandbox.world import BLOCK, Token, Video
+from sandbox.state import BLOCK, Token, Video
 
 TOKEN_RATE = (5, 1.0)
 """Requests in seconds. The contract names no number; off unless the option is on."""

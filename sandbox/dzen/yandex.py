@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from sandbox.emulator import Emulator, answer, avatar
 from sandbox.oauth import Account, Grant, OAuth, Refused
-from sandbox.world import Token
+from sandbox.state import Token
 
 TOKEN_SECONDS = 365 * 24 * 3600
 """https://yandex.ru/dev/id/doc/ru/tokens/token-lifetime"""

@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response, abort, render_template
 
+from sandbox.commands import BadOrder, required
 from sandbox.emulator import RETRY_AFTER, Emulator, phrase
-from sandbox.orders import BadOrder, required
 from sandbox.rutube.api import Api
 from sandbox.rutube.channels import Channel, Channels
-from sandbox.rutube.pull import Pull
-from sandbox.rutube.shapes import Refusal, too_many
+from sandbox.rutube.download import Pull
+from sandbox.rutube.rest_framework import Refusal, too_many
 from sandbox.rutube.videos import Videos
-from sandbox.world import Video, World
+from sandbox.state import Video, World
 
 DEMO_TOKEN = "rutube-demo-token"
 DEMO_CHANNEL = "23000001"

@@ -12,10 +12,10 @@ from sandbox import jpeg
 from sandbox.emulator import Emulator, answer, avatar, external
 from sandbox.multipart import BadMultipart, parts
 from sandbox.rutube.channels import Channel, Channels
-from sandbox.rutube.pull import Pull
-from sandbox.rutube.shapes import REQUIRED, Reader, Refusal, posted, read, too_many
+from sandbox.rutube.download import Pull
+from sandbox.rutube.rest_framework import REQUIRED, Reader, Refusal, posted, read, too_many
 from sandbox.rutube.videos import CATEGORIES, Videos, shown
-from sandbox.world import Token, Video
+from sandbox.state import Token, Video
 
 TOKEN_RATE = (1, 1.0)
 """Requests in seconds. The vendor documents none; off unless the option is on."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sandbox.world import World
+from sandbox.state import World
 
 
 @dataclass

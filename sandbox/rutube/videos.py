@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.emulator import Emulator, avatar, external
 from sandbox.rutube.channels import Channel
-from sandbox.world import Video
+from sandbox.state import Video
 
 CATEGORIES = {13: "Разное", 1: "Фильмы", 4: "Юмор", 6: "Музыка", 8: "Спорт", 9: "Путешествия", 11: "Блоги"}
 """Only 13 is by the vendor's page."""

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify
 
+from sandbox.commands import BadOrder, posted, required
 from sandbox.emulator import RETRY_AFTER, Emulator, phrase
-from sandbox.orders import BadOrder, posted, required
+from sandbox.state import Token, Video, World
 from sandbox.telegram.bot_api import BotApi
 from sandbox.telegram.chats import Chat, Chats
-from sandbox.telegram.shapes import Refusal, too_many
+from sandbox.telegram.responses import Refusal, too_many
 from sandbox.telegram.web import Web
-from sandbox.world import Token, Video, World
 
 DEMO_TOKEN = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
 

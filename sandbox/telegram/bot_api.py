@@ -18,10 +18,10 @@ from flask import Blueprint, Response, request
 from sandbox import jpeg
 from sandbox.emulator import Emulator
 from sandbox.multipart import BadMultipart, Part, parts
-from sandbox.telegram import shapes
+from sandbox.state import Token, Video
+from sandbox.telegram import responses as shapes
 from sandbox.telegram.chats import Chat, Chats
-from sandbox.telegram.shapes import Refusal, too_many
-from sandbox.world import Token, Video
+from sandbox.telegram.responses import Refusal, too_many
 
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 """All are routed, so that those which the Bot API does not know are refused in its own shape."""

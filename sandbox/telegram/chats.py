@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.world import Token, Video, World
+from sandbox.state import Token, Video, World
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from flask import Blueprint, abort, render_template, request
 
+from sandbox.state import Video
 from sandbox.telegram.chats import Chat, Chats
-from sandbox.world import Video
 
 POSTS_IN_CHANNEL = 20
 """That many stand on a channel's page."""

@@ -5,18 +5,18 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response
 
+from sandbox.commands import BadOrder, posted, required
 from sandbox.emulator import Emulator, answer, phrase
 from sandbox.oauth import Account
-from sandbox.orders import BadOrder, posted, required
+from sandbox.state import Video, World
 from sandbox.vk.api import Api
 from sandbox.vk.communities import Communities, Community
-from sandbox.vk.refusal import Refusal, UploadRefusal, id_refusal
+from sandbox.vk.errors import Refusal, UploadRefusal, id_refusal
 from sandbox.vk.upload import Upload
 from sandbox.vk.videos import Videos
 from sandbox.vk.vk_id import VkId
 from sandbox.vk.wall import Wall
 from sandbox.vk.web import Web
-from sandbox.world import Video, World
 
 DEMO_TOKEN = "vk1.a.vezde-demo"
 

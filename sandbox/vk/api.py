@@ -8,12 +8,12 @@ from flask import Blueprint, Response, request
 
 from sandbox.emulator import Emulator, answer, avatar, words
 from sandbox.oauth import Account, OAuth
+from sandbox.state import Token
 from sandbox.vk.call import Call
 from sandbox.vk.communities import FILTERS, Communities, Community
-from sandbox.vk.refusal import Refusal
+from sandbox.vk.errors import Refusal
 from sandbox.vk.videos import Videos
 from sandbox.vk.wall import Wall
-from sandbox.world import Token
 
 USER_RATE = (3, 1.0)
 COMMUNITY_RATE = (20, 1.0)

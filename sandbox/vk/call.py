@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sandbox.vk.refusal import Refusal
-from sandbox.world import Token
+from sandbox.state import Token
+from sandbox.vk.errors import Refusal
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from sandbox.orders import BadOrder
-from sandbox.vk.refusal import Refusal
-from sandbox.world import World
+from sandbox.commands import BadOrder
+from sandbox.state import World
+from sandbox.vk.errors import Refusal
 
 ROLES = ("administrator", "editor", "moderator", "advertiser", "member", "none")
 

@@ -11,9 +11,9 @@ from flask import Blueprint, Response, request
 
 from sandbox.emulator import Emulator, answer, external
 from sandbox.multipart import BadMultipart, Part, parts
-from sandbox.vk.refusal import UploadRefusal
+from sandbox.state import Gone, Video
+from sandbox.vk.errors import UploadRefusal
 from sandbox.vk.wall import Wall
-from sandbox.world import Gone, Video
 
 FIELDS = {"clip": "file", "video": "video_file"}
 """The part's name by route."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.emulator import Emulator, external, words
+from sandbox.state import Video
 from sandbox.vk.call import Call, wrong
 from sandbox.vk.communities import Communities
-from sandbox.vk.refusal import Refusal
+from sandbox.vk.errors import Refusal
 from sandbox.vk.wall import Wall, first_line
-from sandbox.world import Video
 
 FIRST_ID = 456239017
 """VK numbers the videos of each owner from here."""

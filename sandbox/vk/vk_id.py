@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox.emulator import Emulator, answer, avatar
 from sandbox.oauth import Grant, OAuth, Refused
-from sandbox.vk.refusal import id_refusal
-from sandbox.world import Token
+from sandbox.state import Token
+from sandbox.vk.errors import id_refusal
 
 TOKEN_SECONDS = 3600
 """An access token's life, by the vendor's page."""

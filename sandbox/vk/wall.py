@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.emulator import Emulator, words
+from sandbox.state import Video
 from sandbox.vk.call import Call, wrong
 from sandbox.vk.communities import Communities
-from sandbox.world import Video
 
 MOST_AT_ONCE = 100
 """https://dev.vk.com/ru/method/wall.get"""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, abort, render_template
 
-from sandbox.world import Video, World
+from sandbox.state import Video, World
 
 
 class Web:

@@ -13,11 +13,11 @@ from sqlalchemy.exc import OperationalError
 from app import create_app, process
 from app.extensions import db
 from app.models import Publication
-from tests.chaos import verdict
-from tests.chaos.mischief import Mischief
-from tests.chaos.people import People
+from tests.chaos import checks as verdict
+from tests.chaos.checks import Verdict
+from tests.chaos.faults import Mischief
+from tests.chaos.simulated_users import People
 from tests.chaos.system import System
-from tests.chaos.verdict import Verdict
 
 T = TypeVar("T")
 

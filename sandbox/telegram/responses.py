@@ -5,8 +5,8 @@ from typing import Any
 from flask import Response
 
 from sandbox.emulator import answer
+from sandbox.state import Token, Video
 from sandbox.telegram.chats import Chat
-from sandbox.world import Token, Video
 
 ADMINISTRATOR = {
     "can_be_edited": False,

@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response
 
 from sandbox.body import SLICES_A_SECOND, Body, ConnectionLost
 from sandbox.emulator import Emulator
-from sandbox.trouble import Rule, Troubles
-from sandbox.world import World
+from sandbox.faults import Rule, Troubles
+from sandbox.state import World
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable], Iterable[bytes]]

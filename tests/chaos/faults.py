@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import redis
 
-from tests.chaos.people import People
+from tests.chaos.simulated_users import People
 from tests.chaos.system import System, send
 
 PAUSE = (0.5, 2.5)

@@ -33,7 +33,9 @@ def send(path: str, url: str, chat_id: int) -> None:
 def enqueue(connection: redis.Redis, calls: list[tuple[str, str, int]]) -> None:
     """On the queue that the publications' workers serve."""
     queue = Queue("publish", connection=connection, serializer=JSONSerializer)
-    queue.enqueue_many([Queue.prepare_data("bench.bare.send", args=call, timeout=-1, result_ttl=0) for call in calls])
+    queue.enqueue_many(
+        [Queue.prepare_data("bench.baseline.send", args=call, timeout=-1, result_ttl=0) for call in calls]
+    )
 
 
 # rq-scheduler as it comes

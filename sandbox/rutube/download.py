@@ -10,7 +10,7 @@ import requests
 
 from sandbox.emulator import Emulator, words
 from sandbox.rutube.videos import Videos
-from sandbox.world import Gone, Receiver, Video
+from sandbox.state import Gone, Receiver, Video
 
 PIECE = 64 << 10
 """Bytes that are taken at once: what a connection that breaks was about to give is lost up to this."""

@@ -7,9 +7,9 @@ from flask import Blueprint, abort, redirect, render_template, request, send_fil
 from werkzeug.wrappers import Response
 
 from sandbox.emulator import Emulator
+from sandbox.faults import Troubles
 from sandbox.mail import Mailbox
-from sandbox.trouble import Troubles
-from sandbox.world import World
+from sandbox.state import World
 
 SHOWN_REQUESTS = 30
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sandbox.orders import BadOrder, required
-from sandbox.world import World
+from sandbox.commands import BadOrder, required
+from sandbox.state import World
 
 KINDS = {
     "status": int,  # an answer with this HTTP status, in the vendor's shape

@@ -1,4 +1,4 @@
-"""What control calls have in common: JSON objects that are obeyed, or refused with a reason."""
+"""Parsing of control commands: JSON objects, or HTTP 400 with the reason."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,26 +7,26 @@ from flask import Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 
-class BadOrder(ValueError):
-    """A control call that cannot be obeyed; the text says why."""
+class BadCommand(ValueError):
+    """An invalid control command; the text is the reason."""
 
 
-def refused(error: BadOrder) -> tuple[Response, int]:
+def bad_command_response(error: BadCommand) -> tuple[Response, int]:
     return jsonify(error=str(error)), 400
 
 
-def posted() -> dict[str, Any]:
-    """The order in this request. Raises BadOrder."""
+def parse_command() -> dict[str, Any]:
+    """Returns the JSON object of this request. Raises BadCommand."""
     try:
-        order = request.get_json()
+        command = request.get_json()
     except HTTPException as error:
-        raise BadOrder("JSON is needed, with its Content-Type") from error
-    if not isinstance(order, dict):
-        raise BadOrder("a JSON object is needed")
-    return order
+        raise BadCommand("JSON is needed, with its Content-Type") from error
+    if not isinstance(command, dict):
+        raise BadCommand("a JSON object is needed")
+    return command
 
 
-def required(order: Mapping[str, Any], name: str) -> Any:
-    if order.get(name) in (None, ""):
-        raise BadOrder(f"{name} is needed")
-    return order[name]
+def required(command: Mapping[str, Any], name: str) -> Any:
+    if command.get(name) in (None, ""):
+        raise BadCommand(f"{name} is needed")
+    return command[name]

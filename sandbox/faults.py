@@ -1,4 +1,4 @@
-"""Rules for what goes wrong: which requests they hit, how often, and what then happens."""
+"""Fault rules: which requests they match, how often, and which fault is injected."""
 
 import random
 import re
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sandbox.commands import BadOrder, required
-from sandbox.state import World
+from sandbox.commands import BadCommand, required
+from sandbox.state import State
 
 KINDS = {
-    "status": int,  # an answer with this HTTP status, in the vendor's shape
-    "error": str,  # an answer with this code of the vendor's own
+    "status": int,  # a response with this HTTP status, in the vendor's format
+    "error": str,  # a response with this error code of the vendor
     "garbage": None,  # 200 with an HTML page
-    "page": int,  # the same with this HTTP status, as a gateway in front of the vendor answers
-    "cut_request": float,  # stops reading after this percentage of the body, and resets the connection
-    "lose_answer": None,  # the deed is done, the connection closed without an answer
-    "delay": float,  # an answer this many seconds late
-    "hang": float,  # silence for this many seconds, then the connection is closed
-    "slow": int,  # bytes a second, in and out
+    "page": int,  # the same with this HTTP status, as from a gateway in front of the vendor
+    "cut_request": float,  # reads this percentage of the body, then resets the connection
+    "lose_answer": None,  # handles the request, then closes the connection without a response
+    "delay": float,  # waits this many seconds, then handles the request
+    "hang": float,  # waits this many seconds, then closes the connection
+    "slow": int,  # bytes a second in both directions
 }
 NO_EFFECT = {"cut_request", "slow"}
-"""Kinds for which «do the deed first» makes no sense."""
+"""Kinds that do not allow `effect`."""
 
 FIELDS = {
     "match": str,
@@ -33,19 +33,19 @@ FIELDS = {
     "retry_after": int | None,
     "effect": bool,
 }
-"""What an order may hold; a rule's counters are its own."""
+"""Fields of a rule in a command; the counters are not among them."""
 
 
 @dataclass
 class Rule:
-    """`match` is searched in "METHOD /path". Without `nth` or `probability` it hits every request.
+    """`match` is a regex, searched in "METHOD /path". Without `nth` or `probability` every matching request fails.
 
-    - `nth`: the n-th request that matches (from 1), and with `times` as many from there on
-    - `probability`: by lot, with the same lots for the same `seed`
-    - `times`: no more hits than this
+    - `nth`: the n-th matching request (from 1); with `times`, that many from there on
+    - `probability`: pseudo-random, the same sequence for the same `seed`
+    - `times`: at most this many hits
     - `retry_after`: seconds
-    - `effect`: the deed is done before the trouble comes
-    - `seen`, `hits`: requests that matched, and those that were hit
+    - `effect`: the request is handled before the fault
+    - `seen`, `hits`: matching requests, and those that got the fault
     """
 
     match: str
@@ -68,78 +68,78 @@ class Rule:
         parse = KINDS[self.kind]
         return parse(self.do.partition(":")[2]) if parse else None
 
-    def strikes(self) -> bool:
-        """Whether it hits the request that was just counted in `seen`."""
+    def matches(self) -> bool:
+        """Returns whether the request last counted in `seen` gets the fault."""
         if self.times is not None and self.hits >= self.times:
             return False
         if self.nth is not None:
             return self.seen >= self.nth and self.hits < (self.times or 1)
         if self.probability is not None:
-            # A lot by number instead of a running generator: a restart does not begin the row anew.
+            # Seeded by the count instead of one running generator: a restart continues the sequence.
             return random.Random(f"{self.seed}/{self.seen}").random() < self.probability
         return True
 
 
-class Troubles:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._rules = world.table("rule", Rule)
+class FaultRules:
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._rules = state.table("rule", Rule)
 
-    def replace(self, orders: list[Mapping[str, Any]]) -> None:
-        """All rules at once, or none of them. Raises BadOrder."""
-        self._set([_rule(order) for order in orders])
+    def replace(self, commands: list[Mapping[str, Any]]) -> None:
+        """Replaces all rules; changes nothing if one is invalid. Raises BadCommand."""
+        self._set([_parse_rule(command) for command in commands])
 
-    def add(self, order: Mapping[str, Any]) -> None:
-        """One more. Raises BadOrder."""
-        self._set([*self._rules, _rule(order)])
+    def add(self, command: Mapping[str, Any]) -> None:
+        """Adds one rule. Raises BadCommand."""
+        self._set([*self._rules, _parse_rule(command)])
 
     def _set(self, rules: list[Rule]) -> None:
-        with self._world.lock:
+        with self._state.lock:
             self._rules.clear()
             for number, rule in enumerate(rules):
                 self._rules.put(str(number), rule)
 
-    def strike(self, *calls: str) -> Rule | None:
-        """The rule that hits a request, known as any of these "METHOD /path". The first that strikes wins."""
-        struck = None
-        with self._world.lock:
+    def match(self, *calls: str) -> Rule | None:
+        """Counts a request, given as one or more "METHOD /path", and returns the first rule that applies to it."""
+        matched = None
+        with self._state.lock:
             for number, rule in enumerate(self._rules):
                 if not any(re.search(rule.match, call) for call in calls):
                     continue
                 rule.seen += 1
-                if struck is None and rule.strikes():
+                if matched is None and rule.matches():
                     rule.hits += 1
-                    struck = rule
+                    matched = rule
                 self._rules.put(str(number), rule)
-        return struck
+        return matched
 
     def as_json(self) -> list[dict[str, Any]]:
-        with self._world.lock:
+        with self._state.lock:
             rules = [asdict(rule) for rule in self._rules]
         return [{name: value for name, value in rule.items() if value is not None} for rule in rules]
 
 
-def _rule(order: Mapping[str, Any]) -> Rule:
-    if not isinstance(order, Mapping):
-        raise BadOrder(f"a rule is an object, not {order!r}")
-    for name, value in order.items():
+def _parse_rule(command: Mapping[str, Any]) -> Rule:
+    if not isinstance(command, Mapping):
+        raise BadCommand(f"a rule is an object, not {command!r}")
+    for name, value in command.items():
         if name not in FIELDS or not isinstance(value, FIELDS[name]):
-            raise BadOrder(f"a rule has {', '.join(FIELDS)}, and not {name} = {value!r}")
-    required(order, "match")
-    required(order, "do")
-    rule = Rule(**order)
+            raise BadCommand(f"a rule has {', '.join(FIELDS)}, and not {name} = {value!r}")
+    required(command, "match")
+    required(command, "do")
+    rule = Rule(**command)
     if rule.kind not in KINDS:
-        raise BadOrder(f"do is one of {', '.join(KINDS)}, not {rule.do!r}")
+        raise BadCommand(f"do is one of {', '.join(KINDS)}, not {rule.do!r}")
     try:
         re.compile(rule.match)
         if KINDS[rule.kind] in (int, float) and rule.argument < (rule.kind == "slow"):
-            raise ValueError("too little")
+            raise ValueError("too small")
     except (re.error, ValueError) as error:
-        raise BadOrder(f"{rule.match!r} {rule.do!r}: {error}") from error
+        raise BadCommand(f"{rule.match!r} {rule.do!r}: {error}") from error
     if KINDS[rule.kind] and not rule.do.partition(":")[2]:
-        raise BadOrder(f"{rule.kind} needs a value: {rule.kind}:…")
+        raise BadCommand(f"{rule.kind} needs a value: {rule.kind}:…")
     if rule.nth is not None and rule.probability is not None:
-        raise BadOrder("nth or probability, not both")
+        raise BadCommand("nth or probability, not both")
     if rule.effect and rule.kind in NO_EFFECT:
-        raise BadOrder(f"{rule.kind} cannot do the deed first")
+        raise BadCommand(f"{rule.kind} does not allow effect")
     return rule

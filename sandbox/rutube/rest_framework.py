@@ -1,4 +1,7 @@
-"""What Rutube says: the shapes of Django REST framework, https://www.django-rest-framework.org/api-guide/exceptions/"""
+"""Errors and field validation in the format of Django REST framework.
+
+https://www.django-rest-framework.org/api-guide/exceptions/
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,56 +9,56 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from sandbox.emulator import answer
+from sandbox.emulator import json_response
 
 REQUIRED = "Обязательное поле."
 
 
-class Refusal(Exception):
-    """`{"detail"}` for a text, `{field: [text]}` for a mapping."""
+class ApiError(Exception):
+    """An error response: `{"detail"}` for a text, `{field: [text]}` for a mapping."""
 
-    def __init__(self, status: int, said: str | Mapping[str, list[str]], retry_after: int | None = None) -> None:
-        super().__init__(said)
+    def __init__(self, status: int, problem: str | Mapping[str, list[str]], retry_after: int | None = None) -> None:
+        super().__init__(problem)
         self._status = status
-        self._body = {"detail": said} if isinstance(said, str) else dict(said)
+        self._body = {"detail": problem} if isinstance(problem, str) else dict(problem)
         self._retry_after = retry_after
 
     def response(self) -> Response:
-        return answer(self._body, self._status, self._retry_after)
+        return json_response(self._body, self._status, self._retry_after)
 
 
-def too_many(seconds: int) -> Refusal:
-    return Refusal(429, f"Запрос был проигнорирован. Ожидается доступность через {seconds} с.", seconds)
+def too_many(seconds: int) -> ApiError:
+    return ApiError(429, f"Запрос был проигнорирован. Ожидается доступность через {seconds} с.", seconds)
 
 
-def posted() -> dict[str, Any]:
-    """The JSON object in this request. Raises Refusal."""
+def json_body() -> dict[str, Any]:
+    """Returns the JSON object of this request. Raises ApiError."""
     if request.mimetype != "application/json":
-        raise Refusal(415, f'Неподдерживаемый тип данных "{request.mimetype}" в запросе.')
+        raise ApiError(415, f'Неподдерживаемый тип данных "{request.mimetype}" в запросе.')
     try:
-        sent = request.get_json()
+        body = request.get_json()
     except HTTPException as error:
-        raise Refusal(400, "JSON parse error") from error
-    if not isinstance(sent, dict):
-        raise Refusal(400, {"non_field_errors": ["Недопустимые данные. Ожидался dictionary."]})
-    return sent
+        raise ApiError(400, "JSON parse error") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, {"non_field_errors": ["Недопустимые данные. Ожидался dictionary."]})
+    return body
 
 
-Reader = Callable[[Any], Any]
-"""Makes a value of what was sent, or raises ValueError with the words for the user."""
+Parser = Callable[[Any], Any]
+"""Returns the parsed value, or raises ValueError with a text for the user."""
 
 
-def read(sent: Mapping[str, Any], readers: Mapping[str, Reader], required: bool) -> dict[str, Any]:
-    """The fields that have a reader; others are ignored. Raises one Refusal for all that are wrong."""
+def parse_fields(body: Mapping[str, Any], parsers: Mapping[str, Parser], required: bool) -> dict[str, Any]:
+    """Returns the fields that have a parser; others are ignored. Raises one ApiError for all invalid fields."""
     values, errors = {}, {}
-    for name, reader in readers.items():
-        if name in sent:
+    for name, parse in parsers.items():
+        if name in body:
             try:
-                values[name] = reader(sent[name])
+                values[name] = parse(body[name])
             except ValueError as error:
                 errors[name] = [str(error)]
         elif required:
             errors[name] = [REQUIRED]
     if errors:
-        raise Refusal(400, errors)
+        raise ApiError(400, errors)
     return values

@@ -1,9 +1,8 @@
-"""The sandbox as a process: it survives being killed, many uploads at once, and big ones."""
+"""The sandbox as a process: kills, concurrent uploads, large uploads."""
 
 import hashlib
 import http.client
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import requests
 
 from sandbox.testing import Sandbox, start_sandbox
-from tests.sandbox.conftest import BOT, CHANNEL, sha256
+from tests.sandbox.conftest import BOT, CHANNEL, sha256, until
 
 BLOCK = os.urandom(1 << 20)
 BOUNDARY = "upload"
@@ -27,7 +26,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 class Upload:
-    """A `sendVideo` whose video is made up while it is sent."""
+    """A `sendVideo` whose body is generated during the upload."""
 
     def __init__(self, sandbox: Sandbox, blocks: int) -> None:
         fields = {"chat_id": str(CHANNEL), "caption": "Большой"}
@@ -78,7 +77,7 @@ def test_a_big_upload_needs_little_memory(own):
     assert [(post["bytes"], post["sha256"]) for post in own.posts] == [(300 << 20, digest.hexdigest())]
 
 
-def test_uploads_at_once_do_not_mix(own):
+def test_concurrent_uploads_do_not_mix(own):
     own.reset()
     own.control("options", rate_limits=False)
     clips = [os.urandom(3_000_000) for _ in range(12)]
@@ -118,7 +117,7 @@ def test_an_upload_during_a_reset_leaves_nothing_behind(own):
     assert own.posts == own.drafts == []
 
 
-def test_everything_survives_a_kill(own, clip):
+def test_the_state_survives_a_kill(own, clip):
     own.reset()
     own.control("tokens", platform="telegram", token="77:second", username="second_bot")
     own.control("options", telegram_max_mb=100, rate_limits=False)
@@ -134,12 +133,12 @@ def test_everything_survives_a_kill(own, clip):
     upload = Upload(own, 8)
     upload.send(4)
     until(lambda: own.drafts and own.drafts[0]["bytes"] >= 3 << 20)
-    posts, asked = own.posts, own.requests
+    posts, logged = own.posts, own.requests
 
     own.kill()
     own.restart()
     assert own.posts == posts
-    assert own.requests == asked
+    assert own.requests == logged
     assert own.control("options")["telegram_max_mb"] == 100
     page = requests.get(posts[0]["url"], timeout=10).text
     assert "Жив" in page
@@ -152,7 +151,7 @@ def test_everything_survives_a_kill(own, clip):
     assert again.json()["result"]["message_id"] == 2
 
 
-def test_a_killed_parent_takes_its_worker_along(own):
+def test_the_worker_ends_with_a_killed_parent(own):
     worker = worker_pid(own)
     own.kill()
     until(lambda: not Path(f"/proc/{worker}").exists() or status(worker) == "Z")
@@ -161,13 +160,3 @@ def test_a_killed_parent_takes_its_worker_along(own):
 
 def status(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def until(found, seconds: float = 10):
-    """Polls; the sandbox reads what was sent in its own time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := found():
-            return result
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")

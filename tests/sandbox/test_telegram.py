@@ -1,4 +1,4 @@
-"""What python-telegram-bot, unchanged, gets from the emulated Bot API."""
+"""The emulated Bot API, with the unmodified python-telegram-bot."""
 
 import pytest
 import requests
@@ -9,7 +9,7 @@ from tests.sandbox.conftest import BOT, BOT_ID, CHANNEL, sha256
 PRIVATE = -1002000000007
 
 
-def test_a_bot_introduces_itself(ask):
+def test_get_me_returns_the_bot(ask):
     me = ask(lambda bot: bot.get_me())
     assert (me.id, me.is_bot, me.username) == (BOT_ID, True, "vezde_demo_bot")
 
@@ -32,7 +32,7 @@ def test_a_channel_is_found_by_name_and_number(ask, name):
     assert (chat.id, chat.username, chat.type) == (CHANNEL, "vezde_demo", "channel")
 
 
-def test_a_public_channel_shows_itself_to_strangers(ask):
+def test_a_public_channel_is_visible_to_any_bot(ask):
     assert ask(lambda bot: bot.get_chat("@vezde_readonly")).title == "Только читать"
 
 
@@ -42,7 +42,7 @@ def test_an_unknown_chat_is_not_found(ask, name):
         ask(lambda bot: bot.get_chat(name))
 
 
-def test_an_administrator_sees_its_rights(ask):
+def test_an_administrator_can_read_its_rights(ask):
     member = ask(lambda bot: bot.get_chat_member("@vezde_demo", BOT_ID))
     assert (member.status, member.can_post_messages, member.user.id) == ("administrator", True, BOT_ID)
 
@@ -54,7 +54,7 @@ def test_the_right_to_post_can_be_taken_away(ask, sandbox):
         ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
 
 
-def test_members_are_hidden_from_strangers(ask):
+def test_members_are_hidden_from_other_bots(ask):
     with pytest.raises(BadRequest, match="Member list is inaccessible"):
         ask(lambda bot: bot.get_chat_member("@vezde_readonly", BOT_ID))
 
@@ -132,19 +132,19 @@ def test_a_chat_takes_one_message_a_second(ask, sandbox):
         ("member", BadRequest, "Need administrator rights"),
     ],
 )
-def test_who_may_not_post_is_told_why(ask, sandbox, status, error, words):
+def test_a_bot_without_rights_gets_the_reason(ask, sandbox, status, error, words):
     sandbox.control("rights", platform="telegram", account=CHANNEL, status=status)
     with pytest.raises(error, match=words):
         ask(lambda bot: bot.send_video(CHANNEL, b"clip"))
     assert sandbox.posts == sandbox.drafts == []
 
 
-def test_a_channel_that_the_bot_never_joined_takes_nothing(ask):
+def test_a_bot_cannot_post_where_it_never_joined(ask):
     with pytest.raises(Forbidden, match="bot is not a member of the channel chat"):
         ask(lambda bot: bot.send_video("@vezde_readonly", b"clip"))
 
 
-def test_a_group_that_has_moved_says_where_to(ask, sandbox):
+def test_a_migrated_group_returns_the_new_id(ask, sandbox):
     sandbox.control(
         "chats",
         id=-42,
@@ -158,7 +158,7 @@ def test_a_group_that_has_moved_says_where_to(ask, sandbox):
     assert refusal.value.new_chat_id == CHANNEL
 
 
-def test_a_private_channel_is_known_to_its_members_alone(ask, sandbox):
+def test_a_private_channel_is_visible_only_to_its_members(ask, sandbox):
     with pytest.raises(BadRequest, match="Chat not found"):
         ask(lambda bot: bot.get_chat(PRIVATE))
     admin = {"status": "administrator", "can_post_messages": True}

@@ -1,4 +1,4 @@
-"""What goes wrong, by lot: processes die and freeze, Redis and the database go away, platforms fail."""
+"""Random faults: killed and frozen processes, restarts of Redis and PostgreSQL, failing platforms."""
 
 import random
 import signal
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import redis
 
-from tests.chaos.simulated_users import People
+from tests.chaos.simulated_users import SimulatedUsers
 from tests.chaos.system import System, send
 
 PAUSE = (0.5, 2.5)
@@ -23,8 +23,8 @@ CALLS = r"^(GET|POST|PUT|PATCH) /(vk-api|rutube|dzen|telegram/)"
 
 
 def rules(seed: int) -> list[dict]:
-    """For the sandbox: the first that strikes wins."""
-    wrong = [
+    """Returns fault rules for the sandbox, which uses the first that applies."""
+    faults = [
         (COMMITS, "lose_answer", 0.06, {}),
         (COMMITS, "status:502", 0.03, {"effect": True}),
         (COMMITS, "status:500", 0.03, {}),
@@ -38,26 +38,26 @@ def rules(seed: int) -> list[dict]:
     ]
     return [
         {"match": match, "do": do, "probability": probability, "seed": seed + number, **more}
-        for number, (match, do, probability, more) in enumerate(wrong)
+        for number, (match, do, probability, more) in enumerate(faults)
     ]
 
 
-class Mischief:
-    """From `begin()` to `end()`, in a thread of its own; what would last is undone at the end."""
+class FaultInjector:
+    """Injects faults in a thread from `start()` to `stop()`, which also ends faults that last."""
 
-    def __init__(self, system: System, people: People, users: int, lots: random.Random) -> None:
-        self._system, self._people, self._users, self._lots = system, people, users, lots
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
+    def __init__(self, system: System, users: SimulatedUsers, user_count: int, rng: random.Random) -> None:
+        self._system, self._users, self._user_count, self._rng = system, users, user_count, rng
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._frozen: dict[int, float] = {}
-        self._second: tuple[subprocess.Popen, float] | None = None
-        self.done: Counter[str] = Counter()
-        deeds: dict[Callable[[], None], int] = {
-            self.kill_a_horse: 24,
+        self._second_scheduler: tuple[subprocess.Popen, float] | None = None
+        self.counts: Counter[str] = Counter()
+        faults: dict[Callable[[], None], int] = {
+            self.kill_a_work_horse: 24,
             self.kill_a_worker: 8,
-            self.kill_the_pool: 1,  # few: it takes a while to come back, and then nothing else can be broken
+            self.kill_the_pool: 1,  # rare: its restart takes a while, during which there is nothing else to kill
             self.stop_the_pool: 1,
-            self.freeze_a_horse: 8,
+            self.freeze_a_work_horse: 8,
             self.freeze_a_worker: 3,
             self.restart_redis: 3,
             self.wipe_redis: 4,
@@ -66,81 +66,81 @@ class Mischief:
             self.expire_a_token: 6,
         }
         if system.has_postgres:
-            deeds[self.restart_postgres] = 3
-        self._deeds, self._weights = list(deeds), list(deeds.values())
+            faults[self.restart_postgres] = 3
+        self._faults, self._weights = list(faults), list(faults.values())
 
-    def begin(self, seed: int) -> None:
-        self._people.control("trouble", rules=rules(seed))
+    def start(self, seed: int) -> None:
+        self._users.control("trouble", rules=rules(seed))
         self._thread.start()
 
-    def _go_on(self) -> None:
-        while not self._over.wait(self._lots.uniform(*PAUSE)):
-            self._thaw(time.monotonic())
-            [deed] = self._lots.choices(self._deeds, self._weights)
-            deed()
-            self.done[deed.__name__] += 1
+    def _run(self) -> None:
+        while not self._stopped.wait(self._rng.uniform(*PAUSE)):
+            self._resume(time.monotonic())
+            [fault] = self._rng.choices(self._faults, self._weights)
+            fault()
+            self.counts[fault.__name__] += 1
 
-    def end(self) -> None:
-        self._over.set()
+    def stop(self) -> None:
+        self._stopped.set()
         self._thread.join()
-        self._people.control("trouble", rules=[])
-        self._thaw(float("inf"))
+        self._users.control("trouble", rules=[])
+        self._resume(float("inf"))
 
-    def kill_a_horse(self) -> None:
-        send(self._any("horses"), signal.SIGKILL)
+    def kill_a_work_horse(self) -> None:
+        send(self._pick("work_horses"), signal.SIGKILL)
 
     def kill_a_worker(self) -> None:
-        send(self._any("workers"), signal.SIGKILL)
+        send(self._pick("workers"), signal.SIGKILL)
 
     def kill_the_pool(self) -> None:
-        send(self._any("pool"), signal.SIGKILL)
+        send(self._pick("pool"), signal.SIGKILL)
 
     def stop_the_pool(self) -> None:
-        send(self._any("pool"), signal.SIGTERM)
+        send(self._pick("pool"), signal.SIGTERM)
 
-    def freeze_a_horse(self) -> None:
-        self._freeze(self._any("horses"))
+    def freeze_a_work_horse(self) -> None:
+        self._freeze(self._pick("work_horses"))
 
     def freeze_a_worker(self) -> None:
-        self._freeze(self._any("workers"))
+        self._freeze(self._pick("workers"))
 
     def restart_redis(self) -> None:
-        send(self._any("redis"), self._lots.choice([signal.SIGTERM, signal.SIGKILL]))
+        send(self._pick("redis"), self._rng.choice([signal.SIGTERM, signal.SIGKILL]))
 
     def wipe_redis(self) -> None:
         try:
             self._system.redis().flushall()
         except redis.RedisError:
-            self.restart_redis()  # it is away already
+            self.restart_redis()  # it is down already
 
     def restart_postgres(self) -> None:
-        send(self._any("postgres"), signal.SIGINT)  # its "fast" shutdown: everybody is cut off
+        send(self._pick("postgres"), signal.SIGINT)  # its "fast" shutdown: all connections are closed
 
     def kill_the_scheduler(self) -> None:
-        send(self._any("scheduler"), signal.SIGKILL)
+        send(self._pick("scheduler"), signal.SIGKILL)
 
     def start_a_second_scheduler(self) -> None:
-        if self._second is None:
-            self._second = self._system.second_scheduler(), time.monotonic() + SECOND_SCHEDULER_SECONDS
+        if self._second_scheduler is None:
+            self._second_scheduler = self._system.second_scheduler(), time.monotonic() + SECOND_SCHEDULER_SECONDS
 
     def expire_a_token(self) -> None:
-        platform, first = self._lots.choice([("vk", 5000), ("dzen", 7000)])
-        self._people.control("expire", platform=platform, account=str(first + self._lots.randrange(self._users)))
+        platform, first = self._rng.choice([("vk", 5000), ("dzen", 7000)])
+        self._users.control("expire", platform=platform, account=str(first + self._rng.randrange(self._user_count)))
 
-    def _any(self, part: str) -> list[int]:
+    def _pick(self, part: str) -> list[int]:
         pids = self._system.pids(part)
-        return [self._lots.choice(pids)] if pids else []
+        return [self._rng.choice(pids)] if pids else []
 
     def _freeze(self, pids: list[int]) -> None:
         send(pids, signal.SIGSTOP)
         for pid in pids:
-            self._frozen[pid] = time.monotonic() + self._lots.uniform(*FROZEN_SECONDS)
+            self._frozen[pid] = time.monotonic() + self._rng.uniform(*FROZEN_SECONDS)
 
-    def _thaw(self, now: float) -> None:
+    def _resume(self, now: float) -> None:
         for pid in [pid for pid, until in self._frozen.items() if until <= now]:
             del self._frozen[pid]
             send([pid], signal.SIGCONT)
-        if self._second and self._second[1] <= now:
-            self._second[0].terminate()
-            self._second[0].wait()
-            self._second = None
+        if self._second_scheduler and self._second_scheduler[1] <= now:
+            self._second_scheduler[0].terminate()
+            self._second_scheduler[0].wait()
+            self._second_scheduler = None

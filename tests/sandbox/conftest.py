@@ -60,8 +60,8 @@ def jpeg() -> Callable[[int, int], bytes]:
 
 
 @pytest.fixture
-def ask(sandbox: Sandbox) -> Callable[..., Any]:
-    """Calls the unmodified python-telegram-bot: `ask(lambda bot: bot.get_me())`."""
+def call_bot(sandbox: Sandbox) -> Callable[..., Any]:
+    """Calls the unmodified python-telegram-bot: `call_bot(lambda bot: bot.get_me())`."""
 
     def call(call_api: Callable[[telegram.Bot], Coroutine], token: str = BOT) -> Any:
         async def run() -> Any:

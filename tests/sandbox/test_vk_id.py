@@ -56,7 +56,7 @@ class App:
             body=f"state=again&device_id={self.device_id}",
         )
 
-    def ask(self, path: str, token: str, **data: str) -> dict[str, Any]:
+    def call(self, path: str, token: str, **data: str) -> dict[str, Any]:
         url = f"{self.url}/oauth2/{path}?client_id={CLIENT}"
         response = requests.post(url, {"access_token": token} | data, timeout=10)
         assert response.status_code == 200
@@ -92,7 +92,7 @@ def test_authlib_gets_a_token(app, sandbox):
     }
     assert token["refresh_token"] != token["access_token"]
     assert token["id_token"].count(".") == 2
-    user = app.ask("user_info", token["access_token"])["user"]
+    user = app.call("user_info", token["access_token"])["user"]
     assert (user["user_id"], user["first_name"], user["last_name"]) == ("1", "Вера", "Демидова")
     assert requests.get(user["avatar"], timeout=10).headers["Content-Type"].startswith("image/svg+xml")
     response = requests.post(
@@ -274,7 +274,7 @@ def test_access_tokens_expire_and_refresh(app, sandbox):
     sandbox.control("options", token_seconds=0.3)
     token = app.token()
     assert token["expires_in"] == 0.3
-    error = until(lambda: app.ask("user_info", token["access_token"]).get("error"))
+    error = until(lambda: app.call("user_info", token["access_token"]).get("error"))
     assert error == "invalid_token"
     sandbox.control("options", token_seconds=0)
     assert app.refreshed(token["refresh_token"])["expires_in"] == 3600
@@ -283,11 +283,11 @@ def test_access_tokens_expire_and_refresh(app, sandbox):
 def test_control_expires_and_revokes(app, sandbox):
     token = app.token()
     sandbox.control("expire", platform="vk", account=1)
-    assert app.ask("user_info", token["access_token"])["error"] == "invalid_token"
+    assert app.call("user_info", token["access_token"])["error"] == "invalid_token"
     token = app.refreshed(token["refresh_token"])
-    assert "user" in app.ask("user_info", token["access_token"])
+    assert "user" in app.call("user_info", token["access_token"])
     sandbox.control("revoke", platform="vk", token=token["access_token"])
-    assert app.ask("user_info", token["access_token"])["error"] == "invalid_token"
+    assert app.call("user_info", token["access_token"])["error"] == "invalid_token"
     with pytest.raises(AuthlibBaseError, match="invalid_grant"):
         app.refreshed(token["refresh_token"])
 
@@ -301,9 +301,9 @@ def test_a_refresh_does_not_restore_removed_scopes(app, sandbox):
 @pytest.mark.parametrize(("path", "other_lives"), [("logout", True), ("revoke", False)])
 def test_a_token_can_be_revoked_by_its_app(app, path, other_lives):
     first, second = app.token(), app.token()
-    assert app.ask(path, first["access_token"]) == {"response": 1}
-    assert app.ask("user_info", first["access_token"])["error"] == "invalid_token"
-    assert ("user" in app.ask("user_info", second["access_token"])) is other_lives
+    assert app.call(path, first["access_token"]) == {"response": 1}
+    assert app.call("user_info", first["access_token"])["error"] == "invalid_token"
+    assert ("user" in app.call("user_info", second["access_token"])) is other_lives
 
 
 def test_a_token_belongs_to_its_app(app, sandbox):

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from app import clock, queue
 from app.db import db
 from app.models import Publication, Status
-from app.notifications import inbox
+from app.notifications import reminders
 from app.publishing import dispatch, engine, lease, rehearsal
 from app.services import clips, publications, retention
 from app.services.publications import Choice
@@ -131,7 +131,7 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
     ("tick", "table"),
     [
         (lambda: collector.release_due(lambda ids: True), "publications"),
-        (lambda: inbox.remind(), "publications"),
+        (lambda: reminders.notify_upcoming(), "publications"),
         (lambda: retention.due(), "clips"),
         (lambda: lease.expire_leases_of_dead_workers(), "publications"),
     ],

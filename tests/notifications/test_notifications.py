@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from app import clock, jobs, texts
+from app import clock, texts
 from app.db import db
 from app.models import (
     ConnectionStatus,
@@ -17,7 +17,7 @@ from app.models import (
     Status,
     User,
 )
-from app.notifications import email, inbox
+from app.notifications import email, inbox, reminders
 from app.platform_access import tokens
 from app.publishing import state_machine
 from app.services import connections
@@ -133,12 +133,12 @@ def scheduled(owner, ready_clip, telegram) -> Publication:
 
 def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
     due = scheduled.due_at
-    at_work(jobs.tick_reminders)
+    at_work(reminders.notify_upcoming)
     assert notifications() == []
     for moment in (due - timedelta(hours=24), due - timedelta(hours=5), due - timedelta(hours=1), due):
         wait_until(moment)
-        at_work(jobs.tick_reminders)
-        at_work(jobs.tick_reminders)
+        at_work(reminders.notify_upcoming)
+        at_work(reminders.notify_upcoming)
     first, second = notifications()
     assert [notification.dedup_key.split(":")[3] for notification in (first, second)] == ["24", "1"]
     assert texts.moment(due, "Europe/Moscow") in texts_of(first)[1]
@@ -147,7 +147,7 @@ def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
 
 def test_less_than_an_hour_ahead_there_is_one(scheduled):
     wait_until(scheduled.due_at - timedelta(minutes=30))
-    at_work(jobs.tick_reminders)
+    at_work(reminders.notify_upcoming)
     assert [notification.dedup_key.split(":")[3] for notification in notifications()] == ["1"]
 
 
@@ -155,7 +155,7 @@ def test_a_good_connection_needs_no_reminder(scheduled):
     scheduled.connection.status = ConnectionStatus.ACTIVE
     db.session.commit()
     wait_until(scheduled.due_at - timedelta(hours=1))
-    at_work(jobs.tick_reminders)
+    at_work(reminders.notify_upcoming)
     assert notifications() == []
 
 
@@ -170,19 +170,19 @@ def test_the_tick_asks_as_often_for_many_as_for_one(scheduled):
         clips = [asking.clip(owner, f"Клип {number}") for number in range(more)]
         db.session.add_all(asking.publication(one, place, status=Status.SCHEDULED, due_at=due) for one in clips)
         db.session.commit()
-        at_work(jobs.tick_reminders)
+        at_work(reminders.notify_upcoming)
         with asking.asked() as found:
-            at_work(jobs.tick_reminders)
+            at_work(reminders.notify_upcoming)
         counts.append(len(found))
     assert counts[0] == counts[1] and len(notifications()) == 21
 
 
 def test_a_moved_time_is_another_notification(scheduled):
     wait_until(scheduled.due_at - timedelta(hours=1))
-    at_work(jobs.tick_reminders)
+    at_work(reminders.notify_upcoming)
     db.session.execute(db.update(Publication).values(due_at=clock.now() + timedelta(hours=20)))
     db.session.commit()
-    at_work(jobs.tick_reminders)
+    at_work(reminders.notify_upcoming)
     assert len(notifications()) == 2
 
 
@@ -219,13 +219,13 @@ def test_old_ones_are_swept(failed):
 
 def send_due() -> None:
     for notification_id in at_work(email.due):
-        at_work(jobs.mail_notification, notification_id)
+        at_work(email.send, notification_id)
 
 
 def test_it_goes_out_once(app, sandbox, failed):
     notification_id = failed.id
     for _ in range(2):
-        at_work(jobs.mail_notification, notification_id)
+        at_work(email.send, notification_id)
     [letter] = sandbox.mails
     assert letter["to"] == ["anna@example.org"]
     assert letter["subject"] == "Не опубликовано: «Закат над Волгой»"

@@ -123,7 +123,8 @@ def keys() -> tuple[str, str]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgres]:
-    assert postgres.binaries(), "PostgreSQL не установлен: apt install postgresql"
+    if postgres.binaries() is None:
+        pytest.skip("нужен PostgreSQL: apt install postgresql")
     server = Postgres()
     yield server
     server.remove()

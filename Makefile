@@ -27,7 +27,7 @@ test: setup-dev
 	@$(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
 
 # What depends on the Python most, on SQLite alone: another version of Python changes no SQL. A venv for each: .venv-3.12
-MAIN_TESTS := tests/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py
+MAIN_TESTS := tests/media/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py
 test-pythons: setup-dev
 	@$(BIN)/python scripts/pythons.py | while read -r version path; do \
 		TEST_DATABASE=sqlite $(MAKE) --no-print-directory test PYTHON=$$path VENV=.venv-$$version ARGS='$(MAIN_TESTS)' </dev/null || exit 1; \

@@ -17,7 +17,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 # Its own words in the same JSON lines as the application's.
 logconfig_dict = {
-    "handlers": {"json": {"()": "app.logs.handler"}},
+    "handlers": {"json": {"()": "app.observability.logs.handler"}},
     "formatters": {},
     "root": {"level": "INFO", "handlers": ["json"]},
     "loggers": {"gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True}},

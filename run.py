@@ -130,11 +130,11 @@ def prepare(app: "Flask") -> None:
     """Brings the database up to date."""
     import flask_migrate
 
-    from app.services import accounts
+    from app.services import users
 
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        accounts.create_demo_users()
+        users.create_demo_users()
 
 
 def serve_sandbox(port: int, smtp_port: int, var: Path) -> None:

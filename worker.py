@@ -26,8 +26,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from app import clock, create_app, process, queue
-from app.extensions import db, redis_from_url
-from app.publishing import lease, rehearsal, schedule
+from app.db import db
+from app.publishing import dispatch, lease, rehearsal
+from app.redis_client import redis_from_url
 from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
@@ -60,7 +61,7 @@ _RENEW_AFTER_TICKS = 300
 _WORKER_TTL_SECONDS = 25
 # One stop may reach a worker twice: from the PaaS and from its supervisor.
 _SAME_SIGNAL = timedelta(seconds=1)
-_LOOK_AT_HORSE_SECONDS = 10
+_MONITOR_INTERVAL_SECONDS = 10
 
 
 def _blocking_redis(app: Flask) -> redis.Redis:
@@ -68,7 +69,7 @@ def _blocking_redis(app: Flask) -> redis.Redis:
     return redis_from_url(app.config["REDIS_URL"])
 
 
-class Heard:
+class HeartbeatToDatabase:
     """For RQ's workers: whenever they tell Redis that they live, they tell the database."""
 
     pulse: Pulse
@@ -78,8 +79,8 @@ class Heard:
         self.pulse.beat()
 
 
-class ClipWorker(Heard, queue.WakeUpWorker, Worker):
-    """RQ's worker, made to end well: its work-horse dies with it, and no row waits for a lease longer than it must.
+class ClipWorker(HeartbeatToDatabase, queue.WakeUpWorker, Worker):
+    """RQ's worker, made to end well: its work horse dies with it, and no row waits for a lease longer than it must.
 
     Nothing here depends on Redis: RQ's own clean-up needs it, the rows do not.
     """
@@ -91,7 +92,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
     commit_grace: float
     renew_after_idle: int
 
-    # In the work-horse
+    # In the work horse
 
     def main_work_horse(self, job, queue) -> None:
         process.die_with_parent(self.pid)
@@ -99,7 +100,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """A PaaS sends SIGTERM to every process; when the work-horse ends is the worker's decision."""
+        """A PaaS sends SIGTERM to every process; when the work horse ends is the worker's decision."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -113,8 +114,8 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
             super().monitor_work_horse(job, queue, execution)
         finally:
             if self._publishes and not self.horse_pid:
-                lease.bury_the_dead()
-                schedule.wake_again(job.args[0], taken_at)
+                lease.expire_leases_of_dead_workers()
+                dispatch.requeue_unstarted(job.args[0], taken_at)
 
     def dequeue_job_and_maintain_ttl(self, timeout, max_idle_time=None):
         """A worker that has worked no longer shares all of its memory with its parent: idle, it gives way to a new one,
@@ -125,13 +126,13 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
         return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
 
     def maintain_heartbeats(self, job, execution) -> None:
-        self._end_a_frozen_horse()
+        self.kill_stopped_work_horse()
         try:
             super().maintain_heartbeats(job, execution)
         except redis.RedisError as error:
             log.warning("heartbeat without redis", error=type(error).__name__)
 
-    def _end_a_frozen_horse(self) -> None:
+    def kill_stopped_work_horse(self) -> None:
         """Stopped at two looks in a row: it may hold SQLite's one write lock, and its lease runs out anyway."""
         stopped = process.is_stopped(self.horse_pid)
         if stopped and self._was_stopped:
@@ -142,18 +143,18 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
 
     def handle_warm_shutdown_request(self) -> None:
         super().handle_warm_shutdown_request()
-        self._end_horse_within(self.upload_grace)
+        self._stop_work_horse_within(self.upload_grace)
 
     def request_force_stop(self, signum, frame) -> None:
         """The second signal: no more grace, but the row is given back all the same."""
         if datetime.now(UTC) - self._shutdown_requested_date > _SAME_SIGNAL:
-            self._end_horse_within(0)
+            self._stop_work_horse_within(0)
 
-    def _end_horse_within(self, seconds: float) -> None:
+    def _stop_work_horse_within(self, seconds: float) -> None:
         """Beside the main thread, which waits for the horse. After a signal to stop no other horse comes."""
-        threading.Thread(target=self._end_horse, args=(seconds,), daemon=True).start()
+        threading.Thread(target=self._stop_work_horse, args=(seconds,), daemon=True).start()
 
-    def _end_horse(self, seconds: float) -> None:
+    def _stop_work_horse(self, seconds: float) -> None:
         """An upload is taken from the horse when its grace is over; a commit gets a little longer to be answered,
         since some platforms cannot be asked afterwards.
         """
@@ -161,7 +162,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
         if not self.horse_pid:
             return
         with self.app.app_context():
-            given_back = not self._publishes or lease.take_back(self.horse_pid)
+            given_back = not self._publishes or lease.revoke_lease(self.horse_pid)
         if not given_back:
             time.sleep(self.commit_grace)
         if self.horse_pid:
@@ -169,7 +170,7 @@ class ClipWorker(Heard, queue.WakeUpWorker, Worker):
 
 
 def rehearse(app: Flask) -> None:
-    """In the parent, once the tables are there. Without the database each work-horse builds its own statements."""
+    """In the parent, once the tables are there. Without the database each work horse builds its own statements."""
     with app.app_context():
         try:
             rehearsal.rehearse()
@@ -177,7 +178,7 @@ def rehearse(app: Flask) -> None:
             pulse = Pulse("worker")
             pulse.beat()
             pulse.stop()
-            lease.bury_the_dead()
+            lease.expire_leases_of_dead_workers()
         except SQLAlchemyError as error:
             log.warning("not rehearsed", error=type(error).__name__)
         db.engine.dispose()
@@ -202,7 +203,7 @@ def work(
     queues: Sequence[str] = (),
     upload_grace: float = _UPLOAD_GRACE_SECONDS,
     commit_grace: float = _COMMIT_GRACE_SECONDS,
-    look_at_horse: int = _LOOK_AT_HORSE_SECONDS,
+    monitor_interval: int = _MONITOR_INTERVAL_SECONDS,
     renew_after_idle: int = _RENEW_AFTER_IDLE_SECONDS,
 ) -> None:
     """One worker of that kind, for its QUEUES or other `queues`.
@@ -221,11 +222,11 @@ def work(
             serializer=queue.SERIALIZER,
             log_job_description=False,
             worker_ttl=_WORKER_TTL_SECONDS,
-            job_monitoring_interval=look_at_horse,
+            job_monitoring_interval=monitor_interval,
         )
         worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
         worker.renew_after_idle = renew_after_idle
-        lease.bury_the_dead()  # among them the horse of the worker whose place this one takes
+        lease.expire_leases_of_dead_workers()  # among them the horse of the worker whose place this one takes
         _work(worker, kind, burst)
 
 
@@ -236,7 +237,7 @@ def _work(worker: Worker, kind: str, burst: bool, max_jobs: int | None = None) -
     worker.pulse.stop()
 
 
-class TickWorker(Heard, queue.WakeUpWorker, SimpleWorker):
+class TickWorker(HeartbeatToDatabase, queue.WakeUpWorker, SimpleWorker):
     """Does the ticks without forking."""
 
 

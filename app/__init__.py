@@ -18,28 +18,22 @@ zoneinfo.ZoneInfo.clear_cache()
 
 def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     """The whole application from its environment. Raises config.BadSettings with all that is wrong."""
-    from flask import Flask
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, logs, models, platforms, probe, process, sentry, storage, texts, web
-    from app.extensions import (
-        connect_migrations,
-        connect_redis,
-        csrf,
-        db,
-        engine_options,
-        htmx,
-        login,
-        prepare_postgresql,
-        prepare_sqlite,
-    )
+    from app import cli, config, models, platforms, process, storage, texts, web
+    from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
+    from app.media import probe
+    from app.observability import logs, sentry
+    from app.redis_client import connect_redis
     from app.vault import Vault
+    from app.web.extensions import csrf, htmx, login
+    from app.web.unit_of_work import UnitOfWork
 
     process.give_memory_back()
     logs.configure()
     values = config.load(environ, platforms.settings())
     sentry.connect(values["SENTRY_DSN"])
-    app = Flask(__name__)
+    app = UnitOfWork(__name__)
     app.config.update(values)
     app.config["SQLALCHEMY_DATABASE_URI"] = values["DATABASE_URL"]
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values["DATABASE_URL"])

@@ -9,7 +9,7 @@ from email.utils import parseaddr
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from app import redact
+from app.observability import redact
 
 
 class BadSettings(Exception):

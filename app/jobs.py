@@ -6,22 +6,14 @@ from collections.abc import Callable
 import structlog
 
 from app import process, queue
-from app.extensions import db, reading
-from app.publishing import engine, lease, revocations, schedule, stats, tokens, wake_times
-from app.services import (
-    clips,
-    connections,
-    consents,
-    erasures,
-    heartbeats,
-    notices,
-    recovery,
-    retention,
-    safety,
-    uploads,
-)
+from app.db import db, reading
+from app.notifications import inbox
+from app.platform_access import revocations, tokens
+from app.publishing import dispatch, engine, lease, wake_times
+from app.services import audit_log, clips, connections, consents, erasures, heartbeats, recovery, retention, uploads
+from app.statistics import collector
 
-# To fork a work-horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
+# To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues to look at.
 _GO_ON_SECONDS = 5.0
 
@@ -35,7 +27,7 @@ def publish(publication_id: int) -> None:
 
 def _publish(publication_id: int) -> None:
     with structlog.contextvars.bound_contextvars(publication=publication_id):
-        engine.advance(publication_id, process.end_at)
+        engine.advance(publication_id, process.kill_self_at)
 
 
 def probe(_clip_id: int) -> None:
@@ -62,14 +54,14 @@ def revoke_token(revocation_id: int) -> None:
         revocations.revoke(revocation_id)
 
 
-def mail_notice(notice_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(notice=notice_id):
-        notices.mail_out(notice_id)
+def mail_notification(notification_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(notification=notification_id):
+        inbox.mail_out(notification_id)
 
 
 def read_stats(connection_id: int) -> None:
     with structlog.contextvars.bound_contextvars(connection=connection_id):
-        stats.read(connection_id)
+        collector.read(connection_id)
 
 
 def mail_recovery(recovery_id: int) -> None:
@@ -86,13 +78,13 @@ def erase_file(erasure_id: int) -> None:
 
 
 def tick_publications() -> None:
-    _each(wake_times.clamp, lease.bury_the_dead, _release_due)
+    _each(wake_times.clamp, lease.expire_leases_of_dead_workers, _release_due)
 
 
 def _release_due() -> None:
     waiting = queue.waiting(queue.PUBLISH, queue.BULK)
     if waiting:
-        schedule.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.kept_since)
+        dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
 def tick_clips() -> None:
@@ -100,7 +92,7 @@ def tick_clips() -> None:
 
 
 def tick_mails() -> None:
-    _wake("app.jobs.mail_notice", notices.due_mails)
+    _wake("app.jobs.mail_notification", inbox.due_mails)
     _wake("app.jobs.mail_recovery", recovery.due_mails)
 
 
@@ -113,15 +105,15 @@ def tick_revocations() -> None:
 
 
 def tick_reminders() -> None:
-    notices.remind()
+    inbox.remind()
 
 
 def tick_stats() -> None:
-    stats.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
+    collector.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
 
 
 def tick_housekeeping() -> None:
-    sweeps = (uploads, safety, notices, heartbeats, consents, recovery, connections)
+    sweeps = (uploads, audit_log, inbox, heartbeats, consents, recovery, connections)
     _each(
         *(module.sweep for module in sweeps),
         lambda: _wake("app.jobs.remove_old", retention.due),

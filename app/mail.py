@@ -33,22 +33,22 @@ def is_set_up() -> bool:
     return bool(current_app.config["SMTP_URL"])
 
 
-def send(to: str, subject: str, text: str, *, key: str = "", arm: Callable[[], None] = lambda: None) -> None:
+def send(to: str, subject: str, text: str, *, key: str = "", before_send: Callable[[], None] = lambda: None) -> None:
     """Hands one letter to the server. Raises NotSent.
 
     `key` makes its Message-ID the same on every try, so that a mailbox can tell a letter that came twice.
     `arm` is called at the last moment before the letter itself goes over: what it raises stops the sending.
     """
     letter = _letter(to, subject, text, key)
-    armed = False
+    handed_over = False
     try:
         server = _connect()
         try:
             server.ehlo_or_helo_if_needed()
             _check(server.mail(_sender().addr_spec, [] if to.isascii() else ["SMTPUTF8"]))
             _check(server.rcpt(to))
-            arm()
-            armed = True
+            before_send()
+            handed_over = True
             _check(server.data(letter.as_bytes(policy=SMTP)))
         except BaseException:
             server.close()
@@ -56,7 +56,7 @@ def send(to: str, subject: str, text: str, *, key: str = "", arm: Callable[[], N
     except smtplib.SMTPResponseException as error:
         raise NotSent(f"{error.smtp_code}", final=500 <= error.smtp_code < 600) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise NotSent(type(error).__name__, unknown=armed) from None
+        raise NotSent(type(error).__name__, unknown=handed_over) from None
     # The letter is theirs: how they part from us does not matter.
     with suppress(OSError, smtplib.SMTPException):
         server.quit()

@@ -62,10 +62,10 @@ def die_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:
         os.kill(os.getpid(), signum)
 
 
-def end_at(deadline: float) -> None:
+def kill_self_at(deadline: float) -> None:
     """Has the kernel end this process at `deadline` (clock.boottime()). Calling again moves the deadline.
 
-    For a work-horse whose lease ends: from that moment another may do its work, so it must not send another byte.
+    For a work horse whose lease ends: from that moment another may do its work, so it must not send another byte.
     A check in Python cannot promise that: the process may have been stopped (SIGSTOP, a debugger, a frozen container)
     between the check and the send. The timer's SIGALRM has its default action, so the kernel ends the process without
     asking Python; a signal that fell due while the process was stopped is delivered before its next instruction.
@@ -90,7 +90,7 @@ def _machine() -> str:
 MACHINE = _machine()
 
 
-def full_name(pid: int) -> str | None:
+def process_identity(pid: int) -> str | None:
     """`machine:pid:start`, which no other process ever has. None when there is no such process, or only its remains."""
     try:
         facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -103,14 +103,14 @@ def full_name(pid: int) -> str | None:
 def has_ended(name: str) -> bool:
     """Whether the process of that full name has ended for certain. Of other machines nothing is known: False."""
     machine, pid, _start = name.split(":")
-    return machine == MACHINE and full_name(int(pid)) != name
+    return machine == MACHINE and process_identity(int(pid)) != name
 
 
 def is_running(name: str) -> bool:
     """Whether another process of this machine has that full name, and is not stopped."""
     machine, pid, _start = name.split(":")
     own = int(pid) == os.getpid()
-    return machine == MACHINE and not own and full_name(int(pid)) == name and not is_stopped(int(pid))
+    return machine == MACHINE and not own and process_identity(int(pid)) == name and not is_stopped(int(pid))
 
 
 def is_stopped(pid: int) -> bool:

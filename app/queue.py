@@ -21,7 +21,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from app import clock
-from app.extensions import redis_client
+from app.redis_client import redis_client
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +39,12 @@ SERIALIZER = JSONSerializer
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
-    "app.jobs.mail_recovery": CHORES,  # not behind the notices: its user waits for it
+    "app.jobs.mail_recovery": CHORES,  # not behind the notifications: its user waits for it
     "app.jobs.remove_old": REMOVALS,
     "app.jobs.erase_file": REMOVALS,
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,
-    "app.jobs.mail_notice": MAILS,
+    "app.jobs.mail_notification": MAILS,
     "app.jobs.read_stats": STATS,
 }
 # Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
@@ -60,10 +60,10 @@ PERIODIC = {
 }
 TICK_TIMEOUT_SECONDS = 60
 
-# Uploads take as long as they take; a work-horse's own deadline is its lease.
+# Uploads take as long as they take; a work horse's own deadline is its lease.
 _NO_TIMEOUT = -1
 _KEEP_FAILED_SECONDS = 24 * 3600
-_KEPT_SINCE = "vezde:kept-since"
+_REDIS_EPOCH = "vezde:kept-since"
 # Enough for the workers until the next tick: with more, what is due would be put in again at each tick.
 _ENOUGH = 100
 
@@ -180,7 +180,7 @@ class WakeUpWorker:
             job.delete()
 
     def subscribe(self) -> None:
-        """RQ's commands (shut down, kill the work-horse) are of no use here."""
+        """RQ's commands (shut down, kill the work horse) are of no use here."""
 
     def run_maintenance_tasks(self) -> None:
         """What has expired is dropped unread. RQ's own clean-up reads the jobs and calls their callbacks; here the rows
@@ -215,7 +215,7 @@ class Waiting:
 
     count: int
     ids: frozenset[int]
-    kept_since: datetime
+    redis_epoch: datetime
 
 
 def waiting(*names: str) -> Waiting | None:
@@ -223,16 +223,16 @@ def waiting(*names: str) -> Waiting | None:
     client = redis_client()
     try:
         now = clock.now()
-        client.set(_KEPT_SINCE, now.isoformat(), nx=True)
-        since = client.get(_KEPT_SINCE)
+        client.set(_REDIS_EPOCH, now.isoformat(), nx=True)
+        since = client.get(_REDIS_EPOCH)
         if not since:
             return None
-        kept_since = datetime.fromisoformat(since.decode())
-        if kept_since > now:  # by a clock that was ahead
-            client.set(_KEPT_SINCE, now.isoformat())
+        redis_epoch = datetime.fromisoformat(since.decode())
+        if redis_epoch > now:  # by a clock that was ahead
+            client.set(_REDIS_EPOCH, now.isoformat())
         job_ids = [job_id for name in names for job_id in client.lrange(queue(name).key, 0, -1)]
         ids = frozenset(int(found[1]) for found in map(_JOB_ID.match, job_ids) if found)
-        return Waiting(len(job_ids), ids, min(kept_since, now))
+        return Waiting(len(job_ids), ids, min(redis_epoch, now))
     except redis.RedisError:
         return None
 
@@ -274,9 +274,9 @@ def enqueue_publications(few: list[int], many: list[int]) -> bool:
 
 
 def next_publication() -> int | None:
-    """Takes out another wake-up for the work-horse that asks: from PUBLISH, or from where its own came from.
+    """Takes out another wake-up for the work horse that asks: from PUBLISH, or from where its own came from.
 
-    None where none waits, or Redis is away. Should the work-horse die with it, the tick sends it again.
+    None where none waits, or Redis is away. Should the work horse die with it, the tick sends it again.
     """
     own = get_current_job()
     lanes = dict.fromkeys((PUBLISH, own.origin)) if own else ()

@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 import demo
 from app import create_app
-from app.extensions import db
-from app.services import accounts
+from app.db import db
+from app.services import users
 from bench.harness import ROOT
 from tests.conftest import free_port
 
@@ -57,7 +57,7 @@ def application(var: Path, **settings: str) -> Flask:
     app = create_app(environment(var, **settings))
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        accounts.create_demo_users()
+        users.create_demo_users()
         db.session.remove()
     return app
 
@@ -70,7 +70,7 @@ def forget(var: Path) -> None:
 
 def sign_in(someone: requests.Session | FlaskClient, email: str = EMAIL) -> dict[str, str]:
     """Signs in by the form; answers the header that a change needs."""
-    form = {"csrf_token": token(someone.get("/sign-in").text), "email": email, "password": accounts.DEMO_PASSWORD}
+    form = {"csrf_token": token(someone.get("/sign-in").text), "email": email, "password": users.DEMO_PASSWORD}
     someone.post("/sign-in", data=form)
     page = someone.get("/").text
     if "Выйти" not in page:

@@ -9,8 +9,8 @@ import redis
 from rq import Queue, SimpleWorker, get_current_job
 from rq.serializers import JSONSerializer
 
-from app.platforms.body import FileBody, Multipart
-from app.platforms.http import Http
+from app.platforms.http.body import FileBody, Multipart
+from app.platforms.http.client import Http
 
 SENT, LATE = "bench:sent", "bench:late"
 QUEUE = "bench"

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.extensions import db, transaction
+from app.db import db, transaction
 from app.models import User
-from app.publishing import lease, schedule, stats, tally
-from app.services import accounts, notices
+from app.notifications import inbox
+from app.publishing import dispatch, lease
+from app.services import users
+from app.statistics import collector, tally
 from bench import application
 from bench.harness import Figure, at_most, folder, in_turns, number, say, timed
 from bench.rows import LIGHT, fill, give_all, make_due, make_unread, tidy
@@ -81,13 +83,13 @@ def _measured(*apps: Flask) -> Iterator[tuple[str, list[float]]]:
         ("тик (30 к сроку, 10 в работе)", make_due, _tick),
         ("взятие строки", make_due, _claim),
         ("тик статистики (читать на 30)", make_unread, _tick_of_stats),
-        ("тик напоминаний", make_due, lambda _due: notices.remind()),
+        ("тик напоминаний", make_due, lambda _due: inbox.remind()),
     ):
         yield what, in_turns(TIMES, *(partial(_once, app, prepare, work) for app in apps))
     yield from _visits(apps, {"у кого половина": application.EMAIL, "у кого сто": LIGHT})
     for app in apps:
         with app.app_context():
-            _timed("всё отдано одному", lambda: give_all(accounts.by_email(application.EMAIL)))
+            _timed("всё отдано одному", lambda: give_all(users.by_email(application.EMAIL)))
         _add_up(app)
     yield from _visits(apps, {"у кого почти всё": application.EMAIL, "у кого сто рядом с ним": LIGHT})
 
@@ -130,10 +132,10 @@ def _claim(due: Sequence[int]) -> None:
 
 
 def _tick(due: Sequence[int]) -> None:
-    if schedule.release_due(lambda few, many: True) != len(due):
+    if dispatch.release_due(lambda few, many: True) != len(due):
         raise RuntimeError("the tick released something else than what is due")
 
 
 def _tick_of_stats(connection_ids: Sequence[int]) -> None:
-    if stats.release_due(lambda ids: sorted(ids) == sorted(connection_ids)) == 0:
+    if collector.release_due(lambda ids: sorted(ids) == sorted(connection_ids)) == 0:
         raise RuntimeError("the tick released something else than what is to be read")

@@ -11,9 +11,9 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Index, text
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, Publication, StatsSample, Status, Uncounted, User
-from app.services import accounts
+from app.services import users
 from bench.application import EMAIL
 
 USERS = 1000
@@ -31,7 +31,7 @@ READINGS = ((40 * 24, 30), (5 * 24, 90), (1, 100))
 
 def fill(count: int) -> User:
     """`count` publications. Answers the heavy user, who can sign in. Runs in an app context."""
-    heavy = accounts.by_email(EMAIL)
+    heavy = users.by_email(EMAIL)
     indexes = _drop_indexes()
     _check_keys(False)
     first = _users(heavy)
@@ -71,7 +71,7 @@ def fill(count: int) -> User:
 
 def give_all(user: User) -> None:
     """The others' clips and publications become the user's, but for the light one's."""
-    light = accounts.by_email(LIGHT)
+    light = users.by_email(LIGHT)
     for model in (Clip, Publication, Uncounted):
         theirs = (model.user_id != user.id, model.user_id != light.id)
         db.session.execute(db.update(model).where(*theirs).values(user_id=user.id))
@@ -122,7 +122,7 @@ def _samples(first_publication: int, user_ids: Sequence[int]) -> None:
 def make_due() -> list[int]:
     """Ids of the rows that are due, as they were before anybody took them up. The heavy user's are being sent."""
     now = clock.now()
-    heavy, light = accounts.by_email(EMAIL), accounts.by_email(LIGHT)
+    heavy, light = users.by_email(EMAIL), users.by_email(LIGHT)
     due = _scheduled(Publication.user_id.not_in([heavy.id, light.id]), DUE)
     held = _scheduled(Publication.user_id == heavy.id, HELD)
     soon = now + timedelta(minutes=1)

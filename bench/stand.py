@@ -17,10 +17,10 @@ import redis
 import requests
 
 from app import clock, create_app
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, Publication, Status, User
+from app.platform_access.tokens import seal_token
 from app.platforms.base import Account, Token
-from app.publishing.tokens import seal_token
 from app.storage import storage
 from bench import application
 from bench.harness import ROOT, say, wait_for

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.platforms.body import FileBody, Multipart
-from app.platforms.http import Http
+from app.platforms.http.body import FileBody, Multipart
+from app.platforms.http.client import Http
 from bench.harness import MB, Figure, Skip, at_least, folder, forget_peak, in_turns, number, rss, say, timed
 from bench.sink import Certificate, certificate, sink
 from tests.clips import write_big

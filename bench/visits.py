@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_login import current_user
 
-from app.extensions import db
+from app.db import db
 from app.models import Clip
 from bench.application import EMAIL, Queries, sign_in
 from bench.harness import timed

@@ -9,7 +9,7 @@ from alembic.ddl.sqlite import SQLiteImpl
 from flask import current_app
 from sqlalchemy import Connection
 
-from app.extensions import db
+from app.db import db
 from app.models.types import UTCDateTime
 
 

@@ -22,27 +22,27 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
-from app.extensions import db  # noqa: E402
+from app.db import db  # noqa: E402
 from app.models import (  # noqa: E402
+    AuditEvent,
     Clip,
     ClipStatus,
     ConnectionStatus,
-    Notice,
+    Notification,
     PlatformConnection,
     Publication,
     PublicationEvent,
-    SecurityEvent,
     Stage,
     StatsSample,
     Status,
 )
-from app.services import accounts  # noqa: E402
+from app.services import users  # noqa: E402
 from app.storage import storage  # noqa: E402
 
 OUT = ROOT / "var" / "shots"
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
 SCHEMES = ("light", "dark")
-PASSWORD = accounts.DEMO_PASSWORD
+PASSWORD = users.DEMO_PASSWORD
 
 
 def main(wanted: list[str]) -> None:
@@ -51,7 +51,7 @@ def main(wanted: list[str]) -> None:
         app = application(Path(folder))
         with app.app_context():
             db.create_all()
-            accounts.create_demo_users()
+            users.create_demo_users()
             fill()
             db.session.remove()
         server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -88,7 +88,7 @@ def application(folder: Path) -> Flask:
 
 
 def fill() -> None:
-    user = accounts.by_email("pro@demo.vezde.ru")
+    user = users.by_email("pro@demo.vezde.ru")
     channel = connection(user.id, "Везде: демо", "-1001")
     kitchen = connection(user.id, "Кухня за минуту — рецепты каждый день", "-1002")
     kitchen.status = ConnectionStatus.RECONNECT
@@ -129,7 +129,7 @@ def fill() -> None:
         ("plan_changed", "Pro", None),
         ("sign_in_failed", "", "198.51.100.23"),
     ):
-        db.session.add(SecurityEvent(user_id=user.id, kind=kind, detail=detail, address=address))
+        db.session.add(AuditEvent(user_id=user.id, kind=kind, detail=detail, address=address))
     db.session.add(publication(made[0], kitchen, status=Status.FAILED, reason="reconnect"))
     studio = connection(user.id, "Анна Волкова", "42", platform="dzen")
     db.session.flush()
@@ -152,7 +152,7 @@ def fill() -> None:
     db.session.add(story)
     db.session.flush()
     db.session.add_all(history(story))
-    fill_notices(user.id, story)
+    fill_notifications(user.id, story)
     db.session.commit()
     fill_stats(user.id, made)
 
@@ -181,7 +181,7 @@ def fill_stats(user_id: int, made: list[Clip]) -> None:
     db.session.commit()
 
 
-def fill_notices(user_id: int, about: Publication) -> None:
+def fill_notifications(user_id: int, about: Publication) -> None:
     facts = {"platform": "Telegram", "account": "Кухня за минуту — рецепты каждый день", "title": about.title}
     soon = (clock.now() + timedelta(hours=24)).isoformat()
     kinds = {
@@ -194,10 +194,10 @@ def fill_notices(user_id: int, about: Publication) -> None:
     for number, (kind, more) in enumerate(kinds.items()):
         read_at = clock.now() if number < 2 else None
         db.session.add(
-            Notice(
+            Notification(
                 user_id=user_id,
                 kind=kind,
-                matter=kind,
+                dedup_key=kind,
                 facts=facts | more,
                 publication_id=about.id,
                 read_at=read_at,
@@ -215,7 +215,7 @@ def history(of: Publication) -> list[PublicationEvent]:
         (71, "step", "encoded: since", None),
         (102, "step", "encoded", None),
         (103, "step", "describe", None),
-        (103, "armed", "publish", None),
+        (103, "commit_started", "publish", None),
         (105, "accepted", "publish", None),
         (106, "step", "confirmed: since", None),
         (131, "step", "confirmed", None),
@@ -382,7 +382,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
-    shot(pro, "notices", "/notices")
+    shot(pro, "notifications", "/notices")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "settings-security", "/settings/security")
@@ -391,7 +391,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "error-404", "/nowhere")
     free = person("free@demo.vezde.ru")
     shot(free, "empty", "/")
-    shot(free, "notices-empty", "/notices")
+    shot(free, "notifications-empty", "/notices")
     shot(free, "stats-empty", "/stats/")
     shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy import event, text
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.services import connections

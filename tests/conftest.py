@@ -29,10 +29,10 @@ from itsdangerous import URLSafeTimedSerializer
 from werkzeug.serving import make_server
 
 from app import create_app, platforms, vault
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
 from app.platforms.base import Account, Token
-from app.services import accounts, clips, connections, safety
+from app.services import audit_log, clips, connections, users
 from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres
@@ -52,7 +52,10 @@ PROBED = (
 )
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-BOTH = ("publishing", "services", "test_lists.py", "test_migrations.py", "test_queries.py")
+BOTH = (
+    *("publishing", "platform_access", "statistics", "notifications", "services"),
+    *("test_lists.py", "test_migrations.py", "test_queries.py", "test_upgrade.py"),
+)
 ONLY = os.environ.get("TEST_DATABASE")
 # In CI a PostgreSQL that is not there is a failure, elsewhere its tests are left out.
 WITHOUT_POSTGRESQL = postgres.binaries() is None and not os.environ.get("CI")
@@ -280,11 +283,11 @@ def user(app: Flask, password_hashes: dict[str, str]) -> Callable[..., User]:
             one = User(email=email, password_hash=hashed, session_key=key, name="Тест", timezone="Europe/Moscow")
             db.session.add(one)
             db.session.flush()
-            safety.record(one.id, "signed_up")
+            audit_log.record(one.id, "signed_up")
         else:
-            one = accounts.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
+            one = users.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
             password_hashes[password] = one.password_hash
-        accounts.set_plan(email, plan)
+        users.set_plan(email, plan)
         for name, value in more.items():
             setattr(one, name, value)
         db.session.commit()

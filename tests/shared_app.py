@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 
 from app import create_app
-from app.extensions import db
+from app.db import db
 from tests.postgres import Postgres
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")

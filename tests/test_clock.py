@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app import clock, create_app
-from app.extensions import db
+from app.db import db
 
 HOUR = timedelta(hours=1)
 CLOSE = timedelta(seconds=5)  # on a busy machine

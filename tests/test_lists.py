@@ -4,11 +4,14 @@ import re
 
 import pytest
 
-from app.extensions import db
-from app.models import PERIODS, Clip, Notice, Publication, StatsSample, Status, User
-from app.publishing import transitions
-from app.services import clips, history, notices, paging, stats
+from app import paging
+from app.db import db
+from app.models import PERIODS, Clip, Notification, Publication, StatsSample, Status, User
+from app.notifications import inbox
+from app.publishing import state_machine
+from app.services import clips, history
 from app.services.history import Filters
+from app.statistics import report
 from tests.asking import SORTS, asked, connection, plans, publication, reads_whole
 
 PAGE_OF_CLIPS = 24
@@ -47,7 +50,7 @@ def test_a_page_asks_as_often_with_many_rows_as_with_one(app, crowd, sign_in, pa
 
 def _admin(user: User) -> User:
     user.is_admin = True
-    db.session.add_all(Notice(user_id=user.id, kind="reconnect", matter=str(number)) for number in range(30))
+    db.session.add_all(Notification(user_id=user.id, kind="reconnect", dedup_key=str(number)) for number in range(30))
     db.session.commit()
     return user
 
@@ -58,9 +61,9 @@ def test_a_publications_page_asks_as_often_after_a_long_story(app, crowd, sign_i
         sign_in(owner),
         list(db.session.scalars(db.select(Publication.id).where(Publication.user_id == owner.id))),
     )
-    transitions.note(ids[0], "created", status=Status.PUBLISHING)
+    state_machine.note(ids[0], "created", status=Status.PUBLISHING)
     for number in range(40):
-        transitions.note(ids[1], "step", status=Status.PUBLISHING, name=f"chunk-{number}")
+        state_machine.note(ids[1], "step", status=Status.PUBLISHING, name=f"chunk-{number}")
     db.session.commit()
     counts = []
     for publication_id in ids:
@@ -183,24 +186,24 @@ def test_counting_ends_where_nobody_counts_any_more(app, crowd):
     assert history.page(owner, Filters(), 10**30).page == 37
 
 
-def test_the_notices_are_read_in_their_order(app, crowd):
+def test_the_notifications_are_read_in_their_order(app, crowd):
     owner = _admin(crowd(1))
     with asked() as found:
-        notices.look(owner)
-    told = plans(found[:2], "notices")
-    assert told and all("ix_notices_user_newest" in one and not SORTS.search(one) for one in told), told
+        inbox.look(owner)
+    told = plans(found[:2], "notifications")
+    assert told and all("ix_notifications_user_newest" in one and not SORTS.search(one) for one in told), told
     with asked() as found:
-        notices.unread(owner)
-    [told] = plans(found, "notices")
-    assert "ix_notices_unread" in told, told
+        inbox.unread(owner)
+    [told] = plans(found, "notifications")
+    assert "ix_notifications_unread" in told, told
 
 
 def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
     owner = crowd(3)
-    stats.report(owner)
+    report.report(owner)
     for days in PERIODS:
         with asked() as found:
-            stats.report(owner, days)
+            report.report(owner, days)
         for table in ("publications", "stats_samples"):
             assert not plans(found, f"FROM {table}"), "a million of them are not added up for a page"
         [waiting] = plans(found, "uncounted")
@@ -219,12 +222,12 @@ def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
 
 def test_a_sample_is_counted_among_its_clips_own(app, crowd, user):
     owner = crowd(3)
-    stats.report(owner)
+    report.report(owner)
     one = db.session.scalar(db.select(Publication).where(Publication.user_id == owner.id))
     db.session.add(StatsSample(publication_id=one.id, views=5))
     db.session.commit()
     with asked() as found:
-        stats.report(owner)
+        report.report(owner)
     ways = plans(found, "stats_samples")
     assert ways
     for told in ways:

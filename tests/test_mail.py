@@ -9,13 +9,15 @@ TO = "anna@example.org"
 
 
 def test_a_letter_arrives_whole(app, sandbox):
-    mail.send(TO, "Не опубликовано: «Закат»", "Здравствуйте, Анна!\n\nhttps://example.org/" + "я" * 200, key="notice-7")
+    mail.send(
+        TO, "Не опубликовано: «Закат»", "Здравствуйте, Анна!\n\nhttps://example.org/" + "я" * 200, key="notification-7"
+    )
     [letter] = sandbox.mails
     assert letter["to"] == [TO]
     assert letter["subject"] == "Не опубликовано: «Закат»"
     assert letter["text"].rstrip("\n") == "Здравствуйте, Анна!\n\nhttps://example.org/" + "я" * 200
     assert letter["sender"] == "Везде <no-reply@127.0.0.1>"
-    assert letter["message_id"] == "<notice-7@127.0.0.1>"
+    assert letter["message_id"] == "<notification-7@127.0.0.1>"
 
 
 def test_the_sender_can_be_named(app, sandbox):
@@ -58,7 +60,7 @@ def test_what_stops_it_at_the_last_moment_stops_it(app, sandbox):
         raise Stop
 
     with pytest.raises(Stop):
-        mail.send(TO, "Тема", "Текст", arm=stop)
+        mail.send(TO, "Тема", "Текст", before_send=stop)
     assert sandbox.mails == []
 
 

@@ -17,10 +17,10 @@ from sqlalchemy import Column, Integer, MetaData, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app import clock, create_app
-from app.extensions import db
+from app.db import db
 from app.models import User
 from app.models.types import UTCDateTime
-from app.services import stats
+from app.statistics import report
 from tests.conftest import settings
 from tests.procfile import ROOT, environ
 from tests.shared_app import MIGRATIONS
@@ -95,9 +95,9 @@ def test_statistics_of_what_was_there_before(bare):
         )
         connection.execute(old.tables["stats_samples"].insert(), {"publication_id": 1, "at": now, "views": 7})
     upgrade(directory=MIGRATIONS)
-    report = stats.report(db.session.get(User, 1), 7)
-    assert (report.publications, report.sums["views"].value, report.days[-1].gained["views"]) == (1, 7, 7)
-    assert [line.title for line in report.clips.rows] == ["Закат"]
+    shown = report.report(db.session.get(User, 1), 7)
+    assert (shown.publications, shown.sums["views"].value, shown.days[-1].gained["views"]) == (1, 7, 7)
+    assert [line.title for line in shown.clips.rows] == ["Закат"]
 
 
 def test_models_and_migrations_do_not_differ(bare):

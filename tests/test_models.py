@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import JSON, LargeBinary, String, Text, insert, select, update
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import types
 
 NASTY = "a\0b\ud800" + "я🎬" * 3000

@@ -226,7 +226,7 @@ supervisor.run()
 
 
 def test_what_a_dead_child_left_is_killed_before_it_starts_again(program):
-    """A worker's work-horse has a process group of its own and would go on uploading."""
+    """A worker's work horse has a process group of its own and would go on uploading."""
     ran = program("""
 def parent():
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
@@ -284,7 +284,7 @@ supervisor.run()
     assert (tmp_path / "talks.log").read_text() == "said\ncomplained\nshouted\n"
 
 
-# The deadline of a work-horse
+# The deadline of a work horse
 
 LOOP = """
 import sys, time
@@ -365,12 +365,12 @@ def test_a_process_is_known_by_its_full_name_and_not_by_its_number_alone():
     from app import process
 
     child = subprocess.Popen(["sleep", "60"])
-    name = process.full_name(child.pid)
+    name = process.process_identity(child.pid)
     assert not process.has_ended(name)
     other = name.rpartition(":")[0] + ":1"  # the same number, given to another later
     assert process.has_ended(other)
     child.kill()
-    while process.full_name(child.pid):  # nobody has waited for it: its remains do not count
+    while process.process_identity(child.pid):  # nobody has waited for it: its remains do not count
         time.sleep(0.01)
     assert process.has_ended(name)
     child.wait()
@@ -380,6 +380,6 @@ def test_a_process_is_known_by_its_full_name_and_not_by_its_number_alone():
 def test_of_other_machines_nothing_is_known():
     from app import process
 
-    machine, pid, start = process.full_name(os.getpid()).split(":")
+    machine, pid, start = process.process_identity(os.getpid()).split(":")
     assert not process.has_ended(f"{machine[::-1]}x:{pid}:{start}")
     assert not process.has_ended(f"{'0' * 16}:4194304:1")

@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import event
 
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Publication, Status
-from app.publishing import engine, lease, rehearsal, schedule, stats
-from app.services import clips, notices, publications, retention
+from app.notifications import inbox
+from app.publishing import dispatch, engine, lease, rehearsal
+from app.services import clips, publications, retention
 from app.services.publications import Choice
+from app.statistics import collector
 from tests.asking import asked, plans, reads_whole
 from tests.publishing.claims import claim
 
@@ -118,7 +120,7 @@ def test_a_rehearsal_writes_nothing_and_spares_the_work_horses(app, user, ready_
 def test_the_tick_reads_only_what_is_awake(app, crowd):
     crowd(3)
     with asked() as found:
-        schedule.release_due(lambda few, many: True)
+        dispatch.release_due(lambda few, many: True)
     ways = plans(found, "publications")
     assert ways
     for told in ways:
@@ -129,10 +131,10 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
 @pytest.mark.parametrize(
     ("tick", "table"),
     [
-        (lambda: stats.release_due(lambda ids: True), "publications"),
-        (lambda: notices.remind(), "publications"),
+        (lambda: collector.release_due(lambda ids: True), "publications"),
+        (lambda: inbox.remind(), "publications"),
         (lambda: retention.due(), "clips"),
-        (lambda: lease.bury_the_dead(), "publications"),
+        (lambda: lease.expire_leases_of_dead_workers(), "publications"),
     ],
     ids=["stats", "reminders", "retention", "the dead"],
 )
@@ -150,7 +152,7 @@ def test_what_is_read_of_an_account_leads_to_no_more_than_is_due(app, crowd):
     one.stats_due_at, connection_id = clock.now(), one.connection_id
     db.session.commit()
     with asked() as found:
-        assert len(stats.claim(connection_id, 10)) == 1
+        assert len(collector.claim(connection_id, 10)) == 1
     [told] = plans(found, "publications")
     assert "ix_publications_connection" in told and not reads_whole(told, "publications"), told
 

@@ -21,7 +21,7 @@ from rq.webhook import Webhook
 
 import worker
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 
 LANES = [*sorted({*queue.JOBS.values()}), queue.BULK, queue.TICKS]
 WITHIN_SECONDS = 60
@@ -297,7 +297,7 @@ def test_a_scheduler_lives_on_beside_foreign_entries(app, store, scheduler):
 
 
 def test_no_command_from_redis_stops_a_worker(app, store, work):
-    """RQ's own: shut down, kill the work-horse."""
+    """RQ's own: shut down, kill the work horse."""
     process = multiprocessing.get_context("fork").Process(target=lambda: worker.work(app))
     db.session.remove()
     process.start()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app import queue
-from app.extensions import redis_client
+from app.redis_client import redis_client
 from worker import TickScheduler
 
 HOUR = 3600

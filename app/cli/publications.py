@@ -9,8 +9,8 @@ from flask.cli import AppGroup
 
 from app import clock, platforms, texts
 from app.models import Publication
-from app.services import history, night_shift
-from app.services.errors import NotFound, Problem
+from app.problems import NotFound, Problem
+from app.services import history, support
 
 group = AppGroup("publications", help="Публикации: посмотреть, повторить, отменить.")
 
@@ -30,7 +30,7 @@ def _plainly(publication_id: int) -> Iterator[None]:
 def show(publication_id: int) -> None:
     """Что с публикацией: состояние, сроки, история. Время — UTC. Токены не показываются."""
     with _plainly(publication_id):
-        publication = night_shift.find(publication_id)
+        publication = support.find(publication_id)
         for name, value in _facts(publication):
             click.echo(f"{name + ':':<22} {value}")
         click.echo("История:")
@@ -44,7 +44,7 @@ def show(publication_id: int) -> None:
 def retry(publication_id: int) -> None:
     """Повторить публикацию, которая кончилась ошибкой: как кнопка «Повторить» у пользователя."""
     with _plainly(publication_id):
-        publication = night_shift.retry(publication_id)
+        publication = support.retry(publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 
@@ -53,7 +53,7 @@ def retry(publication_id: int) -> None:
 def cancel(publication_id: int) -> None:
     """Отменить, пока клип не передан платформе."""
     with _plainly(publication_id):
-        publication = night_shift.cancel(publication_id)
+        publication = support.cancel(publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 
@@ -61,7 +61,7 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     status = texts.STATUSES[publication.status]
     going_on = texts.progress(publication, clock.now())
     yield "Публикация", publication.id
-    yield "Пользователь", night_shift.owner(publication).email
+    yield "Пользователь", support.owner(publication).email
     yield "Клип", f"{publication.title} (номер {publication.clip_id or 'удалён'})"
     yield "Куда", f"{platforms.ADAPTERS[publication.platform].name} — {publication.account_name}"
     yield "Состояние", f"{status}, {going_on}" if going_on else status
@@ -75,7 +75,7 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     yield "Держит", publication.holder or "—"
     yield "Неудачных попыток", publication.attempt
     yield "Обрывов", publication.crashes
-    yield "Взведено", publication.armed or "нет"
+    yield "Взведено", publication.commit_in_doubt or "нет"
     yield "Номер на платформе", publication.external_id or "—"
     yield "Ссылка", publication.url or "—"
 

@@ -5,7 +5,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from app import config
-from app.services import transfer
+from app.services import storage_copy
 from app.storage import StorageUnavailable, storage_at
 
 group = AppGroup("storage", help="Файлы клипов: копия в другое хранилище.")
@@ -21,7 +21,7 @@ def copy(url: str) -> None:
     """
     try:
         target = storage_at(config.storage_address(url), current_app.config)
-        copied = transfer.copy_to(target)
+        copied = storage_copy.copy_to(target)
     except (ValueError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Скопировано файлов: {copied.new}, уже были: {copied.known}.")

@@ -7,8 +7,8 @@ import click
 from flask.cli import AppGroup
 
 from app import clock, plans
-from app.services import accounts
-from app.services.errors import NotFound, Problem
+from app.problems import NotFound, Problem
+from app.services import users
 
 group = AppGroup("users", help="Пользователи: список, тарифы, пароли.")
 
@@ -27,7 +27,7 @@ def _plainly(email: str = "") -> Iterator[None]:
 @group.command("list")
 def list_users() -> None:
     """Все пользователи: почта, тариф, имя."""
-    for user in accounts.everybody():
+    for user in users.list_users():
         click.echo("\t".join([user.email, user.plan_key, user.name, *(["админ"] if user.is_admin else [])]))
 
 
@@ -41,8 +41,8 @@ def add(email: str, name: str, plan: str, password: str) -> None:
     if plan not in plans.PLANS:
         raise click.ClickException(f"Нет тарифа «{plan}». Есть: {', '.join(plans.PLANS)}.")
     with _plainly(email):
-        user = accounts.sign_up(email=email, password=password, name=name, timezone=clock.DEFAULT_ZONE)
-        accounts.set_plan(user.email, plan)
+        user = users.sign_up(email=email, password=password, name=name, timezone=clock.DEFAULT_ZONE)
+        users.set_plan(user.email, plan)
     click.echo(f"{user.email}: добавлен, тариф {user.plan.title}")
 
 
@@ -52,7 +52,7 @@ def add(email: str, name: str, plan: str, password: str) -> None:
 def plan(email: str, plan_key: str) -> None:
     """Сменить тариф: free, start, pro или business."""
     with _plainly(email):
-        user = accounts.set_plan(email, plan_key)
+        user = users.set_plan(email, plan_key)
     click.echo(f"{user.email}: тариф {user.plan.title}")
 
 
@@ -61,7 +61,7 @@ def plan(email: str, plan_key: str) -> None:
 def admin(email: str) -> None:
     """Сделать администратором."""
     with _plainly(email):
-        user = accounts.make_admin(email)
+        user = users.make_admin(email)
     click.echo(f"{user.email}: администратор")
 
 
@@ -71,5 +71,5 @@ def admin(email: str) -> None:
 def password(email: str, password: str) -> None:
     """Задать новый пароль; все браузеры пользователя выйдут."""
     with _plainly(email):
-        accounts.reset_password(email, password)
+        users.reset_password(email, password)
     click.echo(f"{email}: пароль изменён")

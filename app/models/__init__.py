@@ -1,29 +1,31 @@
 import hmac
 
-from app.extensions import db
+from app.db import db
 from app.models import triggers
-from app.models.clip import Clip, ClipStatus, Upload
-from app.models.connection import REVOCATION_KEPT, ConnectionStatus, PlatformConnection, Revocation
-from app.models.consent import OAuthState
+from app.models.audit_event import AuditEvent
+from app.models.clip import Clip, ClipStatus
+from app.models.connection import ConnectionStatus, PlatformConnection
 from app.models.erasure import Erasure
 from app.models.heartbeat import Heartbeat
-from app.models.notice import Notice
+from app.models.notification import Notification
+from app.models.oauth_state import OAuthState
 from app.models.publication import (
     LIVE,
     LIVE_SQL,
     UNDER_WAY_SQL,
     Publication,
-    PublicationEvent,
-    PublicationStep,
     Stage,
-    StatsSample,
     Status,
     fold,
-    step_sealed_for,
+    touch,
 )
+from app.models.publication_event import PublicationEvent
+from app.models.publication_step import PublicationStep, step_sealed_for
 from app.models.recovery import Recovery
-from app.models.safety import SecurityEvent
+from app.models.revocation import REVOCATION_KEPT, Revocation
 from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally, Uncounted
+from app.models.stats import StatsSample
+from app.models.upload import Upload
 from app.models.user import User
 
 triggers.add_to(db.metadata)
@@ -44,12 +46,13 @@ __all__ = [
     "PERIODS",
     "REVOCATION_KEPT",
     "UNDER_WAY_SQL",
+    "AuditEvent",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
     "Erasure",
     "Heartbeat",
-    "Notice",
+    "Notification",
     "OAuthState",
     "PlatformConnection",
     "Publication",
@@ -57,7 +60,6 @@ __all__ = [
     "PublicationStep",
     "Recovery",
     "Revocation",
-    "SecurityEvent",
     "Stage",
     "Standing",
     "StandingDay",
@@ -71,4 +73,5 @@ __all__ = [
     "fold",
     "load_user",
     "step_sealed_for",
+    "touch",
 ]

@@ -4,8 +4,9 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app import clock, containers
-from app.extensions import db
+from app import clock
+from app.db import db
+from app.media import containers
 from app.models.types import Id, String, Text, UTCDateTime
 from app.models.user import User
 
@@ -63,17 +64,3 @@ class Clip(db.Model):
             postgresql_where=text("wake_at IS NOT NULL"),
         ),
     )
-
-
-class Upload(db.Model):
-    """A clip on its way in (tus). The bytes grow in a file of their own; the row says what was promised."""
-
-    __tablename__ = "uploads"
-
-    id: Mapped[str] = mapped_column(String(43), primary_key=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    file_name: Mapped[str] = mapped_column(String(255))
-    length: Mapped[int] = mapped_column(Id)
-    clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"))
-    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
-    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

@@ -2,11 +2,11 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, TextClause, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, TextClause, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models.clip import Clip
 from app.models.connection import PlatformConnection
 from app.models.types import JSON, Id, String, Text, UTCDateTime
@@ -91,16 +91,16 @@ class Publication(db.Model):
 
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    holder: Mapped[str | None] = mapped_column(String(128))  # host:pid of the work-horse that claimed it last
+    holder: Mapped[str | None] = mapped_column(String(128))  # host:pid of the work horse that claimed it last
     attempt: Mapped[int] = mapped_column(default=0)  # tries that failed
     limits: Mapped[int] = mapped_column(default=0, server_default="0")  # waits that the platform asked for
     crashes: Mapped[int] = mapped_column(default=0)  # leases that ran out
 
     # The commit that was begun and not answered yet, and until when its sender may still be sending.
-    armed: Mapped[str | None] = mapped_column(String(32))
-    armed_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    not_there: Mapped[int] = mapped_column(default=0)  # how often the platform said that the clip is not there
-    committed: Mapped[bool] = mapped_column(default=False)  # something stands on the platform already
+    commit_in_doubt: Mapped[str | None] = mapped_column(String(32))
+    in_doubt_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    not_found_count: Mapped[int] = mapped_column(default=0)  # how often the platform said that the clip is not there
+    has_receipt: Mapped[bool] = mapped_column(default=False)  # something stands on the platform already
 
     # Since when something of ours has been away that it needs; None while nothing is.
     outage_since: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -151,54 +151,12 @@ class Publication(db.Model):
     )
 
 
-class PublicationStep(db.Model):
-    """A durable step's answer, sealed: it may hold upload URLs. Erased when the publication settles."""
-
-    __tablename__ = "publication_steps"
-
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"))
-    name: Mapped[str] = mapped_column(String(64))
-    sealed_answer: Mapped[bytes] = mapped_column(LargeBinary)
-    finished_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
-
-    __table_args__ = (UniqueConstraint("publication_id", "name"),)
-
-    @property
-    def sealed_for(self) -> str:
-        """What the vault binds this row's answer to."""
-        return step_sealed_for(self.publication_id, self.name)
+# Built once and without the ORM: a worker holds SQLite's one write lock while a statement is put together.
+_CLIPS, _ROWS = Clip.__table__, Publication.__table__
+_CLIP_ID = select(_ROWS.c.clip_id).where(_ROWS.c.id == bindparam("publication")).scalar_subquery()
+_TOUCH = update(_CLIPS).where(_CLIPS.c.id == _CLIP_ID).values(version=_CLIPS.c.version + 1)
 
 
-def step_sealed_for(publication_id: int, name: str) -> str:
-    return f"step:{publication_id}:{name}"
-
-
-class PublicationEvent(db.Model):
-    """A line of a publication's history, which its user can open."""
-
-    __tablename__ = "publication_events"
-
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
-    kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
-    status: Mapped[str] = mapped_column(String(16))  # the status after it
-    # The step's or commit's name, a reason, or the due time it was given (ISO 8601, UTC).
-    name: Mapped[str | None] = mapped_column(String(64))
-    detail: Mapped[str | None] = mapped_column(Text)
-
-
-class StatsSample(db.Model):
-    """The counts of a publication at one moment."""
-
-    __tablename__ = "stats_samples"
-
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"))
-    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
-    views: Mapped[int | None] = mapped_column(Id)
-    likes: Mapped[int | None] = mapped_column(Id)
-    shares: Mapped[int | None] = mapped_column(Id)
-
-    __table_args__ = (Index("ix_stats_samples_publication", "publication_id", "at"),)
+def touch(publication_id: int) -> None:
+    """Raises the version of the publication's clip, which a page's poll compares. The caller commits."""
+    db.session.execute(_TOUCH, {"publication": publication_id})

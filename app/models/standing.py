@@ -1,11 +1,11 @@
 """What the statistics keep ready, so that a page need not add up a million rows. Made of `Publication` and
-`StatsSample` by `app.publishing.tally`, and can be made again at any time: docs/decisions/0008.
+`StatsSample` by `app.statistics.tally`, and can be made again at any time: docs/decisions/0008.
 """
 
 from sqlalchemy import ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.extensions import db
+from app.db import db
 from app.models.clip import Clip
 from app.models.types import Id, String
 

@@ -4,7 +4,7 @@ from flask_login import UserMixin
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock, plans
-from app.extensions import db
+from app.db import db
 from app.models.types import Id, String, UTCDateTime
 
 

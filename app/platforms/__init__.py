@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.config import Setting
-from app.platforms.addresses import own_origins
 from app.platforms.base import Adapter
 from app.platforms.dzen import Dzen
-from app.platforms.http import Http
+from app.platforms.http.client import Http
+from app.platforms.http.ssrf_guard import own_origins
 from app.platforms.rutube import Rutube
-from app.platforms.telegram import Telegram
-from app.platforms.vk import VK
+from app.platforms.telegram.adapter import Telegram
+from app.platforms.vk.adapter import VK
 
 ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram)}
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from app import redact
 from app.config import Setting
+from app.observability import redact
 from app.platforms.errors import PlatformError, Reconnect, Unavailable
-from app.platforms.http import Http
+from app.platforms.http.client import Http
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Account:
     url: str | None = None
     avatar_url: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    formerly: str | None = None
+    previous_id: str | None = None
     limitation: str | None = None
 
 
@@ -99,7 +99,7 @@ class Receipt:
     url: str | None = None
 
 
-class NotThere:
+class NotPublished:
     """`find` looked, and the platform does not have the clip."""
 
 
@@ -173,8 +173,8 @@ class Limits:
     vertical_or_square: bool = False
 
 
-class Run(Protocol):
-    """What an adapter's `publish` is given; the engine's `app.publishing.run.Run` is it."""
+class PublishContext(Protocol):
+    """What an adapter's `publish` is given; the engine's `app.publishing.context.Run` is it."""
 
     publication_id: int
     started_at: datetime  # no commit of this run is older
@@ -269,11 +269,11 @@ class Adapter(ABC):
     def revoke(self, token: Token) -> None:
         """Tells the platform that the token is no longer wanted; where it cannot be told, nothing is done."""
 
-    def discard(self, run: Run) -> None:
+    def discard(self, context: PublishContext) -> None:
         """Removes what a publication that will not be left at the platform: drafts, hidden videos."""
 
     @abstractmethod
-    def publish(self, run: Run) -> Receipt:
+    def publish(self, context: PublishContext) -> Receipt:
         """Straight-line code made of the run's durable steps. May be entered many times for one publication."""
 
     @property

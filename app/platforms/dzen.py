@@ -11,27 +11,28 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from app import clock, containers
+from app import clock
 from app.config import Setting, optional_web_address, web_address
+from app.media import containers
 from app.platforms.base import (
     COUNTS,
     Account,
     Adapter,
     Counting,
     Limits,
-    NotThere,
+    NotPublished,
     OAuth,
+    PublishContext,
     Receipt,
-    Run,
     Stats,
     Token,
     Unknown,
     number,
     refresh_refused,
 )
-from app.platforms.body import FileBody
 from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
-from app.platforms.http import Answer, Window
+from app.platforms.http.body import FileBody
+from app.platforms.http.client import Answer, Window
 
 STUDIO = "https://dzen.ru/profile/editor"
 PUBLISHING_SCOPES = ("zen:write", "zen:read")
@@ -199,34 +200,34 @@ class Dzen(Adapter):
 
     # Publishing
 
-    def publish(self, run: Run) -> Receipt:
+    def publish(self, context: PublishContext) -> Receipt:
         if not self.config["DZEN_API_URL"]:
-            return run.ask_user(self.text(run.title, run.description), STUDIO, "Открыть Дзен Студию")
-        draft = run.step("create", self._create, run)
-        run.step("upload", self._upload, run, draft)
-        receipt = run.commit("publish", self._publish, run, draft, find=self._find)
-        run.wait("processed", self._processed, run, draft, every=5, until=_PROCESSING_SECONDS)
+            return context.ask_user(self.text(context.title, context.description), STUDIO, "Открыть Дзен Студию")
+        draft = context.step("create", self._create, context)
+        context.step("upload", self._upload, context, draft)
+        receipt = context.commit("publish", self._publish, context, draft, find=self._find)
+        context.wait("processed", self._processed, context, draft, every=5, until=_PROCESSING_SECONDS)
         return receipt
 
     # Partner API (assumed)
 
-    def _create(self, run: Run) -> dict[str, str]:
+    def _create(self, context: PublishContext) -> dict[str, str]:
         made = self._call(
             "POST",
             "/publisher/videos/drafts",
-            run.token,
-            json={"title": run.title, "description": run.description, "type": "short"},
+            context.token,
+            json={"title": context.title, "description": context.description, "type": "short"},
         )
         if not (made.get("id") and made.get("upload_url")):
             raise Unavailable("в ответе Дзена нет черновика")
         return {"id": str(made["id"]), "upload_url": made["upload_url"]}
 
-    def _upload(self, run: Run, draft: Mapping[str, str]) -> None:
-        with run.clip.open() as file:
+    def _upload(self, context: PublishContext, draft: Mapping[str, str]) -> None:
+        with context.clip.open() as file:
             answer = self.http.request(
                 "PUT",
                 draft["upload_url"],
-                data=FileBody(file, run.clip.size, on_block=run.progress),
+                data=FileBody(file, context.clip.size, on_block=context.progress),
                 headers={"Content-Type": MP4.content_type},
                 answer_seconds=60,
             )
@@ -237,28 +238,30 @@ class Dzen(Adapter):
         if answer.body.lstrip().startswith(b"<"):
             raise Unavailable("страница вместо ответа на загрузку")
 
-    def _publish(self, run: Run, draft: Mapping[str, str], *, arm: Callable[[], None]) -> Receipt:
-        arm()
+    def _publish(
+        self, context: PublishContext, draft: Mapping[str, str], *, begin_commit: Callable[[], None]
+    ) -> Receipt:
+        begin_commit()
         path = f"/publisher/videos/{draft['id']}/publish"
-        done = self._call("POST", path, run.token, none_for=409, stale_for=(404, 410))
+        done = self._call("POST", path, context.token, none_for=409, stale_for=(404, 410))
         if done is not None:
             return _receipt(draft, done)
-        found = self._find(run, draft)  # published already, or not ready for it
-        if isinstance(found, NotThere):
-            raise Unavailable("Дзен не публикует черновик: 409", harmless=True)
+        found = self._find(context, draft)  # published already, or not ready for it
+        if isinstance(found, NotPublished):
+            raise Unavailable("Дзен не публикует черновик: 409", definitely_not_applied=True)
         if isinstance(found, Unknown):
             raise Unavailable("Дзен отвечает 409 и не говорит, опубликован ли клип")
         return found
 
-    def _find(self, run: Run, draft: Mapping[str, str]) -> Receipt | NotThere | Unknown:
+    def _find(self, context: PublishContext, draft: Mapping[str, str]) -> Receipt | NotPublished | Unknown:
         """Whether the draft was handed over; what becomes of it then is for `_processed`."""
-        video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
+        video = self._call("GET", f"/publisher/videos/{draft['id']}", context.token)
         if video.get("status") in ("processing", "published", "rejected"):
             return _receipt(draft, video)
-        return NotThere() if video.get("status") == "draft" else Unknown()
+        return NotPublished() if video.get("status") == "draft" else Unknown()
 
-    def _processed(self, run: Run, draft: Mapping[str, str]) -> bool | None:
-        video = self._call("GET", f"/publisher/videos/{draft['id']}", run.token)
+    def _processed(self, context: PublishContext, draft: Mapping[str, str]) -> bool | None:
+        video = self._call("GET", f"/publisher/videos/{draft['id']}", context.token)
         if video.get("status") == "rejected":
             raise Rejected("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
@@ -311,7 +314,7 @@ def _error(answer: Answer) -> Exception:
     error = payload.get("error") if isinstance(payload, dict) else None
     own = isinstance(error, dict)
     said = str(error.get("message") or error.get("code") or "") if own else ""
-    answer.raise_if_limited(_PAUSE, said, harmless=own and status == 429)
+    answer.raise_if_limited(_PAUSE, said, definitely_not_applied=own and status == 429)
     if status == 413:
         return Refused("too_large", said)
     if not own or status >= 500:

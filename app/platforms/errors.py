@@ -18,7 +18,7 @@ class PlatformError(Exception):
     `harmless`: the call that raised it certainly published nothing, so a commit that was armed for it is void.
     """
 
-    harmless = True
+    definitely_not_applied = True
 
     def __init__(self, reason: str, detail: str = "", **params: str) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -55,11 +55,11 @@ class RateLimited(PlatformError):
     `harmless=False`: the answer is not the platform's own, so the call may have been done.
     """
 
-    def __init__(self, until: datetime, detail: str = "", *, harmless: bool = True) -> None:
+    def __init__(self, until: datetime, detail: str = "", *, definitely_not_applied: bool = True) -> None:
         super().__init__("rate_limited", detail)
         now = clock.now()
         self.until = min(max(until, now + SHORTEST_WAIT), now + LONGEST_WAIT)
-        self.harmless = harmless
+        self.definitely_not_applied = definitely_not_applied
 
 
 class Paced(RateLimited):
@@ -69,9 +69,9 @@ class Paced(RateLimited):
 class OwnOutage(PlatformError):
     """Something of ours is away (the clip storage, the database): the tries meant for the platform stay."""
 
-    def __init__(self, reason: str, detail: str = "", *, harmless: bool = True) -> None:
+    def __init__(self, reason: str, detail: str = "", *, definitely_not_applied: bool = True) -> None:
         super().__init__(reason, detail)
-        self.harmless = harmless
+        self.definitely_not_applied = definitely_not_applied
 
 
 class Stale(PlatformError):
@@ -96,15 +96,15 @@ class AccountMoved(PlatformError):
 class Unavailable(PlatformError):
     """Worth a retry. Not harmless by itself: the platform may have got the request and done it."""
 
-    def __init__(self, detail: str = "", *, harmless: bool = False, reason: str = "unavailable") -> None:
+    def __init__(self, detail: str = "", *, definitely_not_applied: bool = False, reason: str = "unavailable") -> None:
         super().__init__(reason, detail)
-        self.harmless = harmless
+        self.definitely_not_applied = definitely_not_applied
 
 
 class OutcomeUnknown(PlatformError):
     """The clip may be there or not, and the platform cannot say."""
 
-    harmless = False
+    definitely_not_applied = False
 
     def __init__(self, detail: str = "") -> None:
         super().__init__("unknown", detail)

@@ -17,16 +17,16 @@ from app.platforms.base import (
     Counting,
     FormField,
     Limits,
-    NotThere,
+    NotPublished,
+    PublishContext,
     Receipt,
-    Run,
     Stats,
     Token,
     Unknown,
     number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
-from app.platforms.http import Window
+from app.platforms.http.client import Window
 
 # Undocumented; this is what keeps out of trouble.
 PER_TOKEN = (1, 1.0)
@@ -49,7 +49,7 @@ class _Denied(Unavailable):
     """401 or 403 in Rutube's own shape: of the token, or of this one video."""
 
     def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail, harmless=True, reason="rutube_denied")
+        super().__init__(detail, definitely_not_applied=True, reason="rutube_denied")
         self.status = status
 
 
@@ -121,7 +121,7 @@ class Rutube(Adapter):
         if author.get("id"):
             account = Account(
                 id=str(author["id"]),
-                formerly=nameless,
+                previous_id=nameless,
                 name=author.get("name") or "Rutube",
                 url=f"https://rutube.ru/channel/{author['id']}/",
                 avatar_url=author.get("avatar_url"),
@@ -133,27 +133,27 @@ class Rutube(Adapter):
 
     # Publishing
 
-    def publish(self, run: Run) -> Receipt:
-        video_id = run.step("create", self._create, run)
-        run.wait("processed", self._processed, run, video_id, every=5, until=_PROCESSING_SECONDS)
-        receipt = run.commit("reveal", self._reveal, run, video_id, find=self._find)
-        run.wait("confirmed", self._confirmed, run, video_id, every=5, until=600)
+    def publish(self, context: PublishContext) -> Receipt:
+        video_id = context.step("create", self._create, context)
+        context.wait("processed", self._processed, context, video_id, every=5, until=_PROCESSING_SECONDS)
+        receipt = context.commit("reveal", self._reveal, context, video_id, find=self._find)
+        context.wait("confirmed", self._confirmed, context, video_id, every=5, until=600)
         return receipt
 
-    def _create(self, run: Run) -> str:
+    def _create(self, context: PublishContext) -> str:
         """Hidden; the id comes back at once. Looked for first: the answer of an earlier try may have been lost."""
-        run.clip.open().close()  # raises what is wrong with the file, which Rutube could only call unavailable
-        for video in self._newest(run.token.access):
-            if _has_marker(run, video) and not _is_gone(video):
+        context.clip.open().close()  # raises what is wrong with the file, which Rutube could only call unavailable
+        for video in self._newest(context.token.access):
+            if _has_marker(context, video) and not _is_gone(video):
                 return str(video["id"])
         made = self._call(
             "POST",
             "/api/video/",
-            run.token.access,
+            context.token.access,
             json={
-                "url": run.link(),
-                "title": run.title,
-                "description": _marker(run),
+                "url": context.link(),
+                "title": context.title,
+                "description": _marker(context),
                 "is_hidden": 1,
                 "category_id": CATEGORY_OTHER,
             },
@@ -173,25 +173,25 @@ class Rutube(Adapter):
             yield from videos
             page, seen, more = page + 1, seen + len(videos), bool(videos) and answer.get("has_next")
 
-    def _processed(self, run: Run, video_id: str) -> bool | None:
-        video = self._video(run, video_id)
+    def _processed(self, context: PublishContext, video_id: str) -> bool | None:
+        video = self._video(context, video_id)
         if video is None:
-            if run.age("create") > _UNSEEN_SECONDS:
+            if context.age("create") > _UNSEEN_SECONDS:
                 raise Stale("rutube_gone")
             return None
         if _is_gone(video):
-            self._judge(run, _reason(video))
+            self._judge(context, _reason(video))
         if video.get("is_deleted"):
             return None
         return True if video.get("status") == "ready" or _reason(video) == "moderation" else None
 
-    def _judge(self, run: Run, reason: str) -> NoReturn:
+    def _judge(self, context: PublishContext, reason: str) -> NoReturn:
         """It is Rutube's verdict only where it has fetched the whole file. Nothing is visible: it can begin again."""
-        if run.is_fetched():
+        if context.is_fetched():
             raise Rejected("rutube_failed", reason)
-        run.clip.open().close()
+        context.clip.open().close()
         try:
-            status = self.http.request("HEAD", run.link()).status
+            status = self.http.request("HEAD", context.link()).status
         except Unavailable as error:
             raise OwnOutage("fetch_away", error.detail) from None
         except Refused:  # our address is none that a worker may ask: nothing is known
@@ -200,46 +200,51 @@ class Rutube(Adapter):
             raise OwnOutage("fetch_away", f"HTTP {status}")
         raise Stale("rutube_failed", reason)
 
-    def _reveal(self, run: Run, video_id: str, *, arm: Callable[[], None]) -> Receipt:
-        arm()
+    def _reveal(self, context: PublishContext, video_id: str, *, begin_commit: Callable[[], None]) -> Receipt:
+        begin_commit()
         video = self._call(
             "PATCH",
             f"/api/video/{video_id}/",
-            run.token.access,
+            context.token.access,
             missing_is_none=True,
-            json={"title": run.title, "description": run.description, "is_hidden": 0, "category": CATEGORY_OTHER},
+            json={
+                "title": context.title,
+                "description": context.description,
+                "is_hidden": 0,
+                "category": CATEGORY_OTHER,
+            },
         )
         if video is None:  # deleted since it was processed
             raise Stale("rutube_gone")
-        return self._receipt(run, video_id, video)
+        return self._receipt(context, video_id, video)
 
-    def _find(self, run: Run, video_id: str) -> Receipt | NotThere | Unknown:
+    def _find(self, context: PublishContext, video_id: str) -> Receipt | NotPublished | Unknown:
         """The PATCH sets all fields at once: while one of them is the old one, it was not done."""
-        video = self._video(run, video_id)
-        if video is None or video.get("is_hidden") or _has_marker(run, video) or _is_gone(video):
-            return NotThere()
-        return self._receipt(run, video_id, video) if _is_open(video) else Unknown()
+        video = self._video(context, video_id)
+        if video is None or video.get("is_hidden") or _has_marker(context, video) or _is_gone(video):
+            return NotPublished()
+        return self._receipt(context, video_id, video) if _is_open(video) else Unknown()
 
-    def _confirmed(self, run: Run, video_id: str) -> bool | None:
-        video = self._video(run, video_id)
+    def _confirmed(self, context: PublishContext, video_id: str) -> bool | None:
+        video = self._video(context, video_id)
         if video and _is_gone(video):
             raise Rejected("rutube_failed", _reason(video))
-        return True if video and _is_open(video) and not _has_marker(run, video) else None
+        return True if video and _is_open(video) and not _has_marker(context, video) else None
 
-    def _video(self, run: Run, video_id: str) -> Mapping[str, Any] | None:
+    def _video(self, context: PublishContext, video_id: str) -> Mapping[str, Any] | None:
         """None right after creation, when Rutube answers 404 for a while."""
-        return self._call("GET", f"/api/video/{video_id}/", run.token.access, missing_is_none=True)
+        return self._call("GET", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
 
-    def discard(self, run: Run) -> None:
-        video_id = run.answer("create")
+    def discard(self, context: PublishContext) -> None:
+        video_id = context.answer("create")
         if video_id:
-            self._call("DELETE", f"/api/video/{video_id}/", run.token.access, missing_is_none=True)
+            self._call("DELETE", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
 
     @staticmethod
-    def _receipt(run: Run, video_id: str, video: Mapping[str, Any]) -> Receipt:
+    def _receipt(context: PublishContext, video_id: str, video: Mapping[str, Any]) -> Receipt:
         url = str(video.get("video_url") or "")
         if not url.startswith(("https://", "http://")):
-            kind = "shorts" if run.clip.height > run.clip.width else "video"
+            kind = "shorts" if context.clip.height > context.clip.width else "video"
             url = f"https://rutube.ru/{kind}/{video_id}/"
         return Receipt(id=video_id, url=url)
 
@@ -300,7 +305,7 @@ class Rutube(Adapter):
         own = isinstance(payload, dict)
         if own and answer.status == 404 and missing_is_none:
             return None
-        answer.raise_if_limited(_PAUSE, harmless=own and answer.status == 429)
+        answer.raise_if_limited(_PAUSE, definitely_not_applied=own and answer.status == 429)
         if own and answer.status in (401, 403):
             raise _Denied(answer.status, _said(payload))
         if own and answer.status == 404:
@@ -314,12 +319,12 @@ class Rutube(Adapter):
         return payload
 
 
-def _marker(run: Run) -> str:
-    return f"vezde:{run.marker}"
+def _marker(context: PublishContext) -> str:
+    return f"vezde:{context.marker}"
 
 
-def _has_marker(run: Run, video: Mapping[str, Any]) -> bool:
-    return _marker(run) in str(video.get("description") or "")
+def _has_marker(context: PublishContext, video: Mapping[str, Any]) -> bool:
+    return _marker(context) in str(video.get("description") or "")
 
 
 def _is_open(video: Mapping[str, Any]) -> bool:

@@ -61,7 +61,7 @@ class _Unchanged(io.BufferedIOBase):
         if self._left > 0 and not block and amount:
             raise Refused("clip_changed", f"{self._left} байт в конце файла нет")
         if self._left <= 0 and self._hash.hexdigest() != self._sha256:
-            raise Unavailable("контрольная сумма файла другая", harmless=True, reason="clip_changed")
+            raise Unavailable("контрольная сумма файла другая", definitely_not_applied=True, reason="clip_changed")
         return block
 
     def close(self) -> None:
@@ -76,4 +76,4 @@ def _storage_errors() -> Iterator[None]:
     except FileNotFoundError as error:
         raise Refused("clip_gone") from error
     except (StorageUnavailable, OSError) as error:
-        raise OwnOutage("storage_away", harmless=False) from error
+        raise OwnOutage("storage_away", definitely_not_applied=False) from error

@@ -15,27 +15,17 @@ from typing import Any, NoReturn
 from sqlalchemy import ColumnElement, bindparam, select, update
 
 from app import clock, process
-from app.extensions import db, insist, reading, transaction
-from app.models import Publication, Stage, Status
-from app.platforms.http import LONG_ANSWER_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
-from app.publishing import transitions
-
-# Outlasts any single call without progress (connect, a stalled send, a slow answer) with time to spare.
-LEASE = timedelta(seconds=2 * STALL_SECONDS + 30)
-# Beyond the time that a commit's answer may take: connecting, sending, the margin below.
-_COMMIT_EXTRA = timedelta(seconds=60)
-# A work-horse ends itself this long before its lease does; the kernel may still hold bytes of it (TCP_USER_TIMEOUT).
-LIFE_MARGIN = timedelta(seconds=25)
-# What a dead worker's own clock and the database's may differ by.
-AFTER_DEADLINE = timedelta(seconds=5)
+from app.db import db, reading, retry_while_db_down, transaction
+from app.models import Publication, Stage, Status, touch
+from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN, LONGEST_LEASE
+from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.publishing import state_machine
 
 # A row that is worked on is written to say so at most this often.
 RENEW_SECONDS = 1.0
 
-LONGEST_LEASE = timedelta(seconds=LONG_ANSWER_SECONDS) + _COMMIT_EXTRA
-
 # Called with the moment until which this process may live, by clock.boottime().
-Live = Callable[[float], None]
+SetDeadline = Callable[[float], None]
 
 # A cancelled one is woken only to remove what it has left at the platform.
 CLAIMABLE = (Status.SCHEDULED, Status.PUBLISHING, Status.CANCELLED)
@@ -50,12 +40,12 @@ class Cancelled(LeaseLost):
 
 
 @dataclass
-class Held:
+class Lease:
     """A claimed row. `live(deadline)` is told each time how long this process may go on living."""
 
     publication_id: int
     fence: int
-    live: Live
+    set_deadline: SetDeadline
     renewed_at: float = field(default_factory=clock.boottime)
     claimed_at: float = field(default_factory=clock.boottime)
     deadline: float = math.inf
@@ -78,30 +68,30 @@ class Held:
 
     def renew(self, length: timedelta = LEASE, patience: float = math.inf, **values: Any) -> None:
         """Raises Cancelled or LeaseLost, and the database's error where it is away for longer than `patience`."""
-        deadline, until = term(length)
+        deadline, until = lease_term(length)
 
         def write() -> None:
             with transaction():
                 self.write(lease_until=until, wake_at=until + AFTER_DEADLINE, **values)
                 if values:
-                    transitions.touch(self.publication_id)
+                    touch(self.publication_id)
 
         try:
-            insist(write, patience)
+            retry_while_db_down(write, patience)
         finally:
             self.renewed_at = clock.boottime()
-        self.live_until(deadline)
+        self.extend_to(deadline)
 
-    def live_until(self, deadline: float) -> None:
+    def extend_to(self, deadline: float) -> None:
         self.deadline = deadline
-        self.live(deadline)
+        self.set_deadline(deadline)
 
     @contextmanager
     def outliving(self, length: timedelta) -> Iterator[None]:
         """For what is only written to the database: nothing reaches a platform, so the lease's end does not matter."""
-        self.live(clock.boottime() + length.total_seconds())
+        self.set_deadline(clock.boottime() + length.total_seconds())
         yield
-        self.live(self.deadline)
+        self.set_deadline(self.deadline)
 
     def is_fresh(self) -> bool:
         """Claimed or renewed so lately that once more would tell nobody anything: each costs a write."""
@@ -123,13 +113,13 @@ class Held:
                 self.write(wake_at=wake_at, **(given_back | values))
                 if event:
                     name = values.get("reason")
-                    transitions.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
-                transitions.touch(self.publication_id)
+                    state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
+                touch(self.publication_id)
 
-        insist(write)
+        retry_while_db_down(write)
 
 
-def term(length: timedelta) -> tuple[float, datetime]:
+def lease_term(length: timedelta) -> tuple[float, datetime]:
     """This process's deadline and the end of a lease that begins now. The deadline is read off first and from a clock
     that is never set and counts a suspend: whatever happens in between, the process ends before its lease.
     """
@@ -137,16 +127,12 @@ def term(length: timedelta) -> tuple[float, datetime]:
     return deadline, clock.now() + length
 
 
-def commit_lease(answer_seconds: float) -> timedelta:
-    return timedelta(seconds=answer_seconds) + _COMMIT_EXTRA
-
-
-def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held | None:
+def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElement[bool]) -> Lease | None:
     """Takes the row if it is due and nobody holds it; a second job for the same row gets None. The caller commits.
 
     `wake_at` of a held row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
-    deadline, until = term(LEASE)
+    deadline, until = lease_term(LEASE)
     due = (
         Publication.id == publication_id,
         Publication.status.in_(CLAIMABLE),
@@ -164,7 +150,7 @@ def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held 
             crashes=Publication.crashes + db.case((Publication.lease_until.is_(None), 0), else_=1),
             lease_until=until,
             wake_at=until + AFTER_DEADLINE,
-            holder=process.full_name(os.getpid()),
+            holder=process.process_identity(os.getpid()),
             queued_at=None,
             stage=Stage.STARTING,
         )
@@ -173,9 +159,9 @@ def claim(publication_id: int, live: Live, *where: ColumnElement[bool]) -> Held 
     ).first()
     if row is None:
         return None
-    held = Held(publication_id, row.fence, live)
-    held.live_until(deadline)
-    return held
+    lease = Lease(publication_id, row.fence, set_deadline)
+    lease.extend_to(deadline)
+    return lease
 
 
 # Workers that did not get as far as giving back
@@ -198,20 +184,20 @@ def _while_held() -> dict[str, datetime]:
     return {"now": now, "latest": now + LONGEST_LEASE + AFTER_DEADLINE}
 
 
-def bury_the_dead() -> int:
-    """Rows whose work-horse on this machine is dead for certain need not wait for their lease to run out.
+def expire_leases_of_dead_workers() -> int:
+    """Rows whose work horse on this machine is dead for certain need not wait for their lease to run out.
 
     Only bytes that the kernel still holds can reach the platform now, and those not for long. Answers how many.
     """
     with reading(), db.engine.connect() as connection:
         rows = connection.execute(_HELD_ROWS, _while_held()).all()
-    return sum(_bury(row.id, row.holder) for row in rows if process.has_ended(row.holder))
+    return sum(expire_lease(row.id, row.holder) for row in rows if process.has_ended(row.holder))
 
 
-def _bury(publication_id: int, holder: str) -> bool:
+def expire_lease(publication_id: int, holder: str) -> bool:
     now = clock.now()
     last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
-    armed_until = db.case((Publication.armed_until > last_bytes, last_bytes), else_=Publication.armed_until)
+    in_doubt_until = db.case((Publication.in_doubt_until > last_bytes, last_bytes), else_=Publication.in_doubt_until)
     with transaction():
         return bool(
             db.session.execute(
@@ -219,20 +205,20 @@ def _bury(publication_id: int, holder: str) -> bool:
                 .where(
                     Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None)
                 )
-                .values(wake_at=now, armed_until=armed_until)
+                .values(wake_at=now, in_doubt_until=in_doubt_until)
             ).rowcount
         )
 
 
-def take_back(pid: int) -> bool:
-    """Takes its row from the work-horse `pid` of this machine, which is to end. False while a commit is under way, or
+def revoke_lease(pid: int) -> bool:
+    """Takes its row from the work horse `pid` of this machine, which is to end. False while a commit is under way, or
     where it holds none.
     """
     with transaction():
         return bool(
             db.session.execute(
                 update(_ROWS)
-                .where(*_HELD, _ROWS.c.holder == process.full_name(pid), _ROWS.c.armed.is_(None))
+                .where(*_HELD, _ROWS.c.holder == process.process_identity(pid), _ROWS.c.commit_in_doubt.is_(None))
                 .values(
                     fence=_ROWS.c.fence + 1,
                     lease_until=None,

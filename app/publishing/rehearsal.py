@@ -1,6 +1,6 @@
-"""Before work-horses are forked: a publish of a row that is not there.
+"""Before work horses are forked: a publish of a row that is not there.
 
-SQLAlchemy builds a statement's SQL at its first use, and a work-horse, which lives for one publication, would build all
+SQLAlchemy builds a statement's SQL at its first use, and a work horse, which lives for one publication, would build all
 of them anew: more than half of a small clip's processor time. What the parent has built, its children have.
 """
 
@@ -9,14 +9,14 @@ from contextlib import suppress
 from flask import current_app
 
 from app import clock, vault
-from app.extensions import db, reading, transaction
-from app.models import Publication, Stage, User
+from app.db import db, reading, transaction
+from app.models import Publication, Stage, User, touch
 from app.platforms.base import Account, ClipFile, Receipt, Token
-from app.platforms.http import ANSWER_SECONDS
-from app.publishing import engine, evidence, lease, schedule, taking, transitions
-from app.publishing.lease import Held, LeaseLost
-from app.publishing.links import FetchLink
-from app.publishing.run import Run
+from app.platforms.http.client import ANSWER_SECONDS
+from app.publishing import claims, dispatch, engine, receipts, state_machine
+from app.publishing.context import PublishContext
+from app.publishing.fetch_links import FetchLink
+from app.publishing.lease import Lease, LeaseLost, acquire, expire_leases_of_dead_workers
 from app.vault import Vault
 
 _NOBODY = 0
@@ -27,36 +27,38 @@ def rehearse() -> None:
     public_key, private_key = vault.generate()
     own = Vault(public_key, private_key)
     own.open(own.seal(b"", ""), "")  # OpenSSL looks its algorithms up at the first use
-    held = Held(_NOBODY, 0, lambda _seconds: None)
+    lease = Lease(_NOBODY, 0, lambda _seconds: None)
     for part in (_take, _upload, _settle):
         with suppress(LeaseLost):
-            part(held)
-    lease.bury_the_dead()
-    schedule.wake_again(_NOBODY, clock.now())
+            part(lease)
+    expire_leases_of_dead_workers()
+    dispatch.requeue_unstarted(_NOBODY, clock.now())
     for last in (True, False):
-        evidence.keep(held, "", Receipt(""), b"", last)
+        receipts.record(lease, "", Receipt(""), b"", last)
 
 
-def _take(held: Held) -> None:
+def _take(lease: Lease) -> None:
     with reading():
-        taking._read(Publication.id == _NOBODY)
+        claims._read(Publication.id == _NOBODY)
         db.session.get(User, _NOBODY)
     with transaction():
-        lease.claim(_NOBODY, held.live, Publication.fence == 0)
-        taking._start(held, Publication(id=_NOBODY))
+        acquire(_NOBODY, lease.set_deadline, Publication.fence == 0)
+        claims._start(lease, Publication(id=_NOBODY))
 
 
-def _upload(held: Held) -> None:
-    row = Publication(id=_NOBODY, started_at=clock.now(), title="", description="", not_there=0)
+def _upload(lease: Lease) -> None:
+    row = Publication(id=_NOBODY, started_at=clock.now(), title="", description="", not_found_count=0)
     clip = ClipFile(lambda: None, 0, "", "", "", 0, 0, 0, "", None)
-    run = Run(held, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], FetchLink(row))
+    context = PublishContext(
+        lease, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], FetchLink(row)
+    )
     with suppress(LeaseLost):
-        held.renew(stage=Stage.UPLOADING, sent=0, total=0)
-    run._arm("", ANSWER_SECONDS)
+        lease.renew(stage=Stage.UPLOADING, sent=0, total=0)
+    context._begin_commit("", ANSWER_SECONDS)
 
 
-def _settle(held: Held) -> None:
+def _settle(lease: Lease) -> None:
     with transaction():
-        transitions.touch(_NOBODY)
-        transitions.erase_steps(_NOBODY)
-    engine._publish(held, Receipt(""))
+        touch(_NOBODY)
+        state_machine.erase_steps(_NOBODY)
+    engine._publish(lease, Receipt(""))

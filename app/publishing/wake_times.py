@@ -11,14 +11,15 @@ from flask import current_app
 from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
 
 from app import clock
-from app.extensions import db, reading, transaction
+from app.db import db, reading, transaction
 from app.models import UNDER_WAY_SQL, Publication, Stage, Status
 from app.models.types import UTCDateTime
+from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.platforms.errors import LONGEST_WAIT
-from app.platforms.http import UNACKNOWLEDGED_MS
+from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.publishing.context import LONGEST_POLL
 from app.publishing.engine import LONGEST_OUTAGE_PAUSE
-from app.publishing.lease import AFTER_DEADLINE, CLAIMABLE, LONGEST_LEASE
-from app.publishing.run import LONGEST_POLL
+from app.publishing.lease import CLAIMABLE
 
 # The clocks of two processes differ by less, as does the time between two looks at them.
 _MARGIN = AFTER_DEADLINE
@@ -48,7 +49,7 @@ def clamp() -> int:
             .values(
                 wake_at=case((plain, Publication.due_at), else_=_latest(now, held)),
                 lease_until=_earlier(Publication.lease_until, lease_end),
-                armed_until=_earlier(Publication.armed_until, sending_end),
+                in_doubt_until=_earlier(Publication.in_doubt_until, sending_end),
                 queued_at=None,
             )
             .execution_options(synchronize_session=False)

@@ -11,14 +11,15 @@ import structlog
 from flask import current_app
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, not_, or_, select, update
 
-from app import clock, containers
-from app import probe as probing
-from app.extensions import db, reading
+from app import clock
+from app.db import db, reading
+from app.media import containers
+from app.media import probe as probing
 from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
 from app.models.types import is_due
+from app.paging import Page, indexed_eq, paginate
+from app.problems import NotFound, Problem
 from app.services import erasures
-from app.services.errors import NotFound, Problem
-from app.services.paging import Page, cut, only
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
@@ -50,8 +51,8 @@ class Changes:
 
 def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
     """A page of the user's clips, newest first."""
-    newest_first = select(Clip).where(only(Clip.user_id, user.id)).order_by(Clip.user_id.desc(), Clip.id.desc())
-    return cut(newest_first, number, per_page)
+    newest_first = select(Clip).where(indexed_eq(Clip.user_id, user.id)).order_by(Clip.user_id.desc(), Clip.id.desc())
+    return paginate(newest_first, number, per_page)
 
 
 def page_of(clip: Clip, per_page: int = PER_PAGE) -> int:

@@ -11,14 +11,15 @@ from flask import current_app
 from sqlalchemy import func, or_, select, update
 
 from app import clock, platforms, texts
-from app.extensions import db
+from app.db import db
 from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.plans import Plan, cheapest_for
+from app.platform_access import revocations, tokens
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import PlatformError
-from app.publishing import revocations, tokens, transitions
-from app.services import safety
-from app.services.errors import NotFound, Problem
+from app.problems import NotFound, Problem
+from app.publishing import state_machine
+from app.services import audit_log
 from app.services.publications import cancel_all_of
 
 log = structlog.get_logger(__name__)
@@ -178,7 +179,7 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
     db.session.flush()
     tokens.seal_token(connection, token)
     if connection.status == ConnectionStatus.ACTIVE:
-        safety.record(user.id, "connected", _told(connection))
+        audit_log.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -203,7 +204,7 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
         db.session.flush()
     connection.account_id = chosen.id
     _describe(connection, chosen)
-    safety.record(user.id, "connected", _told(connection))
+    audit_log.record(user.id, "connected", _told(connection))
     db.session.commit()
     return connection
 
@@ -233,7 +234,7 @@ def _of_account(user: User, platform: str, account: Account) -> PlatformConnecti
 
 def _under_its_former_id(user: User, platform: str, account: Account) -> PlatformConnection | None:
     """The account's connection from before the platform told its real id, which it and its publications get now."""
-    connection = _find(user, platform, account.formerly) if account.formerly else None
+    connection = _find(user, platform, account.previous_id) if account.previous_id else None
     if connection is not None:
         db.session.execute(
             update(Publication).where(Publication.connection_id == connection.id).values(account_id=account.id)
@@ -278,10 +279,10 @@ def disconnect(user: User, connection_id: int) -> Ending:
     cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
     finishing = _finishing(connection)
     for publication_id in finishing:
-        transitions.note(publication_id, "disconnected", status=Status.PUBLISHING)
+        state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
     unconfirmed = _unconfirmed(connection)
     revocations.keep(connection)
-    safety.record(user.id, "disconnected", _told(connection))
+    audit_log.record(user.id, "disconnected", _told(connection))
     db.session.delete(connection)
     db.session.commit()
     return Ending(cancelled, len(finishing), unconfirmed)
@@ -292,7 +293,7 @@ def _finishing(connection: PlatformConnection) -> Sequence[int]:
         select(Publication.id).where(
             Publication.connection_id == connection.id,
             Publication.status == Status.PUBLISHING,
-            or_(Publication.armed.is_not(None), Publication.committed),
+            or_(Publication.commit_in_doubt.is_not(None), Publication.has_receipt),
         )
     ).all()
 

@@ -13,7 +13,7 @@ from flask import current_app
 from sqlalchemy import delete, or_, select
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import OAuthState, User
 
 LIFETIME = timedelta(minutes=10)

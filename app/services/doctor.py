@@ -11,10 +11,10 @@ from redis.connection import parse_url
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.extensions import db
+from app.db import db
 from app.models import PlatformConnection
-from app.publishing import tokens
-from app.services import surroundings
+from app.platform_access import tokens
+from app.services import dependencies
 from app.vault import CannotOpen, Vault
 
 # What a process is for, by its command in the Procfile; only workers open tokens.
@@ -137,16 +137,16 @@ CHECKS: tuple[Check, ...] = (
 
 def _around() -> list[Finding]:
     """What it stands on, each with what to do where it does not answer."""
-    answers = surroundings.parts()
+    answers = dependencies.parts()
     found = [Finding(text, works) for text, works in answers.items()]
-    if surroundings.ADVICE["database"] not in answers:
+    if dependencies.ADVICE["database"] not in answers:
         found.append(_processes())
-    silent = ", ".join(surroundings.silent_hosts())
+    silent = ", ".join(dependencies.unreachable_hosts())
     if silent:
         found.append(Finding(f"Отсюда не открыть соединение: {silent}. Проверьте адреса, сеть и прокси.", False))
     else:
         found.append(Finding("Хосты платформ принимают соединения.", True))
-    if surroundings.sends_mail():
+    if dependencies.sends_mail():
         found.append(Finding("Почта настроена.", True))
     else:
         found.append(Finding("SMTP_URL пуст: писем не будет, останется колокольчик."))
@@ -155,7 +155,7 @@ def _around() -> list[Finding]:
 
 def _processes() -> Finding:
     """Only said: at a release they have not begun yet."""
-    absent = ", ".join(surroundings.missing_processes())
+    absent = ", ".join(dependencies.missing_processes())
     if absent:
         return Finding(f"Не слышно процессов: {absent}. Запустите их по Procfile.")
     return Finding("Работники, расписание и тики на месте.", True)

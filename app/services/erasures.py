@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import delete, insert, select, update
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Erasure
 from app.storage import StorageUnavailable, storage
 

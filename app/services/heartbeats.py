@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, process
-from app.extensions import db, transaction
+from app.db import db, transaction
 from app.models import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Pulse:
                 connection.execute(
                     _BEATS[db.engine.dialect.name],
                     {
-                        "name": process.full_name(os.getpid()),
+                        "name": process.process_identity(os.getpid()),
                         "kind": self._kind,
                         "opens_tokens": current_app.extensions["vault"].can_open,
                         "started_at": self._started_at,
@@ -66,7 +66,7 @@ class Pulse:
         """It ends well: nobody need look for it."""
         try:
             with transaction():
-                db.session.execute(delete(Heartbeat).where(Heartbeat.name == process.full_name(os.getpid())))
+                db.session.execute(delete(Heartbeat).where(Heartbeat.name == process.process_identity(os.getpid())))
         except SQLAlchemyError as error:
             log.warning("heartbeat was not removed", error=type(error).__name__)
 

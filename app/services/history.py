@@ -8,10 +8,10 @@ from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
-from app.extensions import db
+from app.db import db
 from app.models import Clip, Publication, PublicationEvent, Status, User, fold
-from app.publishing.run import SINCE
-from app.services.paging import COUNTED, Page, counting, cut, only
+from app.paging import COUNTED, Page, count_subquery, indexed_eq, paginate
+from app.publishing.context import SINCE
 
 PER_PAGE = 30
 MAX_KNOWN = 200  # publications that one page may ask after
@@ -20,7 +20,7 @@ MAX_ID = 1 << 63
 MAX_TITLES = 200  # clips that the list offers to be narrowed to
 
 # Events of which `name` is a step, and those by which the user begins another attempt.
-_OF_STEPS = ("step", "armed", "accepted")
+_OF_STEPS = ("step", "commit_started", "accepted")
 _AGAIN = ("retried", "resent")
 
 
@@ -97,13 +97,13 @@ def page(
 ) -> Page[Publication]:
     """Newest first, each with its clip loaded. `counted`: the total of `counts()`, where that is known already."""
     narrowed = _narrowed(user, filters, filters.status)
-    return cut(narrowed, number, per_page, joinedload(Publication.clip), counted=counted)
+    return paginate(narrowed, number, per_page, joinedload(Publication.clip), counted=counted)
 
 
 def counts(user: User, filters: Filters) -> Counts:
     """One query. Each status by itself: an index leads to as many rows as are counted, and no further."""
     each = db.session.execute(
-        select(*(counting(COUNTED, _narrowed(user, filters, status)).label(status) for status in Status))
+        select(*(count_subquery(COUNTED, _narrowed(user, filters, status)).label(status) for status in Status))
     ).one()
     by_status = {status: number for status, number in each._mapping.items() if number}
     total = by_status.get(filters.status, 0) if filters.status else sum(by_status.values())
@@ -115,7 +115,7 @@ def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
     published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
     newest = (
         select(Clip.id, Clip.title)
-        .where(only(Clip.user_id, user.id), published)
+        .where(indexed_eq(Clip.user_id, user.id), published)
         .order_by(Clip.user_id.desc(), Clip.id.desc())
         .limit(MAX_TITLES)
         .subquery()
@@ -142,7 +142,7 @@ def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tup
         order = [Publication.id.desc()]
     else:
         *first, last = [(Publication.user_id, user.id), *narrower]
-        where = [*(column == value for column, value in first), only(*last)]
+        where = [*(column == value for column, value in first), indexed_eq(*last)]
         order = [last[0].desc(), Publication.id.desc()]
     for word in fold(filters.words).split()[:MAX_WORDS]:
         where.append(Publication.search_text.contains(word, autoescape=True))

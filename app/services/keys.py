@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import select, update
 
 from app import vault
-from app.extensions import db
+from app.db import db
 from app.models import PlatformConnection, PublicationStep, Revocation
 from app.vault import CannotOpen, Vault
 

@@ -9,7 +9,7 @@ from statistics import median
 from sqlalchemy import case, distinct, func, select
 
 from app import clock, platforms, queue
-from app.extensions import db
+from app.db import db
 from app.models import (
     Clip,
     ConnectionStatus,

@@ -12,12 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from app import clock, platforms, queue
-from app.extensions import db
+from app.db import db
 from app.models import LIVE, Clip, ClipStatus, PlatformConnection, Publication, Stage, Status, User
-from app.publishing import lease, preflight, schedule, transitions
-from app.services import clips, options
-from app.services.errors import NotFound, Problem
-from app.services.options import Option
+from app.platform_access import lease_times
+from app.problems import NotFound, Problem
+from app.publishing import dispatch, preflight, state_machine
+from app.services import clips, destinations
+from app.services.destinations import Option
 
 MAX_URL = 2000
 
@@ -27,8 +28,8 @@ _REVOCABLE = or_(
     Publication.status.in_((Status.AWAITING_USER, Status.FAILED)),
     and_(
         Publication.status.in_((Status.SCHEDULED, Status.PUBLISHING)),
-        Publication.armed.is_(None),
-        Publication.committed.is_(False),
+        Publication.commit_in_doubt.is_(None),
+        Publication.has_receipt.is_(False),
     ),
 )
 
@@ -76,7 +77,7 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
         raise Problem("Клип ещё не готов. Дождитесь состояния «Готов».")
     if not choices:
         raise Problem("Выберите хотя бы одну платформу.")
-    by_id = {option.connection.id: option for option in options.for_clip(user, clip)}
+    by_id = {option.connection.id: option for option in destinations.for_clip(user, clip)}
     made: list[Publication] = []
     for choice in choices:
         option = by_id.get(choice.connection_id)
@@ -92,9 +93,9 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
     db.session.flush()
     for publication in made:
         if due_at:
-            transitions.note(publication.id, "scheduled", status=Status.SCHEDULED, name=due_at.isoformat())
+            state_machine.note(publication.id, "scheduled", status=Status.SCHEDULED, name=due_at.isoformat())
         else:
-            transitions.note(publication.id, "created", status=Status.PUBLISHING)
+            state_machine.note(publication.id, "created", status=Status.PUBLISHING)
     clip.version = Clip.version + 1
     db.session.commit()
     return made
@@ -140,7 +141,7 @@ def under_way() -> dict[str, Any]:
 def wake(user: User, *publication_ids: int) -> None:
     """The tick would find them anyway; this is faster."""
     if publication_ids:
-        schedule.release_now(user.id, publication_ids, queue.enqueue_publications)
+        dispatch.release_now(user.id, publication_ids, queue.enqueue_publications)
 
 
 # One publication
@@ -165,7 +166,7 @@ def get(user: User, publication_id: int) -> Publication:
 def can_cancel(publication: Publication) -> bool:
     if publication.status in (Status.AWAITING_USER, Status.UNCONFIRMED):
         return True
-    return publication.status in LIVE and not publication.armed and not publication.committed
+    return publication.status in LIVE and not publication.commit_in_doubt and not publication.has_receipt
 
 
 def can_resend(publication: Publication) -> bool:
@@ -178,11 +179,11 @@ def can_resend(publication: Publication) -> bool:
 
 
 def may_still_arrive(publication: Publication) -> bool:
-    if publication.armed_until is None:
+    if publication.in_doubt_until is None:
         return False
-    left = publication.armed_until + lease.AFTER_DEADLINE - clock.now()
+    left = publication.in_doubt_until + lease_times.AFTER_DEADLINE - clock.now()
     # More is left than a send may take: a clock that was ahead wrote it.
-    return timedelta(0) < left <= lease.LONGEST_LEASE + 2 * lease.AFTER_DEADLINE
+    return timedelta(0) < left <= lease_times.LONGEST_LEASE + 2 * lease_times.AFTER_DEADLINE
 
 
 def cancel(user: User, publication_id: int) -> Publication:
@@ -207,13 +208,13 @@ def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = Non
 
 
 def _cancel(publication_id: int, reason: str | None = None) -> bool:
-    if transitions.move(publication_id, Status.CANCELLED, _REVOCABLE, reason=reason):
+    if state_machine.move(publication_id, Status.CANCELLED, _REVOCABLE, reason=reason):
         return True
     unconfirmed = Publication.status == Status.UNCONFIRMED
-    if not transitions.move(publication_id, Status.CANCELLED, unconfirmed, reason="left_unconfirmed"):
+    if not state_machine.move(publication_id, Status.CANCELLED, unconfirmed, reason="left_unconfirmed"):
         return False
     # No clean-up at the platform: the clip may be public there, and deleting that is its owner's decision.
-    transitions.erase_steps(publication_id)
+    state_machine.erase_steps(publication_id)
     db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=None))
     return True
 
@@ -271,9 +272,9 @@ def resend(user: User, publication_id: int) -> Publication:
 def _again(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
     """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
     now = clock.now()
-    going_on = publication.armed is not None
+    going_on = publication.commit_in_doubt is not None
     try:
-        moved = transitions.move(
+        moved = state_machine.move(
             publication.id,
             Status.PUBLISHING,
             *where,
@@ -283,10 +284,10 @@ def _again(user: User, publication: Publication, event: str, *where: ColumnEleme
             crashes=0,
             reason=None,
             detail=None,
-            armed=None,
-            armed_until=None,
-            not_there=0,
-            committed=publication.committed and going_on,
+            commit_in_doubt=None,
+            in_doubt_until=None,
+            not_found_count=0,
+            has_receipt=publication.has_receipt and going_on,
             external_id=publication.external_id if going_on else None,
             url=publication.url if going_on else None,
             stage=Stage.QUEUED,
@@ -295,7 +296,7 @@ def _again(user: User, publication: Publication, event: str, *where: ColumnEleme
             queued_at=now,
         )
         if moved and not going_on:
-            transitions.erase_steps(publication.id)
+            state_machine.erase_steps(publication.id)
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
@@ -313,7 +314,7 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
         raise Problem("Вставьте ссылку на опубликованный клип: она начинается с https://.", "url")
     if url and not _is_web_address(url):
         raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
-    moved = transitions.move(
+    moved = state_machine.move(
         publication.id,
         Status.PUBLISHED,
         Publication.status.in_((Status.UNCONFIRMED, Status.AWAITING_USER)),

@@ -7,7 +7,8 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.extensions import db, redis_client
+from app.db import db
+from app.redis_client import redis_client
 from app.storage import StorageUnavailable, storage
 
 log = structlog.get_logger(__name__)

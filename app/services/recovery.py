@@ -14,11 +14,11 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import delete, select, update
 
 from app import clock, mail, queue
-from app.extensions import db, transaction
+from app.db import db, transaction
 from app.models import Recovery, User
-from app.services import accounts, attempts, safety
-from app.services.attempts import Limit
-from app.services.errors import NotFound, Problem
+from app.problems import NotFound, Problem
+from app.services import audit_log, throttle, users
+from app.services.throttle import Limit
 
 log = structlog.get_logger(__name__)
 
@@ -47,9 +47,9 @@ def ask(email: str, address: str) -> None:
     if not mail.is_set_up():
         raise Problem("Здесь не настроена почта. Попросите администратора сервиса задать вам новый пароль.")
     email = email.strip().lower()
-    attempts.spend((_PER_ACCOUNT, email), (_PER_ADDRESS, address))
+    throttle.hit((_PER_ACCOUNT, email), (_PER_ADDRESS, address))
     user_id = db.session.scalar(select(User.id).where(User.email == email))
-    safety.record(user_id, "recovery_asked")
+    audit_log.record(user_id, "recovery_asked")
     letter = Recovery(user_id=user_id, expires_at=clock.now() + timedelta(seconds=MAX_AGE_SECONDS))
     db.session.add(letter)
     db.session.commit()
@@ -68,7 +68,9 @@ def mail_link(recovery_id: int) -> None:
         return
     tries, to, link = claimed
     try:
-        mail.send(to, "Новый пароль для «Везде»", _LETTER.format(link=link), arm=lambda: _arm(recovery_id))
+        mail.send(
+            to, "Новый пароль для «Везде»", _LETTER.format(link=link), before_send=lambda: _mark_sent(recovery_id)
+        )
     except _Gone:
         return
     except mail.NotSent as error:
@@ -111,11 +113,11 @@ def _claim(recovery_id: int) -> tuple[int, str, str] | None:
         return letter.tries, user.email, f"{current_app.config['PUBLIC_URL']}/recovery/{quote(_signed(user))}"
 
 
-def _arm(recovery_id: int) -> None:
+def _mark_sent(recovery_id: int) -> None:
     """From here on it counts as sent: the server may have it though its answer is lost."""
     with transaction():
-        armed = update(Recovery).where(Recovery.id == recovery_id, Recovery.wake_at.is_not(None))
-        if db.session.execute(armed.values(wake_at=None)).rowcount == 0:
+        sent = update(Recovery).where(Recovery.id == recovery_id, Recovery.wake_at.is_not(None))
+        if db.session.execute(sent.values(wake_at=None)).rowcount == 0:
             raise _Gone
 
 
@@ -133,7 +135,7 @@ def user_of(signed: str) -> User:
 
 def set_password(signed: str, new: str) -> None:
     """Ends the link, and signs every browser out. Raises NotFound, Problem."""
-    accounts.recover(user_of(signed), new)
+    users.recover(user_of(signed), new)
 
 
 def _signed(user: User) -> str:

@@ -8,10 +8,10 @@ import structlog
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
 from app import clock, plans
-from app.extensions import db
+from app.db import db
 from app.models import LIVE, Clip, Publication, Status, User
+from app.problems import NotFound, Problem
 from app.services import publications
-from app.services.errors import NotFound, Problem
 
 log = structlog.get_logger(__name__)
 

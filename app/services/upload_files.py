@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 from flask import current_app
 
-from app.services.errors import Problem
+from app.problems import Problem
 
 log = structlog.get_logger(__name__)
 

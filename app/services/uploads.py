@@ -17,11 +17,11 @@ from sqlalchemy import delete, func, select, update
 from werkzeug.datastructures import FileStorage
 
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, Upload, User
 from app.models.types import CLOCK_MARGIN
+from app.problems import NotFound, Problem
 from app.services import clips, erasures, upload_files
-from app.services.errors import NotFound, Problem
 from app.services.upload_files import MIB, Busy, Checksum, NoRoom, TooLarge
 from app.storage import StorageUnavailable, key_from, storage
 

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from app.storage.base import StorageUnavailable, checked, new_key
 
-# A work-horse waits for the bucket in the middle of an upload: with one repeat this stays within its lease.
+# A work horse waits for the bucket in the middle of an upload: with one repeat this stays within its lease.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 15, 2
 CHECK_SECONDS = 3
 BLOCK_BYTES = 256 << 10

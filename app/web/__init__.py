@@ -4,58 +4,45 @@ from flask import Flask
 
 from app.web import (
     access,
-    accounts,
+    auth,
     clips,
-    connections,
+    consent_client,
     errors,
+    fetch,
+    filters,
+    headers,
     health,
-    history,
+    input_guard,
+    integrations,
     media,
-    notices,
-    oauth,
+    notifications,
     ops,
     ops_queues,
-    personal,
     plans,
+    privacy,
     publications,
     recovery,
-    safety,
-    sanity,
-    schedule,
-    security,
-    statics,
-    stats,
-    tracing,
+    request_log,
+    settings,
+    static_files,
+    statistics,
     transfers,
     uploads,
-    words,
 )
 
-BLUEPRINTS = (
-    accounts.blueprint,
-    recovery.blueprint,
-    safety.blueprint,
-    personal.blueprint,
-    plans.blueprint,
-    clips.blueprint,
-    publications.blueprint,
-    schedule.blueprint,
-    history.blueprint,
-    connections.blueprint,
-    notices.blueprint,
-    oauth.blueprint,
-    stats.blueprint,
-    uploads.blueprint,
-    media.blueprint,
-    media.fetch_blueprint,
-    health.blueprint,
-    ops.blueprint,
+PARTS = (
+    *(input_guard, request_log, consent_client, headers, access, transfers),
+    *(errors, static_files, filters, notifications),
+)
+PAGES = (
+    *(clips, publications, statistics, notifications, settings, integrations, plans, privacy),
+    *(auth, recovery, uploads, media, fetch, health, ops),
 )
 
 
 def register(app: Flask) -> None:
-    for part in (sanity, tracing, oauth, security, access, transfers, errors, statics, words, notices):
+    for part in PARTS:
         part.register(app)
-    for blueprint in BLUEPRINTS:
-        app.register_blueprint(blueprint)
+    for page in PAGES:
+        app.register_blueprint(page.blueprint)
     ops_queues.register(app)

@@ -9,9 +9,10 @@ from flask import Flask, abort, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.extensions import login, reads_only
-from app.services.safety import visitor
+from app.db import reads_only
+from app.services.audit_log import client_ip
 from app.web import responses
+from app.web.extensions import login
 
 READING = ("GET", "HEAD", "OPTIONS")
 
@@ -43,7 +44,7 @@ def browser_id() -> str:
 
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_prepare_database)
-    app.before_request(_remember_visitor)
+    app.before_request(_remember_client_ip)
     app.before_request(_require_user)
     app.teardown_request(_forget_request)
     login.unauthorized_handler(ask_to_sign_in)
@@ -69,9 +70,9 @@ def path_of(url: str | None) -> str:
 def ask_to_sign_in() -> ResponseReturnValue:
     """A page leads to the sign-in and back; a part of a page takes the whole page there."""
     if request.htmx:
-        return responses.go(url_for("accounts.sign_in", next=path_of(request.htmx.current_url)))
+        return responses.go(url_for("auth.sign_in", next=path_of(request.htmx.current_url)))
     back = request.full_path.rstrip("?") if request.method == "GET" else None
-    return responses.go(url_for("accounts.sign_in", next=None if back == "/" else back))
+    return responses.go(url_for("auth.sign_in", next=None if back == "/" else back))
 
 
 def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
@@ -83,12 +84,12 @@ def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
 def _forget_request(_error: BaseException | None) -> None:
     """The thread serves others after it."""
     reads_only.set(False)
-    visitor.set(None)
+    client_ip.set(None)
 
 
-def _remember_visitor() -> None:
+def _remember_client_ip() -> None:
     """For «Безопасность»."""
-    visitor.set(request.remote_addr)
+    client_ip.set(request.remote_addr)
 
 
 def _require_user() -> ResponseReturnValue | None:

@@ -1,21 +1,19 @@
 """«Клипы»: the grid, its one poll, and the dialogs of a clip."""
 
 import re
-from collections.abc import Sequence
 
 from flask import Blueprint, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from markupsafe import Markup
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
-from app.models import Clip
-from app.services import clips, connections, history, publications, uploads
-from app.services.errors import Problem
-from app.web import notices, responses
-from app.web.security import FORM_BYTES
+from app.problems import Problem
+from app.services import clips, connections, history, publications, scheduling, uploads
+from app.web import due_time, notifications, publish_dialog, responses
+from app.web.cards import cards, removed
+from app.web.headers import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
 
@@ -66,7 +64,7 @@ def changes() -> ResponseReturnValue:
     if not changed.clips and not changed.gone:
         return "", 204
     # What a clip's publications have come to may be news too.
-    return cards(changed.clips) + removed(changed.gone) + (notices.bell() if changed.clips else "")
+    return cards(changed.clips) + removed(changed.gone) + (notifications.bell() if changed.clips else "")
 
 
 @blueprint.get("/clips/<int:clip_id>/card")
@@ -116,19 +114,37 @@ def delete(clip_id: int) -> ResponseReturnValue:
     return responses.dialog("clips/_delete.html", 422 if problem else 200, clip=clip, ending=ending, problem=problem)
 
 
-def cards(some: Sequence[Clip], *, oob: bool = True) -> str:
-    """Cards as fragments; out of band they take the place of what the page shows."""
-    by_clip = history.for_clips(current_user, [clip.id for clip in some])
-    return Markup("").join(
-        Markup(render_template("clips/_card.html", clip=clip, publications=by_clip.get(clip.id, []), oob=oob))
-        for clip in some
-    )
+@blueprint.get("/clips/<int:clip_id>/publish")
+def choose_destinations(clip_id: int) -> ResponseReturnValue:
+    return publish_dialog.show(clips.get(current_user, clip_id))
 
 
-def removed(clip_ids: Sequence[int]) -> str:
-    return Markup("").join(
-        Markup('<article id="clip-{}" hx-swap-oob="delete"></article>').format(clip_id) for clip_id in clip_ids
+@blueprint.post("/clips/<int:clip_id>/publish")
+def publish(clip_id: int) -> ResponseReturnValue:
+    try:
+        due_time.check_not_asked()
+        publications.publish(current_user, clip_id, publish_dialog.chosen())
+    except Problem as problem:
+        return publish_dialog.show(clips.get(current_user, clip_id), problem)
+    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for(".page"), _card(clip_id))
+
+
+@blueprint.post("/clips/<int:clip_id>/schedule")
+def schedule(clip_id: int) -> ResponseReturnValue:
+    try:
+        made = scheduling.publish_later(current_user, clip_id, publish_dialog.chosen(), *due_time.sent())
+    except Problem as problem:
+        return publish_dialog.show(clips.get(current_user, clip_id), problem)
+    said = (
+        publish_dialog.scheduled_text(made[0])
+        if made
+        else "Клип там уже запланирован или публикуется: срок — на его карточке."
     )
+    return responses.done(said, url_for(".page"), _card(clip_id))
+
+
+def _card(clip_id: int) -> str:
+    return cards([clips.get(current_user, clip_id)])
 
 
 def _parse_known(text: str) -> tuple[str, str]:

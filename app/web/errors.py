@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from app.extensions import db
-from app.services.errors import NotFound, Problem
+from app.db import db
+from app.problems import NotFound, Problem
 from app.storage import StorageUnavailable
 from app.web import access, responses
 

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.services import readiness
-from app.web import metrics as prometheus
+from app.observability import metrics as prometheus
+from app.services import ops, readiness
 from app.web.access import public
 
 blueprint = Blueprint("health", __name__)
@@ -36,7 +36,7 @@ def metrics() -> ResponseReturnValue:
     """For Prometheus with `Authorization: Bearer METRICS_TOKEN`, and for admins who are signed in."""
     if not _has_token() and not (current_user.is_authenticated and current_user.is_admin):
         abort(Response("", 401, {"WWW-Authenticate": "Bearer"}))
-    return Response(prometheus.text(), content_type=prometheus.CONTENT_TYPE)
+    return Response(prometheus.text(ops.figures()), content_type=prometheus.CONTENT_TYPE)
 
 
 def _has_token() -> bool:

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app import plans, platforms
-from app.services import accounts
+from app.services import users
 from app.web.responses import flash, go
 
 blueprint = Blueprint("plans", __name__)
@@ -25,6 +25,6 @@ def page() -> ResponseReturnValue:
 def choose(key: str) -> ResponseReturnValue:
     if not current_app.config["DEMO"]:
         abort(403)
-    user = accounts.set_plan(current_user.email, key)
+    user = users.set_plan(current_user.email, key)
     flash(f"Теперь у вас тариф {user.plan.title}.", "ok")
     return go(url_for(".page"))

@@ -1,56 +1,92 @@
-"""The publish dialog, and what can be done with one publication, wherever it is shown."""
+"""«Публикации»: the list with its filters, a page for each publication, their polls, and what can be done with one."""
 
-from flask import Blueprint, request, url_for
+import re
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from markupsafe import Markup
+from werkzeug.datastructures import MultiDict
 
-from app.models import Clip, Publication
-from app.services import clips, options, publications
-from app.services.errors import Problem
-from app.services.publications import Choice
-from app.web import history, responses, when
-from app.web.clips import cards
+from app import platforms
+from app.models import Publication, Status
+from app.problems import Problem
+from app.services import clips, history, publications, scheduling
+from app.services.history import Attempt, Filters
+from app.web import due_time, notifications, publish_dialog, responses
+from app.web.access import address_of
+from app.web.cards import cards
 
-blueprint = Blueprint("publications", __name__)
+blueprint = Blueprint("publications", __name__, url_prefix="/publications")
 
-
-@blueprint.get("/clips/<int:clip_id>/publish")
-def choose(clip_id: int) -> ResponseReturnValue:
-    return publish_dialog(clips.get(current_user, clip_id))
-
-
-@blueprint.post("/clips/<int:clip_id>/publish")
-def publish(clip_id: int) -> ResponseReturnValue:
-    try:
-        when.check_not_asked()
-        publications.publish(current_user, clip_id, chosen())
-    except Problem as problem:
-        return publish_dialog(clips.get(current_user, clip_id), problem)
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"), card(clip_id))
+MAX_QUERY = 100
+_KNOWN = re.compile(r"(\d{1,18}):([\d.]{1,64})")
 
 
-@blueprint.post("/publications/<int:publication_id>/retry")
+@blueprint.get("")
+def page() -> ResponseReturnValue:
+    titles = history.clips_published(current_user, request.args.get("clip", type=int))
+    filters = _filters(request.args, titles)
+    counts = history.counts(current_user, filters)
+    shown = history.page(current_user, filters, request.args.get("page", 1, int), counted=counts.total)
+    context = {"shown": shown, "counts": counts, "filters": filters, "chosen": _arguments(filters)}
+    if request.htmx:
+        response = make_response(render_template("publications/_found.html", **context))
+        response.headers["HX-Push-Url"] = url_for(".page", **context["chosen"])
+        return response
+    return render_template(
+        "publications/page.html", titles=titles, statuses=list(Status), platforms=platforms.ADAPTERS.values(), **context
+    )
+
+
+@blueprint.get("/changes")
+def changes() -> ResponseReturnValue:
+    """The poll of the list: what became of the publications that it shows. Mostly nothing, found by one query."""
+    known = dict(map(_parse_known, request.args.getlist("known")))
+    changed = history.changed(current_user, known)
+    return _list_fragments(changed, request.args) + notifications.bell() if changed else ("", 204)
+
+
+@blueprint.get("/<int:publication_id>")
+def publication(publication_id: int) -> ResponseReturnValue:
+    one = publications.get(current_user, publication_id)
+    return render_template("publications/publication.html", publication=one, attempts=history.attempts(one))
+
+
+@blueprint.get("/<int:publication_id>/changes")
+def change(publication_id: int) -> ResponseReturnValue:
+    """The poll of a publication's page."""
+    one = publications.get(current_user, publication_id)
+    attempts = history.attempts(one)
+    if request.args.get("known") == f"{one.id}:{history.story_version(one, attempts)}":
+        return "", 204
+    return _page_fragments(one, attempts) + notifications.bell()
+
+
+@blueprint.post("/<int:publication_id>/retry")
 def retry(publication_id: int) -> ResponseReturnValue:
-    return changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
+    return _changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
 
 
-@blueprint.post("/publications/<int:publication_id>/cancel")
+@blueprint.post("/<int:publication_id>/cancel")
 def cancel(publication_id: int) -> ResponseReturnValue:
-    return changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
+    return _changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
 
 
-@blueprint.post("/publications/<int:publication_id>/resend")
+@blueprint.post("/<int:publication_id>/resend")
 def resend(publication_id: int) -> ResponseReturnValue:
-    return changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
+    return _changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
 
 
-@blueprint.route("/publications/<int:publication_id>/confirm", methods=["GET", "POST"])
+@blueprint.route("/<int:publication_id>/confirm", methods=["GET", "POST"])
 def confirm(publication_id: int) -> ResponseReturnValue:
     """«Есть»: with the link, if the user has it at hand."""
     publication, problem, url = publications.get(current_user, publication_id), None, request.form.get("url", "")
     if request.method == "POST":
         try:
-            return changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
+            return _changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
         except Problem as refusal:
             problem = refusal
     return responses.dialog(
@@ -58,34 +94,93 @@ def confirm(publication_id: int) -> ResponseReturnValue:
     )
 
 
-def chosen() -> list[Choice]:
-    """What is ticked. «Опубликовать ещё раз» chooses by itself."""
-    form = request.form
-    again = set(form.getlist("again", int))
-    ticked = dict.fromkeys([*form.getlist("connection", int), *again])
-    return [
-        Choice(number, form.get(f"title-{number}", ""), form.get(f"description-{number}", ""), number in again)
-        for number in ticked
-    ]
-
-
-def publish_dialog(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
-    """The accounts to choose from; after a refusal, with what was typed and ticked."""
+@blueprint.route("/<int:publication_id>/move", methods=["GET", "POST"])
+def move(publication_id: int) -> ResponseReturnValue:
+    publication, problem = scheduling.get(current_user, publication_id), None
+    if request.method == "POST":
+        try:
+            publication = scheduling.move(current_user, publication_id, *due_time.sent())
+            return _changed(publication, publish_dialog.scheduled_text(publication))
+        except Problem as refusal:
+            problem = refusal
     return responses.dialog(
-        "publications/_publish.html",
+        "publications/_move.html",
         422 if problem else 200,
-        clip=clip,
-        options=options.for_clip(current_user, clip),
-        typed={choice.connection_id: choice for choice in chosen()} if problem else None,
-        when=when.asked(),
+        publication=publication,
+        when=due_time.asked() if problem else due_time.standing(publication),
         problem=problem,
     )
 
 
-def changed(publication: Publication, text: str) -> ResponseReturnValue:
-    to, fragments = history.redrawn(publication)
+@blueprint.post("/<int:publication_id>/now")
+def publish_now(publication_id: int) -> ResponseReturnValue:
+    publication = scheduling.publish_now(current_user, publication_id)
+    return _changed(publication, "Публикуем. Ход виден на карточке клипа.")
+
+
+def _changed(publication: Publication, text: str) -> ResponseReturnValue:
+    to, fragments = fragments_after_change(publication)
     return responses.done(text, to, fragments)
 
 
-def card(clip_id: int) -> str:
-    return cards([clips.get(current_user, clip_id)])
+def fragments_after_change(publication: Publication) -> tuple[str, str]:
+    """After a change: the address of the page on which the user stands, and the fragments that it has to swap.
+
+    That is the list, the publication's own page (or a dialog as a page below it), or else the clips.
+    """
+    shown = address_of(request.htmx.current_url if request.htmx else request.referrer)
+    own = url_for("publications.publication", publication_id=publication.id)
+    if shown.path == url_for("publications.page"):
+        return f"{shown.path}?{shown.query}", _list_fragments([publication], MultiDict(parse_qsl(shown.query)))
+    if f"{shown.path}/".startswith(f"{own}/"):
+        return own, _page_fragments(publication, history.attempts(publication))
+    card = cards([clips.get(current_user, publication.clip_id)]) if publication.clip_id else ""
+    return url_for("clips.page"), card
+
+
+def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:
+    """The states of some publications, and what the list says of all that `args` let through."""
+    filters = _filters(args, history.clips_published(current_user, args.get("clip", type=int)))
+    states = [
+        render_template("publications/_polled_state.html", publication=publication, oob=True) for publication in some
+    ]
+    summary = render_template(
+        "publications/_summary.html",
+        counts=history.counts(current_user, filters),
+        filters=filters,
+        chosen=_arguments(filters),
+        oob=True,
+    )
+    return Markup("").join(map(Markup, (*states, summary)))
+
+
+def _page_fragments(publication: Publication, attempts: Sequence[Attempt]) -> str:
+    context = {"publication": publication, "attempts": attempts, "oob": True}
+    return Markup(
+        render_template("publications/_story.html", **context) + render_template("publications/_facts.html", **context)
+    )
+
+
+def _filters(args: MultiDict[str, str], titles: dict[int, str]) -> Filters:
+    """What an address asks for; what it cannot mean is left out. `titles`: the clips there are, by id."""
+    status, platform, clip_id = args.get("status"), args.get("platform"), args.get("clip", type=int)
+    words = "".join(char if char.isprintable() else " " for char in args.get("q", ""))
+    return Filters(
+        status=Status(status) if status in list(Status) else None,
+        platform=platform if platform in platforms.ADAPTERS else None,
+        clip_id=clip_id if clip_id in titles else None,
+        words=" ".join(words.split())[:MAX_QUERY],
+    )
+
+
+def _arguments(filters: Filters) -> dict[str, str | int]:
+    """The filters as an address has them."""
+    given = {"status": filters.status, "platform": filters.platform, "clip": filters.clip_id, "q": filters.words}
+    return {name: value for name, value in given.items() if value}
+
+
+def _parse_known(text: str) -> tuple[int, str]:
+    match = _KNOWN.fullmatch(text)
+    if match is None:
+        raise Problem("Страница устарела. Обновите её.")
+    return int(match[1]), match[2]

@@ -5,10 +5,10 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 
+from app.problems import NotFound, Problem
 from app.services import recovery
-from app.services.errors import NotFound, Problem
 from app.web.access import public
-from app.web.accounts import NEEDED
+from app.web.auth import NEEDED
 from app.web.responses import blame, flash, go
 
 blueprint = Blueprint("recovery", __name__, url_prefix="/recovery")
@@ -52,5 +52,5 @@ def choose(signed: str) -> ResponseReturnValue:
             blame(form, problem)
         else:
             flash("Пароль изменён. Войдите с ним.", "ok")
-            return go(url_for("accounts.sign_in"))
+            return go(url_for("auth.sign_in"))
     return render_template("recovery/choose.html", form=form, email=user.email), 422 if form.errors else 200

@@ -7,7 +7,8 @@ from urllib.parse import quote
 from flask import Response, make_response, redirect, render_template, request, session
 from flask_wtf import FlaskForm
 
-from app.services.errors import Problem
+from app.db import db
+from app.problems import Problem
 
 # They wait in the session cookie for the next page, and browsers take 4 KB at most.
 MOST_FLASHES, FLASH_CHARACTERS = 3, 250
@@ -47,7 +48,8 @@ def done(text: str, to: str, fragments: str = "") -> Response:
 
 
 def refused(text: str, status: int, to: str) -> Response:
-    """It did not work, and there is no form to say it in."""
+    """It did not work, and there is no form to show it in. Nothing of the request is kept."""
+    db.session.rollback()
     if not request.htmx:
         flash(text, "error")
         return go(to)
@@ -58,7 +60,8 @@ def refused(text: str, status: int, to: str) -> Response:
 
 
 def blame(form: FlaskForm, problem: Problem) -> None:
-    """Puts a service's refusal where it belongs: at its field, or above the form."""
+    """Puts a service's refusal where it belongs: at its field, or above the form. Nothing of the request is kept."""
+    db.session.rollback()
     if problem.field in form:
         form[problem.field].errors = [*form[problem.field].errors, problem.text]
     else:

@@ -16,7 +16,7 @@ from flask import Flask, Response, current_app, g, request, session
 from flask_login import current_user
 from werkzeug.exceptions import LengthRequired
 
-from app.extensions import db
+from app.db import db
 from app.server.connection import SMALL_BODY, Connection
 from app.server.worker import TRANSFERS
 from app.web import errors

@@ -17,8 +17,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
+from app.problems import NotFound, Problem
 from app.services import upload_files, uploads
-from app.services.errors import NotFound, Problem
 from app.web.access import public
 from app.web.errors import RETRY_SECONDS, Busy
 

@@ -17,11 +17,11 @@ import requests
 from flask import current_app
 
 from app import clock, platforms
-from app.extensions import db
+from app.db import db
 from app.models import Clip, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
-from app.publishing import transitions
-from app.services import accounts, clips, connections, publications
+from app.publishing import state_machine
+from app.services import clips, connections, publications, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests import clips as test_clips
@@ -50,8 +50,8 @@ class People:
     def join(self, number: int) -> tuple[int, list[int]]:
         """A user and the ids of the four connections."""
         email = f"chaos{number}@example.org"
-        user = accounts.sign_up(email=email, password="parol-parol", name="Хаос", timezone="Europe/Moscow")
-        accounts.set_plan(email, "business")
+        user = users.sign_up(email=email, password="parol-parol", name="Хаос", timezone="Europe/Moscow")
+        users.set_plan(email, "business")
         made = [
             self._vk(user, number),
             self._rutube(user, number),
@@ -91,7 +91,7 @@ class People:
         )
         db.session.add(row)
         db.session.flush()
-        transitions.note(row.id, "scheduled", status=Status.SCHEDULED)
+        state_machine.note(row.id, "scheduled", status=Status.SCHEDULED)
         return row
 
     def _clip(self, user: User) -> Clip:

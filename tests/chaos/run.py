@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from app import create_app, process
-from app.extensions import db
+from app.db import db
 from app.models import Publication
 from tests.chaos import verdict
 from tests.chaos.mischief import Mischief
@@ -25,7 +25,7 @@ CLIPS_A_USER = 3
 LOOK_SECONDS = 0.3
 
 
-class Mourner:
+class OrphanLatencyProbe:
     """Sees rows whose holder is dead, and how long each waits until another takes it."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ def _run(
     users = max(1, count // (4 * CLIPS_A_USER))
     joined = [people.join(number) for number in range(users)]
     mischief = Mischief(system, people, users, random.Random(seed))
-    mourner = Mourner()
+    mourner = OrphanLatencyProbe()
     if trouble:
         mischief.begin(seed)
     started, asked = time.monotonic(), 0

@@ -9,7 +9,7 @@ from statistics import median
 from sqlalchemy import func, select
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Publication, PublicationEvent, Status
 
 # A row that should have been looked at this long ago, …

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.extensions import db
+from app.db import db
 from app.models import Publication, Status
-from app.publishing import transitions
+from app.publishing import state_machine
 from app.services import publications
 from app.services.publications import Choice
 
@@ -24,7 +24,7 @@ def publication(user, ready_clip, telegram) -> Publication:
 
 
 def fail(publication: Publication) -> None:
-    transitions.move(publication.id, Status.FAILED, reason="refused", detail="Bad Request: chat is gone")
+    state_machine.move(publication.id, Status.FAILED, reason="refused", detail="Bad Request: chat is gone")
     db.session.commit()
 
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_is_a_sentence_and_an_exit_code(run, publication):
     }.items():
         result = run(*arguments)
         assert (result.exit_code, said in result.output) == (1, True)
-    publication.armed = "send"
+    publication.commit_in_doubt = "send"
     db.session.commit()
     result = run("cancel", publication.id)
     assert result.exit_code == 1

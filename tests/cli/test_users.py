@@ -1,6 +1,6 @@
 import pytest
 
-from app.services import accounts
+from app.services import users
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_list(run, anna):
 def test_plan(run, anna):
     result = run("plan", "anna@example.org", "pro")
     assert (result.exit_code, result.output) == (0, "anna@example.org: тариф Pro\n")
-    assert accounts.by_email("anna@example.org").plan_key == "pro"
+    assert users.by_email("anna@example.org").plan_key == "pro"
 
 
 @pytest.mark.parametrize(
@@ -46,5 +46,5 @@ def test_add_admin_and_password(run):
     assert run("add", "b@example.org", "--plan", "start", input="Борис\nparol-parol\nparol-parol\n").exit_code == 0
     assert run("admin", "b@example.org").exit_code == 0
     assert run("password", "b@example.org", input="drugoy-parol\ndrugoy-parol\n").exit_code == 0
-    boris = accounts.authenticate("b@example.org", "drugoy-parol", "192.0.2.7")
+    boris = users.authenticate("b@example.org", "drugoy-parol", "192.0.2.7")
     assert (boris.name, boris.plan_key, boris.is_admin) == ("Борис", "start", True)

@@ -17,7 +17,7 @@ def test_telegram_is_connected_by_bot_and_channel(page: Page, vezde: Running, pl
     calls = [one["path"] for one in vezde.control("requests")["requests"] if one["path"].startswith("/telegram/bot")]
     assert [path.rpartition("/")[2] for path in calls] == ["getMe", "getChat", "getChatMember"]  # AC3
     card = platform_card(page, "Telegram")
-    expect(card).to_contain_text("Везде — демо")  # AC5; AC4: tests/platforms/test_telegram.py
+    expect(card).to_contain_text("Везде — демо")  # AC5; AC4: tests/platforms/telegram/test_adapter.py
     expect(card).to_contain_text("Подключено")
     assert DEMO_BOT not in page.content()
 

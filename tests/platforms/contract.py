@@ -14,17 +14,17 @@ import pytest
 from flask import current_app
 
 from app import clock, platforms
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
+from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.base import COUNTS, Counting, Token
 from app.platforms.errors import Reconnect
 from app.publishing import preflight
-from app.publishing.lease import AFTER_DEADLINE
 from app.services import publications
 from app.services.publications import Choice
 from sandbox.testing import Sandbox
 from tests.platforms import consent
-from tests.publishing.conftest import fresh, in_a_horse, look, read_stats, row, settle, wait_until
+from tests.publishing.conftest import fresh, in_a_work_horse, look, read_stats, row, settle, wait_until
 
 BEFORE_THE_DEED = ("status:500", "status:502", "status:504", "garbage", "cut_request:50", "hang:1")
 
@@ -141,7 +141,7 @@ class Contract:
             if self.posts():
                 publications.confirm(self.owner, publication_id)
             else:
-                wait_until(done.armed_until + AFTER_DEADLINE)
+                wait_until(done.in_doubt_until + AFTER_DEADLINE)
                 publications.resend(self.owner, publication_id)
         elif done.status == Status.FAILED:
             publications.retry(self.owner, publication_id)
@@ -347,13 +347,13 @@ class Contract:
         return platforms.adapter(self.platform, current_app.config).counting
 
     def _die_in_the_commit(self, app, publication_id: int, commit: str) -> None:
-        """Kills the work-horse once it has armed and its request is at the platform, which does nothing with it."""
+        """Kills the work horse once it has armed and its request is at the platform, which does nothing with it."""
         self.sandbox.trouble({"match": commit, "do": "hang:60"})
         for _ in range(40):
             wait_until(row(publication_id).wake_at)
-            horse = in_a_horse(app, publication_id)
+            horse = in_a_work_horse(app, publication_id)
             while horse.exitcode is None:
-                if row(publication_id).armed and self.sandbox.control("trouble")["rules"][0]["seen"]:
+                if row(publication_id).commit_in_doubt and self.sandbox.control("trouble")["rules"][0]["seen"]:
                     horse.kill()
                 horse.join(0.05)
             if horse.exitcode != 0:

@@ -3,11 +3,11 @@
 import pytest
 
 from app import platforms
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, Status
 from app.platforms.base import Account, Token
+from app.problems import Problem
 from app.services import connections, publications
-from app.services.errors import Problem
 from app.services.publications import Choice
 from tests import clips
 from tests.platforms.contract import Contract
@@ -72,7 +72,7 @@ class TestPartnerApi(Contract):
         self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "nth": 1})
         publication_id = publication()
         look(publication_id)
-        assert (row(publication_id).status, row(publication_id).armed) == (Status.PUBLISHING, None)
+        assert (row(publication_id).status, row(publication_id).commit_in_doubt) == (Status.PUBLISHING, None)
         self._ends_once(publication_id)
 
     def test_a_rejected_clip_whose_answer_was_lost_is_told(self, publication):

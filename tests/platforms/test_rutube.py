@@ -5,9 +5,9 @@ import requests
 
 from app import platforms
 from app.models import ConnectionStatus, Status
-from app.publishing import links, preflight
+from app.problems import Problem
+from app.publishing import fetch_links, preflight
 from app.services import connections
-from app.services.errors import Problem
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle
 
@@ -109,7 +109,7 @@ class TestRutube(Contract):
 
     def test_our_link_is_for_one_file_and_ends_with_the_publication(self, publication, public):
         publication_id = publication()
-        link = links.signed_link(row(publication_id))
+        link = fetch_links.signed_link(row(publication_id))
         head = requests.head(link, timeout=5)
         assert (head.status_code, int(head.headers["Content-Length"])) == (200, self.clip.size)
         part = requests.get(link, headers={"Range": "bytes=0-9"}, timeout=5)

@@ -14,12 +14,13 @@ from flask import current_app
 from sqlalchemy import inspect
 
 from app import clock, platforms, process
-from app.extensions import db, reads_only
+from app.db import db, reads_only
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
-from app.publishing import engine, stats
+from app.publishing import engine
 from app.services import connections, publications
 from app.services.publications import Choice
+from app.statistics import collector
 from tests.publishing.toy import Toy, ToyServer
 
 Model = TypeVar("Model")
@@ -93,7 +94,7 @@ def read_stats(*publication_ids: int) -> None:
     wait_until(max(row(publication_id).stats_due_at for publication_id in publication_ids))
     db.session.rollback()
     with current_app.app_context():
-        stats.release_due(lambda connection_ids: all(stats.read(one) is None for one in connection_ids))
+        collector.release_due(lambda connection_ids: all(collector.read(one) is None for one in connection_ids))
 
 
 @pytest.fixture
@@ -110,12 +111,12 @@ def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
     return make
 
 
-def in_a_horse(app, publication_id: int, life: float = math.inf) -> multiprocessing.Process:
-    """Lets a forked work-horse advance the publication, with the kernel's deadline on its life (seconds)."""
+def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multiprocessing.Process:
+    """Lets a forked work horse advance the publication, with the kernel's deadline on its life (seconds)."""
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        engine.advance(publication_id, lambda deadline: process.end_at(min(deadline, clock.boottime() + life)))
+        engine.advance(publication_id, lambda deadline: process.kill_self_at(min(deadline, clock.boottime() + life)))
         os._exit(0)
 
     db.session.remove()

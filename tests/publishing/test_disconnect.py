@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
-from app.models import Notice, PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
+from app.db import db
+from app.models import Notification, PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platforms.base import Receipt
-from app.publishing import evidence
-from app.publishing.lease import Held
+from app.publishing import receipts
+from app.publishing.lease import Lease
 from app.services import connections, publications
-from tests.publishing.conftest import fresh, in_a_horse, look, row, settle, wait_until
+from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle, wait_until
 from tests.publishing.toy import Toy
 
 
@@ -57,7 +57,7 @@ def test_what_is_scheduled_is_cancelled(toy, toy_publication, owner):
 def test_a_worker_in_the_middle_of_an_upload_stops(app, toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     hold = toy.hold("upload")
-    horse = in_a_horse(app, publication_id)
+    horse = in_a_work_horse(app, publication_id)
     assert hold.arrived.wait(20)
     assert disconnect(owner, publication_id) == connections.Ending(cancelled=1, finishing=0)
     hold.let_go()
@@ -72,7 +72,7 @@ def test_a_worker_in_the_middle_of_an_upload_stops(app, toy, toy_publication, ow
 def test_a_commit_in_flight_ends_by_its_receipt(app, toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     hold = toy.hold("publish")
-    horse = in_a_horse(app, publication_id)
+    horse = in_a_work_horse(app, publication_id)
     assert hold.arrived.wait(20)
     assert connections.ending(fresh(owner), row(publication_id).connection_id) == connections.Ending(0, 1)
     assert disconnect(owner, publication_id) == connections.Ending(cancelled=0, finishing=1)
@@ -93,18 +93,18 @@ def test_what_waits_after_its_commit_is_published_by_its_receipt(toy, toy_public
     assert disconnect(owner, publication_id).finishing == 1
     publication = settle(publication_id)
     assert (publication.status, publication.url) == (Status.PUBLISHED, f"{toy.url}/posts/1")
-    assert db.session.query(Notice).count() == 0, "there is nothing to tell"
+    assert db.session.query(Notification).count() == 0, "there is nothing to tell"
 
 
-@pytest.mark.parametrize("point", ["publish:armed", "publish:after"])
+@pytest.mark.parametrize("point", ["publish:commit_started", "publish:after"])
 def test_a_commit_without_an_answer_is_for_the_user_only_after_its_deadline(app, toy, toy_publication, owner, point):
     publication_id = toy_publication(owner)
     Toy.die_at = point
-    horse = in_a_horse(app, publication_id)
+    horse = in_a_work_horse(app, publication_id)
     horse.join(20)
     assert horse.exitcode == -signal.SIGKILL
     disconnect(owner, publication_id)
-    deadline = row(publication_id).armed_until
+    deadline = row(publication_id).in_doubt_until
     looks = 0
     while (publication := row(publication_id)).wake_at is not None:
         assert publication.status == Status.PUBLISHING
@@ -114,7 +114,7 @@ def test_a_commit_without_an_answer_is_for_the_user_only_after_its_deadline(app,
         assert looks < 10
     assert publication.status == Status.UNCONFIRMED
     assert clock.now() > deadline
-    assert db.session.query(Notice).one().kind == "unconfirmed"
+    assert db.session.query(Notification).one().kind == "unconfirmed"
 
 
 def test_before_the_deadline_an_early_look_waits(app, toy, toy_publication, owner):
@@ -122,7 +122,7 @@ def test_before_the_deadline_an_early_look_waits(app, toy, toy_publication, owne
     publication_id = toy_publication(owner)
     look(publication_id)
     disconnect(owner, publication_id)
-    over = row(publication_id).armed_until
+    over = row(publication_id).in_doubt_until
     db.session.execute(db.update(Publication).values(wake_at=clock.now()))
     db.session.commit()
     assert look(publication_id)
@@ -138,7 +138,7 @@ def test_a_late_receipt_still_ends_the_matter(app, toy, toy_publication, owner):
     disconnect(owner, publication_id)
     assert settle(publication_id).status == Status.UNCONFIRMED
     sealed = app.extensions["vault"].seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
-    evidence.keep(Held(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
+    receipts.keep(Lease(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
     publication = settle(publication_id)
     assert (publication.status, publication.url) == (Status.PUBLISHED, f"{toy.url}/posts/1")
 

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Publication, PublicationEvent, PublicationStep, Stage, Status
-from app.publishing import lease, taking
-from app.publishing.transitions import MOVES, SETTLED, move
+from app.platform_access import lease_times
+from app.publishing import claims, lease
+from app.publishing.state_machine import MOVES, SETTLED, move
 from app.services import publications
 from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
@@ -34,7 +35,7 @@ def test_history_tells_each_step(toy, toy_publication):
         ("created", None),
         ("step", "create"),
         ("step", "upload"),
-        ("armed", "publish"),
+        ("commit_started", "publish"),
         ("accepted", "publish"),
         ("step", "ready"),
         ("published", None),
@@ -70,7 +71,7 @@ def test_after_a_lost_answer_the_platform_is_asked_only_when_nobody_can_be_sendi
     publication_id = toy_publication()
     look(publication_id)
     publication = row(publication_id)
-    assert publication.armed == "publish"
+    assert publication.commit_in_doubt == "publish"
     assert publication.stage == Stage.CHECKING
     assert publication.wake_at > clock.now() + timedelta(seconds=15)
     assert toy.calls["posts"] == 0
@@ -106,7 +107,7 @@ def test_a_refusal_at_the_commit_clears_the_intent(toy, toy_publication):
     toy.answers = {"publish": [400]}
     publication = settle(toy_publication())
     assert publication.status == Status.FAILED
-    assert publication.armed is None
+    assert publication.commit_in_doubt is None
 
 
 def test_processing_gives_the_worker_back(toy, toy_publication):
@@ -170,15 +171,15 @@ def test_no_cancel_once_the_commit_is_armed(user, toy, toy_publication):
 def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication):
     """The answer of a sender that was taken for dead ends the matter for everyone."""
     from app.platforms.base import Receipt
-    from app.publishing import evidence
+    from app.publishing import receipts
 
     publication_id = toy_publication()
     held = claim(publication_id)
-    move(publication_id, Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now())
+    move(publication_id, Status.UNCONFIRMED, wake_at=None, commit_in_doubt="publish", in_doubt_until=clock.now())
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
     sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
+    receipts.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
     assert row(publication_id).status == Status.PUBLISHING
     toy.posts["1"] = 1
     publication = settle(publication_id)
@@ -195,14 +196,14 @@ def _vault():
 def test_a_row_left_by_a_dead_worker_comes_back(toy, toy_publication):
     publication_id = toy_publication()
     assert claim(publication_id)
-    assert row(publication_id).wake_at <= clock.now() + lease.LEASE + lease.AFTER_DEADLINE
+    assert row(publication_id).wake_at <= clock.now() + lease_times.LEASE + lease_times.AFTER_DEADLINE
     assert settle(publication_id).status == Status.PUBLISHED
     assert row(publication_id).crashes == 1
 
 
 def test_what_crashes_again_and_again_is_given_up(toy, toy_publication):
     publication_id = toy_publication()
-    for _ in range(taking.MOST_CRASHES + 1):
+    for _ in range(claims.MOST_CRASHES + 1):
         wait_until(row(publication_id).wake_at)
         assert claim(publication_id)
     publication = settle(publication_id)
@@ -232,7 +233,7 @@ def test_what_may_stand_there_is_never_called_failed(toy, toy_publication, answe
     toy.answers = {"publish": [0], "posts": [answer] * 99}
     publication = settle(toy_publication())
     assert publication.status == Status.UNCONFIRMED
-    assert publication.armed == "publish"
+    assert publication.commit_in_doubt == "publish"
     assert toy.posts == {"1": 1}
 
 
@@ -271,7 +272,7 @@ def test_sent_again_after_it_was_accepted_it_begins_anew(user, toy, toy_publicat
 def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication):
     """One whom we took for dead has published; the one who took over must not arm any more."""
     from app.platforms.base import Receipt
-    from app.publishing import evidence
+    from app.publishing import receipts
 
     publication_id = toy_publication()
     slow = claim(publication_id)
@@ -279,7 +280,7 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
     other = claim(publication_id)
     sealed = _vault().seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
     toy.drafts["1"], toy.posts["1"] = 0, 1
-    evidence.keep(slow, "publish", Receipt("1"), sealed)
+    receipts.keep(slow, "publish", Receipt("1"), sealed)
     with pytest.raises(lease.LeaseLost):
         other.renew()
     assert settle(publication_id).status == Status.PUBLISHED
@@ -300,7 +301,7 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
 )
 def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, after, last):
     from app.platforms.base import Receipt
-    from app.publishing import evidence
+    from app.publishing import receipts
 
     publication_id = toy_publication()
     held = claim(publication_id)
@@ -308,7 +309,7 @@ def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, aft
         move(publication_id, before, wake_at=None, lease_until=None)
         db.session.commit()
     sealed = _vault().seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    evidence.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
+    receipts.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
     publication = row(publication_id)
     if before == Status.PUBLISHING and last:
         after = Status.PUBLISHED  # nobody has taken it from us, and nothing is left to ask
@@ -319,7 +320,7 @@ def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, aft
 
 def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_publication):
     from app.platforms.base import Receipt
-    from app.publishing import evidence
+    from app.publishing import receipts
 
     owner = user()
     publication_id = toy_publication(owner)
@@ -329,7 +330,7 @@ def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_pub
     with pytest.raises(lease.LeaseLost):
         held.release(clock.now(), values={}, event="retry")
     for last in (False, True):
-        evidence.keep(held, "publish", Receipt("1"), b"sealed", last)
+        receipts.keep(held, "publish", Receipt("1"), b"sealed", last)
     assert look(publication_id) is False
 
 

@@ -1,4 +1,4 @@
-"""A work-horse that dies or freezes at every step and commit: the clip ends up there once, and we say so."""
+"""A work horse that dies or freezes at every step and commit: the clip ends up there once, and we say so."""
 
 import multiprocessing
 import os
@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Status
-from app.publishing import lease, taking
-from tests.publishing.conftest import in_a_horse, look, row, settle
+from app.publishing import claims, lease
+from tests.publishing.conftest import in_a_work_horse, look, row, settle
 from tests.publishing.toy import POINTS, Toy
 
 # The frozen horse's life: the clock of this test runs ahead of it, a real one would have its whole lease.
@@ -23,7 +23,7 @@ LIFE_SECONDS = 1.5
 def test_killed_at(app, toy, toy_publication, point):
     publication_id = toy_publication()
     Toy.die_at = point
-    horse = in_a_horse(app, publication_id)
+    horse = in_a_work_horse(app, publication_id)
     horse.join(20)
     assert horse.exitcode == -signal.SIGKILL, "it died where it should"
     Toy.die_at = ""
@@ -37,9 +37,9 @@ def test_killed_at(app, toy, toy_publication, point):
 def test_a_horse_known_to_be_dead_is_not_waited_for(app, toy, toy_publication, point):
     publication_id = toy_publication()
     Toy.die_at = point
-    horse = in_a_horse(app, publication_id)
+    horse = in_a_work_horse(app, publication_id)
     horse.join(20)
-    assert lease.bury_the_dead() == 1
+    assert lease.expire_leases_of_dead_workers() == 1
     assert row(publication_id).wake_at <= clock.now()
     Toy.die_at = ""
     assert settle(publication_id).status == Status.PUBLISHED
@@ -51,7 +51,7 @@ def test_frozen_at_and_woken_when_another_has_taken_over(app, toy, toy_publicati
     """The kernel ends the sleeper at its deadline, before it can send another byte."""
     publication_id = toy_publication()
     Toy.die_at, Toy.signal = point, signal.SIGSTOP
-    horse = in_a_horse(app, publication_id, life=LIFE_SECONDS)
+    horse = in_a_work_horse(app, publication_id, life=LIFE_SECONDS)
     born = time.monotonic()
     try:
         _wait_for_stop(horse.pid)
@@ -71,7 +71,7 @@ def test_a_row_is_not_taken_from_a_process_that_works_on_it_by_a_clock_that_was_
 
     def work() -> None:
         db.engine.dispose(close=False)
-        taking.take(publication_id, lambda _deadline: None)
+        claims.take(publication_id, lambda _deadline: None)
         signal.pause()
 
     db.session.remove()

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from app import clock, jobs, queue
-from app.extensions import db
+from app.db import db
 from app.models import Heartbeat, Publication, PublicationStep, Stage, Status
-from app.publishing import schedule
+from app.publishing import dispatch
 from app.services import publications
 from app.services.publications import Choice
 from tests.publishing.conftest import at_work, row
@@ -67,7 +67,7 @@ def test_a_wake_up_lost_in_one_lane_comes_again_though_the_other_has_waited_for_
     [one] = under_way(user(), 1, stage=Stage.QUEUED, queued=True)
     tick()
     assert lanes() == {lost: [], old: [waits]}, "it may just have been taken out"
-    pass_by(schedule.LOST_AFTER + timedelta(seconds=1))
+    pass_by(dispatch.LOST_AFTER + timedelta(seconds=1))
     tick()
     assert sorted(lanes()[queue.PUBLISH] + lanes()[queue.BULK]) == [waits, one], "and the other is still there"
 
@@ -80,7 +80,7 @@ def test_one_that_has_just_been_taken_out_is_not_sent_again_however_long_it_wait
     queue.queue(queue.PUBLISH).empty()
     tick()
     assert lanes()[queue.PUBLISH] == [], "its worker is about to claim it"
-    pass_by(schedule.LOST_AFTER)
+    pass_by(dispatch.LOST_AFTER)
     tick()
     assert lanes()[queue.PUBLISH] == [one]
 
@@ -99,9 +99,9 @@ def test_nothing_counts_as_lost_because_redis_was_first_seen_in_two_hours(app, u
 
 BRIEF = [
     {"stage": Stage.PROCESSING},
-    {"stage": Stage.CHECKING, "armed": "publish"},
-    {"stage": Stage.WAITING, "committed": True},
-    {"stage": Stage.QUEUED, "committed": True},
+    {"stage": Stage.CHECKING, "commit_in_doubt": "publish"},
+    {"stage": Stage.WAITING, "has_receipt": True},
+    {"stage": Stage.QUEUED, "has_receipt": True},
     {"status": Status.CANCELLED},
 ]
 
@@ -109,16 +109,16 @@ BRIEF = [
 @pytest.mark.parametrize("values", BRIEF)
 def test_a_look_that_sends_no_file_goes_first_however_many_there_are(user, under_way, values):
     owner = user()
-    uploads = under_way(owner, schedule.FEW + 2, stage=Stage.QUEUED)
-    brief = under_way(owner, schedule.FEW + 2, **values)
+    uploads = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, stage=Stage.QUEUED)
+    brief = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, **values)
     tick()
-    assert sorted(lanes()[queue.PUBLISH]) == uploads[: schedule.FEW] + brief
-    assert lanes()[queue.BULK] == uploads[schedule.FEW :]
+    assert sorted(lanes()[queue.PUBLISH]) == uploads[: dispatch.PRIORITY_SLOTS_PER_USER] + brief
+    assert lanes()[queue.BULK] == uploads[dispatch.PRIORITY_SLOTS_PER_USER :]
 
 
 @pytest.mark.parametrize("step", ["upload", "processed: since"])
 def test_what_has_sent_its_file_goes_first_whatever_it_waits_for(user, under_way, step):
-    ids = under_way(user(), schedule.FEW + 2, stage=Stage.RETRY, attempt=1)
+    ids = under_way(user(), dispatch.PRIORITY_SLOTS_PER_USER + 2, stage=Stage.RETRY, attempt=1)
     db.session.add_all(PublicationStep(publication_id=one, name=step, sealed_answer=b"") for one in ids)
     db.session.commit()
     tick()
@@ -126,7 +126,7 @@ def test_what_has_sent_its_file_goes_first_whatever_it_waits_for(user, under_way
 
 
 def test_uploads_up_to_the_bound_do_not_hold_up_a_poll(app, user, under_way):
-    owner, bound = user(), schedule.AHEAD * app.config["WORKERS"]
+    owner, bound = user(), dispatch.MAX_QUEUED_PER_WORKER * app.config["WORKERS"]
     under_way(owner, bound, stage=Stage.QUEUED)
     tick()
     [poll] = under_way(owner, 1, stage=Stage.PROCESSING)
@@ -135,7 +135,7 @@ def test_uploads_up_to_the_bound_do_not_hold_up_a_poll(app, user, under_way):
 
 
 def test_polls_of_one_user_are_bounded_too(app, user, under_way):
-    bound = schedule.AHEAD * app.config["WORKERS"]
+    bound = dispatch.MAX_QUEUED_PER_WORKER * app.config["WORKERS"]
     under_way(user(), bound + 5, stage=Stage.PROCESSING)
     [single] = under_way(user(), 1, stage=Stage.QUEUED)
     tick()
@@ -146,7 +146,9 @@ def test_polls_of_one_user_are_bounded_too(app, user, under_way):
 
 def test_what_a_platform_works_on_does_not_put_a_click_into_the_bulk(user, under_way, telegram, ready_clip):
     owner = user()
-    under_way(owner, schedule.FEW, stage=Stage.PROCESSING, wake_at=clock.now() + timedelta(minutes=1))
+    under_way(
+        owner, dispatch.PRIORITY_SLOTS_PER_USER, stage=Stage.PROCESSING, wake_at=clock.now() + timedelta(minutes=1)
+    )
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(telegram(owner).id, "Клип", "")])
     assert lanes() == {queue.PUBLISH: [made.id], queue.BULK: []}
 
@@ -165,7 +167,7 @@ def fail(*_lanes) -> bool:
 def test_what_the_tick_could_not_hand_over_is_found_again_at_once(user, under_way):
     [one] = under_way(user(), 1, stage=Stage.QUEUED)
     with pytest.raises(Broken):
-        at_work(schedule.release_due, fail)
+        at_work(dispatch.release_due, fail)
     tick()
     assert lanes()[queue.PUBLISH] == [one]
 
@@ -174,7 +176,7 @@ def test_what_a_click_could_not_hand_over_is_found_by_the_next_tick(user, under_
     owner = user()
     [one] = under_way(owner, 1, stage=Stage.QUEUED, queued=True)
     with pytest.raises(Broken):
-        schedule.release_now(owner.id, [one], fail)
+        dispatch.release_now(owner.id, [one], fail)
     assert row(one).queued_at is None
 
 

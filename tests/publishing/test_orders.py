@@ -20,12 +20,12 @@ from hypothesis.stateful import (
 )
 
 from app import clock
-from app.extensions import db, transaction
+from app.db import db, transaction
 from app.models import Clip, Publication, Status, User
 from app.platforms.base import Account, Token
-from app.publishing import engine, schedule
+from app.problems import NotFound, Problem
+from app.publishing import dispatch, engine
 from app.services import connections, publications
-from app.services.errors import NotFound, Problem
 from app.services.publications import Choice
 from tests.publishing.claims import claim
 from tests.publishing.conftest import row
@@ -142,7 +142,7 @@ class Orders(RuleBasedStateMachine):
     def tick(self) -> None:
         db.session.rollback()
         woken: list[int] = []
-        schedule.release_due(lambda few, many: woken.extend(few + many) or True)
+        dispatch.release_due(lambda few, many: woken.extend(few + many) or True)
         for publication_id in woken:
             self._work(publication_id)
 

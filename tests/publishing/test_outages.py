@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import PublicationEvent, Stage, Status
 from app.publishing import engine
 from app.storage import storage
@@ -220,8 +220,8 @@ def test_failed_questions_use_up_no_try(toy, toy_publication, answer):
 
 
 def test_a_refresh_that_fails_while_the_platform_is_to_be_asked_uses_up_no_try(user, toy, toy_publication):
+    from app.platform_access import tokens
     from app.platforms.base import Token
-    from app.publishing import tokens
 
     publication_id = toy_publication()
     connection = row(publication_id).connection

@@ -7,15 +7,16 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from app import clock, jobs, queue
-from app.extensions import db, redis_client, transaction
+from app.db import db, transaction
 from app.models import Publication, Status
-from app.publishing import schedule, transitions
+from app.publishing import dispatch, state_machine
+from app.redis_client import redis_client
 from app.services import publications
 from app.services.publications import Choice
 from tests.publishing.claims import claim
 
 WORKERS = 3
-BOUND = schedule.AHEAD * WORKERS
+BOUND = dispatch.MAX_QUEUED_PER_WORKER * WORKERS
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def fire(publication_id: int) -> bool:
     if held is None:
         return False
     with transaction():
-        transitions.move(publication_id, Status.PUBLISHING, *held.where())
-        transitions.move(publication_id, Status.PUBLISHED)
+        state_machine.move(publication_id, Status.PUBLISHING, *held.where())
+        state_machine.move(publication_id, Status.PUBLISHED)
     return True
 
 
@@ -118,7 +119,7 @@ def test_no_bulk_starves_a_single_clip(app, user, due):
 def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
     ids = due(user(), WORKERS)
     woken = []
-    schedule.release_due(lambda few, many: woken.extend(few + many) or True, waiting=schedule.MOST_WAITING - 2)
+    dispatch.release_due(lambda few, many: woken.extend(few + many) or True, waiting=dispatch.MOST_WAITING - 2)
     assert woken == ids[:2], "the others wait in the database"
 
 
@@ -126,7 +127,10 @@ def test_a_users_first_go_before_everybodys_others(app, user, due):
     ids = due(user(), BOUND + 2)
     tick()
     waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (queue.PUBLISH, queue.BULK)}
-    assert waiting == {queue.PUBLISH: ids[: schedule.FEW], queue.BULK: ids[schedule.FEW : BOUND]}
+    assert waiting == {
+        queue.PUBLISH: ids[: dispatch.PRIORITY_SLOTS_PER_USER],
+        queue.BULK: ids[dispatch.PRIORITY_SLOTS_PER_USER : BOUND],
+    }
     [single] = due(user(), 1)
     tick()
     assert queue.queue(queue.PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
@@ -149,8 +153,8 @@ def test_what_a_user_begins_at_once_waits_for_the_tick_beyond_the_bound(app, use
         for number in range(BOUND + 2)
     ]
     assert taken() == made[:BOUND]
-    unheard = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
-    assert db.session.scalars(unheard).all() == made[BOUND:]
+    unacknowledged = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
+    assert db.session.scalars(unacknowledged).all() == made[BOUND:]
 
 
 def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
@@ -164,7 +168,7 @@ def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
         woken: list[int] = []
         together.wait()
         for _ in range(5):
-            schedule.release_due(lambda few, many: woken.extend(few + many) or True)
+            dispatch.release_due(lambda few, many: woken.extend(few + many) or True)
         found.put(woken)
 
     both = [context.Process(target=run) for _ in range(2)]
@@ -191,5 +195,5 @@ def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due):
 
 def test_without_redis_nothing_is_marked_as_queued(app, user, due):
     due(user(), 2)
-    schedule.release_due(lambda few, many: False)
+    dispatch.release_due(lambda few, many: False)
     assert db.session.scalar(select(func.count()).where(Publication.queued_at.is_not(None))) == 0

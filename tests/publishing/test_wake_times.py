@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from app import clock, jobs, queue
-from app.extensions import db
+from app.db import db
 from app.models import Publication, Stage, Status
+from app.platform_access import lease_times
 from app.platforms.errors import LONGEST_WAIT
-from app.publishing import lease, run, wake_times
+from app.publishing import context, wake_times
 from app.services import publications
 from tests.asking import asked, reads_whole
 from tests.asking import plans as ways
@@ -80,9 +81,9 @@ def test_a_lease_taken_while_the_clock_was_ahead_ends_when_its_holder_must(toy, 
     set_clock(-HOUR)
     tick()
     left = row(publication_id)
-    assert left.lease_until <= clock.now() + lease.LONGEST_LEASE
-    assert left.lease_until > clock.now() + lease.LONGEST_LEASE - MINUTE, "its holder may live as long as that"
-    assert left.wake_at == left.lease_until + lease.AFTER_DEADLINE
+    assert left.lease_until <= clock.now() + lease_times.LONGEST_LEASE
+    assert left.lease_until > clock.now() + lease_times.LONGEST_LEASE - MINUTE, "its holder may live as long as that"
+    assert left.wake_at == left.lease_until + lease_times.AFTER_DEADLINE
     held.renew()  # it is still its own
 
 
@@ -91,10 +92,10 @@ def test_what_was_armed_while_the_clock_was_ahead_is_asked_about_soon(toy, toy_p
     set_clock(HOUR)
     publication_id = toy_publication()
     assert look(publication_id)
-    assert row(publication_id).armed
+    assert row(publication_id).commit_in_doubt
     set_clock(-HOUR)
     tick()
-    assert row(publication_id).armed_until <= clock.now() + timedelta(seconds=21)
+    assert row(publication_id).in_doubt_until <= clock.now() + timedelta(seconds=21)
     assert settle(publication_id).status == Status.PUBLISHED
     assert toy.posts == {"1": 1}
 
@@ -112,8 +113,8 @@ def test_a_scheduled_one_wakes_when_it_is_due(user, toy, toy_publication, by):
     ("values", "wait"),
     [
         ({"stage": Stage.WAITING}, LONGEST_WAIT),
-        ({"stage": Stage.PROCESSING}, run.LONGEST_POLL),
-        ({"stage": Stage.CHECKING}, run.ASK_AGAIN),
+        ({"stage": Stage.PROCESSING}, context.LONGEST_POLL),
+        ({"stage": Stage.CHECKING}, context.CONFIRM_ABSENT_AFTER),
         ({"stage": Stage.RETRY, "attempt": 3}, timedelta(seconds=600)),
     ],
 )
@@ -125,22 +126,28 @@ def test_what_a_right_clock_has_written_stays(toy, toy_publication, values, wait
     assert row(publication_id).wake_at == wake_at
     put(publication_id, wake_at=wake_at + 400 * timedelta(days=1))
     assert wake_times.clamp() == 1
-    assert row(publication_id).wake_at <= wake_at + lease.LONGEST_LEASE
+    assert row(publication_id).wake_at <= wake_at + lease_times.LONGEST_LEASE
 
 
 def test_held_rows_of_right_clocks_stay(toy, toy_publication):
     publication_id = toy_publication()
     held = claim(publication_id)
-    held.renew(lease.LONGEST_LEASE)
+    held.renew(lease_times.LONGEST_LEASE)
     assert wake_times.clamp() == 0
-    assert row(publication_id).lease_until > clock.now() + lease.LONGEST_LEASE - MINUTE
+    assert row(publication_id).lease_until > clock.now() + lease_times.LONGEST_LEASE - MINUTE
 
 
 def test_what_cannot_be_confirmed_may_be_sent_again_though_it_was_armed_by_a_wrong_clock(toy, toy_publication):
     publication_id = toy_publication()
-    put(publication_id, status=Status.UNCONFIRMED, wake_at=None, armed="publish", armed_until=clock.now() + HOUR)
+    put(
+        publication_id,
+        status=Status.UNCONFIRMED,
+        wake_at=None,
+        commit_in_doubt="publish",
+        in_doubt_until=clock.now() + HOUR,
+    )
     assert publications.can_resend(row(publication_id))
-    put(publication_id, armed_until=clock.now() + lease.LONGEST_LEASE)
+    put(publication_id, in_doubt_until=clock.now() + lease_times.LONGEST_LEASE)
     assert not publications.can_resend(row(publication_id))
 
 

@@ -1,4 +1,4 @@
-"""A real worker of RQ with its work-horse: how it ends, and what becomes of the row in its hands."""
+"""A real worker of RQ with its work horse: how it ends, and what becomes of the row in its hands."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ import pytest
 
 import worker
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, Stage, Status, User
 from app.publishing import lease
 from app.storage import storage
@@ -31,7 +31,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def work(app) -> Iterator[Callable[..., multiprocessing.Process]]:
-    """Starts a worker: `work("spare", upload_grace=…, commit_grace=…, look_at_horse=…)`, all in seconds."""
+    """Starts a worker: `work("spare", upload_grace=…, commit_grace=…, monitor_interval=…)`, all in seconds."""
     started: list[multiprocessing.Process] = []
 
     def start(kind: str = "worker", **how: float) -> multiprocessing.Process:
@@ -124,9 +124,9 @@ def test_a_commit_that_is_cut_off_is_asked_about_soon(toy, toy_publication, work
     assert hold.arrived.wait(WITHIN_SECONDS)
     assert end(one) == 0
     left = row(publication_id)
-    assert left.armed == "publish"
+    assert left.commit_in_doubt == "publish"
     assert left.wake_at <= clock.now(), "nobody waits for the lease of a horse that is known to be dead"
-    assert (left.armed_until - clock.now()).total_seconds() < 25
+    assert (left.in_doubt_until - clock.now()).total_seconds() < 25
     assert published_once(toy, publication_id, hold)
 
 
@@ -149,7 +149,7 @@ def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_pub
     assert hold.arrived.wait(WITHIN_SECONDS)
     one.kill()
     one.join()
-    wait_for(lambda: lease.bury_the_dead() == 1)
+    wait_for(lambda: lease.expire_leases_of_dead_workers() == 1)
     assert row(publication_id).wake_at <= clock.now()
     assert published_once(toy, publication_id, hold)
 
@@ -168,7 +168,7 @@ def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
     """It may hold SQLite's one write lock."""
     hold = toy.hold("upload")
     publication_id = toy_publication()
-    work(look_at_horse=1)
+    work(monitor_interval=1)
     assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(int(row(publication_id).holder.split(":")[1]), signal.SIGSTOP)
     wait_for(lambda: row(publication_id).wake_at <= clock.now())

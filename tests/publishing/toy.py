@@ -13,9 +13,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from app import clock
-from app.platforms.base import Account, Adapter, NotThere, Receipt, Run, Token
-from app.platforms.body import FileBody
+from app.platforms.base import Account, Adapter, NotPublished, PublishContext, Receipt, Token
 from app.platforms.errors import RateLimited, Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.http.body import FileBody
 
 POINTS = (
     "create:before",
@@ -23,7 +23,7 @@ POINTS = (
     "upload:before",
     "upload:after",
     "publish:before",
-    "publish:armed",
+    "publish:commit_started",
     "publish:after",
     "ready:before",
     "ready:after",
@@ -149,36 +149,36 @@ class Toy(Adapter):
         self._die("refresh:after")
         return Token(f"toy-token-{number}", f"refresh-{number}", clock.now() + timedelta(hours=1))
 
-    def publish(self, run: Run) -> Receipt:
-        draft = run.step("create", self._create)
-        run.step("upload", self._upload, run, draft)
-        receipt = run.commit("publish", self._publish, draft, find=self._find)
-        run.wait("ready", self._ready, draft, every=10, until=60)
+    def publish(self, context: PublishContext) -> Receipt:
+        draft = context.step("create", self._create)
+        context.step("upload", self._upload, context, draft)
+        receipt = context.commit("publish", self._publish, draft, find=self._find)
+        context.wait("ready", self._ready, draft, every=10, until=60)
         return receipt
 
     def _create(self) -> str:
         return self._at("create", lambda: self._call("POST", "/create")["id"])
 
-    def _upload(self, run: Run, draft: str) -> str:
+    def _upload(self, context: PublishContext, draft: str) -> str:
         def send() -> str:
-            with run.clip.open() as file:
-                self._call("PUT", f"/upload/{draft}", data=FileBody(file, run.clip.size, on_block=run.progress))
+            with context.clip.open() as file:
+                self._call("PUT", f"/upload/{draft}", data=FileBody(file, context.clip.size, on_block=context.progress))
             return draft
 
         return self._at("upload", send)
 
-    def _publish(self, draft: str, *, arm: Callable[[], None]) -> Receipt:
+    def _publish(self, draft: str, *, begin_commit: Callable[[], None]) -> Receipt:
         def send() -> Receipt:
-            arm()
-            self._die("publish:armed")
+            begin_commit()
+            self._die("publish:commit_started")
             self._call("POST", f"/publish/{draft}")
             return Receipt(draft, f"{self.url}/posts/{draft}")
 
         return self._at("publish", send)
 
-    def _find(self, draft: str) -> Receipt | NotThere:
+    def _find(self, draft: str) -> Receipt | NotPublished:
         there = self._call("GET", f"/posts/{draft}")["there"]
-        return Receipt(draft, f"{self.url}/posts/{draft}") if there else NotThere()
+        return Receipt(draft, f"{self.url}/posts/{draft}") if there else NotPublished()
 
     def _ready(self, draft: str) -> bool | None:
         return self._at("ready", lambda: self._call("GET", f"/posts/{draft}")["ready"] or None)

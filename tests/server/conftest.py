@@ -9,7 +9,7 @@ import requests
 from flask import Flask
 
 from app import create_app
-from app.extensions import db
+from app.db import db
 from app.models import User
 from sandbox.testing import Sandbox
 from tests.conftest import settings

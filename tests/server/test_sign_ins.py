@@ -6,7 +6,7 @@ from pathlib import Path
 
 import requests
 
-from app.extensions import db
+from app.db import db
 
 AT_ONCE = 16
 PATIENCE = 60

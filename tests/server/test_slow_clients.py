@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from app.extensions import db
+from app.db import db
 from app.models import User
 from app.services import uploads
 from tests.server.raw import FORM, PIECE, body, head, whole

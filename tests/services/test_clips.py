@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import event, func
 
 from app import clock, jobs, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, Publication, Status
+from app.problems import NotFound, Problem
 from app.services import clips
-from app.services.errors import NotFound, Problem
 from app.storage import FolderStorage, storage
 from tests import clips as files
 

@@ -6,11 +6,11 @@ from threading import Barrier
 import pytest
 from sqlalchemy.orm.exc import ObjectDeletedError
 
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Status, User
 from app.platforms.base import Account, Token
+from app.problems import NotFound, Problem
 from app.services import connections, publications
-from app.services.errors import NotFound, Problem
 from app.services.publications import Choice
 
 TWO = [Account(id="1", name="Анна"), Account(id="-2", name="Сообщество")]

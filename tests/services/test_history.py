@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from app import clock, texts
-from app.extensions import db, reading, transaction
-from app.models import Clip, Publication, PublicationEvent, Stage, Status, User, fold
-from app.publishing import transitions
+from app.db import db, reading, transaction
+from app.models import Clip, Publication, PublicationEvent, Stage, Status, User, fold, touch
+from app.publishing import state_machine
 from app.services import history, publications
 from app.services.history import Filters
 from app.services.publications import Choice
@@ -110,7 +110,7 @@ def test_every_change_that_a_page_shows_changes_the_version(owner):
     known = {one.id: history.version(one)}
     assert history.changed(owner, known) == []
 
-    transitions.touch(one.id)  # what every renewal of a lease does that tells of progress
+    touch(one.id)  # what every renewal of a lease does that tells of progress
     assert history.changed(owner, known) == [one]
     db.session.refresh(clip)
     known = {one.id: history.version(one)}
@@ -126,7 +126,7 @@ def test_every_change_that_a_page_shows_changes_the_version(owner):
     db.session.expire_all()
     known = {one.id: history.version(one)}
     assert history.changed(owner, known) == []
-    transitions.move(one.id, Status.PUBLISHED, event="evidence")
+    state_machine.move(one.id, Status.PUBLISHED, event="receipt_found")
     db.session.commit()
     assert history.changed(owner, known) == [one]
 
@@ -174,7 +174,7 @@ def test_attempts_are_told_apart(owner):
         ("step", "encoded: since"),
         ("failed", "refused", "нельзя", Status.FAILED),
         ("retried",),
-        ("armed", "publish"),
+        ("commit_started", "publish"),
         ("accepted", "publish"),
         ("published", None, None, Status.PUBLISHED),
     ) == [
@@ -235,7 +235,7 @@ def test_a_change_while_a_page_is_made_is_seen_by_its_next_poll(app, user, ready
         """As a worker notes its progress, without a move."""
         with app.app_context(), transaction():
             db.session.get(Publication, publication_id).stage = "uploading"
-            transitions.touch(publication_id)
+            touch(publication_id)
 
     shown, version = begin()
     assert shown == "queued"

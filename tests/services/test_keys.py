@@ -3,10 +3,10 @@
 import pytest
 
 from app import platforms, vault
-from app.extensions import db
+from app.db import db
 from app.models import PlatformConnection, Publication, PublicationStep, Revocation
+from app.platform_access import tokens
 from app.platforms.base import Token
-from app.publishing import tokens
 from app.services import keys as vault_keys
 from app.services import publications
 from app.services.publications import Choice

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, Publication, PublicationEvent, Status
-from app.publishing import transitions
+from app.publishing import state_machine
 from app.services import heartbeats, ops
 
 
@@ -20,8 +20,8 @@ def publication(app, user, ready_clip, telegram):
     def make(status: Status, *, ended_ago: timedelta = timedelta(), **more) -> Publication:
         one = Publication(
             user_id=owner.id,
-            clip_id=None if status in transitions.SETTLED else clip.id,
-            connection_id=None if status in transitions.SETTLED else connection.id,
+            clip_id=None if status in state_machine.SETTLED else clip.id,
+            connection_id=None if status in state_machine.SETTLED else connection.id,
             platform="telegram",
             account_id="-1",
             account_name="Канал",
@@ -66,7 +66,7 @@ def test_outcomes_of_a_day(publication):
 def test_a_publication_that_failed_and_then_went_out_counts_once(publication):
     one = publication(Status.PUBLISHED)
     db.session.add(PublicationEvent(publication_id=one.id, kind="failed", status=Status.FAILED))
-    db.session.add(PublicationEvent(publication_id=one.id, kind="evidence", status=Status.PUBLISHED))
+    db.session.add(PublicationEvent(publication_id=one.id, kind="receipt_found", status=Status.PUBLISHED))
     db.session.commit()
     assert (telegram_outcomes().published, telegram_outcomes().failed) == (1, 0)
 

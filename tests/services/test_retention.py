@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from app import clock, plans
-from app.extensions import db
+from app.db import db
 from app.models import Clip, Publication, Status
-from app.services import accounts, retention
+from app.services import retention, users
 from app.storage import storage
 
 KEPT = timedelta(days=plans.FREE.keep_days)
@@ -56,7 +56,7 @@ def test_paid_plans_keep_clips_for_good(user, old_clip, plan):
 def test_a_downgrade_takes_nothing_at_once(user, old_clip):
     owner = user(plan="pro")
     clip = old_clip(owner, timedelta(days=400))
-    accounts.set_plan(owner.email, "free")
+    users.set_plan(owner.email, "free")
     assert retention.due() == []
     assert retention.leaves_at(clip, owner) > clock.now() + KEPT - timedelta(minutes=1)
     owner.plan_since = clock.now() - KEPT - timedelta(hours=1)
@@ -106,7 +106,7 @@ def test_a_question_that_is_never_answered_does_not_keep_a_clip(free, old_clip, 
         account_name="Анна",
         title="Клип",
         status=status,
-        committed=status == Status.UNCONFIRMED,
+        has_receipt=status == Status.UNCONFIRMED,
         due_at=clock.now() - retention.ANSWER_WAIT - timedelta(hours=1),
     )
     db.session.add(one)

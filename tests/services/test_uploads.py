@@ -8,10 +8,10 @@ import pytest
 from werkzeug.datastructures import FileStorage
 
 from app import clock, queue
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, Upload, User
+from app.problems import NotFound, Problem
 from app.services import clips, upload_files, uploads
-from app.services.errors import NotFound, Problem
 from app.storage import key_from, storage
 
 DATA = bytes(range(256)) * 40

@@ -5,15 +5,27 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db, redis_client
-from app.models import REVOCATION_KEPT, Clip, Heartbeat, Notice, PlatformConnection, Publication, Revocation, Upload
+from app.db import db
+from app.models import (
+    REVOCATION_KEPT,
+    Clip,
+    Heartbeat,
+    Notification,
+    PlatformConnection,
+    Publication,
+    Revocation,
+    Upload,
+)
+from app.notifications import inbox
+from app.platform_access import revocations, tokens
+from app.platform_access.rate_limits import Pacer
 from app.platforms.base import Token
-from app.platforms.http import Window
-from app.publishing import revocations, stats, tokens
-from app.publishing.pacing import Pacer
-from app.services import attempts, clips, heartbeats, notices, uploads
-from app.services.attempts import Limit
-from app.services.errors import Problem
+from app.platforms.http.client import Window
+from app.problems import Problem
+from app.redis_client import redis_client
+from app.services import clips, heartbeats, throttle, uploads
+from app.services.throttle import Limit
+from app.statistics import collector
 from tests.publishing.conftest import at_work
 
 HOUR = timedelta(hours=1)
@@ -54,20 +66,22 @@ def test_a_probe_that_is_under_way_is_left_alone(owner, ready_clip):
 
 @pytest.mark.parametrize(("tries", "ahead"), [(0, HOUR), (1, YEAR)])
 def test_a_letter_goes_out(owner, tries, ahead):
-    notice = Notice(user_id=owner.id, kind="reconnect", matter="x", wake_at=clock.now() + ahead, tries=tries)
-    notice.facts = {"platform": "VK", "account": "Канал"}
-    db.session.add(notice)
+    notification = Notification(
+        user_id=owner.id, kind="reconnect", dedup_key="x", wake_at=clock.now() + ahead, tries=tries
+    )
+    notification.facts = {"platform": "VK", "account": "Канал"}
+    db.session.add(notification)
     db.session.commit()
-    assert notices.due_mails() == [notice.id]
-    at_work(notices.mail_out, notice.id)
-    assert db.session.get(Notice, notice.id, populate_existing=True).tries == tries + 1
+    assert inbox.due_mails() == [notification.id]
+    at_work(inbox.mail_out, notification.id)
+    assert db.session.get(Notification, notification.id, populate_existing=True).tries == tries + 1
 
 
 def test_a_letter_that_is_tried_again_keeps_its_pause(owner):
     later = clock.now() + 2 * HOUR
-    db.session.add(Notice(user_id=owner.id, kind="reconnect", matter="x", facts={}, wake_at=later, tries=4))
+    db.session.add(Notification(user_id=owner.id, kind="reconnect", dedup_key="x", facts={}, wake_at=later, tries=4))
     db.session.commit()
-    assert notices.due_mails() == []
+    assert inbox.due_mails() == []
 
 
 def test_a_token_that_is_to_be_revoked_is_gone_in_a_quarter_of_an_hour(app):
@@ -101,7 +115,7 @@ def test_numbers_that_are_due_in_a_year_are_read(crowd):
     db.session.execute(mine.values(status="published", stats_due_at=clock.now() + YEAR))
     db.session.commit()
     handed: list[int] = []
-    at_work(stats.release_due, lambda ids: bool(handed.extend(ids)) or True)
+    at_work(collector.release_due, lambda ids: bool(handed.extend(ids)) or True)
     assert len(handed) == 2
 
 
@@ -115,13 +129,13 @@ def test_an_upload_expires(owner):
 
 
 def test_tries_count_no_longer_than_they_are_to(app):
-    attempts.spend((LIMIT, "a"))
+    throttle.hit((LIMIT, "a"))
     redis_client().expire(LIMIT.key("a"), 3600)
     with pytest.raises(Problem, match="через 1 мин"):
-        attempts.spend((LIMIT, "a"))
+        throttle.hit((LIMIT, "a"))
     redis_client().expire(LIMIT.key("a"), 10)
     with pytest.raises(Problem):
-        attempts.spend((LIMIT, "a"))
+        throttle.hit((LIMIT, "a"))
     assert redis_client().ttl(LIMIT.key("a")) <= 10, "a window is not prolonged by trying"
 
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from app.extensions import csrf
-from app.services.errors import Problem
-from app.web.security import HEADERS
+from app.problems import Problem
+from app.web.extensions import csrf
+from app.web.headers import HEADERS
 
 # A platform fetches a clip by a signed link.
-PUBLIC = {"accounts.sign_in", "accounts.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
-PUBLIC |= {"recovery.ask", "recovery.choose", "personal.privacy"}
+PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
+PUBLIC |= {"recovery.ask", "recovery.choose", "privacy.page"}
 HTMX = {"HX-Request": "true"}
 
 
@@ -93,7 +93,7 @@ def test_every_answer_carries_the_policies(app, user, ready_clip, sign_in):
 @pytest.mark.parametrize("secure", [False, True])
 def test_cookies(environment, secure):
     from app import create_app
-    from app.extensions import db
+    from app.db import db
 
     app = create_app({**environment, "PUBLIC_URL": "https://vezde.example" if secure else "http://localhost"})
     answer = app.test_client().get("/sign-in")

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus, Publication, PublicationStep, Stage, Status
-from app.web import words
+from app.web import filters
 
 HTMX = {"HX-Request": "true"}
 XSS = "<script>alert(1)</script> «Кофе»"
@@ -220,7 +220,7 @@ def test_deleting_tells_what_it_cancels(web, owner, ready_clip, telegram):
 
 def test_what_has_been_handed_over_keeps_its_clip(web, owner, ready_clip, telegram):
     clip = ready_clip(owner)
-    publication = publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.SENT, armed="send")
+    publication = publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.SENT, commit_in_doubt="send")
     answer = web.post(f"/clips/{clip.id}/delete", headers=HTMX)
     assert answer.status_code == 422
     assert "Пока не удалить" in answer.text
@@ -279,7 +279,7 @@ def test_pages(web, owner):
     ("number", "said"), [(1, "1 клип"), (2, "2 клипа"), (5, "5 клипов"), (11, "11 клипов"), (21, "21 клип")]
 )
 def test_plurals(number, said):
-    assert words.plural(number, "клип", "клипа", "клипов") == said.replace(" ", "\u00a0")
+    assert filters.plural(number, "клип", "клипа", "клипов") == said.replace(" ", "\u00a0")
 
 
 @pytest.mark.parametrize(
@@ -287,19 +287,19 @@ def test_plurals(number, said):
     [(1, "1 КБ"), (44_000, "44 КБ"), (12_440_000, "12,4 МБ"), (500_000_000, "500 МБ"), (1_500_000_000, "1,5 ГБ")],
 )
 def test_sizes(count, said):
-    assert words.size(count) == said.replace(" ", "\u00a0")
+    assert filters.size(count) == said.replace(" ", "\u00a0")
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "said"), [(999, "0:01"), (59_400, "0:59"), (61_000, "1:01"), (3_661_000, "1:01:01")]
 )
 def test_durations(milliseconds, said):
-    assert words.duration(milliseconds) == said
+    assert filters.duration(milliseconds) == said
 
 
 @pytest.mark.parametrize(("name", "said"), [("Кухня за минуту", "КЗ"), ("везде", "В"), ("— «»", "•"), ("", "•")])
 def test_initials(name, said):
-    assert words.initials(name) == said
+    assert filters.initials(name) == said
 
 
 def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready_clip, telegram):
@@ -309,9 +309,9 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
         connection,
         status=Status.UNCONFIRMED,
         reason="unknown",
-        armed="send",
-        armed_until=clock.now(),
-        committed=True,
+        commit_in_doubt="send",
+        in_doubt_until=clock.now(),
+        has_receipt=True,
     )
     db.session.add(PublicationStep(publication_id=publication.id, name="create", sealed_answer=b"x"))
     db.session.commit()
@@ -331,7 +331,7 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     assert f'id="place-{publication_id}" href="{connection.account_url}"' in page
 
 
-@pytest.mark.parametrize("values", [{"armed": "send"}, {"committed": True}])
+@pytest.mark.parametrize("values", [{"commit_in_doubt": "send"}, {"has_receipt": True}])
 @pytest.mark.parametrize("script", [True, False])
 def test_a_clip_that_is_being_handed_over_is_deleted_afterwards(web, owner, ready_clip, telegram, values, script):
     clip, headers = ready_clip(owner), HTMX if script else {}

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, OAuthState, PlatformConnection, Status, User
 from app.services import consents, publications
 from app.services.publications import Choice

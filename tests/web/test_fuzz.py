@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.extensions import db
+from app.db import db
 from app.models import Clip
 from app.services import publications, uploads
 from app.services.publications import Choice

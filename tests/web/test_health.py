@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from app import create_app
-from app.extensions import db
+from app.db import db
 from app.models import Heartbeat
 from app.services import heartbeats
 

@@ -1,7 +1,7 @@
 import pytest
 from flask import current_app
 
-from app.extensions import db
+from app.db import db
 from app.models import Clip, ClipStatus
 from app.storage import StorageUnavailable, storage, storage_at
 from app.web.media import poster_url

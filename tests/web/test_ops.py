@@ -9,7 +9,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from app import clock, create_app
-from app.extensions import db
+from app.db import db
 from app.models import Publication, Status
 from app.services import heartbeats
 

@@ -1,4 +1,4 @@
-from app.services import accounts
+from app.services import users
 
 
 def test_the_four_plans_and_mine(user, sign_in):
@@ -13,7 +13,7 @@ def test_the_four_plans_and_mine(user, sign_in):
 def test_outside_the_demo_nobody_changes_a_plan_by_hand(user, sign_in):
     anna = user(plan="free", email="anna@example.org")
     assert sign_in(anna).post("/plans/business").status_code == 403
-    assert accounts.by_email("anna@example.org").plan_key == "free"
+    assert users.by_email("anna@example.org").plan_key == "free"
 
 
 def test_in_the_demo_a_button_does(app, user, sign_in):

@@ -4,9 +4,9 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, Publication, Stage, Status
-from app.web import words
+from app.web import filters
 from tests.web.test_clips import HTMX, publish
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -165,7 +165,7 @@ def test_failed_says_why_and_can_be_tried_again(web, clip, channel):
 
 
 def test_what_is_handed_over_cannot_be_cancelled(web, clip, channel):
-    publication = publish(clip, channel, status=Status.PUBLISHING, stage=Stage.SENT, armed="send")
+    publication = publish(clip, channel, status=Status.PUBLISHING, stage=Stage.SENT, commit_in_doubt="send")
     assert "Отменить" not in row(web, clip)
     answer = web.post(f"/publications/{publication.id}/cancel", headers=HTMX)
     assert answer.status_code == 422
@@ -181,7 +181,7 @@ def test_cancelling(web, clip, channel):
 
 
 def test_what_we_cannot_know_the_user_is_asked(web, clip, channel):
-    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", armed_until=clock.now())
+    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", in_doubt_until=clock.now())
     card = row(web, clip)
     assert "Проверьте" in card
     assert f'href="{channel.account_url}"' in card
@@ -189,14 +189,14 @@ def test_what_we_cannot_know_the_user_is_asked(web, clip, channel):
     assert "отправить ещё раз" not in card
     assert web.post(f"/publications/{publication.id}/resend", headers=HTMX).status_code == 422
 
-    publication.armed_until = clock.now() - timedelta(hours=1)
+    publication.in_doubt_until = clock.now() - timedelta(hours=1)
     db.session.commit()
     assert ">Нет, отправить ещё раз</button>" in row(web, clip)
     assert web.post(f"/publications/{publication.id}/resend", headers=HTMX).status_code == 200
 
 
 def test_the_user_need_not_answer(web, clip, channel):
-    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", armed="send")
+    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", commit_in_doubt="send")
     assert ">Отменить</button>" in row(web, clip)
     assert web.post(f"/publications/{publication.id}/cancel", headers=HTMX).status_code == 200
     db.session.expire_all()
@@ -204,7 +204,7 @@ def test_the_user_need_not_answer(web, clip, channel):
 
 
 def test_an_unconfirmed_one_outlives_its_account(web, clip, channel):
-    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", armed="send")
+    publication = publish(clip, channel, status=Status.UNCONFIRMED, reason="unknown", commit_in_doubt="send")
     path = f"/settings/integrations/{channel.id}/disconnect"
     assert "останется в «Проверьте»" in web.get(path, headers=HTMX).text
     assert web.post(path, headers=HTMX).status_code == 200
@@ -225,6 +225,6 @@ def test_it_is_there(web, clip, channel):
 
 
 def test_percentages():
-    assert words.progress_percent(Publication(stage=Stage.UPLOADING, sent=1, total=3)) == 33
-    assert words.progress_percent(Publication(stage=Stage.UPLOADING, sent=None, total=None)) is None
-    assert words.progress_percent(Publication(stage=Stage.QUEUED)) is None
+    assert filters.progress_percent(Publication(stage=Stage.UPLOADING, sent=1, total=3)) == 33
+    assert filters.progress_percent(Publication(stage=Stage.UPLOADING, sent=None, total=None)) is None
+    assert filters.progress_percent(Publication(stage=Stage.QUEUED)) is None

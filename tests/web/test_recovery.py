@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from app import clock, jobs
-from app.extensions import db, redis_client
-from app.models import Recovery, SecurityEvent
+from app.db import db
+from app.models import AuditEvent, Recovery
 from app.queue import CHORES, queue
-from app.services import accounts, recovery
+from app.redis_client import redis_client
+from app.services import recovery, users
 from tests.publishing.conftest import at_work, real_time, wait_until
 
 __all__ = ["real_time"]
@@ -62,7 +63,7 @@ def test_a_letter_leads_to_a_new_password(app, anna, ask, sandbox, sign_in):
     link = link_in(sandbox)
     assert set_password(app, link, "short").status_code == 422
     assert set_password(app, link).location == "/sign-in"
-    assert accounts.authenticate("anna@example.org", NEW, "192.0.2.1").id == anna.id
+    assert users.authenticate("anna@example.org", NEW, "192.0.2.1").id == anna.id
     assert elsewhere.get("/").status_code == 303, "every browser is signed out"
     assert set_password(app, link, "another-one").status_code == 404, "it works once"
 
@@ -72,7 +73,7 @@ def test_nobody_learns_whether_there_is_such_an_account(app, anna, ask, sandbox)
     assert known.status_code == unknown.status_code == 200
     assert known.text == unknown.text
     assert [letter["to"] for letter in sandbox.mails] == [["anna@example.org"]]
-    kinds = [(one.user_id, one.kind) for one in db.session.query(SecurityEvent) if one.kind == "recovery_asked"]
+    kinds = [(one.user_id, one.kind) for one in db.session.query(AuditEvent) if one.kind == "recovery_asked"]
     assert kinds == [(anna.id, "recovery_asked"), (None, "recovery_asked")], "both are as much work"
 
 
@@ -86,7 +87,7 @@ def test_a_link_ends_with_its_hour(app, anna, ask, sandbox):
 
 def test_a_link_ends_with_a_password_that_was_changed_otherwise(app, anna, ask, sandbox):
     ask("anna@example.org")
-    accounts.reset_password("anna@example.org", "drugoy-parol")
+    users.reset_password("anna@example.org", "drugoy-parol")
     assert app.test_client().get(link_in(sandbox)).status_code == 404
 
 
@@ -127,14 +128,14 @@ def test_a_mail_server_that_is_away(app, anna, ask, caplog):
 
 
 def test_old_lines_are_swept(app, anna):
-    from app.services import safety
+    from app.services import audit_log
 
-    safety.record(None, "sign_in_failed")
+    audit_log.record(None, "sign_in_failed")
     db.session.commit()
     wait_until(clock.now() + timedelta(days=31))
-    assert safety.sweep() == 1
+    assert audit_log.sweep() == 1
     wait_until(clock.now() + timedelta(days=150))
-    assert safety.sweep() == db.session.query(SecurityEvent).count() + 2
+    assert audit_log.sweep() == db.session.query(AuditEvent).count() + 2
 
 
 def send_due() -> None:

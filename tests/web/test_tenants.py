@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.extensions import db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from app.services import publications, uploads
 from app.services.publications import Choice
@@ -124,13 +124,13 @@ def test_lists_hold_only_ones_own(app, user, sign_in, boris):
 
 
 def test_a_platform_fetches_one_file_for_one_publication_while_it_lasts(app, user, boris, client):
-    from app.publishing import links
+    from app.publishing import fetch_links
 
     publication = db.session.query(Publication).filter_by(status=Status.PUBLISHING).one()
-    link = links.signed_link(publication).removeprefix(app.config["PUBLIC_URL"])
+    link = fetch_links.signed_link(publication).removeprefix(app.config["PUBLIC_URL"])
     assert client.get(link).status_code == 200
     other = db.session.query(Publication).filter_by(status=Status.PUBLISHED).one()
-    assert client.get(links.signed_link(other).removeprefix(app.config["PUBLIC_URL"])).status_code == 404
+    assert client.get(fetch_links.signed_link(other).removeprefix(app.config["PUBLIC_URL"])).status_code == 404
     assert client.get(link[:-6] + "x" + link[-5:]).status_code == 404
     publication.status = Status.PUBLISHED
     db.session.commit()

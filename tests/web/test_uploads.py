@@ -13,7 +13,7 @@ import requests
 from tusclient.client import TusClient
 from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
-from app.extensions import db
+from app.db import db
 from app.models import Clip, Upload
 from app.services import clips, upload_files, uploads
 from app.storage import storage

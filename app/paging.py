@@ -1,0 +1,69 @@
+"""A list cut into pages. How long it is gets counted only so far: nobody leafs through a million rows."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.base import ExecutableOption
+
+from app.db import db
+
+Item = TypeVar("Item")
+
+COUNTED = 1000
+_LAST = 1_000_000  # a page's number comes from the address bar
+
+
+@dataclass(frozen=True)
+class Page(Generic[Item]):
+    """One page. `pages` is at least 1. `more`: there are more rows than `total`, and pages than `pages`."""
+
+    rows: Sequence[Item] = ()
+    page: int = 1
+    pages: int = 1
+    total: int = 0
+    more: bool = False
+
+
+def paginate(
+    query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption, counted: int | None = None
+) -> Page[Any]:
+    """Two queries, one where there are no rows. A number past the end answers the last page. `options` are of the rows
+    alone.
+
+    `counted`: what `up_to(COUNTED, query)` says, where that is known already.
+    """
+    number = min(max(number, 1), _LAST)
+    reach = max(COUNTED, (number + 1) * per_page)
+    if counted is None or (counted > COUNTED and reach > COUNTED):
+        counted = count_up_to(reach, query)
+    more, total = counted > reach, min(counted, reach)
+    pages = max(1, math.ceil(total / per_page))
+    number = min(number, pages)
+    if not total:
+        return Page([])
+    rows = db.session.scalars(query.options(*options).limit(per_page).offset((number - 1) * per_page))
+    return Page(rows.all(), number, pages, total, more)
+
+
+def indexed_eq(column: InstrumentedAttribute, value: Any) -> ColumnElement[bool]:
+    """`column == value`, for the last column of an index before the one that a list is sorted by, and sorted by too.
+
+    Told that a user has half of the rows, PostgreSQL walks through everybody's, in the hope to meet theirs soon: they
+    may all lie at the other end. A list that is sorted by both columns only that index can give.
+    """
+    return column.between(value, value)
+
+
+def count_up_to(most: int, query: Select) -> int:
+    """How many rows there are; `most` + 1 stands for any greater number."""
+    return db.session.scalar(select(count_subquery(most, query)))
+
+
+def count_subquery(most: int, query: Select) -> ScalarSelect[int]:
+    """The same as a part of a query. The order stays: it leads to the index."""
+    counted = query.with_only_columns(literal(1)).limit(most + 1).subquery()
+    return select(func.count()).select_from(counted).scalar_subquery()

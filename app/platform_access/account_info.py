@@ -1,0 +1,49 @@
+"""The account of a connection, as an adapter wants to know it."""
+
+from sqlalchemy import case, literal, update
+
+from app.db import db, transaction
+from app.models import PlatformConnection, Publication, Status, touch
+from app.platforms.base import Account
+from app.platforms.errors import AccountMoved
+
+
+def account_of(connection: PlatformConnection) -> Account:
+    return Account(
+        connection.account_id,
+        connection.account_name,
+        connection.account_url,
+        connection.avatar_url,
+        connection.facts,
+    )
+
+
+def move(connection_id: int, moved: AccountMoved) -> Account | None:
+    """Stores what the platform says of the account now; None where it has been disconnected."""
+    with transaction():
+        connection = db.session.get(PlatformConnection, connection_id, with_for_update=True)
+        if connection is None:
+            return None
+        connection.facts = {**connection.facts, **moved.facts}
+        if moved.url and moved.url != connection.account_url:
+            _move_links(connection_id, moved.url)
+            connection.account_url = moved.url
+        return account_of(connection)
+
+
+def _move_links(connection_id: int, url: str) -> None:
+    """The old address may be somebody else's now."""
+    there = (Publication.status == Status.PUBLISHED) & Publication.external_id.is_not(None)
+    at_account = Publication.url == Publication.account_url
+    link = case(
+        (there, literal(f"{url}/") + Publication.external_id), (at_account, literal(url)), else_=Publication.url
+    )
+    changed = db.session.scalars(
+        update(Publication)
+        .where(Publication.connection_id == connection_id)
+        .values(url=link, account_url=url)
+        .returning(Publication.id),
+        execution_options={"synchronize_session": False},
+    ).all()
+    for publication_id in changed:
+        touch(publication_id)

@@ -1,0 +1,154 @@
+"""A disconnected account's token, for the short time until its platform knows that it is no longer wanted."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import delete, func, select, update
+
+from app import clock
+from app.db import db, transaction
+from app.models import LIVE, REVOCATION_KEPT, PlatformConnection, Publication, Revocation
+from app.models.types import CLOCK_MARGIN, is_due
+from app.platform_access import tokens
+from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
+from app.platform_access.rate_limits import paced_adapter
+from app.platforms.base import Token
+from app.platforms.errors import PlatformError, RateLimited, Unavailable
+from app.vault import CannotOpen
+
+log = structlog.get_logger(__name__)
+
+# Between two tries, and longer than one of them takes.
+_TRY_AGAIN = timedelta(minutes=1)
+# What a revocation waits for: the next try, or the end of a send.
+_FARTHEST = max(_TRY_AGAIN, LONGEST_LEASE + AFTER_DEADLINE)
+
+
+def keep(connection: PlatformConnection) -> None:
+    """To be called before the connection is deleted; the caller commits.
+
+    A commit that is in flight is let finish, so the token stays good until nobody can be sending with it.
+    """
+    if connection.sealed_token is None:
+        return
+    sending_until = db.session.scalar(
+        select(func.max(Publication.in_doubt_until)).where(
+            Publication.connection_id == connection.id,
+            Publication.status.in_(LIVE),
+            Publication.lease_until.is_not(None),
+        )
+    )
+    now = clock.now()
+    db.session.add(
+        Revocation(
+            platform=connection.platform,
+            sealed_token=connection.sealed_token,
+            sealed_for=connection.sealed_for,
+            wake_at=max(now, min(sending_until, now + LONGEST_LEASE) + AFTER_DEADLINE) if sending_until else now,
+        )
+    )
+
+
+def due() -> list[int]:
+    return list(db.session.scalars(select(Revocation.id).where(is_due(Revocation.wake_at, clock.now(), _FARTHEST))))
+
+
+def sweep() -> None:
+    """Whatever came of it: the token is gone in time, and a clock that was ahead gives it no more."""
+    now = clock.now()
+    longest = now + REVOCATION_KEPT
+    with transaction():
+        db.session.execute(delete(Revocation).where(Revocation.expires_at <= now))
+        db.session.execute(
+            update(Revocation).where(Revocation.expires_at > longest + CLOCK_MARGIN).values(expires_at=longest)
+        )
+
+
+def revoke(revocation_id: int) -> None:
+    """Tells the platform; what it does not answer is tried again until the row is swept."""
+    row = _claim(revocation_id)
+    if row is None:
+        return
+    try:
+        token = tokens.open_sealed(row.sealed_token, row.sealed_for)
+    except CannotOpen as error:
+        log.error("a token to be revoked cannot be opened", platform=row.platform, error=str(error))
+        return
+    if _is_held(row.platform, token):
+        log.info("another account uses the same token: it stays", platform=row.platform)
+    elif not _told(row, token):
+        return
+    with transaction():
+        db.session.execute(delete(Revocation).where(Revocation.id == revocation_id))
+
+
+def _claim(revocation_id: int) -> Revocation | None:
+    """The row, cut loose, if it is due; a second job gets None."""
+    now = clock.now()
+    with transaction():
+        due = select(Revocation).where(
+            Revocation.id == revocation_id, Revocation.expires_at > now, is_due(Revocation.wake_at, now, _FARTHEST)
+        )
+        row = db.session.scalar(due.with_for_update())
+        if row is None:
+            return None
+        row.wake_at = now + _TRY_AGAIN
+        db.session.flush()
+        db.session.expunge(row)
+        return row
+
+
+def _is_held(platform: str, token: Token) -> bool:
+    """Whether a connection that is there has the same token: revoking would break it.
+
+    One bot serves several channels, and a platform may give the same token for a second consent.
+    """
+    with transaction():
+        others = db.session.scalars(
+            select(PlatformConnection).where(
+                PlatformConnection.platform == platform, PlatformConnection.sealed_token.is_not(None)
+            )
+        )
+        return any(_has(other, token) for other in others)
+
+
+def _has(connection: PlatformConnection, other: Token) -> bool:
+    """False for a token that cannot be opened: no publication can use it either."""
+    try:
+        one = tokens.open_token(connection)
+    except CannotOpen as error:
+        log.error("a token cannot be opened", connection=connection.id, error=str(error))
+        return False
+    return one.access == other.access or (one.refresh is not None and one.refresh == other.refresh)
+
+
+def _told(row: Revocation, token: Token) -> bool:
+    """Whether nothing is left to do: the platform knows, or wants the token no longer by itself."""
+    adapter = paced_adapter(row.platform)
+    try:
+        if token.refresh and token.expires_at and token.expires_at <= clock.now():
+            # Only a token that is good can be given back.
+            token = adapter.refresh(token)
+            _replace(row, token)
+        adapter.revoke(token)
+    except (Unavailable, RateLimited) as error:
+        log.warning("the platform was not told yet that a token is not wanted", reason=error.reason)
+        if isinstance(error, RateLimited):
+            _put_off(row, error.until)
+        return False
+    except PlatformError as error:
+        log.info("the platform does not know the token any more", reason=error.reason)
+    return True
+
+
+def _put_off(row: Revocation, until: datetime) -> None:
+    with transaction():
+        db.session.execute(update(Revocation).where(Revocation.id == row.id).values(wake_at=until))
+
+
+def _replace(row: Revocation, token: Token) -> None:
+    """The old pair is spent: a next try needs the new one."""
+    with transaction():
+        db.session.execute(
+            update(Revocation).where(Revocation.id == row.id).values(sealed_token=tokens.seal(token, row.sealed_for))
+        )

@@ -1,0 +1,130 @@
+"""Request bodies that are read from a clip as they are sent: 500 MB go out in one block of memory."""
+
+import io
+import secrets
+from collections.abc import Callable, Mapping
+from typing import BinaryIO, Protocol
+
+from app.platforms.errors import Refused, Unavailable
+
+Progress = Callable[[int, int], None]
+
+
+class SendingConnection(Protocol):
+    """What a body may ask of the connection that sends it."""
+
+    def has_early_response(self) -> bool:
+        """Whether the platform has answered or hung up before the end."""
+
+    def wait_until_delivered(self) -> bool:
+        """Waits a moment for the platform's machine to have all that was sent; whether it has."""
+
+
+# What is held back until everything else is on its way: without it the platform cannot act.
+_LAST_BYTES = 1024
+
+
+class FileBody:
+    """`head` + a file of `size` bytes + `tail`, with a known length, for `requests`' `data=`.
+
+    `on_block(sent, total)` is called before each block. `before_last()` is called before the small last block that
+    makes the request complete, once everything before it has been delivered: whatever it raises, the platform has got
+    a torn request that it cannot act upon, and afterwards the kernel holds no more than those last bytes.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        size: int,
+        *,
+        head: bytes = b"",
+        tail: bytes = b"",
+        on_block: Progress | None = None,
+        before_last: Callable[[], None] | None = None,
+    ) -> None:
+        self._parts = [io.BytesIO(head), _Exactly(file, size), io.BytesIO(tail)]
+        self._sent, self._total = 0, len(head) + size + len(tail)
+        self._last = self._total - min(max(len(tail), _LAST_BYTES), self._total)
+        self._on_block, self._before_last = on_block, before_last
+        self._line: SendingConnection | None = None
+
+    def __len__(self) -> int:
+        return self._total
+
+    def watch(self, line: SendingConnection) -> None:
+        """Told by the connection that sends it."""
+        self._line = line
+
+    def read(self, amount: int = -1) -> bytes:
+        left = self._total - self._sent
+        if left == 0:
+            return b""
+        amount = left if amount < 0 else min(amount, left)
+        if self._on_block:
+            self._on_block(self._sent, self._total)
+        last = self._before_last is not None and self._sent >= self._last
+        if self._before_last and not last:
+            amount = min(amount, self._last - self._sent)
+        block = self._next(amount)  # before it is armed: a storage that fails here has harmed nothing
+        if last:
+            self._commit()
+        self._sent += len(block)
+        return block
+
+    def _commit(self) -> None:
+        while self._line:
+            if self._line.has_early_response():
+                # Makes urllib3 stop sending and read the answer, a refusal most likely: nothing was completed.
+                raise BrokenPipeError("the platform answered before the end")
+            if self._line.wait_until_delivered():
+                break
+            if self._on_block:
+                self._on_block(self._sent, self._total)
+        self._before_last()
+        self._before_last = None
+        # Arming may have taken long. Without the last bytes the platform cannot have acted.
+        if self._line and self._line.has_early_response():
+            raise Unavailable("платформа закрыла соединение раньше последних байт", definitely_not_applied=True)
+
+    def _next(self, amount: int) -> bytes:
+        block = b""
+        while self._parts and len(block) < amount:
+            more = self._parts[0].read(amount - len(block))
+            block += more
+            if not more:
+                self._parts.pop(0)
+        return block
+
+
+class _Exactly:
+    """A file's first `size` bytes; a shorter file is an error, not a shorter request."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._left = file, size
+
+    def read(self, amount: int) -> bytes:
+        if not self._left:
+            return b""
+        block = self._file.read(min(amount, self._left))
+        if not block:
+            raise Refused("clip_changed")
+        self._left -= len(block)
+        return block
+
+
+class Multipart:
+    """multipart/form-data with plain fields and one file, as `content_type`, `head` and `tail` of a FileBody."""
+
+    def __init__(self, fields: Mapping[str, str], file_field: str, file_name: str, file_type: str) -> None:
+        boundary = secrets.token_hex(16)
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ]
+        parts.append(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{file_name}"\r\n'
+            f"Content-Type: {file_type}\r\n\r\n"
+        )
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.head = "".join(parts).encode()
+        self.tail = f"\r\n--{boundary}--\r\n".encode()

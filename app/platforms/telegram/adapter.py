@@ -1,0 +1,342 @@
+"""Telegram, by the Bot API: https://core.telegram.org/bots/api
+
+`sendVideo` is one call, and what it sent cannot be looked up afterwards: it is the commit, armed just before the
+block that completes the request.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.config import Setting, number, optional_web_address, web_address
+from app.platforms.base import Account, Adapter, Counting, FormField, Limits, PublishContext, Receipt, Stats, Token
+from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
+from app.platforms.http.body import FileBody, Multipart
+from app.platforms.http.client import LONG_ANSWER_SECONDS, Answer, Window, retry_at
+from app.platforms.telegram import widget
+
+# https://core.telegram.org/bots/api#sendvideo
+CAPTION_CHARACTERS = 1024
+# https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+PER_CHAT = (1, 1.0)
+PER_BOT = (30, 1.0)
+# Pages of t.me for the whole installation; undocumented, this is what keeps out of trouble.
+PER_SITE = (5, 1.0)
+_PAUSE_WITHOUT_RETRY_AFTER = 30
+
+_TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
+_CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
+_CHANNEL_ID = re.compile(r"-100\d{5,13}")
+
+_NO_RIGHTS = (
+    "kicked",
+    "not a member",
+    "administrator rights",
+    "no write access",
+    "not enough rights",
+    "need administrator",
+    "chat_admin_required",
+    "chat_write_forbidden",
+)
+
+
+class Telegram(Adapter):
+    key = "telegram"
+    name = "Telegram"
+    settings = (
+        Setting(
+            "TELEGRAM_API_URL",
+            "https://api.telegram.org",
+            "Bot API: облачный или свой сервер",
+            web_address,
+            demo="{sandbox}/telegram",
+        ),
+        Setting(
+            "TELEGRAM_WEB_URL",
+            "https://t.me",
+            "Где открываются ссылки на каналы",
+            web_address,
+            demo="{sandbox}/telegram-web",
+        ),
+        Setting(
+            "TELEGRAM_MAX_MB",
+            "50",
+            "Наибольший файл, МБ: 50 в облаке, 2000 у своего Bot API",
+            number(1, 2000),
+            demo="2000",
+        ),
+        Setting("TELEGRAM_PROXY_URL", "", "Прокси для Telegram, если прямой путь закрыт", optional_web_address),
+    )
+    form = (
+        FormField(
+            "bot_token",
+            "Токен бота",
+            "Создайте бота у @BotFather и вставьте сюда токен, который он пришлёт.",
+            secret=True,
+            placeholder="110201543:AAHdqTcvCH1vGWJxfSe1…",
+        ),
+        FormField(
+            "channel",
+            "Канал",
+            "Имя или ссылка: @kanal, https://t.me/kanal. У закрытого канала — номер вида -100…",
+            placeholder="@kanal",
+        ),
+    )
+    reasons = {
+        "telegram_token_form": (
+            "Это не похоже на токен бота",
+            "Скопируйте его из сообщения @BotFather целиком: цифры, двоеточие, буквы.",
+        ),
+        "telegram_token": (
+            "Telegram не принял токен бота",
+            "Проверьте, что он скопирован целиком и не отозван: @BotFather, команда /token.",
+        ),
+        "telegram_channel_form": (
+            "Не понять, какой это канал",
+            "Введите @имя, ссылку https://t.me/имя или номер вида -1001234567890.",
+        ),
+        "telegram_channel": (
+            "Telegram не нашёл такой канал",
+            "Проверьте имя. Если канал закрытый, сначала добавьте в него бота и введите номер вида -100….",
+        ),
+        "telegram_not_channel": ("Это не канал", "Введите имя канала, а не человека, бота или группы."),
+        "telegram_rights": (
+            "Бот не может публиковать в этом канале",
+            "Добавьте бота {bot} администратором канала с правом публикации.",
+        ),
+        "telegram_chat_gone": (
+            "Telegram не находит канал",
+            "Проверьте, что канал не удалён и бот в нём остался, и подключите его заново.",
+        ),
+        "telegram_caption": (
+            "Текст длиннее, чем принимает Telegram",
+            f"Сократите его до {CAPTION_CHARACTERS} знаков и повторите.",
+        ),
+    }
+
+    steps = {"send": "отправка в канал"}
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(max_bytes=self.config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
+
+    # Connecting
+
+    def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
+        """The channel and the bot's token, once the bot has proved that it may post there."""
+        token, chat = fields["bot_token"].strip(), _chat_id(fields["channel"])
+        if not _TOKEN.fullmatch(token):
+            raise Refused("telegram_token_form", field="bot_token")
+        bot = self._ask("getMe", token, on_unauthorized="telegram_token")
+        channel = self._channel(token, chat)
+        self._require_right_to_post(token, channel["id"], bot)
+        account = Account(
+            id=str(channel["id"]),
+            name=channel.get("title") or channel.get("username") or str(channel["id"]),
+            url=self._chat_url(channel["id"], channel.get("username")),
+            facts={"chat_id": channel["id"], "username": channel.get("username"), "bot": f"@{bot['username']}"},
+        )
+        return [account], Token(access=token)
+
+    def _channel(self, token: str, chat: str) -> Mapping[str, Any]:
+        try:
+            channel = self._ask("getChat", token, chat_id=chat)
+        except Refused as refusal:
+            raise Refused("telegram_channel", refusal.detail, field="channel") from None
+        if channel.get("type") != "channel":
+            raise Refused("telegram_not_channel", field="channel")
+        return channel
+
+    def _require_right_to_post(self, token: str, chat_id: int, bot: Mapping[str, Any]) -> None:
+        """getChat answers for any public channel; only the bot's own membership tells whether it may post."""
+        refusal = Refused("telegram_rights", bot=f"@{bot['username']}", field="channel")
+        try:
+            member = self._ask("getChatMember", token, chat_id=chat_id, user_id=bot["id"])
+        except Refused:
+            raise refusal from None
+        may_post = member.get("status") == "creator" or (
+            member.get("status") == "administrator" and member.get("can_post_messages") is True
+        )
+        if not may_post:
+            raise refusal
+
+    # Publishing
+
+    def publish(self, context: PublishContext) -> Receipt:
+        return context.commit("send", self._send_video, context, last=True)
+
+    def _send_video(self, context: PublishContext, *, begin_commit: Callable[..., None]) -> Receipt:
+        chat_id = context.account.facts["chat_id"]
+        self.http.pace(
+            Window(f"telegram:bot:{context.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
+        )
+        clip = context.clip
+        form = Multipart(
+            {
+                "chat_id": str(chat_id),
+                "caption": self.text(context.title, context.description),
+                "supports_streaming": "true",
+                "width": str(clip.width),
+                "height": str(clip.height),
+                "duration": str(round(clip.duration)),
+            },
+            file_field="video",
+            file_name=f"clip{clip.extension}",
+            file_type=clip.content_type,
+        )
+        with clip.open() as file:
+            body = FileBody(
+                file,
+                clip.size,
+                head=form.head,
+                tail=form.tail,
+                on_block=context.progress,
+                before_last=lambda: begin_commit(LONG_ANSWER_SECONDS),
+            )
+            answer = self._call(
+                "sendVideo",
+                context.token.access,
+                data=body,
+                headers={"Content-Type": form.content_type},
+                answer_seconds=LONG_ANSWER_SECONDS,
+            )
+        message = _result(answer, context.account.facts.get("bot", ""))
+        message_id = message.get("message_id") if isinstance(message, dict) else None
+        if not isinstance(message_id, int):
+            raise Unavailable("в ответе Telegram нет номера сообщения")
+        username = (message.get("chat") or {}).get("username")
+        return Receipt(id=str(message_id), url=f"{self._chat_url(chat_id, username)}/{message_id}")
+
+    # Counting
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(
+            never={"shares": "Telegram не показывает, сколько раз пост переслали."},
+            unknown="Telegram не показал это число: просмотры и реакции видны только у открытых каналов.",
+            note="Telegram округляет большие числа.",
+        )
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        """From the widget that t.me has for every post of a public channel; of a private one nothing is known.
+
+        A name may have passed to another channel: only the one that the channel's id has now is read.
+        """
+        username = self._username(token, account)
+        if not username:
+            return {message_id: Stats() for message_id in ids}
+        found: dict[str, Stats] = {}
+        for message_id in ids:
+            self.http.pace(Window("telegram:web", *PER_SITE))
+            answer = self.http.request(
+                "GET",
+                f"{self.config['TELEGRAM_WEB_URL']}/{username}/{message_id}",
+                params={"embed": "1"},
+                proxy=self.config["TELEGRAM_PROXY_URL"],
+            )
+            counts = _widget(answer, f"{username}/{message_id}")
+            if counts is not None:
+                found[message_id] = counts
+        return found
+
+    def _username(self, token: Token, account: Account) -> str | None:
+        """The channel's present name, None for a private one. Raises AccountMoved where it has changed, or the id."""
+        chat_id, known = account.facts["chat_id"], account.facts.get("username")
+        if not known:
+            return None
+        self.http.pace(Window(f"telegram:bot:{token.access}", *PER_BOT))
+        chat = _result(self._call("getChat", token.access, data={"chat_id": chat_id}))
+        if not isinstance(chat, dict) or chat.get("id") != chat_id:
+            raise Unavailable("в ответе Telegram нет этого канала")
+        username = chat.get("username")
+        url = self._chat_url(chat_id, username)
+        if account.url != url or (username and username != known):
+            raise AccountMoved({"username": username or known}, url)
+        return username
+
+    # The wire
+
+    def _call(self, method: str, token: str, **kwargs: Any) -> Answer:
+        url = f"{self.config['TELEGRAM_API_URL']}/bot{token}/{method}"
+        return self.http.request("POST", url, proxy=self.config["TELEGRAM_PROXY_URL"], **kwargs)
+
+    def _ask(self, method: str, token: str, on_unauthorized: str = "", **params: Any) -> Mapping[str, Any]:
+        answer = self._call(method, token, data=params)
+        try:
+            return _result(answer)
+        except Reconnect as error:
+            raise Refused(on_unauthorized or "telegram_token", error.detail, field="bot_token") from None
+
+    def _chat_url(self, chat_id: int, username: str | None) -> str:
+        place = username or f"c/{str(chat_id).removeprefix('-100')}"
+        return f"{self.config['TELEGRAM_WEB_URL']}/{place}"
+
+
+def _chat_id(text: str) -> str:
+    """What the Bot API takes as `chat_id`, of what people write: @name, name, a link or a number."""
+    text = text.strip()
+    if "/" in text:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        text = parts.path.strip("/").removeprefix("s/").split("/")[0]
+    if _CHANNEL_ID.fullmatch(text):
+        return text
+    name = text.removeprefix("@")
+    if not _CHANNEL_NAME.fullmatch(name):
+        raise Refused("telegram_channel_form", field="channel")
+    return f"@{name}"
+
+
+def _widget(answer: Answer, post: str) -> Stats | None:
+    """The counts on a post's widget; None where the post is gone."""
+    answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
+    if answer.status != 200:
+        raise Unavailable(f"HTTP {answer.status} от t.me")
+    try:
+        return widget.read(answer.body.decode("utf-8", "replace"), post)
+    except widget.NotAWidget:
+        raise Unavailable("не похоже на виджет t.me") from None
+
+
+def _result(answer: Answer, bot: str = "") -> Any:
+    """The `result` of an answer, or the error that it means."""
+    payload = answer.json()
+    if not isinstance(payload, dict) or "ok" not in payload:
+        if answer.status == 413:
+            raise Refused("too_large")
+        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
+        raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Telegram")
+    if payload["ok"] is True:
+        return payload.get("result")
+    code = payload.get("error_code")
+    code = code if isinstance(code, int) else answer.status
+    said = str(payload.get("description", ""))
+    parameters = payload.get("parameters")
+    parameters = parameters if isinstance(parameters, dict) else {}
+    if code == 429:
+        wait = parameters.get("retry_after", answer.headers.get("Retry-After"))
+        raise RateLimited(retry_at(wait, _PAUSE_WITHOUT_RETRY_AFTER), said)
+    if code in (401, 404):
+        raise Reconnect(said)
+    if code == 413:
+        raise Refused("too_large", said)
+    if not 400 <= code < 500:
+        # Its own 500 too may come after the deed: the Bot API server gives it for whatever fails inside.
+        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER, said)
+        raise Unavailable(f"{code} {said}")
+    if "migrate_to_chat_id" in parameters:
+        raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
+    raise _refusal(said, bot)
+
+
+def _refusal(said: str, bot: str) -> Refused:
+    lower = said.lower()
+    if any(mark in lower for mark in _NO_RIGHTS):
+        return Refused("telegram_rights", said, bot=bot)
+    if "chat not found" in lower:
+        return Refused("telegram_chat_gone", said)
+    if "caption is too long" in lower:
+        return Refused("telegram_caption", said)
+    if "too large" in lower or "too big" in lower:
+        return Refused("too_large", said)
+    return Refused("refused", said)

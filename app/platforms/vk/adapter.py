@@ -1,0 +1,301 @@
+"""VK Клипы.
+
+Two ways lead to a clip. The clips route (`shortVideo.*`) shows nothing before `shortVideo.publish`. A token that lacks
+it (error 3) takes the video route: there the uploaded video may be seen at once, so the upload is a commit too.
+
+On both, `video.get` shows the owner an item before anything is published: its existence proves nothing (decision 0011).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from app.platforms.base import (
+    Account,
+    Counting,
+    Limits,
+    NotPublished,
+    PublishContext,
+    Receipt,
+    Stats,
+    Token,
+    Unknown,
+    number,
+)
+from app.platforms.errors import PlatformError, Refused, Unavailable
+from app.platforms.http.client import LONG_ANSWER_SECONDS, Window
+from app.platforms.vk.api import RouteUnknown, UploadLost
+from app.platforms.vk.auth import VkAccess
+
+# https://dev.vk.com/ru/method/video.save, for all users of an app together
+SAVES_PER_APP = (5000, 24 * 3600.0)
+# https://dev.vk.com/ru/method/video.save
+NAME_CHARACTERS = 128
+DESCRIPTION_CHARACTERS = 5000
+# https://dev.vk.com/ru/method/video.get
+STATS_AT_ONCE = 200
+# One public client; VK names no limit.
+CLIP_SECONDS = 180
+# https://dev.vk.com/ru/method/wall.get
+WALL_PAGE = 100
+WALL_PAGES = 10
+# VK dates posts by its own clock; ours may be wrong.
+CLOCKS_DIFFER = timedelta(days=1)
+# https://dev.vk.com/ru/reference/objects/attachments-wall; `short_video` is the type that a clip has as a video.
+_VIDEO_ATTACHMENTS = ("video", "clip", "short_video")
+
+
+class VK(VkAccess):
+    key = "vk"
+    name = "VK"
+    reasons = {
+        **VkAccess.reasons,
+        "vk_rights": (
+            "VK не разрешает публиковать с этим доступом",
+            "Нужны права на видео и стену (в сообществе — редактора). Подключите аккаунт заново с ними.",
+        ),
+        "vk_user_wanted": (
+            "VK просит подтвердить, что это вы",
+            "Откройте vk.com под этим аккаунтом, пройдите проверку и повторите.",
+        ),
+    }
+
+    steps = {
+        "create": "создание черновика",
+        "upload": "загрузка видео",
+        "encoded": "обработка видео",
+        "describe": "название и описание",
+        "publish": "публикация в VK Клипах",
+        "post": "запись на стене",
+        "confirmed": "проверка, что клип виден",
+    }
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            max_title=NAME_CHARACTERS,
+            max_text=DESCRIPTION_CHARACTERS,
+            max_seconds=CLIP_SECONDS,
+            vertical_or_square=True,
+        )
+
+    # Publishing
+
+    def publish(self, context: PublishContext) -> Receipt:
+        video = context.step("create", self._create, context)
+        try:
+            if video["route"] == "clip":
+                return self._by_clips_route(context, video)
+            return self._by_video_route(context, video)
+        except UploadLost as lost:
+            self._remove(context, video)
+            context.drop("create", "upload")
+            raise Unavailable(lost.detail, definitely_not_applied=True) from None
+
+    def _create(self, context: PublishContext) -> dict[str, Any]:
+        """Both ids are known before any byte is sent."""
+        group = {"group_id": context.account.facts["group_id"]} if "group_id" in context.account.facts else {}
+        try:
+            made = self._api.method(
+                "shortVideo.create",
+                context.token.access,
+                file_size=context.clip.size,
+                description=self.text(context.title, context.description),
+                wallpost=0,
+                **group,
+            )
+            route = "clip"
+        except RouteUnknown:
+            if context.token.refresh:  # given to our app; an own token counts at its owner's
+                self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
+            made = self._api.method(
+                "video.save",
+                context.token.access,
+                name=context.title,
+                description=context.description,
+                wallpost=0,
+                **group,
+            )
+            route = "video"
+        return {
+            "route": route,
+            "owner_id": made["owner_id"],
+            "video_id": made["video_id"],
+            "upload_url": made["upload_url"],
+        }
+
+    def _by_clips_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
+        uploaded = context.step("upload", self._upload_clip, context, video)
+        context.wait("encoded", self._encoded, context, video, uploaded["video_hash"], every=5, until=3600)
+        context.step("describe", self._describe, context, video)
+        receipt = context.commit("publish", self._publish_clip, context, video, find=self._find_clip)
+        context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
+        return receipt
+
+    def _by_video_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
+        receipt = context.commit("upload", self._upload_video, context, video, find=self._find_upload)
+        context.commit("post", self._post, context, video, find=self._find_post)
+        context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
+        return receipt
+
+    def _upload_clip(self, context: PublishContext, video: Mapping[str, Any]) -> dict[str, Any]:
+        return self._api.upload(context, video["upload_url"], "file")
+
+    def _encoded(self, context: PublishContext, video: Mapping[str, Any], video_hash: str) -> bool | None:
+        answer = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
+        return True if answer.get("is_ready") else None
+
+    def _describe(self, context: PublishContext, video: Mapping[str, Any]) -> None:
+        self._api.method(
+            "shortVideo.edit",
+            context.token.access,
+            description=self.text(context.title, context.description),
+            privacy_view="all",
+            **_ids(video),
+        )
+
+    def _publish_clip(
+        self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
+    ) -> Receipt:
+        begin_commit()
+        try:
+            answer = self._api.method(
+                "shortVideo.publish", context.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
+            )
+        except Refused:
+            with suppress(PlatformError):  # where the wall cannot be read, the refusal stands
+                if self._on_wall(context, video):
+                    return _receipt("clip", video)  # published by an earlier try
+            raise
+        published = answer.get("video") or {}
+        if (published.get("owner_id"), published.get("id")) != (video["owner_id"], video["video_id"]):
+            raise Unavailable("в ответе VK нет номера клипа")
+        return _receipt("clip", video, published.get("direct_url"))
+
+    def _upload_video(
+        self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
+    ) -> Receipt:
+        uploaded = self._api.upload(
+            context, video["upload_url"], "video_file", lambda: begin_commit(LONG_ANSWER_SECONDS)
+        )
+        return _receipt("video", video, uploaded.get("direct_link"))
+
+    def _post(self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]) -> Receipt:
+        community = {"from_group": 1} if "group_id" in context.account.facts else {}
+        begin_commit()
+        answer = self._api.method(
+            "wall.post",
+            context.token.access,
+            owner_id=video["owner_id"],
+            message=self.text(context.title, context.description),
+            attachments=_attachment(video),
+            # Meant to stop a repeated post: the same on every try with this video.
+            guid=f"vezde-{context.publication_id}-{video['video_id']}",
+            **community,
+        )
+        if not answer.get("post_id"):
+            raise Unavailable("в ответе VK нет номера записи")
+        return _receipt("video", video)
+
+    # Looking
+
+    def _find_clip(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
+        """The post that `wallpost=1` makes proves the publication. An item alone may be the draft."""
+        if self._on_wall(context, video):
+            return _receipt("clip", video)
+        return Unknown() if self._item(context, video) else NotPublished()
+
+    def _find_upload(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished:
+        """`video.save` has made the item: its file has arrived once the length or the files are known.
+
+        In doubt the upload is repeated for the same id, which cannot make a second video: VK takes the file in the
+        place of the first, or refuses it, and then the video is deleted before another is begun.
+        """
+        item = self._item(context, video)
+        return _receipt("video", video) if item and (item.get("duration") or item.get("files")) else NotPublished()
+
+    def _find_post(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
+        posted = self._on_wall(context, video)
+        if posted is None:
+            return Unknown()
+        return _receipt("video", video) if posted else NotPublished()
+
+    def _on_wall(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
+        """Whether a post holds the video; None where the bound is reached before the run's beginning."""
+        since = (context.started_at - CLOCKS_DIFFER).timestamp()
+        offset = 0
+        for _ in range(WALL_PAGES):
+            posts = self._api.items(
+                "wall.get", context.token.access, owner_id=video["owner_id"], count=WALL_PAGE, offset=offset
+            )
+            if any(_holds(post, video) for post in posts):
+                return True
+            # The newest come first, except for a pinned one.
+            if not posts or any(post.get("date", since) < since for post in posts if not post.get("is_pinned")):
+                return False
+            offset += len(posts)
+        return None
+
+    def _confirmed(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
+        """That it is published is known by its receipt; this waits until VK has processed it."""
+        item = self._item(context, video)
+        return True if item and not (item.get("processing") or item.get("converting")) else None
+
+    def _item(self, context: PublishContext, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        items = self._api.items("video.get", context.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
+        return next(iter(items), None)
+
+    def discard(self, context: PublishContext) -> None:
+        video = context.answer("create")
+        if video:
+            self._delete(context, video)
+
+    def _remove(self, context: PublishContext, video: Mapping[str, Any]) -> None:
+        """Raises Refused where a video stays that may be seen: another must not be begun beside it."""
+        try:
+            self._delete(context, video)
+        except Refused:
+            if video["route"] == "video" and self._item(context, video):
+                raise
+
+    def _delete(self, context: PublishContext, video: Mapping[str, Any]) -> None:
+        self._api.method("video.delete", context.token.access, **_ids(video))
+
+    # Counting
+
+    @property
+    def counting(self) -> Counting:
+        return Counting(never={}, unknown="VK не показал это число.", per_call=STATS_AT_ONCE)
+
+    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+        # `count` is 100 unless said.
+        answer = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
+        return {
+            f"{item['owner_id']}_{item['id']}": Stats(
+                views=number(item.get("views")),
+                likes=number((item.get("likes") or {}).get("count")),
+                shares=number((item.get("reposts") or {}).get("count")),
+            )
+            for item in answer.get("items") or []
+        }
+
+
+def _ids(video: Mapping[str, Any]) -> dict[str, int]:
+    return {"owner_id": video["owner_id"], "video_id": video["video_id"]}
+
+
+def _attachment(video: Mapping[str, Any]) -> str:
+    return f"video{video['owner_id']}_{video['video_id']}"
+
+
+def _holds(post: Mapping[str, Any], video: Mapping[str, Any]) -> bool:
+    shown = (attached.get(kind) or {} for attached in post.get("attachments") or [] for kind in _VIDEO_ATTACHMENTS)
+    return any((one.get("owner_id"), one.get("id")) == (video["owner_id"], video["video_id"]) for one in shown)
+
+
+def _receipt(kind: str, video: Mapping[str, Any], url: str | None = None) -> Receipt:
+    place = f"{video['owner_id']}_{video['video_id']}"
+    if not str(url).startswith(("https://", "http://")):
+        url = f"https://vk.com/{kind}{place}"
+    return Receipt(id=place, url=url)

@@ -1,0 +1,202 @@
+"""Access to VK accounts: consent by VK ID (https://id.vk.com/about/business/go/docs/ru/vkid), or a token of one's
+own.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from app import clock
+from app.config import Setting, web_address
+from app.platforms.base import Account, Adapter, FormField, OAuth, Token, refresh_refused
+from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.http.client import Http
+from app.platforms.vk.api import PAUSE, RouteUnknown, VkApi
+
+SCOPES = ("video", "wall")
+
+_OWN_TOKEN = re.compile(r"vk1\.a\.[A-Za-z0-9_.-]{5,500}")
+
+
+class VkAccess(Adapter):
+    settings = (
+        Setting("VK_ID_URL", "https://id.vk.ru", "VK ID: вход и согласие", web_address, demo="{sandbox}/vk-id"),
+        Setting("VK_API_URL", "https://api.vk.com", "API VK", web_address, demo="{sandbox}/vk-api"),
+        Setting("VK_CLIENT_ID", "", "Номер приложения VK ID; без него остаётся «Токен VK»", demo="51234567"),
+    )
+    form = (
+        FormField(
+            "token",
+            "Токен VK",
+            "Свой токен с правами video, wall и, для сообществ, groups. Он начинается с vk1.a.",
+            secret=True,
+            placeholder="vk1.a.…",
+        ),
+    )
+    reasons = {
+        "vk_token_form": ("Это не похоже на токен VK", "Скопируйте его целиком: он начинается с vk1.a."),
+        "vk_token": ("VK не принял токен", "Проверьте, что он скопирован целиком и не отозван."),
+        "vk_scopes": (
+            "VK не дал нужных прав: {missing}",
+            "Подключите ещё раз и разрешите доступ к видео и стене. Если VK их не предлагает, вставьте «Токен VK».",
+        ),
+        "vk_groups_right": (
+            "Доступна только ваша страница: у токена нет права groups, и VK не показал сообщества",
+            "Чтобы публиковать в сообщество, вставьте токен с этим правом.",
+        ),
+        "vk_groups": (
+            "Доступна только ваша страница: VK отказался показать сообщества",
+            "Чтобы публиковать в сообщество, вставьте токен ещё раз или возьмите другой.",
+        ),
+        "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
+    }
+
+    def __init__(self, config: Mapping[str, Any], http: Http) -> None:
+        super().__init__(config, http)
+        self._api = VkApi(config["VK_API_URL"], http)
+
+    @property
+    def oauth(self) -> OAuth | None:
+        if not self.config["VK_CLIENT_ID"]:
+            return None
+        return OAuth(
+            authorize_url=f"{self.config['VK_ID_URL']}/authorize",
+            token_url=f"{self.config['VK_ID_URL']}/oauth2/auth",
+            client_id=self.config["VK_CLIENT_ID"],
+            scope=" ".join(SCOPES),
+            client_auth="none",
+        )
+
+    def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
+        if "payload" not in arguments:
+            return arguments
+        try:
+            payload = json.loads(arguments["payload"])
+        except ValueError:
+            return arguments
+        if not isinstance(payload, dict):
+            return arguments
+        # JSON can name halves of characters, which no address can.
+        return {name: str(value).encode(errors="ignore").decode() for name, value in payload.items()}
+
+    def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
+        return {"device_id": arguments.get("device_id", ""), "state": arguments.get("state", "")}
+
+    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
+        if answer.get("state") not in (None, arguments.get("state")):
+            raise Refused("vk_state")
+        granted = str(answer.get("scope", "")).replace(",", " ").split()
+        missing = [scope for scope in SCOPES if scope not in granted]
+        if missing:
+            raise Refused("vk_scopes", missing=", ".join(missing))
+        token = self._token(answer, arguments.get("device_id", ""))
+        info = self._id("user_info", token.access).get("user") or {}
+        account = Account(
+            id=str(info.get("user_id") or answer["user_id"]),
+            name=f"{info.get('first_name', '')} {info.get('last_name', '')}".strip() or "VK",
+            url=f"https://vk.com/id{info.get('user_id') or answer['user_id']}",
+            avatar_url=info.get("avatar") or None,
+            facts={"owner_id": int(info.get("user_id") or answer["user_id"])},
+        )
+        return [account], token
+
+    def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
+        """An own token: the page of its user and the communities that the user may post to.
+
+        Where VK refuses to list communities, the page alone says so; where VK does not answer, nothing is connected.
+        """
+        token = fields["token"].strip()
+        if not _OWN_TOKEN.fullmatch(token):
+            raise Refused("vk_token_form", field="token")
+        try:
+            users = self._api.method("users.get", token, fields="photo_100")
+        except (Reconnect, TokenExpired) as error:
+            raise Refused("vk_token", error.detail, field="token") from None
+        if not users:
+            raise Refused("vk_token", field="token")
+        [user] = users
+        try:
+            communities, limitation = self._communities(token), None
+        except (Reconnect, TokenExpired) as error:
+            raise Refused("vk_token", error.detail, field="token") from None
+        except RouteUnknown:
+            communities, limitation = [], "vk_groups"
+        except Refused as refused:
+            if refused.reason == "vk_user_wanted":
+                raise
+            communities, limitation = [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"
+        page = Account(
+            id=str(user["id"]),
+            name=f"{user['first_name']} {user['last_name']}",
+            url=f"https://vk.com/id{user['id']}",
+            avatar_url=user.get("photo_100"),
+            facts={"owner_id": user["id"]},
+            limitation=limitation,
+        )
+        return [page, *communities], Token(access=token)
+
+    def _communities(self, token: str) -> list[Account]:
+        groups = self._api.items("groups.get", token, filter="editor", extended=1, fields="photo_100")
+        return [
+            Account(
+                id=f"-{group['id']}",
+                name=group.get("name") or f"Сообщество {group['id']}",
+                url=f"https://vk.com/{group.get('screen_name') or 'club' + str(group['id'])}",
+                avatar_url=group.get("photo_100"),
+                facts={"owner_id": -group["id"], "group_id": group["id"]},
+            )
+            for group in groups
+        ]
+
+    def refresh(self, token: Token) -> Token:
+        """The refresh token rotates: the answer's pair is the only one that is good afterwards."""
+        if not token.refresh:
+            raise Reconnect
+        state = f"refresh-{clock.now().timestamp():.0f}"
+        answer = self.http.request(
+            "POST",
+            f"{self.config['VK_ID_URL']}/oauth2/auth",
+            data={
+                "grant_type": "refresh_token",
+                "refresh_token": token.refresh,
+                "client_id": self.config["VK_CLIENT_ID"],
+                "device_id": token.extra.get("device_id", ""),
+                "state": state,
+            },
+        )
+        answer.raise_if_limited(PAUSE)
+        status, answer = answer.status, answer.json()
+        if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
+            raise Unavailable("непонятный ответ VK ID")
+        if status >= 500:
+            raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
+        if "error" in answer:
+            raise refresh_refused(answer)
+        return self._token(answer, token.extra.get("device_id", ""))
+
+    def revoke(self, token: Token) -> None:
+        if token.refresh:  # VK ID's; an own token is its owner's business
+            self._id("logout", token.access)
+
+    def _token(self, answer: Mapping[str, Any], device_id: str) -> Token:
+        return Token(
+            access=answer["access_token"],
+            refresh=answer.get("refresh_token"),
+            expires_at=clock.now() + timedelta(seconds=int(answer.get("expires_in") or 3600)),
+            extra={"device_id": device_id},
+        )
+
+    def _id(self, path: str, token: str) -> Mapping[str, Any]:
+        answer = self.http.request(
+            "POST",
+            f"{self.config['VK_ID_URL']}/oauth2/{path}",
+            params={"client_id": self.config["VK_CLIENT_ID"]},
+            data={"access_token": token},
+        )
+        answer.raise_if_limited(PAUSE)
+        payload = answer.json()
+        if not isinstance(payload, dict) or "error" in payload:
+            raise Unavailable("VK ID не ответил")
+        return payload

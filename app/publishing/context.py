@@ -1,0 +1,318 @@
+"""A run: what an adapter's straight-line code stands on.
+
+Each step's answer is stored, sealed, before the next begins; entered again, a run hands out the stored answers and
+goes on where it stopped. A commit is armed in the row at the last harmless moment, so that after a crash the
+platform is asked instead of being sent the clip twice.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from sqlalchemy import Select, delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import clock
+from app.db import db, is_db_down, reading, retry_while_db_down, transaction
+from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
+from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
+from app.platforms.base import Account, ClipFile, NotPublished, Receipt, Token, Unknown
+from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
+from app.platforms.http.client import ANSWER_SECONDS, UNACKNOWLEDGED_MS
+from app.publishing import receipts, state_machine
+from app.publishing.fetch_links import FetchLink
+from app.publishing.lease import Lease, lease_term
+from app.vault import Vault
+
+# The platform must say twice that the clip is not there, this far apart, before it is sent again.
+CONFIRM_ABSENT_AFTER = timedelta(seconds=15)
+_REQUIRED_ABSENT_ANSWERS = 2
+# Between two looks at what a platform works on.
+LONGEST_POLL = timedelta(minutes=1)
+# Nothing has been sent yet, and a platform that has nearly all of a request does not wait for the rest for long.
+_ARM_SECONDS = 15.0
+# The step that remembers since when a wait lasts is called by the wait's name and this.
+SINCE = ": since"
+
+
+class ResumeAt(Exception):
+    """Nothing to do before `at`: the worker is given back. Not a failure."""
+
+    def __init__(self, at: datetime, stage: Stage) -> None:
+        self.at = at
+        self.stage = stage
+
+
+class AskUser(Exception):
+    """The user has to finish it by hand: with this text, at this link, which is called so."""
+
+    def __init__(self, text: str, link: str, label: str) -> None:
+        self.text, self.link, self.label = text, link, label
+
+
+class PublishContext:
+    """See `app.platforms.base.Run` for how adapters see it."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        publication: Publication,
+        clip: ClipFile,
+        account: Account,
+        token: Token,
+        vault: Vault,
+        link: FetchLink,
+    ) -> None:
+        self.publication_id = publication.id
+        self.started_at = publication.started_at
+        # Names this publication, and this start of it, where a platform lets us leave a mark.
+        self.marker = f"{publication.id}-{publication.started_at:%Y%m%d%H%M%S}"
+        self.link, self.is_fetched = link.new, link.is_fetched
+        self.title = publication.title
+        self.description = publication.description
+        self.clip, self.account, self.token = clip, account, token
+        self._lease, self._vault = lease, vault
+        self._commit_in_doubt = publication.commit_in_doubt
+        self._in_doubt_until = publication.in_doubt_until
+        self._not_found_count = publication.not_found_count
+        self._stored_at: dict[str, datetime] = {}
+        self._answers = self._load()
+
+    # Durable steps
+
+    def step(self, name: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """`fn(*args)`'s answer (JSON), from the store if it was done before."""
+        if name not in self._answers:
+            self._renew()
+            self._store(name, fn(*args))
+        return self._answers[name]
+
+    def drop(self, *names: str) -> None:
+        """Forgets steps, to begin again from there."""
+
+        def write() -> None:
+            with transaction():
+                self._lease.write(sent=None, total=None)
+                db.session.execute(
+                    delete(PublicationStep).where(
+                        PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
+                    )
+                )
+
+        retry_while_db_down(write)
+        for name in names:
+            self._answers.pop(name, None)
+            self._stored_at.pop(name, None)
+
+    def progress(self, sent: int, total: int) -> None:
+        """Tells the page how far an upload is and renews the lease, at most once a second.
+
+        Raises Cancelled or LeaseLost, which ends the upload. While the database is away it goes on: for as long as
+        the lease that it has.
+        """
+        try:
+            self._renew(stage=Stage.UPLOADING, sent=sent, total=total, patience=0)
+        except SQLAlchemyError as error:
+            if not is_db_down(error):
+                raise
+
+    def _renew(self, **values: Any) -> None:
+        if not self._lease.is_fresh():
+            self._lease.renew(**values)
+
+    # Points of no return
+
+    def commit(
+        self,
+        name: str,
+        fn: Callable[..., Receipt],
+        *args: Any,
+        find: Callable[..., Receipt | NotPublished | Unknown] | None = None,
+        last: bool = False,
+    ) -> Receipt:
+        """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless; with the seconds
+        that the answer may take, where those are more than usual. `last`: with the receipt it is published, the
+        platform is not asked anything more.
+
+        When an earlier try was armed and left no answer, `find(*args)` is asked first; without a `find`
+        OutcomeUnknown is raised.
+        """
+        if name not in self._answers:
+            if self._commit_in_doubt == name:
+                self._look_for(name, find, args)
+            else:
+                self._try_commit(name, fn, args, last)
+        return Receipt(**self._answers[name])
+
+    def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...], last: bool) -> None:
+        self._renew()
+        try:
+            receipt = fn(
+                *args, begin_commit=lambda answer_seconds=ANSWER_SECONDS: self._begin_commit(name, answer_seconds)
+            )
+        except PlatformError as error:
+            if self._commit_in_doubt == name and error.definitely_not_applied:
+                self._clear_commit()
+            if self._commit_in_doubt == name:
+                self._answer_lost(error.detail)
+            raise
+        self._record_receipt(name, receipt, last)
+
+    def _begin_commit(self, name: str, answer_seconds: float) -> None:
+        """Holds only with our fence and an unexpired lease; a cancel and somebody else's receipt raise the fence."""
+        deadline, until = lease_term(commit_lease(answer_seconds))
+
+        def write() -> None:
+            with transaction():
+                commit_in_doubt = db.session.execute(
+                    update(Publication)
+                    .where(*self._lease.where(), Publication.lease_until > clock.now())
+                    .values(
+                        commit_in_doubt=name,
+                        in_doubt_until=until,
+                        not_found_count=0,
+                        lease_until=until,
+                        wake_at=until + AFTER_DEADLINE,
+                        stage=Stage.SENT,
+                        sent=None,
+                        total=None,
+                    )
+                    .execution_options(synchronize_session=False)
+                )
+                if commit_in_doubt.rowcount == 0:
+                    self._lease.lost()
+                state_machine.note(self.publication_id, "commit_started", status=Status.PUBLISHING, name=name)
+                touch(self.publication_id)
+
+        # Set before: where the database's answer is lost, the row may be armed all the same.
+        self._commit_in_doubt, self._in_doubt_until = name, until
+        try:
+            retry_while_db_down(write, _ARM_SECONDS)
+        except SQLAlchemyError as error:
+            if is_db_down(error):  # nothing has been sent: this disarms
+                raise OwnOutage("internal", "база данных не отвечает") from error
+            raise
+        self._lease.extend_to(deadline)
+
+    def _clear_commit(self, event: str = "") -> None:
+        self._write(event, self._commit_in_doubt, commit_in_doubt=None, in_doubt_until=None, not_found_count=0)
+        self._commit_in_doubt = self._in_doubt_until = None
+
+    def _answer_lost(self, detail: str) -> NoReturn:
+        """This process sends no longer; only what the kernel holds may still arrive. Then the platform can be asked."""
+        over = clock.now() + timedelta(milliseconds=UNACKNOWLEDGED_MS)
+        self._write("answer_lost", detail=detail, in_doubt_until=over)
+        raise ResumeAt(over + AFTER_DEADLINE, Stage.CHECKING)
+
+    def _write(self, event: str = "", name: str | None = None, detail: str | None = None, **values: Any) -> None:
+        """Into the row; with `event`, also a line of its history."""
+
+        def write() -> None:
+            with transaction():
+                self._lease.write(**values)
+                if event:
+                    state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
+
+        retry_while_db_down(write)
+
+    def _look_for(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
+        if find is None:
+            raise OutcomeUnknown
+        over = self._in_doubt_until + AFTER_DEADLINE
+        if clock.now() < over:
+            raise ResumeAt(over, Stage.CHECKING)
+        self._lease.renew(stage=Stage.CHECKING)
+        found = find(*args)
+        if isinstance(found, Receipt):
+            self._record_receipt(name, found)
+        elif not isinstance(found, NotPublished):
+            raise OutcomeUnknown
+        elif self._not_found_count + 1 < _REQUIRED_ABSENT_ANSWERS:
+            self._write(not_found_count=self._not_found_count + 1)
+            raise ResumeAt(clock.now() + CONFIRM_ABSENT_AFTER, Stage.CHECKING)
+        else:
+            self._clear_commit("not_found")
+            # Sent again, but as a failed try: a platform that never takes it must come to an end.
+            raise Unavailable("ответ потерян, клипа на платформе нет", definitely_not_applied=True)
+
+    def _record_receipt(self, name: str, receipt: Receipt, last: bool = False) -> None:
+        answer = asdict(receipt)
+        receipts.record(self._lease, name, receipt, self._seal(name, answer), last)
+        self._commit_in_doubt = self._in_doubt_until = None
+        self._answers[name] = answer
+
+    # Waiting
+
+    def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any:
+        """`fn(*args)`'s first answer that is not None (JSON). Looks at once, then every `every` seconds.
+
+        Between two looks the worker is free. After `until` seconds OutcomeUnknown is raised.
+        """
+        if name in self._answers:
+            return self._answers[name]
+        self._renew(stage=Stage.PROCESSING)
+        now = clock.now()
+        again, stage = now + min(timedelta(seconds=every), LONGEST_POLL), Stage.PROCESSING
+        try:
+            answer = fn(*args)
+        except Unavailable:
+            answer = None
+        except RateLimited as limited:
+            answer, again, stage = None, max(again, limited.until), Stage.WAITING
+        if answer is not None:
+            self._store(name, answer)
+            return answer
+        since = datetime.fromisoformat(self.step(f"{name}{SINCE}", now.isoformat))
+        if now - since > timedelta(seconds=until):
+            raise OutcomeUnknown("платформа не закончила обработку вовремя")
+        raise ResumeAt(again, stage)
+
+    def ask_user(self, text: str, link: str, label: str) -> NoReturn:
+        raise AskUser(text, link, label)
+
+    # Storage of answers
+
+    def answer(self, name: str) -> Any | None:
+        """A stored step's answer, None if it was not done."""
+        return self._answers.get(name)
+
+    def age(self, name: str) -> float:
+        """Seconds since the step was stored; 0 if it was not done, or only now."""
+        return (clock.now() - self._stored_at[name]).total_seconds() if name in self._stored_at else 0.0
+
+    def _load(self) -> dict[str, Any]:
+        with reading():
+            rows = db.session.execute(
+                select(PublicationStep.name, PublicationStep.sealed_answer, PublicationStep.finished_at).where(
+                    PublicationStep.publication_id == self.publication_id
+                )
+            ).all()
+        self._stored_at = {name: at for name, _, at in rows}
+        return {name: json.loads(self._vault.open(sealed, self._bound_to(name))) for name, sealed, _ in rows}
+
+    def _store(self, name: str, answer: Any) -> None:
+        sealed = self._seal(name, answer)
+
+        def write() -> None:
+            with transaction():
+                self._lease.write(lease_until=Publication.lease_until)
+                if not db.session.scalar(self._stored(name)):
+                    step = PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=sealed)
+                    db.session.add(step)
+                    state_machine.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
+
+        retry_while_db_down(write)
+        self._answers[name] = answer
+
+    def _stored(self, name: str) -> Select:
+        return select(PublicationStep.id).where(
+            PublicationStep.publication_id == self.publication_id, PublicationStep.name == name
+        )
+
+    def _seal(self, name: str, answer: Any) -> bytes:
+        return self._vault.seal(json.dumps(answer).encode(), self._bound_to(name))
+
+    def _bound_to(self, name: str) -> str:
+        return step_sealed_for(self.publication_id, name)

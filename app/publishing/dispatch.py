@@ -1,0 +1,208 @@
+"""The tick: rows whose time has come get a wake-up in the queue, in fair order.
+
+Due times, retries, polls and the leases of dead workers are all `wake_at`, so this one query is the scheduler and
+the sweeper. A wake-up that was lost is sent again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from flask import current_app
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
+
+from app import clock
+from app.db import db, reading, transaction
+from app.models import Publication, PublicationStep, Stage, Status
+from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
+from app.publishing.context import SINCE
+from app.publishing.lease import CLAIMABLE
+
+# A wake-up that is in no queue and that no worker has followed for so long was lost.
+LOST_AFTER = timedelta(seconds=10)
+# So many of a user's publications go first, a click on every platform; the rest go when nobody waits for his first.
+PRIORITY_SLOTS_PER_USER = 6
+# How many of a user's for each worker: enough for a second, until the tick comes again; with more, whoever comes later
+# would wait long for his seventh.
+MAX_QUEUED_PER_WORKER = 5
+# How many wake-ups may wait. The rest wait in the database.
+MOST_WAITING = 2000
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+# Told the ids that go first and those that go when nobody else waits; False where the queue is away.
+Enqueue = Callable[[list[int], list[int]], bool]
+
+# The step that sends the file is called so by every adapter; one whose platform fetches the file has none.
+_UPLOAD = "upload"
+_SENT = exists().where(
+    PublicationStep.publication_id == Publication.id,
+    or_(PublicationStep.name == _UPLOAD, PublicationStep.name.endswith(SINCE, autoescape=True)),
+)
+# 1 where the next look sends no file: it asks how far the platform is, confirms, or removes what is left there.
+_BRIEF = case(
+    (Publication.status == Status.SCHEDULED, 0),
+    (Publication.status == Status.CANCELLED, 1),
+    (or_(Publication.stage.in_((Stage.PROCESSING, Stage.CHECKING)), Publication.commit_in_doubt.is_not(None)), 1),
+    (or_(Publication.has_receipt, _SENT), 1),
+    else_=0,
+)
+
+# When the queue was last seen to have each row's wake-up: a worker that takes one out has LOST_AFTER to follow it.
+_seen: dict[int, datetime] = {}
+
+
+def release_due(
+    enqueue: Enqueue, waiting: int = 0, queued: Collection[int] = (), redis_epoch: datetime = _LONG_AGO
+) -> int:
+    """Marks what is due as queued and hands the ids to `enqueue`; answers how many.
+
+    `waiting` wake-ups are in the queue now, for the rows `queued`; what was put in before `kept_since` is lost, unless
+    it is among them.
+
+    A user has at most AHEAD rows for each worker in flight; the others wait here, so that no bulk starves another.
+    Those that send no file are counted apart, and go first however many they are: they take a moment.
+    """
+    now = clock.now()
+    with reading():
+        lost = _lost(now, queued, redis_epoch)
+        unacknowledged = or_(Publication.queued_at.is_(None), lost)
+        due = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, unacknowledged)
+        first = _fair(due, now, lost, max(MOST_WAITING - waiting, 0))
+    if not first:
+        return 0
+    with transaction():
+        # One row that somebody keeps locked must not hold up all others.
+        free = select(Publication.id).where(Publication.id.in_(first), *due).with_for_update(skip_locked=True)
+        ids = list(
+            db.session.scalars(
+                update(Publication)
+                .where(Publication.id.in_(free), *due)
+                .values(queued_at=now)
+                .returning(Publication.id)
+            )
+        )
+    # RETURNING keeps no order.
+    order = {publication_id: number for number, publication_id in enumerate(first)}
+    ids.sort(key=order.__getitem__)
+    return len(ids) if ids and _hand_over(ids, first, enqueue) else 0
+
+
+def _lost(now: datetime, queued: Collection[int], redis_epoch: datetime) -> ColumnElement[bool]:
+    """Which rows are marked as queued though their wake-up is gone; what a clock that was ahead has marked says nothing
+    of when that was.
+    """
+    _seen.update(dict.fromkeys(queued, now))
+    old = or_(Publication.queued_at < max(now - LOST_AFTER, redis_epoch), Publication.queued_at > now + AFTER_DEADLINE)
+    gone = select(Publication.id, Publication.queued_at).where(
+        Publication.status.in_(CLAIMABLE), Publication.wake_at <= now, old
+    )
+    missing = {row.id: row.queued_at for row in db.session.execute(gone) if row.id not in queued}
+    for publication_id in _seen.keys() - missing.keys() - set(queued):
+        del _seen[publication_id]
+    lost = [
+        publication_id
+        for publication_id, queued_at in missing.items()
+        if queued_at < redis_epoch or not now - LOST_AFTER < _seen.get(publication_id, _LONG_AGO) <= now
+    ]
+    return and_(Publication.id.in_(lost[:MOST_WAITING]), old)
+
+
+def _fair(due: tuple, now: datetime, lost: ColumnElement[bool], most: int) -> dict[int, bool]:
+    """Ids of due rows, everybody's first, then everybody's second, up to the bound; and whether each goes first."""
+    # Counted here: told to group by user, SQLite would go through the whole table in the users' order.
+    in_flight = Counter(
+        db.session.execute(
+            select(Publication.user_id, _BRIEF).where(
+                # What is queued is due, what is held wakes at its lease's end: the index on `wake_at` bounds it.
+                Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
+                or_(and_(Publication.queued_at.is_not(None), ~lost), Publication.lease_until > now),
+            )
+        )
+    )
+    place = (
+        func.row_number()
+        .over(partition_by=(Publication.user_id, _BRIEF), order_by=(Publication.wake_at, Publication.id))
+        .label("place")
+    )
+    ranked = (
+        select(Publication.id, Publication.user_id, Publication.wake_at, _BRIEF.label("brief"), place)
+        .where(*due)
+        .subquery()
+    )
+    bound = _bound()
+    rows = db.session.execute(
+        select(ranked.c.id, ranked.c.user_id, ranked.c.brief, ranked.c.place)
+        .where(ranked.c.place <= bound)
+        .order_by(ranked.c.place, ranked.c.wake_at)
+        .limit(most)
+    )
+    places = ((row.id, row.brief, row.place + in_flight[row.user_id, row.brief]) for row in rows)
+    return {
+        publication_id: bool(brief) or place <= PRIORITY_SLOTS_PER_USER
+        for publication_id, brief, place in places
+        if place <= bound
+    }
+
+
+def _bound() -> int:
+    return MAX_QUEUED_PER_WORKER * current_app.config["WORKERS"]
+
+
+def _hand_over(ids: Sequence[int], first: Mapping[int, bool], enqueue: Enqueue) -> bool:
+    """To the queue; what it has not taken, for whatever reason, is not marked as queued any more."""
+    lanes: tuple[list[int], list[int]] = [], []
+    for publication_id in ids:
+        lanes[0 if first[publication_id] else 1].append(publication_id)
+    taken = False
+    try:
+        taken = enqueue(*lanes)
+    finally:
+        if not taken:
+            _forget(ids)
+            db.session.commit()
+    return taken
+
+
+def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
+    """For rows that the user has just begun, marked as queued: their wake-ups need not wait for the tick.
+
+    Those beyond the user's bound do, and all where the queue is away.
+    """
+    under_way = select(func.count()).where(
+        Publication.user_id == user_id, Publication.status == Status.PUBLISHING, _BRIEF == 0
+    )
+    before = max(db.session.scalar(under_way) - len(ids), 0)
+    places = {publication_id: before + number for number, publication_id in enumerate(ids, start=1)}
+    at_once = [publication_id for publication_id, place in places.items() if place <= _bound()]
+    resume = ids[len(at_once) :]
+    if resume:
+        _forget(resume)
+    db.session.commit()  # before a worker is told: it would wait for SQLite's write lock
+    if at_once:
+        _hand_over(
+            at_once,
+            {publication_id: places[publication_id] <= PRIORITY_SLOTS_PER_USER for publication_id in at_once},
+            enqueue,
+        )
+
+
+def _forget(ids: Sequence[int]) -> None:
+    """Their wake-ups are not in the queue: the tick finds them. The caller commits."""
+    db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))
+
+
+# Without the ORM: see `heartbeats`.
+_ROWS = Publication.__table__
+_UNACKNOWLEDGED = (_ROWS.c.id == bindparam("publication"), _ROWS.c.queued_at <= bindparam("taken_at"))
+_IS_UNACKNOWLEDGED = select(_ROWS.c.id).where(*_UNACKNOWLEDGED)
+_REQUEUE = update(_ROWS).where(*_UNACKNOWLEDGED).values(queued_at=None)
+
+
+def requeue_unstarted(publication_id: int, taken_at: datetime) -> None:
+    """The wake-up that was taken out of the queue at that moment has come to nothing if its worker died too early."""
+    unacknowledged = {"publication": publication_id, "taken_at": taken_at}
+    with reading(), db.engine.connect() as connection:
+        is_unacknowledged = connection.execute(_IS_UNACKNOWLEDGED, unacknowledged).first() is not None
+    if is_unacknowledged:
+        with db.engine.begin() as connection:
+            connection.execute(_REQUEUE, unacknowledged)

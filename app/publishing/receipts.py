@@ -1,0 +1,120 @@
+"""A platform's receipt is evidence: it counts whoever brings it, with or without the lease, and ends the matter."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from app import clock
+from app.db import db, retry_while_db_down, transaction
+from app.models import Publication, PublicationStep, Stage, Status, touch
+from app.platforms.base import Receipt
+from app.publishing import state_machine
+from app.publishing.lease import Lease
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_OUTAGE = timedelta(hours=1)
+# Statuses in which someone still waits for an answer: with the receipt a worker goes on from the commit.
+_REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
+# Statuses that were wrong: the clip stands there after all.
+_OVERRULED = (Status.FAILED, Status.CANCELLED)
+
+
+def record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bool = False) -> None:
+    """Stores a commit's receipt, sealed as its step, whoever holds the row by now. With the `last` it is published.
+
+    A database that is away is waited for beyond the lease: some platforms cannot be asked for a receipt again.
+    """
+    with lease.outliving(_LONGEST_OUTAGE):
+        retry_while_db_down(lambda: _record(lease, commit, receipt, sealed, last))
+
+
+def _record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bool) -> None:
+    with transaction():
+        if last and _publish(lease, commit, receipt):
+            return
+        # The row's lock comes first: an arming that runs at the same time waits, and then finds its fence fallen.
+        row = db.session.scalars(select(Publication).where(Publication.id == lease.publication_id).with_for_update())
+        publication = row.first()
+        if publication is None:
+            return
+        if publication.status == Status.PUBLISHED:
+            _add_to_published(publication, receipt)
+            return
+        publication.external_id, publication.url = receipt.id, receipt.url
+        publication.commit_in_doubt, publication.in_doubt_until, publication.not_found_count = None, None, 0
+        publication.has_receipt = True
+        _store(publication, commit, sealed)
+        if publication.fence != lease.fence:
+            _stop_the_other(publication)
+        db.session.flush()
+        touch(publication.id)
+        if publication.status in _OVERRULED:
+            state_machine.move(
+                publication.id,
+                Status.PUBLISHED,
+                event="receipt_found",
+                published_at=clock.now(),
+                reason=None,
+                detail=None,
+            )
+        elif publication.status in _REOPENED:
+            state_machine.move(publication.id, Status.PUBLISHING, event="receipt_found", wake_at=clock.now())
+
+
+def _publish(lease: Lease, commit: str, receipt: Receipt) -> bool:
+    """Where nobody has taken the row from us, the receipt and what follows from it are one write."""
+    ours = db.session.scalar(select(Publication.id).where(*lease.where()).with_for_update())
+    if ours is None:
+        return False
+    state_machine.note(lease.publication_id, "accepted", status=Status.PUBLISHING, name=commit)
+    lease.settled = state_machine.move(
+        lease.publication_id,
+        Status.PUBLISHED,
+        *lease.where(),
+        has_receipt=True,
+        not_found_count=0,
+        **as_published(receipt),
+    )
+    return lease.settled
+
+
+def as_published(receipt: Receipt) -> dict[str, Any]:
+    """The columns of a publication that the platform has published now."""
+    return {
+        "external_id": receipt.id,
+        "url": receipt.url,
+        "published_at": clock.now(),
+        "reason": None,
+        "detail": None,
+    }
+
+
+def _add_to_published(publication: Publication, receipt: Receipt) -> None:
+    """The user's «Есть» was right, and now there is a link."""
+    if publication.external_id is None:
+        publication.external_id, publication.url = receipt.id, receipt.url
+        touch(publication.id)
+    elif publication.external_id != receipt.id:
+        log.error("stands there twice", publication=publication.id, ids=[publication.external_id, receipt.id])
+
+
+def _store(publication: Publication, commit: str, sealed: bytes) -> None:
+    known = db.session.scalar(
+        select(PublicationStep.id).where(
+            PublicationStep.publication_id == publication.id, PublicationStep.name == commit
+        )
+    )
+    if known is None:
+        db.session.add(PublicationStep(publication_id=publication.id, name=commit, sealed_answer=sealed))
+        state_machine.note(publication.id, "accepted", status=publication.status, name=commit)
+
+
+def _stop_the_other(publication: Publication) -> None:
+    """Whoever works on it can arm no more; the next one goes on from the receipt."""
+    publication.fence += 1
+    if publication.status == Status.PUBLISHING:
+        publication.lease_until = publication.queued_at = None
+        publication.wake_at, publication.stage = clock.now(), Stage.QUEUED

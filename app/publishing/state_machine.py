@@ -1,0 +1,99 @@
+"""Which status may follow which. Every change of a publication's status goes through `move()`."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, select, update
+
+from app import clock
+from app.db import db
+from app.models import Publication, PublicationEvent, PublicationStep, Status, touch
+from app.notifications import create
+from app.statistics import cadence
+
+S = Status
+
+# failed and cancelled lead to published only by evidence: a platform's answer that came after all.
+MOVES: dict[Status, frozenset[Status]] = {
+    S.SCHEDULED: frozenset({S.SCHEDULED, S.PUBLISHING, S.CANCELLED, S.FAILED}),  # to itself: to another time
+    S.PUBLISHING: frozenset({S.PUBLISHED, S.FAILED, S.UNCONFIRMED, S.AWAITING_USER, S.CANCELLED}),
+    S.AWAITING_USER: frozenset({S.PUBLISHED, S.PUBLISHING, S.CANCELLED}),
+    S.UNCONFIRMED: frozenset({S.PUBLISHED, S.PUBLISHING, S.CANCELLED}),
+    S.PUBLISHED: frozenset(),
+    S.FAILED: frozenset({S.PUBLISHING, S.CANCELLED, S.PUBLISHED}),
+    S.CANCELLED: frozenset({S.PUBLISHED}),
+}
+
+SETTLED = frozenset({S.PUBLISHED, S.FAILED, S.CANCELLED})
+
+# What a settled publication no longer has: nothing wakes it, nobody holds it, nothing is under way.
+_AT_REST = {
+    "wake_at": None,
+    "queued_at": None,
+    "lease_until": None,
+    "commit_in_doubt": None,
+    "in_doubt_until": None,
+    "stage": None,
+    "sent": None,
+    "total": None,
+    "ask": None,
+    "outage_since": None,
+    "fetched": None,
+}
+
+
+def move(
+    publication_id: int,
+    to: Status,
+    *where: ColumnElement[bool],
+    event: str | None = None,
+    name: str | None = None,
+    **values: Any,
+) -> bool:
+    """One conditional UPDATE: True if the row was in a status that may lead to `to` and every `where` held.
+
+    Leaves an event, tells the user what they must know, erases the stored steps of what settles and lets go of every
+    worker by raising the fence. The caller commits, and reads again what it had read. `name` is the event's, where the
+    reason is not.
+    """
+    sources = [status for status, targets in MOVES.items() if to in targets]
+    fresh = dict(_AT_REST) if to in SETTLED else {}
+    if to == Status.PUBLISHED:
+        fresh["stats_due_at"] = cadence.first(clock.now())
+    moved = db.session.execute(
+        update(Publication)
+        .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
+        .values(status=to, fence=Publication.fence + 1, **(fresh | values))
+        .execution_options(synchronize_session=False)
+    )
+    if moved.rowcount == 0:
+        return False
+    if to == Status.CANCELLED and _has_steps(publication_id):
+        # What it has left at the platform is removed by a worker, who needs the steps for that.
+        db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=clock.now()))
+    elif to in SETTLED:
+        erase_steps(publication_id)
+    note(publication_id, event or to, status=to, name=name or values.get("reason"), detail=values.get("detail"))
+    if to in create.OF_STATUS:
+        create.tell_of_publication(publication_id)
+    touch(publication_id)
+    return True
+
+
+def _has_steps(publication_id: int) -> bool:
+    return db.session.scalar(select(exists().where(PublicationStep.publication_id == publication_id)))
+
+
+def erase_steps(publication_id: int) -> None:
+    db.session.execute(_ERASE_STEPS, {"publication": publication_id})
+
+
+def note(publication_id: int, kind: str, *, status: Status, name: str | None = None, detail: str | None = None) -> None:
+    """A line in the publication's history."""
+    line = {"publication_id": publication_id, "kind": kind, "status": status, "name": name, "detail": detail}
+    db.session.execute(_NOTE, line)
+
+
+# Built once, and without the ORM: a worker holds SQLite's one write lock while a statement is put together.
+_STEPS = PublicationStep.__table__
+_NOTE = insert(PublicationEvent.__table__)
+_ERASE_STEPS = delete(_STEPS).where(_STEPS.c.publication_id == bindparam("publication"))

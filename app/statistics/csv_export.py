@@ -1,0 +1,85 @@
+"""All publications with their numbers, as a table for a spreadsheet: as long as it takes, but never all in memory."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from app import clock, platforms
+from app.db import db
+from app.models import Clip, Publication, StatsSample, Status, User
+from app.platforms.base import COUNTS
+
+BATCH = 500
+
+
+def rows(user: User, days: int) -> Iterator[list[Any]]:
+    """The head, then the newest publication first. An unknown number is None."""
+    names = ("Просмотры", "Лайки", "Репосты")
+    head = ["Клип", "Платформа", "Аккаунт", "Опубликовано", "Ссылка"]
+    head += [f"{name}, всего" for name in names] + [f"{name}, за {days} дней" for name in names] + ["Собрано"]
+    # Now: whoever downloads may be slow, and the user's row is not kept for so long.
+    return _rows(head, user.id, user.timezone, clock.days(user.timezone, days)[0][1])
+
+
+def _rows(head: list[Any], user_id: int, zone_name: str, since: datetime) -> Iterator[list[Any]]:
+    def local(moment: datetime | None) -> str:
+        return clock.to_zone(moment, zone_name).strftime("%d.%m.%Y %H:%M") if moment else ""
+
+    yield head
+    for batch in _published(user_id):
+        gains = _gains([one.id for one in batch], since)
+        db.session.rollback()  # between batches the connection goes back
+        for one in batch:
+            known = [getattr(one, count) for count in COUNTS]
+            gained = gains.get(one.id, [0] * len(COUNTS))
+            yield [
+                one.clip_title or one.title,
+                platforms.ADAPTERS[one.platform].name,
+                one.account_name,
+                local(one.published_at),
+                one.url,
+                *known,
+                *(None if value is None else more for value, more in zip(known, gained, strict=True)),
+                local(one.stats_at),
+            ]
+
+
+def _published(user_id: int) -> Iterator[Sequence[Row]]:
+    columns = ("id", "platform", "account_name", "title", "url", "published_at", "stats_at", *COUNTS)
+    newest_first = (
+        select(*(getattr(Publication, name) for name in columns), Clip.title.label("clip_title"))
+        .outerjoin(Clip, Clip.id == Publication.clip_id)
+        .where(Publication.user_id == user_id, Publication.status == Status.PUBLISHED)
+        .order_by(Publication.id.desc())
+        .limit(BATCH)
+    )
+    batch = db.session.execute(newest_first).all()
+    while batch:
+        yield batch
+        batch = db.session.execute(newest_first.where(Publication.id < batch[-1].id)).all()
+
+
+def _gains(publication_ids: Sequence[int], since: datetime) -> dict[int, list[int]]:
+    """By publication: its highest counts so far less those before `since`."""
+    samples = db.session.execute(
+        select(StatsSample.publication_id, StatsSample.at, *(getattr(StatsSample, count) for count in COUNTS))
+        .where(StatsSample.publication_id.in_(publication_ids))
+        .order_by(StatsSample.publication_id, StatsSample.at)
+    )
+    gains = {}
+    for publication_id, own in groupby(samples, itemgetter(0)):
+        counts = list(own)
+        older = bisect_right(counts, False, key=lambda sample: sample.at >= since)
+        gains[publication_id] = [
+            now - then for now, then in zip(_highest(counts), _highest(counts[:older]), strict=True)
+        ]
+    return gains
+
+
+def _highest(samples: Sequence[Row]) -> list[int]:
+    return [max((getattr(sample, count) or 0 for sample in samples), default=0) for count in COUNTS]

@@ -1,0 +1,261 @@
+"""Russian for every status, every stage and every reason: what is wrong, and what to do."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from flask import current_app
+
+from app import clock
+from app.texts.problems import PROBLEMS
+
+
+class PublicationLike(Protocol):
+    status: str
+    stage: str | None
+    reason: str | None
+    due_at: datetime
+    wake_at: datetime | None
+    sent: int | None
+    total: int | None
+    attempt: int
+
+
+STATUSES = {
+    "scheduled": "Запланировано",
+    "publishing": "Публикация...",
+    "awaiting_user": "Ждёт вас",
+    "unconfirmed": "Проверьте",
+    "published": "Опубликовано",
+    "failed": "Ошибка",
+    "cancelled": "Отменено",
+}
+
+STAGES = {
+    "queued": "в очереди",
+    "starting": "начинаем",
+    "uploading": "загрузка",
+    "sent": "платформа принимает клип",
+    "processing": "обрабатывается платформой",
+    "checking": "ответ потерян, проверяем на платформе",
+    "waiting": "ждём: платформа просит не спешить",
+    "storage": "хранилище клипов не отвечает, ждём",
+    "outage": "сбой на нашей стороне, ждём",
+    "retry": "повтор",
+}
+
+EVENTS = {
+    "created": "Создана",
+    "scheduled": "Запланирована",
+    "moved": "Перенесена",
+    "published_now": "Вы попросили опубликовать сейчас",
+    "started": "Началась",
+    "step": "Шаг сделан",
+    "commit_started": "Последний шаг: отправляем",
+    "accepted": "Платформа приняла клип",
+    "answer_lost": "Ответ платформы потерян",
+    "not_found": "Платформа: клипа там нет",
+    "retry": "Не вышло, будет повтор",
+    "outage": "Сбой на нашей стороне: ждём, попытки не тратятся",
+    "receipt_found": "Пришёл поздний ответ платформы",
+    "published": "Опубликована",
+    "failed": "Не опубликована",
+    "unconfirmed": "Неизвестно, дошёл ли клип",
+    "awaiting_user": "Ждёт вас",
+    "cancelled": "Отменена",
+    "retried": "Повтор по вашей просьбе",
+    "confirmed": "Вы подтвердили публикацию",
+    "resent": "Вы попросили отправить ещё раз",
+    "disconnected": "Аккаунт отключён, публикация заканчивается сама",
+}
+
+# The same lines, where the adapter says which of its steps they are about.
+STEP_EVENTS = {
+    "step": "Готово: {step}",
+    "waiting": "Ждём: {step}",
+    "commit_started": "Передаём платформе: {step}",
+    "accepted": "Платформа подтвердила: {step}",
+}
+
+SECURITY = {
+    "signed_up": "Аккаунт создан",
+    "signed_in": "Вход",
+    "sign_in_failed": "Неудачная попытка входа",
+    "signed_out_everywhere": "Выход на всех устройствах",
+    "password_changed": "Пароль изменён",
+    "recovery_asked": "Запрошена ссылка для нового пароля",
+    "password_recovered": "Пароль изменён по ссылке из письма",
+    "plan_changed": "Тариф изменён",
+    "connected": "Аккаунт подключён",
+    "disconnected": "Аккаунт отключён",
+    "data_downloaded": "Данные скачаны",
+}
+
+# What is wrong, what to do. Adapters bring their own: `add_reasons()`. They stand in letters and notifications too, so
+# none refers to what stands beside it.
+REASONS: dict[str, tuple[str, str]] = {
+    "unavailable": ("Платформа не отвечает", "Повторите позже: с вашей стороны ничего менять не нужно."),
+    "unexpected_answer": (
+        "Платформа ответила не так, как описано в её правилах",
+        "Мы это уже видим. Попробуйте позже; если не поможет, напишите в поддержку.",
+    ),
+    "internal": ("Внутренняя ошибка", "Мы её уже видим. Повторите; если не поможет, напишите в поддержку."),
+    "crashed": ("Публикация обрывается раз за разом", "Проверьте, что файл открывается, и повторите."),
+    "reconnect": (
+        "Доступ к аккаунту больше не действует",
+        "Переподключите его в «Настройки → Интеграции» и повторите.",
+    ),
+    "rate_limited": ("Платформа просит подождать", "Попробуйте через несколько минут."),
+    "refused": ("Платформа отказала", "Исправьте клип или текст и повторите."),
+    "forbidden_address": (
+        "Платформа назвала адрес, по которому мы не ходим",
+        "Это защита нашей сети. Повторите; если не поможет, напишите в поддержку.",
+    ),
+    "too_large": ("Файл больше, чем принимает платформа", "Сожмите клип или укоротите его и загрузите заново."),
+    "unknown": (
+        "Ответ платформы потерян: клип мог опубликоваться",
+        "Откройте свою страницу на платформе и скажите, есть ли он там.",
+    ),
+    "left_unconfirmed": (
+        "Публикация отменена, но клип мог остаться на платформе",
+        "Откройте страницу и, если он там есть, удалите его сами.",
+    ),
+    "missed": ("Пропущено время публикации", "Сервис в этот час не работал. Опубликуйте сейчас."),
+    "plan": ("Ваш тариф больше не включает эту платформу", "Смените тариф и повторите."),
+    "disconnected": ("Аккаунт отключён", "Подключите его в «Настройки → Интеграции» и опубликуйте клип заново."),
+    "clip_gone": ("Файла клипа больше нет", "Загрузите клип заново."),
+    "clip_changed": ("Файл клипа повреждён: он не тот, что был загружен", "Загрузите клип заново."),
+    "storage_away": (
+        "Хранилище клипов не отвечает",
+        "Это сбой на нашей стороне. Повторите позже: загружать клип заново не нужно.",
+    ),
+    "fetch_away": (
+        "Платформа не смогла забрать клип: наш адрес не отвечает",
+        "Это сбой на нашей стороне. Повторите позже: загружать клип заново не нужно.",
+    ),
+}
+
+
+# What a notification says: a headline and a sentence that its facts fill. Keys are `Notification.kind`.
+NOTIFICATIONS: dict[str, tuple[str, str]] = {
+    "reconnect": (
+        "Переподключите {platform}",
+        "Доступ к аккаунту «{account}» больше не действует. Переподключите его, чтобы публикации шли дальше.",
+    ),
+    "ahead": (
+        "Скоро публикация, а {platform} не подключён",
+        "Клип «{title}» выйдет {when}, но доступ к аккаунту «{account}» не действует. Переподключите его заранее.",
+    ),
+    "failed": ("Не опубликовано: «{title}»", "{platform}, «{account}». {reason}"),
+    "unconfirmed": ("Проверьте публикацию «{title}»", "{platform}, «{account}». {reason}"),
+    "awaiting_user": (
+        "Публикация ждёт вас: «{title}»",
+        "{platform}, «{account}». Файл и текст готовы: опубликуйте клип и вставьте ссылку на результат.",
+    ),
+}
+
+
+_WITHOUT_ANSWER = ("unavailable", "unknown", "reconnect")
+# What to do instead where the platform's answer is shown below.
+ANSWERED = {"refused": "Прочитайте её ответ ниже, исправьте и повторите."}
+
+
+def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
+    REASONS.update(reasons)
+
+
+def reason(key: str, params: Mapping[str, str] | None = None, detail: str | None = None) -> tuple[str, str]:
+    """What is wrong and what to do, as two sentences; `detail` where it is shown below them."""
+    what, advice = REASONS[key]
+    if detail:
+        advice = ANSWERED.get(key, advice)
+    known = _Blank(params or {})
+    return _filled(what, known), _filled(advice, known)
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str:
+    """Without the gap that an unknown parameter leaves."""
+    return " ".join(text.format_map(known).split())
+
+
+def detail_label(detail: str, reason_key: str | None = None) -> str:
+    """Whose words they are: what we noticed ourselves (`app.platforms.errors`) begins with a small Russian letter."""
+    noticed = reason_key in (None, *_WITHOUT_ANSWER) and re.match("[а-яё]", detail)
+    return "Что случилось" if noticed else "Ответ платформы"
+
+
+def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
+    what, advice = reason(key, params)
+    return f"{what}. {advice}"
+
+
+def problem(code: str, params: Mapping[str, object]) -> str:
+    return PROBLEMS.get(code, code).format_map(params)
+
+
+class _Blank(dict):
+    """A stored reason has no parameters: the text reads on without them."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:
+    """Headline and sentence. Of the facts `reason` is a key of REASONS, `due_at` an ISO time in UTC."""
+    filled = {name: fact for name, fact in facts.items() if fact is not None}
+    if facts.get("reason"):
+        filled["reason"] = sentence(facts["reason"])
+    if facts.get("due_at"):
+        filled["when"] = moment(datetime.fromisoformat(facts["due_at"]), zone_name)
+    headline, text = NOTIFICATIONS[kind]
+    return headline.format_map(_Blank(filled)), text.format_map(_Blank(filled)).strip()
+
+
+def moment(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
+
+
+def event(kind: str, name: str | None, zone_name: str) -> str:
+    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time."""
+    if kind in ("scheduled", "moved") and name:
+        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+    return EVENTS[kind]
+
+
+def step_event(kind: str, step: str) -> str:
+    """A line of the history about a step, by its adapter's word for it: «Готово: загрузка видео»."""
+    return STEP_EVENTS[kind].format(step=step)
+
+
+def status(publication: PublicationLike, zone_name: str) -> str:
+    if publication.status == "scheduled":
+        return f"Запланировано на {moment(publication.due_at, zone_name)}"
+    return STATUSES[publication.status]
+
+
+def day(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
+
+
+def second(value: datetime, zone_name: str) -> str:
+    return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
+
+
+def progress(publication: PublicationLike, now: datetime) -> str:
+    """What is going on inside «Публикация...»; empty in other statuses."""
+    if publication.status != "publishing":
+        return ""
+    if publication.stage == "uploading" and publication.total:
+        return f"загрузка {100 * (publication.sent or 0) // publication.total} %"
+    if publication.stage == "retry" and publication.wake_at:
+        most = max(len(current_app.config["RETRY_SECONDS"]), publication.attempt)
+        return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из {most})"
+    if publication.stage == "waiting" and publication.wake_at:
+        return f"ждём: платформа просит не спешить, продолжим {_in(publication.wake_at, now)}"
+    return STAGES[publication.stage or "queued"]
+
+
+def _in(then: datetime, now: datetime) -> str:
+    seconds = max(round((then - now).total_seconds()), 1)
+    return f"через {seconds} с" if seconds < 60 else f"через {round(seconds / 60)} мин"

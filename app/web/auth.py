@@ -1,0 +1,100 @@
+"""Signing up, in and out."""
+
+from flask import Blueprint, current_app, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user, logout_user
+from flask_wtf import FlaskForm
+from wtforms import EmailField, HiddenField, PasswordField, StringField
+from wtforms.validators import InputRequired
+
+from app.models import User
+from app.problems import Problem
+from app.services import users
+from app.web.access import browser_id, is_local, public
+from app.web.responses import blame, go
+
+blueprint = Blueprint("auth", __name__)
+
+# What a browser's own check says first; without scripts and by hand it is said here.
+NEEDED = InputRequired("Заполните это поле.")
+
+
+class SignUp(FlaskForm):
+    name = StringField("Имя", [NEEDED])
+    email = EmailField("Почта", [NEEDED])
+    password = PasswordField("Пароль", [NEEDED])
+    timezone = HiddenField()
+
+
+class SignIn(FlaskForm):
+    email = EmailField("Почта", [NEEDED])
+    password = PasswordField("Пароль", [NEEDED])
+
+
+@blueprint.route("/sign-up", methods=["GET", "POST"])
+@public
+def sign_up() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return go(url_for("clips.page"))
+    form = SignUp()
+    if form.validate_on_submit():
+        try:
+            user = users.sign_up(
+                email=form.email.data,
+                password=form.password.data,
+                name=form.name.data,
+                timezone=form.timezone.data,
+                address=request.remote_addr,
+                consents=True,  # the sentence beside the button says so
+            )
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            start_session(user)
+            return go(url_for("clips.page"))
+    return form_page("auth/sign_up.html", form)
+
+
+@blueprint.route("/sign-in", methods=["GET", "POST"])
+@public
+def sign_in() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return go(_next())
+    form = SignIn()
+    if form.validate_on_submit():
+        try:
+            user = users.authenticate(form.email.data, form.password.data, request.remote_addr or "")
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            to = _next()
+            start_session(user)
+            return go(to)
+    return form_page("auth/sign_in.html", form, demo_password=_demo_password())
+
+
+@blueprint.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    session.clear()
+    logout_user()
+    return go(url_for(".sign_in"))
+
+
+def start_session(user: User) -> None:
+    """A new session: nothing of the visitor's old one goes on."""
+    session.clear()
+    login_user(user, remember=True)
+    browser_id()  # before two tabs ask for it at once
+
+
+def _next() -> str:
+    to = request.args.get("next", "")
+    return to if is_local(to) else url_for("clips.page")
+
+
+def _demo_password() -> str | None:
+    return users.DEMO_PASSWORD if current_app.config["DEMO"] else None
+
+
+def form_page(template: str, form: FlaskForm, **context) -> ResponseReturnValue:
+    return render_template(template, form=form, **context), 422 if form.errors or form.form_errors else 200

@@ -1,0 +1,115 @@
+"""Connecting by a consent page, through Authlib. What a platform's OAuth looks like stands in its adapter."""
+
+import json
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
+from flask import Flask, current_app, request, session, url_for
+from flask_login import current_user
+
+from app import platforms, texts
+from app.problems import NotFound, Problem
+from app.services import connections, consents
+from app.web.access import browser_id
+
+log = structlog.get_logger(__name__)
+
+
+class _States(FlaskIntegration):
+    """Where Authlib keeps a state and its PKCE verifier: `consents`, instead of the session."""
+
+    def set_state_data(self, session: MutableMapping[str, Any], state: str, data: Mapping[str, Any]) -> None:
+        consents.begin(current_user, self.name, browser_id(), state, json.dumps(data))
+
+    def get_state_data(self, session: MutableMapping[str, Any], state: str | None) -> dict[str, Any] | None:
+        kept = consents.take(current_user, self.name, browser_id(), state) if state else None
+        return json.loads(kept) if kept else None
+
+    def clear_state_data(self, session: MutableMapping[str, Any], state: str | None) -> None:
+        """For a refusal; reading it has deleted it already."""
+        if state:
+            consents.take(current_user, self.name, browser_id(), state)
+
+
+class _OAuth(OAuth):
+    framework_integration_cls = _States
+
+
+class _Session(OAuth2Session):
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        # A code, its verifier and our secret go to the address in the settings and nowhere else.
+        self.max_redirects = 0
+        self.trust_env = False
+
+
+class _Client(FlaskOAuth2App):
+    client_cls = _Session
+
+
+def register(app: Flask) -> None:
+    """A client for each adapter that has a consent page here; their hosts are where forms may lead."""
+    logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it writes the verifier
+    oauth = _OAuth(app)
+    hosts = set()
+    for key in platforms.ADAPTERS:
+        settings = platforms.adapter(key, app.config).oauth
+        if settings is None:
+            continue
+        oauth.register(
+            key,
+            client_cls=_Client,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret or None,
+            authorize_url=settings.authorize_url,
+            access_token_url=settings.token_url,
+            client_kwargs={
+                "scope": settings.scope,
+                "code_challenge_method": "S256",
+                "token_endpoint_auth_method": settings.client_auth,
+                "default_timeout": 20,
+            },
+        )
+        hosts.add(settings.authorize_url.split("/authorize")[0])
+    app.extensions["oauth"] = oauth
+    app.config["FORM_ACTION_HOSTS"] = sorted(hosts)
+    app.before_request(_forget_states_in_session)
+
+
+def _forget_states_in_session() -> None:
+    """Sessions that began before `consents` may be full of them: no browser takes a larger cookie."""
+    if request.endpoint == "static":
+        return
+    for name in [name for name in session if name.startswith(("_state_", "sealed_state_"))]:
+        del session[name]
+
+
+def client_of(platform: str) -> FlaskOAuth2App:
+    if platform not in platforms.ADAPTERS:
+        raise NotFound
+    client = current_app.extensions["oauth"].create_client(platform)
+    if client is None:
+        raise NotFound
+    return client
+
+
+def exchange_code(client: FlaskOAuth2App, platform: str, arguments: dict[str, str]) -> dict:
+    """The token address's answer. Authlib checks the state, uses it up, and sends the verifier."""
+    if "error" in arguments:
+        client.framework.clear_state_data(session, arguments.get("state"))
+    more = platforms.adapter(platform, current_app.config).token_params(arguments)
+    try:
+        return client.authorize_access_token(body=urlencode(more))
+    except connections.UNEXPECTED as error:
+        log.exception("an answer of an unexpected shape", platform=platform)
+        raise Problem(texts.sentence("unexpected_answer")) from error
+
+
+def callback_url(platform: str) -> str:
+    """Fixed: never made of what a request says."""
+    return current_app.config["PUBLIC_URL"] + url_for("integrations.callback", platform=platform)

@@ -1,0 +1,143 @@
+"""Russian for pages: plurals, sizes, times, and what the templates ask by name."""
+
+from datetime import date as Date
+
+from babel import Locale
+from babel.dates import format_date
+from flask import Flask
+
+from app import clock, platforms, texts
+from app.media import containers
+from app.paging import COUNTED, Page
+from app.services import clips, history, publications, retention
+from app.statistics import report
+
+NBSP = "\u00a0"
+_plural_form = Locale("ru").plural_form
+
+# By count: its name, its icon.
+COUNT_NAMES = {"views": ("Просмотры", "eye"), "likes": ("Лайки", "heart"), "shares": ("Репосты", "share-2")}
+
+
+def register(app: Flask) -> None:
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        plural=plural,
+        counted=counted,
+        total=total,
+        size=size,
+        duration=duration,
+        initials=initials,
+        grouped=grouped,
+        short=short,
+        day=day,
+        views=views,
+    )
+    app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
+    app.jinja_env.globals.update(
+        now=clock.now,
+        texts=texts,
+        publication_version=history.version,
+        story_version=history.story_version,
+        platform_name=platform_name,
+        door_platforms=list(platforms.ADAPTERS),
+        progress_percent=progress_percent,
+        pace=pace,
+        can_cancel=publications.can_cancel,
+        can_resend=publications.can_resend,
+        leaves_at=retention.leaves_at,
+        numbers=report.numbers,
+        count_names=COUNT_NAMES,
+        most_counted=COUNTED,
+        accepted_files=containers.ACCEPT,
+    )
+
+
+def plural(number: int, one: str, few: str, many: str) -> str:
+    """«1 клип», «2 клипа», «5 клипов»."""
+    word = {"one": one, "few": few}.get(_plural_form(number), many)
+    return f"{grouped(number)}{NBSP}{word}"
+
+
+def counted(number: int, most: int, one: str, few: str, many: str) -> str:
+    """The same of what was counted up to `most`: «больше 1 000 клипов»."""
+    return plural(number, one, few, many) if number <= most else f"больше {grouped(most)}{NBSP}{many}"
+
+
+def total(page: Page, one: str, few: str, many: str) -> str:
+    """How many rows a list has, as far as they were counted."""
+    return counted(page.total + page.more, page.total, one, few, many)
+
+
+def grouped(number: int) -> str:
+    """«1 234»."""
+    return f"{number:,}".replace(",", NBSP)
+
+
+def short(number: int) -> str:
+    """«9 876», «12,3 тыс.», «3 млн»: never more than there is."""
+    for unit, factor in (("млрд", 10**9), ("млн", 10**6), ("тыс.", 10**3)):
+        if number >= max(factor, 10_000):
+            tenths = number // (factor // 10)
+            return f"{tenths // 10},{tenths % 10}".removesuffix(",0") + NBSP + unit
+    return grouped(number)
+
+
+def views(number: int) -> str:
+    """«1 234 просмотра»."""
+    return plural(number, "просмотр", "просмотра", "просмотров")
+
+
+def day(date: Date) -> str:
+    """«5 ноября»."""
+    return format_date(date, "d MMMM", "ru").replace(" ", NBSP)
+
+
+def size(count: int) -> str:
+    """In megabytes of a million bytes, as phones and platforms count."""
+    for unit, factor in (("ГБ", 1_000_000_000), ("МБ", 1_000_000)):
+        if count >= factor:
+            return f"{count / factor:.1f}".replace(".", ",").removesuffix(",0") + NBSP + unit
+    return f"{max(1, round(count / 1000))}{NBSP}КБ"
+
+
+def duration(milliseconds: int) -> str:
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def initials(name: str) -> str:
+    words = [word for word in name.split() if word[0].isalnum()]
+    return "".join(word[0] for word in words[:2]).upper() or "•"
+
+
+def platform_name(key: str) -> str:
+    return platforms.ADAPTERS[key].name
+
+
+def progress_percent(publication) -> int | None:
+    """For the bar; None where there is nothing to measure."""
+    if publication.stage != "uploading" or not publication.total:
+        return None
+    return 100 * (publication.sent or 0) // publication.total
+
+
+def due_soon(publication) -> bool:
+    """Whether a page shall look often, so as to see it begin."""
+    return publication.status == "scheduled" and publication.due_at <= clock.now() + clips.SOON
+
+
+def pace(publication) -> str:
+    """How often a page has to ask for it: `fast`, `slow`, or empty once nothing changes by itself."""
+    if publication.status == "publishing" or due_soon(publication) or report.awaits_first(publication):
+        return "fast"
+    return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
+
+
+def has_countdown(publication) -> bool:
+    """Whether its words change by the clock alone, so that a page has to ask for them again."""
+    counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
+    may_resend_soon = publication.status == "unconfirmed" and publications.may_still_arrive(publication)
+    return counts_down or may_resend_soon

@@ -1,0 +1,40 @@
+"""The dialog in which a user chooses where a clip goes, and when."""
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from app import texts
+from app.models import Clip, Publication
+from app.problems import Problem
+from app.services import destinations
+from app.services.publications import Choice
+from app.web import due_time, responses
+
+
+def chosen() -> list[Choice]:
+    """What is ticked. «Опубликовать ещё раз» chooses by itself."""
+    form = request.form
+    again = set(form.getlist("again", int))
+    ticked = dict.fromkeys([*form.getlist("connection", int), *again])
+    return [
+        Choice(number, form.get(f"title-{number}", ""), form.get(f"description-{number}", ""), number in again)
+        for number in ticked
+    ]
+
+
+def show(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
+    """The accounts to choose from; after a refusal, with what was typed and ticked."""
+    return responses.dialog(
+        "clips/_publish.html",
+        422 if problem else 200,
+        clip=clip,
+        options=destinations.for_clip(current_user, clip),
+        typed={choice.connection_id: choice for choice in chosen()} if problem else None,
+        when=due_time.asked(),
+        problem=problem,
+    )
+
+
+def scheduled_text(publication: Publication) -> str:
+    return f"{texts.status(publication, current_user.timezone)}."

@@ -1,0 +1,104 @@
+"""«Настройки»: profile, password, «Безопасность», the user's data and the end of the account."""
+
+from flask import Blueprint, Response, redirect, render_template, session, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, logout_user
+from flask_wtf import FlaskForm
+from wtforms import PasswordField, SelectField, StringField
+
+from app.problems import Problem
+from app.services import audit_log, data_export, users
+from app.web import time_zones
+from app.web.auth import NEEDED, form_page, start_session
+from app.web.responses import blame, flash, go
+
+blueprint = Blueprint("settings", __name__, url_prefix="/settings")
+
+
+class Profile(FlaskForm):
+    name = StringField("Имя", [NEEDED])
+    timezone = SelectField("Часовой пояс", validate_choice=False)  # the service knows more zones than the list
+
+
+class ChangePassword(FlaskForm):
+    present = PasswordField("Нынешний пароль", [NEEDED])
+    new = PasswordField("Новый пароль", [NEEDED])
+
+
+class DeleteAccount(FlaskForm):
+    password = PasswordField("Пароль", [NEEDED])
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    return redirect(url_for("integrations.page"))
+
+
+@blueprint.route("/profile", methods=["GET", "POST"])
+def profile() -> ResponseReturnValue:
+    form = Profile(obj=current_user)
+    form.timezone.choices = time_zones.choices(current_user.timezone)
+    if form.validate_on_submit():
+        try:
+            users.update_profile(current_user, form.name.data, form.timezone.data)
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            flash("Профиль сохранён.", "ok")
+            return go(url_for(".profile"))
+    return form_page("settings/profile.html", form)
+
+
+@blueprint.route("/password", methods=["GET", "POST"])
+def password() -> ResponseReturnValue:
+    form = ChangePassword()
+    if form.validate_on_submit():
+        try:
+            users.change_password(current_user, form.present.data, form.new.data)
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            start_session(current_user)
+            flash("Пароль изменён. На других устройствах нужно войти заново.", "ok")
+            return go(url_for(".password"))
+    return form_page("settings/password.html", form)
+
+
+@blueprint.get("/security")
+def security() -> ResponseReturnValue:
+    return render_template("settings/security.html", events=audit_log.latest(current_user))
+
+
+@blueprint.post("/security/sign-out")
+def sign_out_everywhere() -> ResponseReturnValue:
+    users.sign_out_everywhere(current_user)
+    session.clear()
+    logout_user()
+    flash("Вы вышли на всех устройствах.", "ok")
+    return go(url_for("auth.sign_in"))
+
+
+@blueprint.post("/data")
+def export() -> Response:
+    """A POST: it is written down under «Безопасность»."""
+    answer = Response(stream_with_context(data_export.export(current_user)), mimetype="application/json")
+    answer.headers["Content-Disposition"] = 'attachment; filename="vezde-data.json"'
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.route("/delete", methods=["GET", "POST"])
+def delete() -> ResponseReturnValue:
+    form = DeleteAccount()
+    if form.validate_on_submit():
+        try:
+            data_export.delete_account(current_user, form.password.data)
+        except Problem as problem:
+            blame(form, problem)
+        else:
+            session.clear()
+            logout_user()
+            flash("Аккаунт и всё, что в нём было, удалены.", "ok")
+            return go(url_for("auth.sign_in"))
+    status = 422 if form.errors or form.form_errors else 200
+    return render_template("settings/delete.html", form=form, held=data_export.held(current_user)), status

@@ -1,0 +1,105 @@
+"""One table of containers: what is probed, how it goes out, what may be chosen."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import clock
+from app.db import db
+from app.media import containers, probe
+from app.models import Clip, Publication, Status
+from app.publishing import fetch_links
+from app.services.clips import title_from
+from tests import clips
+
+APP = Path(__file__).parents[1] / "app"
+
+
+def test_types_and_suffixes_are_told_apart():
+    table = containers.CONTAINERS.values()
+    assert len({one.content_type for one in table}) == len(table)
+    assert len(set(containers.SUFFIXES)) == len(containers.SUFFIXES)
+    assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in containers.SUFFIXES)
+
+
+def test_no_other_table_of_them():
+    """A MIME type or a rarer suffix in another file is a table that gets out of step."""
+    strange = re.compile(r'"video/(?!\*|")|"\.?(3gp|3g2|mkv|m2ts)"')
+    found = [path for path in APP.rglob("*.py") if path.name != "containers.py" and strange.search(path.read_text())]
+    assert found == []
+
+
+@pytest.mark.parametrize("key", containers.CONTAINERS)
+def test_a_clip_goes_out_with_its_suffix(key: str, user, ready_clip, telegram):
+    container, owner = containers.CONTAINERS[key], user()
+    clip, channel = ready_clip(owner), telegram(owner)
+    clip.container, clip.content_type = container.key, container.content_type
+    assert clip.extension == container.suffix
+    publication = Publication(
+        user_id=owner.id,
+        clip_id=clip.id,
+        connection_id=channel.id,
+        platform=channel.platform,
+        account_id=channel.account_id,
+        account_name=channel.account_name,
+        title=clip.title,
+        status=Status.PUBLISHING,
+        due_at=clock.now(),
+    )
+    db.session.add(publication)
+    db.session.commit()
+    link = fetch_links.signed_link(publication)
+    assert link.endswith(container.suffix)
+    assert fetch_links.opened(link.rpartition("/")[2]).clip == clip
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("clip.mp4", "mp4"),
+        ("clip.m4v", "mp4"),
+        ("clip.mov", "mov"),
+        ("clip.3gp", "3gp"),
+        ("clip.3g2", "3g2"),
+        ("clip.mkv", "mkv"),
+        ("clip.avi", "avi"),
+        ("clip.ts", "ts"),
+        ("clip.m2ts", "ts"),
+    ],
+)
+def test_what_is_written_as_such_is_recognized(tmp_path: Path, name: str, key: str):
+    written = clips.write(tmp_path / name, seconds=0.2)
+    facts = probe.probe(written.rename(tmp_path / "clip.exe"))
+    assert (facts.container, facts.content_type) == (key, containers.CONTAINERS[key].content_type)
+    assert Clip(content_type=facts.content_type).extension in containers.SUFFIXES
+
+
+def test_the_page_lets_each_of_them_be_chosen(sign_in, user):
+    page = sign_in(user()).get("/").text
+    [accepted] = re.findall(r'type="file"[^>]*accept="([^"]+)"', page)
+    assert {"video/*", *containers.SUFFIXES} == set(accepted.split(","))
+
+
+@pytest.mark.parametrize(
+    ("file_name", "title"),
+    [
+        ("Закат_над_Волгой.mp4", "Закат над Волгой"),
+        ("Выпуск 12.05", "Выпуск 12.05"),
+        ("Выпуск 12.05.MP4", "Выпуск 12.05"),
+        ("v1.2", "v1.2"),
+        ("Серия 3.final", "Серия 3.final"),
+        ("Серия 3.final.M2TS", "Серия 3.final"),
+        ("a.mp4.mp4", "a"),
+        ("clip.mov.mp4", "clip"),
+        ("Клип.mp4. ", "Клип"),
+        ("Клип .3g2", "Клип"),
+        ("И что….webm", "И что…"),
+        ("mp4", "mp4"),
+        ("Привет.мир", "Привет.мир"),
+        (".mp4", "Без названия"),
+        ("", "Без названия"),
+    ],
+)
+def test_a_title_loses_only_what_names_the_container(file_name: str, title: str):
+    assert title_from(file_name) == title

@@ -1,0 +1,106 @@
+"""No secret comes out of a log, however it got into the text."""
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from app import config
+from app.observability import logs, redact
+from app.platforms.base import Token
+from tests.conftest import DEMO_BOT
+
+SIGNED = "WzEsMl0.aSBhbSBhIHNpZ25hdHVyZQ.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def written():
+    """What this process' log says, as the application writes it."""
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    logs.configure()
+    stream = io.StringIO()
+    root.handlers[0].setStream(stream)
+    yield stream.getvalue
+    root.handlers, root.level = before, level
+
+
+@pytest.mark.parametrize(
+    ("said", "secret"),
+    [
+        (f"POST https://api.telegram.org/bot{DEMO_BOT}/sendVideo", DEMO_BOT),
+        (f"bot {DEMO_BOT} failed", DEMO_BOT),
+        ("token vk1.a.AbCdEf-123_x.y refused", "AbCdEf"),
+        ("GET /callback?code=c0de-c0de&state=st4te&device_id=dev1ce HTTP/1.1", "c0de-c0de"),
+        ("GET /callback?code=c0de-c0de&state=st4te&device_id=dev1ce HTTP/1.1", "st4te"),
+        ("code_verifier=v3rifier&grant_type=authorization_code", "v3rifier"),
+        ("POST /token access_token=t0ken", "t0ken"),
+        ('{"access_token": "t0ken", "x": 1}', "t0ken"),
+        ("{'refresh_token': 'r3fresh'}", "r3fresh"),
+        ("Authorization: OAuth y0_t0ken", "y0_t0ken"),
+        ("Cookie: vezde_session=s3ssion; a=b", "s3ssion"),
+        (f"GET /fetch/{SIGNED}.mp4 200", SIGNED),
+        (f"GET /recovery/{SIGNED} 200", SIGNED),
+        ("cannot reach redis://:p4ssword@host:6379/0", "p4ssword"),
+        ("smtps://user:p4ssword@mail.example.org", "p4ssword"),
+    ],
+)
+def test_by_its_looks(written, said, secret):
+    logging.getLogger("some.library").warning(said)
+    structlog.get_logger("ours").warning("it failed", said=said, nested={"deep": [said]})
+    try:
+        raise RuntimeError(said)
+    except RuntimeError:
+        structlog.get_logger("ours").exception("it failed")
+    assert secret not in written()
+    assert written().count(redact.HIDDEN) >= 4
+    assert all(json.loads(line) for line in written().splitlines())
+
+
+def test_every_token_that_was_made_is_known(written):
+    token = Token("plain-as-a-word", "its-refresh-token", extra={"device_id": "the-device-id"})
+    logging.getLogger("some.library").error("%s %s %s %r", token.access, token.refresh, dict(token.extra), token)
+    for secret in ("plain-as-a-word", "its-refresh-token", "the-device-id"):
+        assert secret not in written()
+
+
+def test_every_secret_setting_is_known(written, environment):
+    from app import platforms
+
+    config.load({**environment, "YANDEX_CLIENT_SECRET": "plain-as-another-word"}, platforms.settings())
+    logging.getLogger("some.library").error("%s %s", environment["SECRET_KEY"], "plain-as-another-word")
+    assert environment["SECRET_KEY"] not in written()
+    assert "plain-as-another-word" not in written()
+
+
+def test_a_traceback_shows_no_values(written):
+    hidden_value = "a-value-in-a-variable"
+    try:
+        raise RuntimeError(len(hidden_value))
+    except RuntimeError:
+        structlog.get_logger("ours").exception("it failed")
+    assert "RuntimeError" in written()
+    assert hidden_value not in written().replace('hidden_value = "a-value-in-a-variable"', "")
+
+
+def test_ordinary_words_stay(written):
+    said = "token expired: code 5, state of the art, publication 17 at 12:30:45, https://vk.com/clip1_2?x=1"
+    logging.getLogger("some.library").warning(said)
+    assert said in written()
+
+
+def test_an_error_of_the_database_does_not_quote_the_row(app, user):
+    from sqlalchemy.exc import IntegrityError
+
+    from app.db import db
+    from app.models import User
+
+    user(email="anna@example.org")
+    db.session.add(User(email="anna@example.org", password_hash="h4sh-h4sh", session_key="k3y", name="x"))
+    with pytest.raises(IntegrityError) as error:
+        db.session.commit()
+    db.session.rollback()
+    assert "h4sh-h4sh" not in str(error.value)
+    assert "anna@example.org" not in str(error.value)

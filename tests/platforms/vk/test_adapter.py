@@ -1,0 +1,280 @@
+"""VK: the contract by both routes, and what is peculiar to it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app import clock
+from app.models import ConnectionStatus, PlatformConnection, Status
+from app.platform_access.lease_times import AFTER_DEADLINE
+from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
+from app.problems import Problem
+from app.services import connections, publications
+from app.services.publications import Choice
+from tests.platforms.contract import Contract
+from tests.publishing.conftest import look, row, settle, wait_until
+
+DAY = 24 * 3600
+OWN_TOKEN = "vk1.a.vezde-demo"
+
+
+def call(method: str) -> str:
+    return rf"POST /vk-api/method/{method}$"
+
+
+UPLOAD = r"POST /vk-api/upload"
+
+
+class VKContract(Contract):
+    platform = "vk"
+    upload = UPLOAD
+    unlimited = (UPLOAD,)
+    refusals = {
+        "error:15": "vk_rights",
+        "error:1051": "vk_rights",
+        "error:204": "vk_rights",
+        "error:14": "vk_user_wanted",
+        "error:17": "vk_user_wanted",
+        "error:100": "refused",
+        "error:222": "refused",
+    }
+    rate_limit = {"do": "error:6", "retry_after": 1}
+    bad_token = {"do": "error:5"}
+    stats_calls = (call("video.get"),)
+    gone_id = "1_1"
+
+    @pytest.mark.parametrize(("code", "least", "most"), [(6, 1, 10), (9, 200, 3600), (29, 3000, 3600)])
+    def test_each_limit_has_its_own_wait(self, publication, code, least, most):
+        self.sandbox.trouble({"match": self.calls[0], "do": f"error:{code}", "retry_after": 0, "nth": 1})
+        publication_id = publication()
+        before = clock.now()
+        look(publication_id)
+        assert least - 1 <= (row(publication_id).wake_at - before).total_seconds() <= most + 1
+        self._ends_once(publication_id)
+
+    def test_a_limit_that_stays_ends_after_a_day(self, publication):
+        self.sandbox.trouble({"match": self.calls[0], "do": "error:9"})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "rate_limited")
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_gateway_may_say_wait_at_every_call(self, publication, call, status):
+        self.sandbox.trouble({"match": call, "do": f"page:{status}", "retry_after": 400, "nth": 1})
+        publication_id = publication()
+        self._ends_once(publication_id, undone=call == self.commit)
+        assert row(publication_id).attempt <= (call in (self.commit, UPLOAD))
+
+    def connect(self, user) -> PlatformConnection:
+        connection = connections.connect(user, "vk", {"token": OWN_TOKEN})
+        return connections.choose(user, connection.id, "1")
+
+
+class TestClipsRoute(VKContract):
+    calls = (
+        call("shortVideo.create"),
+        UPLOAD,
+        call("shortVideo.encodeProgress"),
+        call("shortVideo.edit"),
+        call("shortVideo.publish"),
+        call("video.get"),
+    )
+    once = (call("shortVideo.create"), UPLOAD)
+    commit = call("shortVideo.publish")
+    findable = True
+    absence_is_known = False  # an owner's draft looks like a clip without a post
+
+    def test_a_new_upload_address_is_taken_and_the_old_draft_goes(self, publication):
+        """Error 22: the address is no longer good."""
+        self.sandbox.trouble({"match": UPLOAD, "do": "error:22", "nth": 1})
+        self._ends_once(publication())
+        assert self.sandbox.drafts == []
+        assert len([one for one in self.sandbox.requests if one["path"].endswith("shortVideo.create")]) == 2
+
+    @pytest.mark.parametrize("kind", ["video", "clip"])
+    def test_the_post_on_the_wall_tells_that_it_is_published(self, publication, kind):
+        """Behind a hundred others, whatever VK calls the attachment."""
+        self.sandbox.control("options", vk_clip_attachments=kind == "clip")
+        publication_id = self._publish_and_lose_the_answer(publication)
+        self.sandbox.control("wall", owner=1, count=130)
+        self._ends_once(publication_id)
+
+    def test_without_a_post_the_user_is_asked(self, publication):
+        self.sandbox.control("options", vk_clip_posts=False)
+        publication_id = self._publish_and_lose_the_answer(publication)
+        assert settle(publication_id).status == Status.UNCONFIRMED
+        publications.confirm(self.owner, publication_id)
+        self._ends_once(publication_id)
+
+    def test_a_clip_without_a_post_is_published_by_vks_own_answer(self, publication):
+        self.sandbox.control("options", vk_clip_posts=False)
+        self._ends_once(publication())
+
+    def test_sent_again_by_mistake_it_is_not_called_failed(self, publication):
+        """VK refuses to publish a clip a second time: the wall says why."""
+        publication_id = self._publish_and_lose_the_answer(publication)
+        self.sandbox.trouble({"match": call("wall.get"), "do": "error:15", "times": 1})
+        done = settle(publication_id)
+        assert done.status == Status.UNCONFIRMED
+        wait_until(done.in_doubt_until + AFTER_DEADLINE)
+        publications.resend(self.owner, publication_id)
+        self._ends_once(publication_id)
+
+    def _publish_and_lose_the_answer(self, publication) -> int:
+        self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
+        publication_id = publication()
+        while not row(publication_id).commit_in_doubt:
+            wait_until(row(publication_id).wake_at)
+            look(publication_id)
+        return publication_id
+
+    @pytest.mark.parametrize("do", ["status:403", "status:404", "status:410", "garbage"])
+    def test_an_upload_address_that_has_expired_is_replaced(self, publication, do):
+        """The first try breaks off, by the second the address is no longer good."""
+        self.sandbox.trouble({"match": UPLOAD, "do": "status:502", "nth": 1}, {"match": UPLOAD, "do": do, "nth": 2})
+        self._ends_once(publication())
+        assert self.sandbox.drafts == []
+        assert len([one for one in self.sandbox.requests if one["path"].endswith("shortVideo.create")]) == 2
+
+    def test_nothing_is_left_behind_by_a_cancel(self, publication, heavy_file):
+        self.test_cancelled_before_the_commit(publication, heavy_file)
+        assert self.sandbox.drafts == []
+
+
+class TestVideoRoute(VKContract):
+    calls = (call("shortVideo.create"), call("video.save"), UPLOAD, call("wall.post"), call("video.get"))
+    once = (call("video.save"), UPLOAD)
+    commit = call("wall.post")
+    commits = (UPLOAD, commit)
+    findable = True
+
+    @pytest.fixture(autouse=True)
+    def without_clips(self, sandbox):
+        sandbox.control("options", vk_clips_route=False)
+
+    @pytest.mark.parametrize("status", [403, 404, 410])
+    def test_an_upload_address_that_has_expired_is_replaced(self, publication, status):
+        self.sandbox.trouble({"match": UPLOAD, "do": f"status:{status}", "nth": 1})
+        self._ends_once(publication())
+        assert len([one for one in self.sandbox.requests if one["path"].endswith("video.save")]) == 2
+
+    def test_the_post_is_on_the_wall_once(self, publication):
+        self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["platform"] == "vk"
+
+    @pytest.fixture
+    def posted(self, publication) -> Callable[[], int]:
+        """A publication whose post is on the wall and whose answer was lost, where VK does not honour `guid`."""
+
+        def make() -> int:
+            self.sandbox.control("options", vk_guid=False)
+            self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
+            publication_id = publication()
+            look(publication_id)
+            assert row(publication_id).commit_in_doubt == "post"
+            return publication_id
+
+        return make
+
+    @pytest.mark.parametrize("others", [21, 230])
+    def test_the_post_is_found_behind_others(self, posted, others):
+        self.sandbox.control("wall", owner=1, pinned=True, age=10 * DAY)
+        publication_id = posted()
+        self.sandbox.control("wall", owner=1, count=others)
+        self._ends_once(publication_id)
+
+    def test_a_wall_that_is_too_long_to_read_does_not_tell(self, posted):
+        publication_id = posted()
+        self.sandbox.control("wall", owner=1, count=WALL_PAGES * WALL_PAGE)
+        assert settle(publication_id).status == Status.UNCONFIRMED
+        assert len(self.posts()) == 1
+
+    def test_the_wall_is_read_back_to_the_time_of_the_commit(self, publication):
+        self.sandbox.control("wall", owner=1, count=300, age=2 * DAY)
+        self.sandbox.trouble({"match": self.commit, "do": "status:502", "nth": 1})
+        self._ends_once(publication())
+        asked = [one for one in self.sandbox.requests if one["path"].endswith("/wall.get")]
+        assert len(asked) == 2, "twice, and a page each time"
+
+    def test_an_upload_that_vk_has_processed_is_not_repeated(self, publication):
+        self.sandbox.control("options", processing_seconds=0)
+        self.sandbox.trouble({"match": UPLOAD, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication())
+        assert len([one for one in self.sandbox.requests if "/upload/" in one["path"]]) == 1
+
+    def test_another_video_is_not_begun_beside_one_that_cannot_be_removed(self, publication):
+        self.sandbox.control("options", processing_seconds=60)  # VK does not tell yet that the file has arrived
+        self.sandbox.trouble(
+            {"match": UPLOAD, "do": "lose_answer", "nth": 1}, {"match": call("video.delete"), "do": "error:204"}
+        )
+        settle(publication())
+        assert len(self.posts()) == 1
+
+
+def test_own_token_offers_the_page_and_the_communities_one_may_post_to(app, user, sandbox):
+    owner = user()
+    connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    assert connection.status == ConnectionStatus.CHOOSING
+    ids = [choice["id"] for choice in connection.choices]
+    assert ids[0] == "1"
+    assert all(one.startswith("-") for one in ids[1:]) and len(ids) >= 2
+    chosen = connections.choose(owner, connection.id, ids[1])
+    assert (chosen.status, chosen.account_id) == (ConnectionStatus.ACTIVE, ids[1])
+    assert chosen.facts["group_id"] == -int(ids[1])
+
+
+def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
+    owner = user()
+    connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    group = connection.choices[1]["id"]
+    connections.choose(owner, connection.id, group)
+    clip = ready_clip(owner)
+    [one] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+    assert settle(one.id).status == Status.PUBLISHED, row(one.id).detail
+    assert [post["account"] for post in sandbox.posts] == [group]
+
+
+@pytest.mark.parametrize(("token", "says"), [("нет", "не похоже"), ("vk1.a.somebody-else", "не принял токен")])
+def test_refusals_of_an_own_token(app, user, sandbox, token, says):
+    with pytest.raises(Problem, match=says) as problem:
+        connections.connect(user(), "vk", {"token": token})
+    assert problem.value.field == "token"
+
+
+@pytest.mark.parametrize(
+    ("do", "says"), [("error:7", "права groups"), ("error:15", "права groups"), ("error:3", "отказал")]
+)
+def test_communities_that_vk_does_not_list_are_told(app, user, sandbox, sign_in, do, says):
+    """Only the page is left, and its user learns it: at once, and on the page of the integrations."""
+    sandbox.trouble({"match": call("groups.get"), "do": do})
+    web = sign_in(user())
+    web.post("/settings/integrations/vk/connect", data={"token": OWN_TOKEN})
+    for _ in range(2):
+        page = web.get("/settings/integrations").text
+        assert "Доступна только ваша страница" in page
+        assert says in page
+    sandbox.trouble()
+    owner = user()
+    connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    assert "Доступна только" not in sign_in(owner).get("/settings/integrations").text
+
+
+@pytest.mark.parametrize(
+    ("do", "says"),
+    [
+        ("status:502", "не отвечает"),
+        ("garbage", "не отвечает"),
+        ("lose_answer", "не отвечает"),
+        ("error:10", "не отвечает"),
+        ("error:6", "подождать"),
+        ("error:14", "что это вы"),
+        ("error:5", "не принял токен"),
+    ],
+)
+def test_without_an_answer_about_communities_nothing_is_connected(app, user, sandbox, do, says):
+    owner = user()
+    sandbox.trouble({"match": call("groups.get"), "do": do})
+    with pytest.raises(Problem, match=says):
+        connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    assert connections.all_of(owner) == []

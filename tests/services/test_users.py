@@ -1,0 +1,176 @@
+import pytest
+import redis
+
+from app.db import db
+from app.models import load_user
+from app.problems import NotFound, Problem
+from app.redis_client import redis_client
+from app.services import throttle, users
+from app.services.throttle import Limit
+
+PASSWORD = "parol-parol"
+HOME = "192.0.2.7"
+
+
+def sign_up(email="anna@example.org", password=PASSWORD, name="Анна", timezone="Asia/Omsk", **more):
+    return users.sign_up(email=email, password=password, name=name, timezone=timezone, **more)
+
+
+def test_sign_up_makes_a_free_account(app):
+    user = sign_up(email="  Anna@Example.ORG ", name="  Анна   К. ")
+    assert (user.email, user.name, user.timezone, user.plan.key) == ("anna@example.org", "Анна К.", "Asia/Omsk", "free")
+    assert user.password_hash.startswith("$argon2id$")
+    assert PASSWORD not in user.password_hash
+
+
+@pytest.mark.parametrize("guess", ["", "Mars/Olympus", "../../etc/passwd", "Москва"])
+def test_a_time_zone_that_does_not_exist_is_not_kept(app, guess):
+    assert sign_up(timezone=guess).timezone == "Europe/Moscow"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"email": "anna"}, "email"),
+        ({"email": "anna@"}, "email"),
+        ({"email": "a@b@c.ru"}, "email"),
+        ({"password": "1234567"}, "password"),
+        ({"password": "x" * 129}, "password"),
+        ({"name": "   "}, "name"),
+        ({"name": "x" * 81}, "name"),
+        ({"name": "Ан\u202eна"}, "name"),
+    ],
+)
+def test_sign_up_says_what_is_wrong(app, wrong, field):
+    with pytest.raises(Problem) as refusal:
+        sign_up(**wrong)
+    assert refusal.value.field == field
+
+
+def test_an_email_has_one_account(app):
+    sign_up()
+    with pytest.raises(Problem) as refusal:
+        sign_up(email="ANNA@example.org")
+    assert refusal.value.field == "email"
+    assert len(users.list_users()) == 1
+
+
+def test_sign_ups_from_one_address_are_limited(app):
+    for number in range(100):
+        sign_up(email=f"a{number}@example.org", address=HOME)
+    with pytest.raises(Problem, match="Слишком много попыток"):
+        sign_up(email="one-more@example.org", address=HOME)
+    sign_up(email="elsewhere@example.org", address="192.0.2.8")
+
+
+def test_the_right_password_lets_in(app):
+    user = sign_up()
+    assert users.authenticate(" Anna@example.org", PASSWORD, HOME) is user
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("anna@example.org", "another-one"), ("nobody@example.org", PASSWORD), ("not an e-mail", PASSWORD), ("", "")],
+)
+def test_every_refusal_is_the_same(app, email, password):
+    sign_up()
+    with pytest.raises(Problem) as refusal:
+        users.authenticate(email, password, HOME)
+    assert (refusal.value.text, refusal.value.field) == ("Почта или пароль не подходят.", None)
+
+
+def test_guessing_is_stopped_even_with_the_right_password(app):
+    sign_up()
+    for _ in range(10):
+        with pytest.raises(Problem, match="не подходят"):
+            users.authenticate("anna@example.org", "guess-guess", HOME)
+    with pytest.raises(Problem, match="через 15 мин"):
+        users.authenticate("anna@example.org", PASSWORD, HOME)
+
+
+def test_an_address_that_guesses_at_many_accounts_is_stopped(app):
+    sign_up()
+    for number in range(50):
+        with pytest.raises(Problem, match="не подходят"):
+            users.authenticate(f"a{number}@example.org", "guess-guess", HOME)
+    with pytest.raises(Problem, match="Слишком много попыток"):
+        users.authenticate("anna@example.org", PASSWORD, HOME)
+    users.authenticate("anna@example.org", PASSWORD, "192.0.2.8")
+
+
+def test_successes_do_not_use_up_attempts(app):
+    sign_up()
+    for _ in range(15):
+        users.authenticate("anna@example.org", PASSWORD, HOME)
+
+
+def test_attempts_end_by_themselves_and_name_nobody(app):
+    limit = Limit("test", 1, 60)
+    throttle.release((limit, "anna@example.org"))
+    throttle.hit((limit, "anna@example.org"))
+    keys = redis_client().keys("attempts:*")
+    assert all(redis_client().ttl(key) > 0 for key in keys)
+    assert not any(b"anna" in key for key in keys)
+
+
+def test_signing_in_works_without_redis(app):
+    sign_up()
+    app.extensions["redis"] = redis.Redis.from_url("unix:///nowhere.sock")
+    for _ in range(12):
+        assert users.authenticate("anna@example.org", PASSWORD, HOME)
+
+
+def test_changing_the_password_signs_every_browser_out(app):
+    user = sign_up()
+    session = user.get_id()
+    assert load_user(session) is user
+    users.change_password(user, PASSWORD, "new-new-new")
+    assert load_user(session) is None
+    assert load_user(user.get_id()) is user
+    users.authenticate("anna@example.org", "new-new-new", HOME)
+    with pytest.raises(Problem):
+        users.authenticate("anna@example.org", PASSWORD, HOME)
+
+
+def test_changing_the_password_needs_the_present_one(app):
+    user = sign_up()
+    with pytest.raises(Problem) as refusal:
+        users.change_password(user, "another-one", "new-new-new")
+    assert refusal.value.field == "present"
+    with pytest.raises(Problem) as refusal:
+        users.change_password(user, PASSWORD, "short")
+    assert refusal.value.field == "new"
+
+
+def test_the_profile(app):
+    user = sign_up()
+    users.update_profile(user, "Аня", "America/New_York")
+    assert (user.name, user.timezone) == ("Аня", "America/New_York")
+    with pytest.raises(Problem) as refusal:
+        users.update_profile(user, "Аня", "Mars/Olympus")
+    assert refusal.value.field == "timezone"
+
+
+def test_plans_are_set_by_email(app):
+    sign_up()
+    assert users.set_plan("Anna@example.org", "business").plan.title == "Business"
+    with pytest.raises(Problem, match="Нет тарифа"):
+        users.set_plan("anna@example.org", "gold")
+    with pytest.raises(NotFound):
+        users.set_plan("nobody@example.org", "pro")
+
+
+def test_demo_users_are_made_once_and_left_alone(app):
+    users.create_demo_users()
+    users.set_plan("free@demo.vezde.ru", "pro")
+    users.create_demo_users()
+    db.session.expire_all()
+    list_users = {user.email: (user.plan_key, user.is_admin) for user in users.list_users()}
+    assert list_users == {
+        "free@demo.vezde.ru": ("pro", False),
+        "start@demo.vezde.ru": ("start", False),
+        "pro@demo.vezde.ru": ("pro", False),
+        "business@demo.vezde.ru": ("business", False),
+        "admin@demo.vezde.ru": ("business", True),
+    }
+    assert users.authenticate("admin@demo.vezde.ru", "demo-demo", HOME).is_admin

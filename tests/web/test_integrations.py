@@ -1,0 +1,163 @@
+import threading
+
+import pytest
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from app import clock
+from app.db import db
+from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from tests.conftest import DEMO_BOT
+from tests.web.test_clips import HTMX, publish
+
+PAGE = "/settings/integrations"
+CONNECT = f"{PAGE}/telegram/connect"
+FIELDS = {"bot_token": DEMO_BOT, "channel": "@vezde_demo"}
+
+
+@pytest.fixture
+def owner(user):
+    return user()
+
+
+@pytest.fixture
+def web(sign_in, owner, sandbox):
+    return sign_in(owner)
+
+
+def test_settings_lead_to_the_integrations(web):
+    assert web.get("/settings").location == PAGE
+    page = web.get(PAGE).text
+    for said in ("Интеграции", "Профиль", "Пароль", "Подключить Telegram"):
+        assert said in page
+
+
+@pytest.mark.parametrize("plan", ["free", "start"])
+def test_a_plan_without_the_platform_gets_an_upgrade_prompt(user, sign_in, plan):
+    web = sign_in(user(plan=plan))
+    page = web.get(PAGE).text
+    assert "Доступно на тарифе Pro" in page
+    assert "Подключить Telegram" not in page
+    assert 'href="/plans"' in page
+    answer = web.post(CONNECT, data=FIELDS, headers=HTMX)
+    assert answer.status_code == 422
+    assert db.session.scalar(db.select(db.func.count(PlatformConnection.id))) == 0
+
+
+def test_connecting(web):
+    form = web.get(CONNECT, headers=HTMX).text
+    for said in ("Токен бота", "Канал", "@BotFather", 'type="password"'):
+        assert said in form
+    answer = web.post(CONNECT, data=FIELDS, headers=HTMX)
+    assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
+    assert 'id="platform-telegram"' in answer.text
+    assert 'hx-swap-oob="true"' in answer.text
+    page = web.get(PAGE).text
+    connection = db.session.scalars(db.select(PlatformConnection)).one()
+    assert connection.account_name in page
+    assert "Подключено" in page
+    assert "AAdemo" not in page + answer.text + str(answer.headers)
+
+
+def test_connecting_without_a_script(web):
+    assert web.get(CONNECT).text.startswith("<!doctype html>")
+    assert web.post(CONNECT, data=FIELDS).location == PAGE
+    assert "Telegram подключён" in web.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"bot_token": "", "channel": "@vezde_demo"}, "Заполните поле «Токен бота»."),
+        ({"bot_token": "12345:" + "s3cret" * 6, "channel": "@vezde_demo"}, "Telegram не принял токен бота"),
+        ({"bot_token": DEMO_BOT, "channel": "@nowhere_to_be_found"}, "Telegram не нашёл такой канал"),
+        ({"bot_token": DEMO_BOT, "channel": "<b>"}, "Не понять, какой это канал"),
+        ({"bot_token": DEMO_BOT, "channel": "@vezde_readonly"}, "Бот не может публиковать в этом канале"),
+    ],
+)
+def test_a_refusal_stands_at_its_field_and_no_secret_comes_back(web, fields, said):
+    answer = web.post(CONNECT, data=fields, headers=HTMX)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert 'class="field wrong"' in answer.text
+    assert "секреты мы обратно на страницу не выводим" in answer.text
+    assert "s3cret" not in answer.text
+    assert "AAdemo" not in answer.text
+    assert "<b>" not in answer.text
+    if fields["channel"] != "<b>":
+        assert f'value="{fields["channel"]}"' in answer.text
+
+
+def test_an_account_to_reconnect_says_so(web, owner, telegram):
+    telegram(owner).status = ConnectionStatus.RECONNECT
+    db.session.commit()
+    page = web.get(PAGE).text
+    assert "Переподключите" in page
+    assert ">Переподключить</button>" in page
+
+
+def test_disconnecting_asks_first(web, owner, telegram):
+    connection_id = telegram(owner).id
+    dialog = web.get(f"{PAGE}/{connection_id}/disconnect", headers=HTMX).text
+    assert "Отключить Telegram?" in dialog
+    answer = web.post(f"{PAGE}/{connection_id}/disconnect", headers=HTMX)
+    assert "Везде: демо" not in answer.text
+    db.session.expire_all()
+    assert db.session.get(PlatformConnection, connection_id) is None
+
+
+def test_strangers_and_nonsense(web, user, telegram):
+    theirs = telegram(user()).id
+    assert web.get(f"{PAGE}/{theirs}/disconnect").status_code == 404
+    assert web.post(f"{PAGE}/{theirs}/disconnect").status_code == 404
+    assert web.get(f"{PAGE}/nowhere/connect").status_code == 404
+    assert "Везде: демо" not in web.get(PAGE).text
+
+
+def test_the_dialog_says_what_is_cancelled_and_what_ends_by_itself(web, owner, telegram, ready_clip):
+    connection = telegram(owner)
+    states = [
+        {"status": Status.SCHEDULED},
+        {"status": Status.PUBLISHING},
+        {"status": Status.PUBLISHING, "commit_in_doubt": "send", "in_doubt_until": clock.now()},
+        {"status": Status.PUBLISHED},
+    ]
+    for number, state in enumerate(states):
+        publish(ready_clip(owner, title=f"Клип {number}"), connection, **state)
+    dialog = web.get(f"{PAGE}/{connection.id}/disconnect", headers=HTMX).text
+    assert "2\xa0незавершённые или запланированные публикации будут отменены." in dialog
+    assert "1\xa0публикация уже передана платформе: её не остановить, она закончится сама." in dialog
+    answer = web.post(f"{PAGE}/{connection.id}/disconnect", follow_redirects=True).text
+    assert "Отключено: Везде: демо. Отменено публикаций: 2. Заканчиваются сами: 1." in answer
+    db.session.expire_all()
+    found = db.session.query(Publication).order_by(Publication.id).all()
+    assert [one.status for one in found] == ["cancelled", "cancelled", "publishing", "published"]
+    assert {one.connection_id for one in found} == {None}
+    assert {one.account_name for one in found} == {"Везде: демо"}
+
+
+def test_the_publish_dialog_leads_to_where_it_is_connected_again(web, owner, telegram, ready_clip):
+    connection = telegram(owner)
+    connection.status = ConnectionStatus.RECONNECT
+    db.session.commit()
+    dialog = web.get(f"/clips/{ready_clip(owner).id}/publish", headers=HTMX).text
+    assert "Переподключите аккаунт" in dialog
+    assert 'href="/settings/integrations#platform-telegram">Переподключить</a>' in dialog
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["[]", '"x"', "7", '{"id": 1}', '{"id": 1, "username": {"a": []}}', '{"username": "\\ud800\\u0000"}', "[" * 10000],
+)
+def test_answers_of_an_unexpected_shape_are_no_fault_of_ours(app, user, sign_in, result):
+    """A stranger's Bot API; each of its answers is the same."""
+    answer = Response(f'{{"ok": true, "result": {result}}}', mimetype="application/json")
+    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    app.config["TELEGRAM_API_URL"] = f"http://127.0.0.1:{server.port}"
+    app.config["LOCAL_HOSTS"] = (*app.config["LOCAL_HOSTS"], f"127.0.0.1:{server.port}")
+    browser = sign_in(user())
+    page = browser.post(CONNECT, data=FIELDS)
+    server.shutdown()
+    assert page.status_code == 422
+    assert 'class="refusal"' in page.text or 'class="error"' in page.text

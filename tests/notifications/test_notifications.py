@@ -1,6 +1,6 @@
 """What the user is told: once a matter, in the app and by mail."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -13,12 +13,6 @@ from app.publishing import state_machine
 from tests import asking
 from tests.publishing.conftest import at_work, wait_until
 from tests.web.test_clips import publish
-
-
-@pytest.fixture(autouse=True)
-def real_time():
-    yield
-    clock.correct(datetime.now(UTC))
 
 
 @pytest.fixture

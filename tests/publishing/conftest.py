@@ -4,7 +4,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,12 +35,6 @@ def toy() -> Iterator[ToyServer]:
     yield server
     del platforms.ADAPTERS["toy"]
     server.stop()
-
-
-@pytest.fixture(autouse=True)
-def real_time() -> Iterator[None]:
-    yield
-    clock.correct(datetime.now(UTC))
 
 
 def wait_until(moment: datetime) -> None:

@@ -13,16 +13,6 @@ HTMX = {"HX-Request": "true"}
 XSS = "<script>alert(1)</script> «Кофе»"
 
 
-@pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
 def known(page: str) -> list[str]:
     return re.findall(r'name="known" value="(\d+:\d+)"', page)
 

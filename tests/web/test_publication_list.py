@@ -13,16 +13,6 @@ MOMENT = datetime(2026, 5, 3, 20, 59, 7, tzinfo=UTC)  # 23:59 in Moscow
 
 
 @pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
-@pytest.fixture
 def channel(owner):
     one = PlatformConnection(
         user_id=owner.id,

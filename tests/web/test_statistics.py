@@ -24,16 +24,6 @@ NBSP = "\u00a0"
 
 
 @pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
-@pytest.fixture
 def published(owner, ready_clip, telegram) -> Callable[..., Publication]:
     """A clip that stands on a platform; `history` gives its samples: (days ago, views, likes, shares)."""
     clips: dict[str, Clip] = {}

@@ -17,11 +17,6 @@ from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle,
 from tests.publishing.toy import Toy
 
 
-@pytest.fixture
-def owner(user):
-    return user()
-
-
 def disconnect(owner, publication_id: int) -> connections.Ending:
     db.session.rollback()
     return connections.disconnect(fresh(owner), row(publication_id).connection_id)

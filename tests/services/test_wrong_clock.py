@@ -33,11 +33,6 @@ YEAR = timedelta(days=365)
 LIMIT = Limit("test", times=1, seconds=60)
 
 
-@pytest.fixture
-def owner(user):
-    return user()
-
-
 def test_a_process_seen_in_an_hour_does_not_live_and_is_forgotten(app):
     later = clock.now() + HOUR
     db.session.add(Heartbeat(name="a", kind="worker", opens_tokens=False, started_at=later, seen_at=later))

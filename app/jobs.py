@@ -8,7 +8,8 @@ import structlog
 
 from app import process, queue
 from app.db import db, reading, transaction
-from app.notifications import inbox
+from app.models import event_cursor
+from app.notifications import create, email, inbox, reminders
 from app.platform_access import revocations, tokens
 from app.problems import NotFound, Problem
 from app.publishing import dispatch, engine, lease, wake_times
@@ -84,7 +85,7 @@ def revoke_token(revocation_id: int) -> None:
 
 def mail_notification(notification_id: int) -> None:
     with structlog.contextvars.bound_contextvars(notification=notification_id):
-        inbox.mail_out(notification_id)
+        email.send(notification_id)
 
 
 def read_stats(connection_id: int) -> None:
@@ -118,12 +119,16 @@ def _release_due() -> None:
         dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
+def tick_events() -> None:
+    create.read_events()
+
+
 def tick_clips() -> None:
     _wake("app.jobs.probe", clip_probes.due)
 
 
 def tick_mails() -> None:
-    _wake("app.jobs.mail_notification", inbox.due_mails)
+    _wake("app.jobs.mail_notification", email.due)
     _wake("app.jobs.mail_recovery", recovery.due_mails)
 
 
@@ -136,7 +141,7 @@ def tick_revocations() -> None:
 
 
 def tick_reminders() -> None:
-    inbox.remind()
+    reminders.notify_upcoming()
 
 
 def tick_stats() -> None:
@@ -144,7 +149,7 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    sweeps = (audit_log, inbox, heartbeats, consents, recovery, connections)
+    sweeps = (audit_log, event_cursor, inbox, heartbeats, consents, recovery, connections)
     _each(
         sweep_uploads,
         *(module.sweep for module in sweeps),

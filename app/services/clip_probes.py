@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
 from app import clock
 from app.db import db
 from app.media import probe
-from app.models import Clip, ClipStatus, User
+from app.models import Clip, ClipStatus, User, record_event
 from app.models.claim import claim as claim_row
 from app.models.types import is_due
 from app.services import clips, erasures
@@ -141,12 +141,16 @@ def _failed(reason: str) -> dict[str, Any]:
 
 def settle(clip: Clip, found: dict[str, Any]) -> None:
     """Writes what `inspect` found, unless a later probe has claimed the clip."""
-    version = Clip.version + 1 if "status" in found else Clip.version
-    settled = db.session.execute(
+    is_settled = "status" in found
+    row = db.session.execute(
         update(Clip)
         .where(Clip.id == clip.id, Clip.status == ClipStatus.PROCESSING, Clip.probes == clip.probes)
-        .values(version=version, **found)
-    )
+        .values(version=Clip.version + 1 if is_settled else Clip.version, **found)
+        .returning(Clip.user_id, Clip.title)
+    ).one_or_none()
+    if row and is_settled:
+        facts = {"title": row.title, "reason": found["reason"]}
+        record_event(row.user_id, f"clip.{found['status']}", facts, clip_id=clip.id)
     still_there = select(Clip.id).where(Clip.id == clip.id)
-    if not settled.rowcount and "poster_key" in found and db.session.scalar(still_there) is None:
+    if not row and "poster_key" in found and db.session.scalar(still_there) is None:
         erasures.plan([found["poster_key"]])  # the clip was deleted meanwhile

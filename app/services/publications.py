@@ -112,10 +112,7 @@ def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -
     publication = _new(clip, destination, title, description, item.due_at)
     db.session.add(publication)
     db.session.flush()
-    if item.due_at:
-        state_machine.note(publication.id, "scheduled", status=Status.SCHEDULED, name=item.due_at.isoformat())
-    else:
-        state_machine.note(publication.id, "created", status=Status.PUBLISHING)
+    state_machine.begin(publication)
     clip.version = Clip.version + 1
     return publication
 

@@ -148,11 +148,11 @@ def test_a_wake_up_that_still_waits_is_not_taken_for_lost(app, user, due):
 def test_what_a_user_begins_at_once_waits_for_the_tick_beyond_the_bound(app, user, telegram, ready_clip):
     owner = user()
     connection = telegram(owner)
-    made = [
-        publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, str(number), "")])[0].id
-        for number in range(BOUND + 2)
-    ]
-    commit()
+    made = []
+    for number in range(BOUND + 2):
+        [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, str(number), "")])
+        commit()
+        made.append(one.id)
     assert taken() == made[:BOUND]
     unacknowledged = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
     assert db.session.scalars(unacknowledged).all() == made[BOUND:]
@@ -181,10 +181,9 @@ def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
     assert sorted(woken) == ids
 
 
-def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due, database_kind):
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due):
     """A process frozen in the middle of a transaction. SQLite has but one lock, and the worker ends a frozen horse."""
-    if database_kind == "sqlite":
-        return
     locked, *others = due(user(), WORKERS)
     with db.engine.connect() as frozen:
         frozen.execute(text("SELECT 1 FROM publications WHERE id = :id FOR UPDATE"), {"id": locked})

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -80,8 +81,8 @@ def test_it_is_written_in_the_transaction_of_the_change(owner, ready_clip, teleg
     assert len(events()) == before, "rolled back together"
 
 
-def test_a_clip_is_ready_or_failed_once(owner, ready_clip, tmp_path):
-    clip = ready_clip(owner)
+def test_a_clip_is_ready_or_failed_once(owner, ready_clip, vertical_file, tmp_path):
+    clip = ready_clip(owner, source=shutil.copy(vertical_file, tmp_path / "not probed yet.mp4"))
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     with pytest.raises(AssertionError):
@@ -101,8 +102,8 @@ def test_an_account_to_be_connected_again(owner, telegram):
     assert event.data == {"platform": "telegram", "account": "Везде: демо"}
 
 
-def test_it_outlives_its_clip_and_goes_with_its_user(owner, ready_clip):
-    clip = ready_clip(owner)
+def test_it_outlives_its_clip_and_goes_with_its_user(owner, ready_clip, vertical_file, tmp_path):
+    clip = ready_clip(owner, source=shutil.copy(vertical_file, tmp_path / "not probed yet.mp4"))
     clip_id, title = clip.id, clip.title
     clips.delete(owner, clip_id)
     db.session.commit()

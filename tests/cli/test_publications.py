@@ -1,4 +1,4 @@
-"""The night shift's commands, on a publication of each kind."""
+"""Operators' commands for a publication."""
 
 import pytest
 
@@ -10,9 +10,8 @@ from app.services.publications import Choice
 
 
 @pytest.fixture
-def run(app):
-    runner = app.test_cli_runner()
-    return lambda *arguments: runner.invoke(args=["publications", *map(str, arguments)])
+def run(command):
+    return lambda *arguments: command("publications", *arguments)
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from app.services import users
 
 
 @pytest.fixture
-def run(app):
-    runner = app.test_cli_runner()
-    return lambda *arguments, **more: runner.invoke(args=["users", *arguments], **more)
+def run(command):
+    return lambda *arguments, **more: command("users", *arguments, **more)
 
 
 @pytest.fixture

@@ -118,5 +118,6 @@ def test_who_works(app):
     worker.seen_at = clock.now() - heartbeats.KEPT
     db.session.commit()
     heartbeats.sweep()
+    db.session.commit()
     assert heartbeats.count()["worker"] == 0
     pulse.stop()

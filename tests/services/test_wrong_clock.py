@@ -43,7 +43,8 @@ def test_a_process_seen_in_an_hour_does_not_live_and_is_forgotten(app):
     db.session.add(Heartbeat(name="a", kind="worker", opens_tokens=False, started_at=later, seen_at=later))
     db.session.commit()
     assert heartbeats.alive() == []
-    at_work(heartbeats.sweep)
+    heartbeats.sweep()
+    db.session.commit()
     assert db.session.query(Heartbeat).count() == 0
 
 

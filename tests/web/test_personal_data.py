@@ -1,4 +1,4 @@
-"""Personal data: consent, taking it along, and the end of an account."""
+"""Personal data: consent, export and deletion."""
 
 import json
 
@@ -17,7 +17,7 @@ from app.models import (
     Upload,
     User,
 )
-from app.services import data_export, publications, upload_files, uploads, users
+from app.services import data_export, publications, upload_files, uploads, user_deletion, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests.conftest import DEMO_BOT
@@ -81,7 +81,9 @@ def test_taking_along_goes_in_batches(app, anna):
     for _ in range(2 * data_export.BATCH + 1):
         audit_log.record(anna.id, "signed_in")
     db.session.commit()
-    pieces = list(data_export.export(anna))
+    exported = data_export.export(anna)
+    db.session.commit()
+    pieces = list(exported)
     assert len(pieces) > 2 * data_export.BATCH
     kept = json.loads("".join(pieces))["security"]
     assert len({one["id"] for one in kept}) == len(kept) == db.session.query(AuditEvent).count()
@@ -121,7 +123,8 @@ def test_a_worker_that_wakes_for_a_publication_that_is_gone(app, anna):
     from tests.publishing.conftest import look
 
     publication_id = db.session.query(Publication.id).scalar()
-    data_export.delete_account(anna, PASSWORD)
+    user_deletion.delete_user(anna, PASSWORD)
+    db.session.commit()
     assert look(publication_id) is False
 
 

@@ -55,9 +55,9 @@ def test_a_strangers_lines_are_not_shown(user, sign_in):
 
 def test_what_a_proxy_hands_on_fits_its_column(app, user):
     anna = user()
-    audit_log.visitor.set("x" * 500)
+    audit_log.client_ip.set("x" * 500)
     audit_log.record(anna.id, "connected", "y" * 500)
-    audit_log.visitor.set(None)
+    audit_log.client_ip.set(None)
     event = audit_log.latest(anna)[0]
     assert (len(event.address), len(event.detail)) == (audit_log.MAX_ADDRESS, audit_log.MAX_DETAIL)
 
@@ -118,6 +118,7 @@ def test_the_address_behind_proxies(environment, proxies, seen):
     app = create_app({**environment, "TRUSTED_PROXIES": proxies})
     with app.app_context():
         anna = users.sign_up(email="anna@example.org", password=PASSWORD, name="Анна", timezone="Europe/Moscow")
+        db.session.commit()
         client = app.test_client()
         client.environ_base["HTTP_X_FORWARDED_FOR"] = "10.9.9.9, 198.51.100.2, 203.0.113.7"
         enter(client, "anna@example.org", "wrong-wrong")

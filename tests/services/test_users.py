@@ -1,7 +1,10 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import redis
 
-from app.db import db
+from app.db import db, transaction
 from app.models import AuditEvent, load_user
 from app.problems import NotFound, Problem
 from app.redis_client import redis_client
@@ -188,27 +191,22 @@ def test_a_taken_email_leaves_the_unit_of_work_as_it_is(app):
     assert users.by_email("boris@example.org").name == "Борис"
 
 
-def test_hashing_holds_no_transaction(app):
+def test_who_waits_to_hash_holds_no_lock(app):
     user = sign_up()
-    hashing, seen = users._hashing, []
 
-    class Watching:
-        def acquire(self, timeout):
-            seen.append(db.session.in_transaction())
-            return hashing.acquire(timeout=timeout)
+    def enter() -> bool:
+        with app.app_context(), transaction():
+            return users.authenticate("anna@example.org", PASSWORD, HOME) is not None
 
-        def release(self):
-            hashing.release()
-
-    users._hashing = Watching()
-    try:
-        users.authenticate("anna@example.org", PASSWORD, HOME)
-        users.authenticate("nobody@example.org", PASSWORD, HOME)
-        db.session.commit()
-        users.change_password(user, PASSWORD, "new-new-new")
-        db.session.commit()
-        users.recover(lambda: user, "newer-newer")
-    finally:
-        users._hashing = hashing
-    assert len(seen) >= 5
-    assert not any(seen)
+    with ThreadPoolExecutor(1) as pool:
+        with users._hashing, users._hashing:
+            sign_in = pool.submit(enter)
+            while not redis_client().keys("attempts:*"):
+                time.sleep(0.01)
+            time.sleep(0.5)
+            began = time.monotonic()
+            user.name = "Аня"
+            db.session.commit()
+            assert time.monotonic() - began < users._HASHING_SECONDS / 2
+            assert not sign_in.done()
+        assert sign_in.result()

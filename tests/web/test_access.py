@@ -75,12 +75,12 @@ def test_headers(client, path):
 def test_every_answer_carries_the_policies(app, user, ready_clip, sign_in):
     """Of every route and of every refusal: pages, parts of pages, files, 404 and 405."""
     one = user()
-    clip = ready_clip(one)
+    clip_id = ready_clip(one).id
     browser, tried = sign_in(one), 0
     for _endpoint, method, path in addresses(app):
         if path.startswith(("/static/", "/ops/queues")):
-            continue  # files of our own, which hold nothing of anybody; an operators' page with a policy of its own
-        answer = browser.open(path.replace("/1/", f"/{clip.id}/"), method=method, headers={"Tus-Resumable": "1.0.0"})
+            continue  # files without any user's data; an operators' page with a policy of its own
+        answer = browser.open(path.replace("/1/", f"/{clip_id}/"), method=method, headers={"Tus-Resumable": "1.0.0"})
         policy = answer.headers["Content-Security-Policy"]
         assert "unsafe" not in policy and "*" not in policy, path
         assert "default-src 'self'" in policy or policy == "sandbox; default-src 'none'", path

@@ -20,7 +20,7 @@ SUBSETS = ("cyrillic", "latin", "latin-ext")
 
 
 def copy() -> None:
-    """Builds the folder aside and swaps it in, so that nobody sees half of it."""
+    """Builds the folder aside and swaps it in: it is never incomplete."""
     fresh = VENDOR.with_name("vendor.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

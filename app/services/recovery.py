@@ -29,7 +29,7 @@ MAX_AGE_SECONDS = 3600
 _PER_EMAIL = Limit("recovery-email", times=3, seconds=3600)
 _PER_ADDRESS = Limit("recovery-address", times=20, seconds=3600)
 
-# A mail server that is away is tried again after these, as long as a link would live; then the user asks again.
+# Pauses before a mail server that is away is tried again: as long as a link is valid. Then the user asks again.
 _PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 2, 5, 10, 15, 25))
 # Longer than one try takes; after it another worker may try.
 _LEASE = timedelta(minutes=2)
@@ -104,7 +104,7 @@ def send(letter: Letter, before_send: Callable[[], None]) -> mail.NotSent | None
 
 
 def mark_sent(letter: Letter) -> None:
-    """From here on it counts as sent: the server may have it though its answer is lost. Raises SentMeanwhile."""
+    """From here on it counts as sent: the server may have it though its reply is lost. Raises SentMeanwhile."""
     sent = update(Recovery).where(Recovery.id == letter.recovery_id, Recovery.wake_at.is_not(None))
     if db.session.execute(sent.values(wake_at=None)).rowcount == 0:
         raise SentMeanwhile

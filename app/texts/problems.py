@@ -1,4 +1,4 @@
-"""What a service refuses, by code: one sentence or two that say what is wrong and what to do."""
+"""The sentences of refusals by code: what is wrong and what to do."""
 
 PROBLEMS = {
     # Forms of all pages

@@ -45,7 +45,7 @@ def sign_up() -> ResponseReturnValue:
                 name=form.name.data,
                 timezone=form.timezone.data,
                 address=request.remote_addr,
-                consents=True,  # the sentence beside the button says so
+                consents=True,  # by the sentence beside the button
             )
         except Problem as problem:
             blame(form, problem)

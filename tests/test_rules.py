@@ -165,7 +165,7 @@ def test_every_event_has_russian_text():
             used.add(node.args[1].value)
         if isinstance(event := keyword(node, "event"), ast.Constant) and event.value:
             used.add(event.value)
-    # «publishing» is always said by an event of its own.
+    # «publishing» always has an event of its own.
     assert used - {"publishing"} <= texts.EVENTS.keys(), used - texts.EVENTS.keys()
 
 
@@ -207,11 +207,11 @@ def test_a_platform_is_complete(key):
     assert plans.cheapest_for(key)
 
 
-def test_nobody_but_its_adapter_knows_a_platform():
+def test_only_its_adapter_knows_a_platform():
     """So that a new one needs no template, route, service or migration."""
     known = re.compile("|".join(rf"[\"']{key}[\"'-]" for key in platforms.ADAPTERS))
     files = [file for kind in ("*.py", "*.html", "*.js", "*.css") for file in APP.rglob(kind)]
-    strangers = {
+    outside = {
         str(file.relative_to(ROOT))
         for file in files
         if not file.is_relative_to(APP / "platforms")
@@ -219,4 +219,4 @@ def test_nobody_but_its_adapter_knows_a_platform():
         and file not in MAY_NAME_A_PLATFORM
         and known.search(file.read_text())
     }
-    assert strangers == set()
+    assert outside == set()

@@ -1,4 +1,4 @@
-"""The log: JSON lines on stdout with ids, gunicorn's among them; errors to Sentry without anybody's data."""
+"""The log: JSON lines on stdout with ids, gunicorn's among them; errors to Sentry without users' data."""
 
 import gzip
 import json

@@ -99,7 +99,7 @@ def test_without_the_old_key_nothing_is_lost(app, keys, stored, command):
     assert sealed_values() == before
 
 
-def test_without_private_keys_it_says_what_to_do(app, keys, stored, command):
+def test_without_private_keys_it_names_the_remedy(app, keys, stored, command):
     app.extensions["vault"] = Vault(keys[0])
     result = command("keys", "rotate")
     assert result.exit_code == 1
@@ -113,7 +113,7 @@ def test_a_new_pair_fits_the_settings(command):
 
 
 def test_a_stolen_database_and_the_webs_environment_open_nothing(app, keys, stored, environment):
-    """Whoever has both holds the public key, the session's secret and every ciphertext."""
+    """Both hold the public key, the session's secret and every ciphertext."""
     from app import config
 
     stolen = {name: value for name, value in environment.items() if name != "VAULT_PRIVATE_KEY"}
@@ -135,7 +135,7 @@ def test_a_ciphertext_in_another_row_opens_nothing(app, stored, user, telegram):
 
 
 @pytest.mark.parametrize(("role", "private", "code"), [("web", False, 0), ("web", True, 1), ("worker", True, 0)])
-def test_the_doctor_tells_what_a_process_can_open(app, keys, stored, command, role, private, code):
+def test_the_doctor_shows_what_a_process_can_open(app, keys, stored, command, role, private, code):
     app.config["PUBLIC_URL"], app.config["LOCAL_HOSTS"] = "https://vezde.example", ()
     app.extensions["vault"] = Vault(keys[0], keys[1] if private else "")
     import os
@@ -147,8 +147,8 @@ def test_the_doctor_tells_what_a_process_can_open(app, keys, stored, command, ro
     finally:
         os.environ.pop("VAULT_PRIVATE_KEY", None)
     assert result.exit_code == code, result.output
-    said = "Хранимый токен этот процесс " + ("открывает" if private else "открыть не может")
-    assert said in result.output
+    shown = "Хранимый токен этот процесс " + ("открывает" if private else "открыть не может")
+    assert shown in result.output
     assert ("✗" in result.output) is bool(code)
     assert keys[1] not in result.output
     assert DEMO_BOT not in result.output

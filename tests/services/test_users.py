@@ -46,7 +46,7 @@ def test_a_time_zone_that_does_not_exist_is_not_kept(app, guess):
         ({"name": "Ан\u202eна"}, "name"),
     ],
 )
-def test_sign_up_says_what_is_wrong(app, wrong, field):
+def test_sign_up_names_what_is_wrong(app, wrong, field):
     with pytest.raises(Problem) as refusal:
         sign_up(**wrong)
     assert refusal.value.field == field
@@ -75,7 +75,7 @@ def test_the_right_password_lets_in(app):
 
 @pytest.mark.parametrize(
     ("email", "password"),
-    [("anna@example.org", "another-one"), ("nobody@example.org", PASSWORD), ("not an e-mail", PASSWORD), ("", "")],
+    [("anna@example.org", "another-one"), ("unknown@example.org", PASSWORD), ("not an e-mail", PASSWORD), ("", "")],
 )
 def test_every_refusal_is_the_same(app, email, password):
     sign_up()
@@ -108,7 +108,7 @@ def test_successes_do_not_use_up_attempts(app):
         assert users.authenticate("anna@example.org", PASSWORD, HOME)
 
 
-def test_attempts_end_by_themselves_and_name_nobody(app):
+def test_attempts_expire_and_hold_no_emails(app):
     limit = Limit("test", 1, 60)
     throttle.release((limit, "anna@example.org"))
     throttle.hit((limit, "anna@example.org"))
@@ -161,7 +161,7 @@ def test_plans_are_set_by_email(app):
     with pytest.raises(Problem, match="plan_unknown"):
         users.set_plan("anna@example.org", "gold")
     with pytest.raises(NotFound):
-        users.set_plan("nobody@example.org", "pro")
+        users.set_plan("unknown@example.org", "pro")
 
 
 def test_demo_users_are_made_once_and_left_alone(app):
@@ -191,7 +191,7 @@ def test_a_taken_email_leaves_the_unit_of_work_as_it_is(app):
     assert users.by_email("boris@example.org").name == "Борис"
 
 
-def test_who_waits_to_hash_holds_no_lock(app):
+def test_a_sign_in_that_waits_to_hash_holds_no_lock(app):
     user = sign_up()
 
     def enter() -> bool:

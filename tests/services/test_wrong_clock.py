@@ -95,7 +95,7 @@ def test_a_token_that_is_to_be_revoked_is_gone_in_a_quarter_of_an_hour(app):
     assert at_work(revocations.due) == [row.id]
 
 
-def test_a_refresh_that_began_in_an_hour_holds_up_nobody(owner, telegram):
+def test_a_refresh_that_began_in_an_hour_blocks_no_other(owner, telegram):
     connection = telegram(owner)
     used = tokens.open_token(connection)
     db.session.execute(db.update(PlatformConnection).values(refresh_until=clock.now() + HOUR))

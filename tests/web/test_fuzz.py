@@ -1,4 +1,4 @@
-"""Every route with whatever anybody may send: never a 500, never a stack trace.
+"""Every route with whatever a client may send: never a 500, never a stack trace.
 
 What is tried is drawn from the URL map, so that a new route is tried too.
 """
@@ -158,11 +158,11 @@ HEADER_TEXTS = st.sampled_from(
 
 @pytest.fixture
 def people(app, user, sign_in, ready_clip, telegram):
-    """A visitor, and somebody with something of everything."""
+    """A client that is not signed in, and a user with a row of each kind."""
     owner = user()
     connection, clip = telegram(owner), ready_clip(owner)
     publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
-    return {"visitor": app.test_client, "owner": lambda: sign_in(owner)}
+    return {"anonymous": app.test_client, "owner": lambda: sign_in(owner)}
 
 
 def draw_path(draw, rule) -> str:
@@ -187,17 +187,17 @@ def test_no_request_breaks_anything(app, people, data):
     query = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=3))
     form = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=4))
     headers = data.draw(st.dictionaries(st.sampled_from(HEADERS), HEADER_TEXTS, max_size=4))
-    who = data.draw(st.sampled_from(["owner", "owner", "visitor"]))
+    client = data.draw(st.sampled_from(["owner", "owner", "anonymous"]))
     path = draw_path(data.draw, rule)
     request = {"query_string": _wire(query), "data": _wire(form) if method not in ("GET", "HEAD") else None}
-    answer = _send(people[who](), path, method, headers, request)
+    answer = _send(people[client](), path, method, headers, request)
     if answer is not None:
         assert answer.status_code < 500, (method, path, query, form, headers)
         assert b"Traceback" not in answer.get_data()
 
 
 def _wire(pairs: list[tuple[str, str]]) -> str:
-    """As a browser or a crawler writes them; what cannot be said in UTF-8 goes out as the bytes it would be."""
+    """As a browser or a crawler writes them; what UTF-8 cannot encode is sent as its bytes."""
     from urllib.parse import quote_plus
 
     return "&".join(f"{name}={quote_plus(text.encode('utf-8', 'surrogatepass'))}" for name, text in pairs)
@@ -246,7 +246,7 @@ def test_numbers_that_no_page_has(people):
 
 
 def test_zero_bytes_are_refused_before_they_reach_the_database(people):
-    """PostgreSQL takes none, and nobody types one."""
+    """PostgreSQL takes none, and no user types one."""
     browser = people["owner"]()
     for answer in (
         browser.post("/settings/profile", data={"name": "a\0b", "timezone": "Europe/Moscow"}),
@@ -260,11 +260,11 @@ def test_an_address_that_cannot_be_read(people):
     browser = people["owner"]()
     publication_id = db.session.query(Publication.id).scalar()
     assert browser.post(f"/publications/{publication_id}/confirm", data={"url": "http://["}).status_code == 422
-    visitor = people["visitor"]()
+    browser = people["anonymous"]()
     for headers in ({"Referer": "http://["}, {"HX-Request": "true", "HX-Current-URL": "http://["}):
-        assert visitor.get("/", headers=headers).status_code in (204, 303)
+        assert browser.get("/", headers=headers).status_code in (204, 303)
         assert browser.post("/clips", headers=headers).status_code in (303, 422)
-    assert visitor.get("/sign-in?next=//[").status_code == 200
+    assert browser.get("/sign-in?next=//[").status_code == 200
 
 
 def test_halves_of_characters_in_the_payload_of_a_callback(people):

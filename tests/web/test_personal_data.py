@@ -27,7 +27,7 @@ PASSWORD = "parol-parol"
 
 @pytest.fixture
 def anna(app, user, ready_clip, telegram):
-    """Somebody with a bit of everything."""
+    """A user with a row of each kind."""
     one = user(email="anna@example.org")
     connection = telegram(one)
     clip = ready_clip(one)
@@ -109,7 +109,7 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
     assert left == {"users": 1, "clips": 1, "platform_connections": 1}
     for model in (Publication, PublicationEvent, PublicationStep, Upload):
         assert db.session.query(model).count() == 0
-    assert db.session.query(Revocation).count() == 1, "the platform is told; the sealed token is gone within minutes"
+    assert db.session.query(Revocation).count() == 1, "the token is revoked at the platform and gone within minutes"
     assert {event.user_id for event in db.session.query(AuditEvent)} == {boris.id}
     files = [path for path in (tmp_path / "clips").rglob("*") if path.is_file()]
     assert len(files) == 2, "a clip and its poster: Boris'"

@@ -26,13 +26,13 @@ def anna(user):
 
 @pytest.fixture
 def ask(app):
-    """Asks as a visitor; the worker's part is done too."""
-    visitor = app.test_client()
+    """Requests a letter; the worker's part is done too."""
+    browser = app.test_client()
 
     def send(email: str):
-        page = visitor.get("/recovery").text
+        page = browser.get("/recovery").text
         token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-        answer = visitor.post("/recovery", data={"csrf_token": token, "email": email})
+        answer = browser.post("/recovery", data={"csrf_token": token, "email": email})
         for job in queue(CHORES).get_jobs():
             with app.app_context():
                 jobs.mail_recovery(*job.args)
@@ -47,12 +47,12 @@ def link_in(sandbox) -> str:
 
 
 def set_password(app, link: str, password: str = NEW):
-    visitor = app.test_client()
-    page = visitor.get(link)
+    browser = app.test_client()
+    page = browser.get(link)
     if page.status_code != 200:
         return page
     token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
-    return visitor.post(link, data={"csrf_token": token, "new": password})
+    return browser.post(link, data={"csrf_token": token, "new": password})
 
 
 def test_a_letter_leads_to_a_new_password(app, anna, ask, sandbox, sign_in):
@@ -68,8 +68,8 @@ def test_a_letter_leads_to_a_new_password(app, anna, ask, sandbox, sign_in):
     assert set_password(app, link, "another-one").status_code == 404, "it works once"
 
 
-def test_nobody_learns_whether_there_is_such_an_account(app, anna, ask, sandbox):
-    known, unknown = ask("anna@example.org"), ask("nobody@example.org")
+def test_known_and_unknown_emails_look_alike(app, anna, ask, sandbox):
+    known, unknown = ask("anna@example.org"), ask("unknown@example.org")
     assert known.status_code == unknown.status_code == 200
     assert known.text == unknown.text
     assert [letter["to"] for letter in sandbox.mails] == [["anna@example.org"]]
@@ -97,8 +97,8 @@ def test_a_made_up_link(client, link):
     assert client.get(f"/recovery/{link}").status_code in (400, 404)
 
 
-def test_asking_is_limited_for_anybody_alike(app, anna, ask, sandbox):
-    for email in ("anna@example.org", "nobody@example.org"):
+def test_requests_are_limited_alike_for_any_email(app, anna, ask, sandbox):
+    for email in ("anna@example.org", "unknown@example.org"):
         answers = [ask(email) for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 422]
         assert "Слишком много попыток" in answers[-1].text

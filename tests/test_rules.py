@@ -52,60 +52,47 @@ def adapter_file(key: str) -> Path:
 
 @dataclass(frozen=True)
 class Raised:
-    """One place that raises a Problem."""
+    """One place that makes a Problem."""
 
     where: str
-    code: ast.expr
+    codes: list[str]
     params: frozenset[str]
 
 
 def raised_problems() -> Iterator[Raised]:
-    """Calls of Problem and of its subclasses, and the `super().__init__("code")` of a subclass that has one code."""
+    """Calls of Problem and its subclasses. A copy, `Problem(other.code, field, **other.params)`, is not one more."""
     trees = {file: ast.parse(file.read_text()) for file in APP.rglob("*.py")}
     classes = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    named: set[str] = set()  # classes whose first argument is a code
-    fixed: set[str] = set()  # those that give it themselves
-    while fresh := [one for one in classes if one.name not in named | fixed and is_a(one, {"Problem"} | named | fixed)]:
-        for one in fresh:
-            own = [node for node in ast.walk(one) if isinstance(node, ast.Call) and called(node) == "__init__"]
-            (fixed if any(constants(call.args[0]) for call in own if call.args) else named).add(one.name)
+    names = {"Problem"}
+    while more := {one.name for one in classes if {getattr(base, "id", "") for base in one.bases} & names} - names:
+        names |= more
     for file, tree in trees.items():
-        for owner in ast.walk(tree):
-            if isinstance(owner, ast.ClassDef) and owner.name in named | fixed:
-                skipped = owner.name in named
-                yield from (
-                    raised(file, node)
-                    for node in ast.walk(owner)
-                    if isinstance(node, ast.Call) and called(node) == "__init__" and not skipped
-                )
-            if isinstance(owner, ast.Call) and called(owner) in {"Problem"} | named:
-                yield raised(file, owner)
+        for node in ast.walk(tree):
+            copied = isinstance(node, ast.Call) and node.args and getattr(node.args[0], "attr", "") == "code"
+            if isinstance(node, ast.Call) and called(node) in names and not copied:
+                params = frozenset(str(one.arg) for one in node.keywords) - {"field", "status"}
+                codes = constants(node.args[0], tree) if node.args else []
+                yield Raised(f"{file.relative_to(ROOT)}:{node.lineno}", codes, params)
 
 
-def is_a(one: ast.ClassDef, bases: set[str]) -> bool:
-    return any(getattr(base, "id", getattr(base, "attr", "")) in bases for base in one.bases)
-
-
-def raised(file: Path, node: ast.Call) -> Raised:
-    params = frozenset(str(one.arg) for one in node.keywords) - {"field", "status"}
-    return Raised(f"{file.relative_to(ROOT)}:{node.lineno}", node.args[0], params)
-
-
-def constants(node: ast.expr) -> list[str]:
-    """The codes that an argument can be: a constant, or one of two. Nothing where it is not seen from here."""
+def constants(node: ast.expr, tree: ast.Module) -> list[str]:
+    """The codes that an argument can be: a constant, one of two, or what its variable is set to in this module."""
     if isinstance(node, ast.IfExp):
-        both = constants(node.body), constants(node.orelse)
+        both = constants(node.body, tree), constants(node.orelse, tree)
         return [*both[0], *both[1]] if all(both) else []
+    if isinstance(node, ast.Name):
+        assigned = [one for one in ast.walk(tree) if isinstance(one, ast.Assign)]
+        values = [one.value for one in assigned if [getattr(target, "id", "") for target in one.targets] == [node.id]]
+        return [code for value in values if not isinstance(value, ast.Name) for code in constants(value, tree)]
     return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
 def test_every_problem_has_a_code_and_a_sentence_with_its_params():
     raises = list(raised_problems())
-    unseen = [one.where for one in raises if not constants(one.code)]
-    assert unseen == [], "a code is a constant where it is raised"
+    assert [one.where for one in raises if not one.codes] == [], "a code is a constant in the module that raises it"
     used: dict[str, set[frozenset[str]]] = defaultdict(set)
     for one in raises:
-        for code in constants(one.code):
+        for code in one.codes:
             used[code].add(one.params)
     assert all(re.fullmatch("[a-z]+(_[a-z0-9]+)*", code) for code in used), used.keys()
     assert used.keys() == PROBLEMS.keys(), used.keys() ^ PROBLEMS.keys()
@@ -137,6 +124,17 @@ def test_every_icon_is_used_and_every_used_icon_exists():
 def first_names(arguments: str) -> list[str]:
     """The icons that a call names: `"x"`, or `"check" if allowed else "x"`; a second argument is a class."""
     return re.findall(r'"([a-z0-9-]+)"(?= if |$)', arguments.partition(",")[0])
+
+
+def test_services_leave_the_commit_to_their_callers():
+    """`end_reading()` before something slow, `flush()` and savepoints are theirs; the unit of work is not."""
+    committing = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in (APP / "services").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and called(node) in ("commit", "rollback", "transaction", "writing")
+    ]
+    assert committing == []
 
 
 @pytest.mark.parametrize("job", [*queue.JOBS, *queue.PERIODIC])

@@ -240,12 +240,12 @@ def _name(text: str) -> str:
     if not name:
         raise Problem("name_missing", "name")
     if len(name) > MAX_NAME or not name.isprintable():
-        raise Problem("name_invalid", "name", most=MAX_NAME)
+        raise Problem("name_invalid", "name", max=MAX_NAME)
     return name
 
 
 def _check_password(password: str, field: str = "password") -> None:
     if len(password) < MIN_PASSWORD:
-        raise Problem("password_too_short", field, least=MIN_PASSWORD)
+        raise Problem("password_too_short", field, min=MIN_PASSWORD)
     if len(password) > MAX_PASSWORD:
-        raise Problem("password_too_long", field, most=MAX_PASSWORD)
+        raise Problem("password_too_long", field, max=MAX_PASSWORD)

@@ -12,9 +12,7 @@ from app.models import AuditEvent, Recovery
 from app.queue import CHORES, queue
 from app.redis_client import redis_client
 from app.services import recovery, users
-from tests.publishing.conftest import at_work, real_time, wait_until
-
-__all__ = ["real_time"]
+from tests.publishing.conftest import at_work, wait_until
 
 NEW = "novyy-parol"
 

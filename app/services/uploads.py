@@ -45,9 +45,6 @@ class TooMany(Problem):
 class OffsetMismatch(Problem):
     """The piece does not begin at the upload's offset."""
 
-    def __init__(self) -> None:
-        super().__init__("upload_offset_mismatch")
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -133,7 +130,7 @@ def receive(
         with upload_files.locked(upload.id) as file:
             start = file.seek(0, os.SEEK_END)
             if offset != start:
-                raise OffsetMismatch
+                raise OffsetMismatch("upload_offset_mismatch")
             if promised > upload.length - start:
                 raise TooLarge("upload_longer_than_promised")
             end = start + upload_files.append(file, start, blocks, promised, checksum)
@@ -143,7 +140,7 @@ def receive(
     except FileNotFoundError:
         done = progress(user, upload_id)  # complete already: its file has moved on
         if offset != done.offset or promised:
-            raise OffsetMismatch from None
+            raise OffsetMismatch("upload_offset_mismatch") from None
         return done
 
 

@@ -53,6 +53,7 @@ class SimulatedUsers:
         email = f"chaos{number}@example.org"
         user = users.sign_up(email=email, password="parol-parol", name="Хаос", timezone="Europe/Moscow")
         users.set_plan(email, "business")
+        commit()
         joined = [
             self._vk(user, number),
             self._rutube(user, number),

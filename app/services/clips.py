@@ -20,6 +20,7 @@ from app.models.types import is_due
 from app.paging import Page, indexed_eq, paginate
 from app.problems import NotFound, Problem
 from app.services import erasures
+from app.statistics import daily
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
@@ -119,6 +120,7 @@ def delete(user: User, clip_id: int) -> None:
 
     Raises NotFound. Publications that have ended stay in the history, without their clip.
     """
+    zone_name = daily.lock(user.id)  # before the clip's row, as a worker that stores counts
     clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id).with_for_update())
     if clip is None:
         raise NotFound
@@ -132,6 +134,7 @@ def delete(user: User, clip_id: int) -> None:
         raise Problem(f"У клипа есть незавершённые публикации ({live}). Сначала отмените их.")
     keys = (clip.storage_key, _poster_key(clip.storage_key))
     erasures.plan(keys)
+    daily.keep_by_title(zone_name, clip)
     db.session.delete(clip)
     db.session.commit()
     erasures.carry_out(keys)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bench.application import application
+from app.db import db
+from bench.application import application, forget
 from bench.harness import Figure, at_most, folder, in_turns, number, say
 from bench.rows import fill
 from bench.visits import MINIMAL, Visit, Visitor, add_minimal_route
+from tests import postgres
 
 TITLE = "Страницы"
 PROFILE = """
@@ -16,27 +18,48 @@ PROFILE = """
 """
 BESIDE = "маршрут с одним запросом и одной строкой"
 MOST_MS = 60
-MORE = {"Публикации": "/publications", "Статистика": "/stats/"}
+PAGES = {
+    "Клипы": "/",
+    "Публикации": "/publications",
+    "Публикации одной платформы с ошибкой": "/publications?status=failed&platform=vk",
+    "Статистика за 7 дней": "/stats/?days=7",
+    "Статистика за 30 дней": "/stats/",
+    "Статистика за 90 дней": "/stats/?days=90",
+    "Статистика за 90 дней, 20-я страница": "/stats/?days=90&page=20",
+    "Уведомления": "/notices",
+    "Интеграции": "/settings/integrations",
+}
 
 
 def run(small: bool) -> Iterator[Figure]:
-    count, times = (400, 10) if small else (8000, 50)  # half of them are the visitor's, four to a clip
+    count, times = (2000, 10) if small else (50_000, 50)
+    yield from _measured("SQLite", count, times, {})
+    if postgres.binaries() is None:
+        say("PostgreSQL не найден: apt install postgresql")
+        return
+    server = postgres.Postgres()
+    try:
+        yield from _measured("PostgreSQL", count, times, {"DATABASE_URL": server.create("pages")})
+    finally:
+        server.remove()
+
+
+def _measured(database: str, count: int, times: int, settings: dict[str, str]) -> Iterator[Figure]:
+    """Pages and polls of the heavy user."""
     with folder() as work:
-        app = application(work / "var")
+        app = application(work / "var", **settings)
         add_minimal_route(app)
         with app.app_context():
-            fill(count)
+            fill(count + count // 10, count)
         visitor = Visitor(app)
         least = visitor.visit(MINIMAL, times)
-        rows = f"{count // 8} клипов, {count // 2} публикаций"
-        yield _page(f"Клипы ({rows})", visitor.visit("/", times), least)
-        for title, path in MORE.items():
-            yield _page(f"{title} ({rows})", visitor.visit(path, times), least)
+        for title, path in PAGES.items():
+            yield _page(f"{database}, публикаций {count}: {title}", visitor.visit(path, times), least)
         poll = visitor.poll()
         idle = visitor.visit(poll, times)
         seconds, beside = in_turns(4 * times, lambda: visitor.once(poll), lambda: visitor.once(MINIMAL))
         yield Figure(
-            "Опрос страницы, ничего не изменилось",
+            f"{database}: опрос страницы, ничего не изменилось",
             BESIDE,
             _told(replace(idle, seconds=seconds)),
             _told(replace(least, seconds=beside)),
@@ -45,7 +68,7 @@ def run(small: bool) -> Iterator[Figure]:
         changed = visitor.visit(visitor.poll(changed=2), times)
         cards = visitor.text(visitor.poll(changed=2)).count("<article")
         yield Figure(
-            "Опрос страницы, изменились 2 карточки из 24",
+            f"{database}: опрос страницы, изменились 2 карточки из 24",
             BESIDE,
             f"{_told(changed)}, карточек: {cards}",
             _told(least),
@@ -53,6 +76,9 @@ def run(small: bool) -> Iterator[Figure]:
             target="только изменившиеся",
             met=cards == 2,
         )
+        with app.app_context():
+            db.engine.dispose()
+        forget(work / "var")
 
 
 def _page(title: str, page: Visit, least: Visit) -> Figure:

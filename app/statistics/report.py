@@ -13,10 +13,9 @@ from flask import current_app
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Row,
     Select,
-    and_,
-    case,
     cast,
     func,
     literal,
@@ -141,7 +140,6 @@ _ByPlatform = Mapping[str, _Known]
 # A clip's id, or the title of publications whose clip is deleted.
 _Group = tuple[int | None, str | None]
 
-_GROUP = (Publication.clip_id, case((Publication.clip_id.is_(None), Publication.title)))
 _KNOWN = (Publication.platform, func.count(), *(func.count(getattr(Publication, count)) for count in COUNTS))
 
 
@@ -191,7 +189,7 @@ def _gained(user_id: int, since: date) -> tuple[Mapping[date, Counter], Mapping[
 
 
 def _clips(user_id: int, since: date, page: int) -> Page[Line]:
-    counted = count_up_to(COUNTED, select(*_GROUP).where(*_published(user_id)).group_by(*_GROUP))
+    counted = count_up_to(COUNTED, select(_groups(user_id).subquery()))
     shown = paginate(_ranked(user_id, since), page, PER_PAGE, counted=counted)
     newest = db.session.scalars(
         select(Publication).where(Publication.id.in_(shown.rows)).options(joinedload(Publication.clip))
@@ -212,9 +210,19 @@ def _group(publication: Publication) -> _Group:
     return publication.clip_id, publication.title if publication.clip_id is None else None
 
 
+def _groups(user_id: int, *more: ColumnElement) -> CompoundSelect:
+    """Each group in the order of its index: SQLite would sort for any other."""
+    clips = select(Publication.clip_id.label("clip_id"), null().label("title"), *more)
+    titles = select(null(), Publication.title, *more)
+    published = _published(user_id)
+    return union_all(
+        clips.where(*published, Publication.clip_id.is_not(None)).group_by(Publication.clip_id),
+        titles.where(*published, Publication.clip_id.is_(None)).group_by(Publication.title),
+    )
+
+
 def _ranked(user_id: int, since: date) -> Select[tuple[int]]:
     """The newest publication of each group. By the views gained, then by all views, then the newest first."""
-    of_clip, of_title = Publication.clip_id.is_not(None), Publication.clip_id.is_(None)
     gained = (
         select(
             DailyIncrement.clip_id,
@@ -226,13 +234,8 @@ def _ranked(user_id: int, since: date) -> Select[tuple[int]]:
         .where(DailyIncrement.user_id == user_id, DailyIncrement.platform.is_(None), DailyIncrement.day >= since)
         .group_by(DailyIncrement.clip_id, DailyIncrement.title)
     )
-    facts = (literal(0), func.coalesce(_total(Publication.views), 0), func.max(Publication.id))
-    # Each branch in the order of its index: SQLite sorts for any other.
-    clips = (
-        select(Publication.clip_id, null(), *facts).where(*_published(user_id), of_clip).group_by(Publication.clip_id)
-    )
-    titles = select(null(), Publication.title, *facts).where(*_published(user_id), of_title).group_by(Publication.title)
-    each = union_all(gained, clips, titles).subquery().c
+    groups = _groups(user_id, literal(0), func.coalesce(_total(Publication.views), 0), func.max(Publication.id))
+    each = union_all(gained, *groups.selects).subquery().c
     newest = func.max(each.newest)
     return (
         select(newest)
@@ -242,11 +245,17 @@ def _ranked(user_id: int, since: date) -> Select[tuple[int]]:
 
 
 def _known_of(user_id: int, groups: Collection[_Group]) -> Mapping[_Group, _ByPlatform]:
+    published = _published(user_id)
+    clips = select(Publication.clip_id, null(), *_KNOWN).where(*published, Publication.clip_id.in_(_ids(groups)))
+    titles = select(null(), Publication.title, *_KNOWN).where(
+        *published, Publication.clip_id.is_(None), Publication.title.in_(_titles(groups))
+    )
     rows = defaultdict(list)
     for clip_id, title, *row in db.session.execute(
-        select(*_GROUP, *_KNOWN)
-        .where(*_published(user_id), _among(Publication, groups))
-        .group_by(*_GROUP, Publication.platform)
+        union_all(
+            clips.group_by(Publication.clip_id, Publication.platform),
+            titles.group_by(Publication.title, Publication.platform),
+        )
     ):
         rows[clip_id, title].append(row)
     return {group: _by_platform(own) for group, own in rows.items()}
@@ -256,17 +265,23 @@ def _gained_by(user_id: int, since: date, groups: Collection[_Group]) -> Mapping
     group = (DailyIncrement.clip_id, DailyIncrement.title)
     rows = db.session.execute(
         select(*group, *(_total(getattr(DailyIncrement, count)) for count in COUNTS))
-        .where(DailyIncrement.user_id == user_id, _among(DailyIncrement, groups), DailyIncrement.day >= since)
+        .where(
+            DailyIncrement.user_id == user_id,
+            or_(DailyIncrement.clip_id.in_(_ids(groups)), DailyIncrement.title.in_(_titles(groups))),
+            DailyIncrement.day >= since,
+        )
         .group_by(*group)
     )
     found = {(clip_id, title): Counter(dict(zip(COUNTS, counts, strict=True))) for clip_id, title, *counts in rows}
     return defaultdict(Counter, found)
 
 
-def _among(model: type[Publication] | type[DailyIncrement], groups: Collection[_Group]) -> ColumnElement[bool]:
-    clip_ids = [clip_id for clip_id, _ in groups if clip_id is not None]
-    titles = [title for clip_id, title in groups if clip_id is None]
-    return or_(model.clip_id.in_(clip_ids), and_(model.clip_id.is_(None), model.title.in_(titles)))
+def _ids(groups: Collection[_Group]) -> list[int]:
+    return [clip_id for clip_id, _ in groups if clip_id is not None]
+
+
+def _titles(groups: Collection[_Group]) -> list[str]:
+    return [title for _, title in groups if title is not None]
 
 
 def _total(column: InstrumentedAttribute) -> ColumnElement[int]:

@@ -12,7 +12,8 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Clip, Publication, StatsSample, Status
-from app.statistics import report
+from app.services import clips
+from app.statistics import daily, report
 from app.statistics.report import Day, Sum
 from app.web import filters
 from app.web.statistics import chart, round_top, table, without
@@ -36,10 +37,10 @@ def web(sign_in, owner):
 @pytest.fixture
 def published(owner, ready_clip, telegram) -> Callable[..., Publication]:
     """A clip that stands on a platform; `history` gives its samples: (days ago, views, likes, shares)."""
-    clips: dict[str, Clip] = {}
+    made: dict[str, Clip] = {}
 
     def make(history=(), title: str = "Закат", platform: str = "vk", **state) -> Publication:
-        clip = clips[title] = clips.get(title) or ready_clip(owner, title=title)
+        clip = made[title] = made.get(title) or ready_clip(owner, title=title)
         now = clock.now()
         defaults = {
             "status": Status.PUBLISHED,
@@ -51,7 +52,8 @@ def published(owner, ready_clip, telegram) -> Callable[..., Publication]:
         one.platform = platform
         for days, views, likes, shares in history:
             at = now - timedelta(days=days)
-            db.session.add(StatsSample(publication_id=one.id, at=at, views=views, likes=likes, shares=shares))
+            sample = StatsSample(publication_id=one.id, at=at, views=views, likes=likes, shares=shares)
+            daily.record(daily.lock(owner.id), [(one, sample)])
             one.views, one.likes, one.shares, one.stats_at = views, likes, shares, at
         db.session.commit()
         return one
@@ -133,19 +135,19 @@ def test_a_count_that_falls_gains_nothing(app, owner, published):
     assert report.report(owner, 30).sums["views"].value == 1
 
 
-def test_lines_of_platforms_and_clips(web, published):
+def test_lines_of_platforms_and_clips(web, owner, published):
     published([(1, 10, 1, 0)], title="Закат")
     published([(1, 300, 1, None)], title="Закат", platform="rutube")
     published([(1, 50, 1, 0)], title="Волга")
     gone = published([(1, 5, 0, 0)], title="Удалённый")
-    db.session.delete(gone.clip)
+    clips.delete(owner, gone.clip_id)
     db.session.commit()
     page = web.get("/stats/").text
-    clips = page[page.index('id="by-clip"') :]
-    titles = re.findall(r'class="line-title">(.*?)</span>', clips)
+    by_clip = page[page.index('id="by-clip"') :]
+    titles = re.findall(r'class="line-title">(.*?)</span>', by_clip)
     assert titles == ["Закат", "Волга", "Удалённый"]
-    assert "VK, Rutube" in spoken(clips)
-    assert "клип удалён" in clips
+    assert "VK, Rutube" in spoken(by_clip)
+    assert "клип удалён" in by_clip
     platforms = page[page.index('id="by-platform"') : page.index('id="by-clip"')]
     assert re.findall(r'class="line-title">(.*?)</span>', platforms) == ["VK", "Rutube"]
 
@@ -174,7 +176,7 @@ def test_days_are_the_users(app, owner, published):
     """Half past one at night in Moscow is still yesterday in UTC."""
     one = published()
     midnight = clock.to_zone(clock.now(), "Europe/Moscow").replace(hour=0, minute=30, second=0, microsecond=0)
-    db.session.add(StatsSample(publication_id=one.id, at=midnight, views=10))
+    daily.record(daily.lock(owner.id), [(one, StatsSample(publication_id=one.id, at=midnight, views=10))])
     one.views = 10
     db.session.commit()
     days = report.report(owner, 7).days

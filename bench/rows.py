@@ -121,7 +121,7 @@ def _drop_indexes() -> list[Index]:
 
 
 def _check_keys(wanted: bool) -> None:
-    """Whether PostgreSQL looks up each row that a new row names: half of the time, and ours are there."""
+    """Whether PostgreSQL checks that the rows exist that a new row refers to: half of the time, and ours do."""
     if db.engine.dialect.name == "postgresql":
         for model in _MANY:
             table = model.__tablename__

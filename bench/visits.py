@@ -20,7 +20,7 @@ _KNOWN = re.compile(r'name="known" value="([\d:]+)"')
 
 @dataclass(frozen=True)
 class Visit:
-    """`seconds` is the median; `queries` what one visit asks the database."""
+    """`seconds` is the median; `queries` how many one visit sends to the database."""
 
     seconds: float
     queries: int
@@ -29,7 +29,7 @@ class Visit:
 
 
 class Visitor:
-    """Somebody signed in."""
+    """A signed-in user."""
 
     def __init__(self, app: Flask, email: str = EMAIL) -> None:
         self._client: FlaskClient = app.test_client()
@@ -46,23 +46,23 @@ class Visitor:
 
     def visit(self, path: str, times: int) -> Visit:
         """Warms up once; goes less often to what is slow."""
-        answer = self._client.get(path)
+        response = self._client.get(path)
         before = self._queries.count
         seconds = [self.once(path)]
         queries = self._queries.count - before
         while len(seconds) < times and sum(seconds) < PATIENCE_SECONDS:
             seconds.append(self.once(path))
-        return Visit(statistics.median(seconds), queries, answer.status_code, len(answer.data))
+        return Visit(statistics.median(seconds), queries, response.status_code, len(response.data))
 
     def poll(self, changed: int = 0) -> str:
-        """The address by which the clips page asks what has changed; `changed` cards are known in an old version."""
+        """The clips page's address for changes; `changed` cards are known in an old version."""
         known = _KNOWN.findall(self.text("/"))
         old = [re.sub(r":\d+", ":0", one) for one in known[:changed]]
         return "/clips/changes?" + "&".join(f"known={one}" for one in [*old, *known[changed:]])
 
 
 def add_minimal_route(app: Flask) -> None:
-    """Loads the signed-in user, asks one indexed query and renders one line. Only in the bench's own process."""
+    """Loads the signed-in user, sends one indexed query and renders one line. Only in the bench's own process."""
 
     line = app.jinja_env.from_string("<p>{{ title }}</p>")
 

@@ -41,7 +41,7 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Number:
-    """One count of one publication. `value` None: unknown, and `reason` says why. `note`: what to know of it."""
+    """One count of one publication. `value` None: unknown, for this `reason`. `note`: how exact it is."""
 
     count: str
     value: int | None

@@ -1,4 +1,4 @@
-"""Reading the counts: when, by whom, how often one asks, and what is left when something goes wrong."""
+"""Reading the counts: when, in how many calls, and what is left when something goes wrong."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

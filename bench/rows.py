@@ -65,7 +65,7 @@ def fill(count: int, heavy_count: int = 0) -> User:
         shares=f"CASE WHEN {published} AND i % {ACCOUNTS} < 1 THEN ({views}) / 50 END",
     )
     readers = (heavy.id, first, first + 1)  # the light and the typical user are the first of the others
-    _readings(f"((p.id - {first_publication}) / {ACCOUNTS})", clips, readers)
+    _readings(first_publication, clips, readers)
     _check_keys(True)
     for pattern in (publication, clip, connection):
         db.session.delete(db.session.get(type(pattern), pattern.id))
@@ -140,8 +140,9 @@ def _shares() -> list[tuple[int, int, int, int, int]]:
     return list(zip(hours, lasting, [0, *lasting], short, [0, *short], strict=False))
 
 
-def _readings(number: str, clips: int, user_ids: Sequence[int]) -> None:
+def _readings(first_publication: int, clips: int, user_ids: Sequence[int]) -> None:
     """Samples, and the increments that the collector would have written with them. In UTC's days, whatever the zone."""
+    number = f"((p.id - {first_publication}) / {ACCOUNTS})"
     age = _age(clips, number)
     lasting = _LASTING.format(c=number)
     values = ", ".join(map(str, _shares()))
@@ -153,7 +154,7 @@ def _readings(number: str, clips: int, user_ids: Sequence[int]) -> None:
     FROM (SELECT p.*, r.hours, {age} - r.hours AS ago, CASE WHEN {lasting} THEN r.lasting ELSE r.short END AS share,
           CASE WHEN {lasting} THEN r.lasting_before ELSE r.short_before END AS before
           FROM publications p JOIN r ON r.hours <= {age}
-          WHERE p.user_id IN ({ids}) AND p.status = 'published') p
+          WHERE p.user_id IN ({ids}) AND p.status = 'published' AND p.id >= {first_publication}) p
     """
     readings = f"WITH r(hours, lasting, lasting_before, short, short_before) AS (VALUES {values})"
     moment = _moment("ago")

@@ -189,7 +189,7 @@ def _gained(user_id: int, since: date) -> tuple[Mapping[date, Counter], Mapping[
 
 
 def _clips(user_id: int, since: date, page: int) -> Page[Line]:
-    counted = count_up_to(COUNTED, select(_groups(user_id).subquery()))
+    counted = count_up_to(COUNTED, select(literal(1)).select_from(_groups(user_id).subquery()))
     shown = paginate(_ranked(user_id, since), page, PER_PAGE, counted=counted)
     newest = db.session.scalars(
         select(Publication).where(Publication.id.in_(shown.rows)).options(joinedload(Publication.clip))

@@ -71,7 +71,7 @@ def _rows(bind: sa.Connection, user_id: int, zone: ZoneInfo) -> Iterator[dict]:
     """Each gain twice: for its clip, or the title of a deleted one, and for its platform."""
     gains: dict[tuple[str, int | str, date], Counter] = defaultdict(Counter)
     publication, peaks = None, Counter()
-    for one in bind.execute(SAMPLES, {'user_id': user_id}):
+    for one in bind.execute(SAMPLES, {'user_id': user_id}, execution_options={'yield_per': 10_000}):
         if one.id != publication:
             publication, peaks = one.id, Counter()
         counts = Counter({count: getattr(one, count) or 0 for count in COUNTS})

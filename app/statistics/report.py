@@ -5,7 +5,7 @@ A count that a platform does not give is left out of a sum, and the sum names th
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -193,21 +193,17 @@ def _clips(user_id: int, since: date, page: int) -> Page[Line]:
     shown = paginate(_ranked(user_id, since), page, PER_PAGE, counted=counted)
     newest = db.session.scalars(
         select(Publication).where(Publication.id.in_(shown.rows)).options(joinedload(Publication.clip))
-    )
-    found = {one.id: one for one in newest}
-    groups = {number: _group(found[number]) for number in shown.rows}
-    known, gained = _known_of(user_id, groups.values()), _gained_by(user_id, since, groups.values())
+    ).all()
+    clip_ids = [one.clip_id for one in newest if one.clip_id is not None]
+    titles = [one.title for one in newest if one.clip_id is None]
+    known, gained = _known_of(user_id, clip_ids, titles), _gained_by(user_id, since, clip_ids, titles)
     lines = []
-    for number, group in groups.items():
-        clip, own = found[number].clip, known[group]
-        title = clip.title if clip else found[number].title
-        publications = sum(one.publications for one in own.values())
-        lines.append(Line(title, tuple(own), publications, _sums(own, gained[group]), clip))
+    for one in sorted(newest, key=lambda one: shown.rows.index(one.id)):
+        group = (one.clip_id, one.title if one.clip_id is None else None)
+        publications = sum(platform.publications for platform in known[group].values())
+        title = one.clip.title if one.clip else one.title
+        lines.append(Line(title, tuple(known[group]), publications, _sums(known[group], gained[group]), one.clip))
     return replace(shown, rows=lines)
-
-
-def _group(publication: Publication) -> _Group:
-    return publication.clip_id, publication.title if publication.clip_id is None else None
 
 
 def _groups(user_id: int, *more: ColumnElement) -> CompoundSelect:
@@ -244,44 +240,36 @@ def _ranked(user_id: int, since: date) -> Select[tuple[int]]:
     )
 
 
-def _known_of(user_id: int, groups: Collection[_Group]) -> Mapping[_Group, _ByPlatform]:
+def _known_of(user_id: int, clip_ids: Sequence[int], titles: Sequence[str]) -> Mapping[_Group, _ByPlatform]:
     published = _published(user_id)
-    clips = select(Publication.clip_id, null(), *_KNOWN).where(*published, Publication.clip_id.in_(_ids(groups)))
-    titles = select(null(), Publication.title, *_KNOWN).where(
-        *published, Publication.clip_id.is_(None), Publication.title.in_(_titles(groups))
+    of_clips = select(Publication.clip_id, null(), *_KNOWN).where(*published, Publication.clip_id.in_(clip_ids))
+    of_titles = select(null(), Publication.title, *_KNOWN).where(
+        *published, Publication.clip_id.is_(None), Publication.title.in_(titles)
     )
     rows = defaultdict(list)
     for clip_id, title, *row in db.session.execute(
         union_all(
-            clips.group_by(Publication.clip_id, Publication.platform),
-            titles.group_by(Publication.title, Publication.platform),
+            of_clips.group_by(Publication.clip_id, Publication.platform),
+            of_titles.group_by(Publication.title, Publication.platform),
         )
     ):
         rows[clip_id, title].append(row)
     return {group: _by_platform(own) for group, own in rows.items()}
 
 
-def _gained_by(user_id: int, since: date, groups: Collection[_Group]) -> Mapping[_Group, Counter]:
+def _gained_by(user_id: int, since: date, clip_ids: Sequence[int], titles: Sequence[str]) -> Mapping[_Group, Counter]:
     group = (DailyIncrement.clip_id, DailyIncrement.title)
     rows = db.session.execute(
         select(*group, *(_total(getattr(DailyIncrement, count)) for count in COUNTS))
         .where(
             DailyIncrement.user_id == user_id,
-            or_(DailyIncrement.clip_id.in_(_ids(groups)), DailyIncrement.title.in_(_titles(groups))),
+            or_(DailyIncrement.clip_id.in_(clip_ids), DailyIncrement.title.in_(titles)),
             DailyIncrement.day >= since,
         )
         .group_by(*group)
     )
     found = {(clip_id, title): Counter(dict(zip(COUNTS, counts, strict=True))) for clip_id, title, *counts in rows}
     return defaultdict(Counter, found)
-
-
-def _ids(groups: Collection[_Group]) -> list[int]:
-    return [clip_id for clip_id, _ in groups if clip_id is not None]
-
-
-def _titles(groups: Collection[_Group]) -> list[str]:
-    return [title for _, title in groups if title is not None]
 
 
 def _total(column: InstrumentedAttribute) -> ColumnElement[int]:

@@ -106,21 +106,6 @@ def reading() -> Iterator[None]:
         reads_only.reset(before)
 
 
-@contextmanager
-def writing() -> Iterator[None]:
-    """One short transaction that may write, within a request that else only reads: what it has read is read anew."""
-    db.session.commit()
-    before = reads_only.set(False)
-    try:
-        yield
-        db.session.commit()
-    except BaseException:
-        db.session.rollback()
-        raise
-    finally:
-        reads_only.reset(before)
-
-
 def retry_while_db_down(write: Callable[[], T], seconds: float = math.inf) -> T:
     """`write()`, and again while the database is away, for so many seconds: for what cannot be found out a second time.
 

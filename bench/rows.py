@@ -1,36 +1,38 @@
-"""Fills a database with publications, by SQL for both databases, and prepares rows for the measurements.
+"""A database full of publications, by SQL that both databases know (but for dates), and the requests measured on it.
 
-A light user has a hundred publications, a heavy user half of the rest or all of it, 998 other users the remainder; each
-clip has four, on four accounts. Of 50 publications, one has failed and four are scheduled for later. Thirty are due now
-and ten are being sent, regardless of the total. The statistics of the light and the heavy user were read three times.
+A light user has about a hundred, a typical one 900, a heavy one as many as wanted, 997 others what is left; each clip
+has four, on four platforms. One of 50 has failed, four are scheduled for later; thirty are due now and ten are being
+sent, however many there are. The rest was published evenly over two years. The counts of the three users were read as
+often as `cadence` wants it: three of ten clips gain for half a year, the others in their first four days, both most at
+first. One clip of 20 has been deleted after it was published.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Index, text
+from sqlalchemy import Index, text
 
 from app import clock
 from app.db import db
-from app.models import Clip, ClipStatus, PlatformConnection, Publication, StatsSample, Status, Uncounted, User
+from app.models import Clip, ClipStatus, DailyIncrement, PlatformConnection, Publication, StatsSample, Status, User
 from app.services import users
 from bench.application import EMAIL
 
 USERS = 1000
-LIGHT = "bench-0@example.org"  # the others' passwords are the demo users'
-LIGHT_CLIPS = 25
-ACCOUNTS = 4
-DUE, LEASED = 30, 10
-_LARGE_TABLES = (Clip, Publication, StatsSample)
+LIGHT, TYPICAL = "bench-0@example.org", "bench-1@example.org"  # the others' passwords are the demo users'
+PLATFORMS = ("vk", "rutube", "telegram", "dzen")
+ACCOUNTS = len(PLATFORMS)
+LIGHT_CLIPS, TYPICAL_CLIPS = 25, 225
+DUE, HELD = 30, 10
+_MANY = (Clip, Publication, StatsSample, DailyIncrement)
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {})"
-# Which user has clip number c: 0 is the heavy one, 1 the light one.
-_OWNER = "CASE WHEN {c} < {light} THEN 1 WHEN {c} % 2 = 0 THEN 0 ELSE 2 + {c} % {others} END"
-# Age of a reading in hours, and its counts in percent of the newest ones.
-READINGS = ((40 * 24, 30), (5 * 24, 90), (1, 100))
+_HOURS = 2 * 365 * 24
+# Whether clip number c gains for long.
+_LASTING = "({c} % 10 < 3)"
 
 
-def fill(count: int) -> User:
-    """Creates `count` publications. Returns the heavy user, which can sign in. Needs an app context."""
+def fill(count: int, heavy_count: int = 0) -> User:
+    """`count` publications; returns the heavy user, who has about `heavy_count` of them. Runs in an app context."""
     heavy = users.by_email(EMAIL)
     indexes = _drop_indexes()
     _check_keys(False)
@@ -38,25 +40,32 @@ def fill(count: int) -> User:
     [connection, clip, publication] = _patterns(heavy)
     first_connection = _connections(connection, heavy.id, first)
     clips = -(-count // ACCOUNTS)
-    owner = _OWNER.format(c="{c}", light=LIGHT_CLIPS, others=USERS - 2)
+    number = f"(i / {ACCOUNTS})"
+    owner = _owner(clips, heavy_count // ACCOUNTS)
     user = f"CASE WHEN ({owner}) = 0 THEN {heavy.id} ELSE {first} - 1 + ({owner}) END"
-    first_clip = _copy(clip, clips, user_id=user.format(c="i"))
-    number = f"(i % {clips})"
-    account = f"(({owner.format(c=number)}) * {ACCOUNTS} + i / {clips})"
+    first_clip = _copy(clip, clips, user_id=user.format(c="i"), title="'Клип ' || i")
+    account = f"(({owner.format(c=number)}) * {ACCOUNTS} + i % {ACCOUNTS})"
+    published = "i % 50 >= 5"
+    views = f"CASE WHEN {_LASTING.format(c=number)} THEN 2000 + i % 7000 ELSE 20 + i % 300 END"
     first_publication = _copy(
         publication,
         count,
         user_id=user.format(c=number),
-        clip_id=f"{first_clip} + {number}",
+        clip_id=f"CASE WHEN {number} % 20 > 0 THEN {first_clip} + {number} END",
+        title=f"'Клип ' || {number}",
         connection_id=f"{first_connection} + {account}",
+        platform=_platform("i"),
         account_id=f"'-100' || {account}",
-        status="CASE WHEN i % 50 = 0 THEN 'failed' WHEN i % 50 < 5 THEN 'scheduled' ELSE 'published' END",
+        status=f"CASE WHEN {published} THEN 'published' WHEN i % 50 = 0 THEN 'failed' ELSE 'scheduled' END",
         wake_at="CASE WHEN i % 50 BETWEEN 1 AND 4 THEN p.due_at END",
-        url="CASE WHEN i % 50 >= 5 THEN p.url END",
-        published_at="CASE WHEN i % 50 >= 5 THEN p.published_at END",
-        views="100 + i % 1000",
+        url=f"CASE WHEN {published} THEN p.url END",
+        published_at=f"CASE WHEN {published} THEN {_moment(_age(clips, number))} END",
+        views=f"CASE WHEN {published} THEN {views} END",
+        likes=f"CASE WHEN {published} AND i % {ACCOUNTS} < 2 THEN ({views}) / 10 END",
+        shares=f"CASE WHEN {published} AND i % {ACCOUNTS} < 1 THEN ({views}) / 50 END",
     )
-    _samples(first_publication, (heavy.id, first))
+    readers = (heavy.id, first, first + 1)  # the light and the typical user are the first of the others
+    _readings(first_publication, clips, readers)
     _check_keys(True)
     for pattern in (publication, clip, connection):
         db.session.delete(db.session.get(type(pattern), pattern.id))
@@ -69,66 +78,119 @@ def fill(count: int) -> User:
     return heavy
 
 
-def move_all_to(user: User) -> None:
-    """Moves the clips and publications of all users but the light one to `user`."""
-    light = users.by_email(LIGHT)
-    for model in (Clip, Publication, Uncounted):
-        of_others = (model.user_id != user.id, model.user_id != light.id)
-        db.session.execute(db.update(model).where(*of_others).values(user_id=user.id))
-    db.session.commit()
-    vacuum()
+def _owner(clips: int, heavy_clips: int) -> str:
+    """SQL for the user of clip number c: 0 is the heavy one, 1 the light one, 2 the typical one. All mixed."""
+    light, typical, heavy = (clips // some if some else 0 for some in (LIGHT_CLIPS, TYPICAL_CLIPS, heavy_clips))
+    of_heavy = f"WHEN {{c}} % {heavy} = 0 THEN 0" if heavy else ""
+    return (
+        f"CASE WHEN {{c}} % {light} = 0 THEN 1 WHEN {{c}} % {typical} = {typical - 1} THEN 2 {of_heavy} "
+        f"ELSE 3 + {{c}} % {USERS - 3} END"
+    )
+
+
+def _platform(number: str) -> str:
+    cases = " ".join(f"WHEN {place} THEN '{key}'" for place, key in enumerate(PLATFORMS))
+    return f"CASE {number} % {ACCOUNTS} {cases} END"
+
+
+def _age(clips: int, number: str) -> str:
+    """In hours: the last clip is the newest."""
+    return f"(({clips} - 1 - {number}) * {_HOURS} / {clips})"
+
+
+def _moment(hours_ago: str) -> str:
+    if db.engine.dialect.name == "sqlite":  # as SQLAlchemy writes it
+        return f"strftime('%Y-%m-%d %H:%M:%S.000000', 'now', '-' || ({hours_ago}) || ' hours')"
+    return f"now() - ({hours_ago}) * interval '1 hour'"
 
 
 def vacuum() -> None:
-    """PostgreSQL's autovacuum does this within minutes in a database that is in use."""
+    """What PostgreSQL does by itself within minutes: the demo of a database that is in use."""
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
 
 
 def _drop_indexes() -> list[Index]:
-    """Drops the indexes that are not unique and returns them: to create them after the rows is faster."""
-    indexes = [one for model in _LARGE_TABLES for one in model.__table__.indexes if not one.unique]
+    """Made anew once the rows are there, which is faster. What keeps rows unique stays."""
+    indexes = [one for model in _MANY for one in model.__table__.indexes if not one.unique]
     db.session.commit()
     for index in indexes:
         index.drop(db.engine)
     return indexes
 
 
-def _check_keys(enabled: bool) -> None:
-    """Switches PostgreSQL's foreign key checks, which take half of the time."""
+def _check_keys(wanted: bool) -> None:
+    """Whether PostgreSQL checks that the rows exist that a new row refers to: half of the time, and ours do."""
     if db.engine.dialect.name == "postgresql":
-        for model in _LARGE_TABLES:
+        for model in _MANY:
             table = model.__tablename__
-            db.session.execute(text(f"ALTER TABLE {table} {'ENABLE' if enabled else 'DISABLE'} TRIGGER ALL"))
+            db.session.execute(text(f"ALTER TABLE {table} {'ENABLE' if wanted else 'DISABLE'} TRIGGER ALL"))
             db.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
-def _samples(first_publication: int, user_ids: Sequence[int]) -> None:
-    now = clock.now()
-    columns = ("publication_id", "at", "views", "likes", "shares")
-    for hours, percent in READINGS:
-        seen = [getattr(Publication, count) * percent / 100 for count in columns[2:]]
-        published = db.select(
-            Publication.id, db.literal(now - timedelta(hours=hours)), *(db.cast(one, db.BigInteger) for one in seen)
-        ).where(
-            Publication.id >= first_publication,
-            Publication.user_id.in_(user_ids),
-            Publication.status == Status.PUBLISHED,
+def _shares() -> list[tuple[int, int, int, int, int]]:
+    """By reading: its age in hours, and how many thousandths of the newest counts a clip has, and had one before: one
+    that gains for long, and another.
+    """
+    hours = [1, 6, *(24 * day for day in (*range(1, 31), *range(37, 181, 7)))]
+    longest = 1 - (1 + hours[-1] / 24) ** -0.6
+    lasting = [round(1000 * (1 - (1 + hour / 24) ** -0.6) / longest) for hour in hours]
+    short = [min(1000, round(1000 * (hour / 96) ** 0.4)) for hour in hours]
+    return list(zip(hours, lasting, [0, *lasting], short, [0, *short], strict=False))
+
+
+def _readings(first_publication: int, clips: int, user_ids: Sequence[int]) -> None:
+    """Samples, and the increments that the collector would have written with them. In UTC's days, whatever the zone."""
+    number = f"((p.id - {first_publication}) / {ACCOUNTS})"
+    age = _age(clips, number)
+    lasting = _LASTING.format(c=number)
+    values = ", ".join(map(str, _shares()))
+    counts = ("views", "likes", "shares")
+    now = [f"p.{count} * share / 1000" for count in counts]
+    gained = [f"p.{count} * share / 1000 - p.{count} * before / 1000" for count in counts]
+    ids = ", ".join(map(str, user_ids))
+    source = f"""
+    FROM (SELECT p.*, r.hours, {age} - r.hours AS ago, CASE WHEN {lasting} THEN r.lasting ELSE r.short END AS share,
+          CASE WHEN {lasting} THEN r.lasting_before ELSE r.short_before END AS before
+          FROM publications p JOIN r ON r.hours <= {age}
+          WHERE p.user_id IN ({ids}) AND p.status = 'published' AND p.id >= {first_publication}) p
+    """
+    readings = f"WITH r(hours, lasting, lasting_before, short, short_before) AS (VALUES {values})"
+    moment = _moment("ago")
+    columns = ", ".join(counts)
+    db.session.execute(
+        text(
+            f"INSERT INTO stats_samples (publication_id, at, {columns}) "
+            f"{readings} SELECT p.id, {moment}, {', '.join(now)} {source}"
         )
-        db.session.execute(db.insert(StatsSample).from_select(columns, published))
+    )
+    day = f"date({moment})"
+    sums = ", ".join(f"coalesce(sum({one}), 0)" for one in gained)
+    for name, subject, where in (
+        ("clip_id", "p.clip_id", "p.clip_id IS NOT NULL"),
+        ("title", "p.title", "p.clip_id IS NULL"),
+        ("platform", "p.platform", "1 = 1"),
+    ):
+        db.session.execute(
+            text(
+                f"INSERT INTO daily_increments (user_id, day, {name}, {columns}) {readings} "
+                f"SELECT p.user_id, {day}, {subject}, {sums} {source} WHERE {where} "
+                f"GROUP BY p.user_id, {day}, {subject} HAVING sum({gained[0]}) > 0"
+            )
+        )
 
 
 def make_due() -> list[int]:
-    """Returns the ids of the due rows, reset to unclaimed. Rows of the heavy user are being sent."""
+    """Ids of the rows that are due, as they were before a worker claimed them. Ten more are being sent."""
     now = clock.now()
-    heavy, light = users.by_email(EMAIL), users.by_email(LIGHT)
-    due = _scheduled(Publication.user_id.not_in([heavy.id, light.id]), DUE)
-    leased = _scheduled(Publication.user_id == heavy.id, LEASED)
+    scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED).order_by(Publication.id)
+    ids = list(db.session.scalars(scheduled.limit(DUE + HELD)))
+    due, held = ids[:DUE], ids[DUE:]
     soon = now + timedelta(minutes=1)
     for ids, values in (
         (due, {"wake_at": now - timedelta(seconds=1), "queued_at": None, "lease_until": None}),
-        (leased, {"wake_at": soon, "queued_at": None, "lease_until": soon}),
+        (held, {"wake_at": soon, "queued_at": None, "lease_until": soon}),
     ):
         db.session.execute(db.update(Publication).where(Publication.id.in_(ids)).values(**values))
     db.session.commit()
@@ -136,7 +198,7 @@ def make_due() -> list[int]:
 
 
 def make_stats_due() -> list[int]:
-    """Returns the ids of the accounts with a publication whose counts are due, reset to the time before the tick."""
+    """Ids of the accounts where a publication's counts are to be read now, as they were before the tick."""
     newest = db.select(db.func.max(Publication.id)).where(Publication.status == Status.PUBLISHED)
     each = newest.group_by(Publication.connection_id).order_by(Publication.connection_id).limit(DUE)
     ids = db.session.scalars(each).all()
@@ -147,23 +209,18 @@ def make_stats_due() -> list[int]:
     return list(connection_ids)
 
 
-def _scheduled(condition: ColumnElement[bool], count: int) -> list[int]:
-    scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED, condition)
-    return list(db.session.scalars(scheduled.order_by(Publication.id).limit(count)))
-
-
 def _users(pattern: User) -> int:
-    """Creates 999 more users; returns the first id."""
+    """999 others; returns the first one's id."""
     return _copy(pattern, USERS - 1, email="'bench-' || i || '@example.org'")
 
 
 def _connections(pattern: PlatformConnection, heavy: int, first: int) -> int:
     user = f"CASE WHEN i / {ACCOUNTS} = 0 THEN {heavy} ELSE {first} - 1 + i / {ACCOUNTS} END"
-    return _copy(pattern, USERS * ACCOUNTS, user_id=user, account_id="'-100' || i")
+    return _copy(pattern, USERS * ACCOUNTS, user_id=user, platform=_platform("i"), account_id="'-100' || i")
 
 
 def _patterns(owner: User) -> tuple[PlatformConnection, Clip, Publication]:
-    """Creates one row of each kind, as a pattern with valid values in all columns."""
+    """One row of each kind, to be copied: whatever columns there are have proper values."""
     now = clock.now()
     connection = PlatformConnection(
         user_id=owner.id, platform="telegram", account_id="pattern", account_name="Канал", facts={}
@@ -210,7 +267,7 @@ def _patterns(owner: User) -> tuple[PlatformConnection, Clip, Publication]:
 
 
 def _copy(pattern: db.Model, count: int, **changes: str) -> int:
-    """Copies the pattern `count` times. `changes`: SQL by column, with the row number `i`. Returns the first id."""
+    """`count` rows like the pattern, but for `changes`: SQL of the row's number `i`. Returns the first one's id."""
     table = type(pattern).__table__
     first = db.session.scalar(db.select(db.func.max(table.c.id))) + 1
     values = {column.name: f"p.{column.name}" for column in table.columns} | {"id": f"{first} + i"} | changes

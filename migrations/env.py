@@ -1,35 +1,15 @@
 """Alembic through Flask-Migrate: `flask db upgrade`. One transaction for all, with the application's own engine.
 
 SQLite changes most of a table by copying it: `batch_alter_table` makes a new table, fills it, drops the old one and
-renames the new one. What keeps data and triggers through that is here, so that a migration need not care.
+renames the new one. What keeps the rows that refer to it is here, so that a migration need not care.
 """
 
 from alembic import context
-from alembic.ddl.sqlite import SQLiteImpl
 from flask import current_app
 from sqlalchemy import Connection
 
 from app.db import db
 from app.models.types import UTCDateTime
-
-
-class TriggersSurvive(SQLiteImpl):
-    """SQLite drops a table's triggers with it, and renames nothing while another's trigger names a missing table."""
-
-    __dialect__ = "sqlite"  # takes the place of Alembic's own
-
-    def prep_table_for_batch(self, batch_impl, table) -> None:
-        found = self.connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        self._triggers = dict(found.all())
-        for name in self._triggers:
-            self.connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
-        super().prep_table_for_batch(batch_impl, table)
-
-    def rename_table(self, old_table_name, new_table_name, schema=None) -> None:
-        super().rename_table(old_table_name, new_table_name, schema)
-        if old_table_name.startswith("_alembic_tmp_"):
-            for statement in self._triggers.values():
-                self.connection.exec_driver_sql(statement)
 
 
 def render_item(kind: str, item: object, _context) -> str | bool:

@@ -37,6 +37,7 @@ from app.models import (  # noqa: E402
     Status,
 )
 from app.services import users  # noqa: E402
+from app.statistics import daily  # noqa: E402
 from app.storage import storage  # noqa: E402
 
 OUT = ROOT / "var" / "shots"
@@ -175,7 +176,8 @@ def fill_stats(user_id: int, made: list[Clip]) -> None:
                 counts["likes"] += more // 19
                 counts["shares"] = None if counts["shares"] is None else counts["shares"] + more // 140
                 at = published.published_at + timedelta(days=age, hours=3)
-                db.session.add(StatsSample(publication_id=published.id, at=at, **counts))
+                sample = StatsSample(publication_id=published.id, at=at, **counts)
+                daily.record(daily.lock(user_id), [(published, sample)])
                 published.stats_at = at
             published.views, published.likes, published.shares = counts["views"], counts["likes"], counts["shares"]
     db.session.commit()

@@ -6,12 +6,13 @@ import pytest
 
 from app import paging
 from app.db import db
-from app.models import PERIODS, Clip, Notification, Publication, StatsSample, Status, User
+from app.models import Clip, Notification, Publication, Status, User
 from app.notifications import inbox
 from app.publishing import state_machine
 from app.services import clips, history
 from app.services.history import Filters
 from app.statistics import report
+from app.statistics.report import PERIODS
 from tests.asking import SORTS, asked, connection, plans, publication, reads_whole
 
 PAGE_OF_CLIPS = 24
@@ -39,7 +40,7 @@ PAGES = {
 def test_a_page_asks_as_often_with_many_rows_as_with_one(app, crowd, sign_in, path):
     one, many = (sign_in(_admin(crowd(count))) for count in (1, 2 * PAGE_OF_CLIPS))
     for web in (one, many):
-        assert web.get(path).status_code == 200  # what was not counted yet is counted, what is new has been read
+        assert web.get(path).status_code == 200  # what is new has been read
     with asked() as few:
         one.get(path)
     with asked() as lots:
@@ -198,40 +199,19 @@ def test_the_notifications_are_read_in_their_order(app, crowd):
     assert "ix_notifications_unread" in told, told
 
 
-def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
+def test_the_statistics_are_summed_by_their_indexes(app, crowd):
     owner = crowd(3)
-    report.report(owner)
     for days in PERIODS:
         with asked() as found:
             report.report(owner, days)
-        for table in ("publications", "stats_samples"):
-            assert not plans(found, f"FROM {table}"), "a million of them are not added up for a page"
-        [waiting] = plans(found, "uncounted")
-        for index in ("ix_uncounted_user", "ix_standings_nobodys", "ix_standings_rolls"):
-            assert index in waiting, waiting
-        listed = plans([one for one in found if "ORDER BY standings.user_id" in one[0]], "standings")
-        assert len(listed) == 2
-        for told in listed:
-            assert f"ix_standings_{days}" in told and not SORTS.search(told), told
-        by_day, by_platform = plans(found, "FROM standing_days"), plans(found, "FROM standing_platforms")
-        assert by_day and by_platform
-        for told in by_day + by_platform:
-            assert re.search("PRIMARY KEY|pk_standing|autoindex_standing", told), told
-            assert not reads_whole(told, "standing_(days|platforms)"), told
-
-
-def test_a_sample_is_counted_among_its_clips_own(app, crowd, user):
-    owner = crowd(3)
-    report.report(owner)
-    one = db.session.scalar(db.select(Publication).where(Publication.user_id == owner.id))
-    db.session.add(StatsSample(publication_id=one.id, views=5))
-    db.session.commit()
-    with asked() as found:
-        report.report(owner)
-    ways = plans(found, "stats_samples")
-    assert ways
-    for told in ways:
-        assert not reads_whole(told, "stats_samples") and not reads_whole(told, "publications"), told
+        assert not plans(found, "stats_samples"), "samples are not added up for a page"
+        chosen = plans(found, "FROM publications") + plans(found, "daily_increments")
+        for plan in chosen:
+            assert not reads_whole(plan, "(publications|daily_increments)"), plan
+        [by_platform] = [plan for plan in chosen if "ix_publications_user_counts" in plan]
+        assert not SORTS.search(by_platform), by_platform
+        ranked = [plan for plan in chosen if "ix_daily_increments_clips" in plan]
+        assert ranked and all("ix_publications_user_clip_views" in plan for plan in ranked), ranked
 
 
 def test_the_list_offers_only_the_newest_clips(app, crowd):

@@ -1,7 +1,6 @@
 import hmac
 
 from app.db import db
-from app.models import triggers
 from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus
 from app.models.connection import ConnectionStatus, PlatformConnection
@@ -25,12 +24,9 @@ from app.models.publication_event import PublicationEvent
 from app.models.publication_step import PublicationStep, step_sealed_for
 from app.models.recovery import Recovery
 from app.models.revocation import REVOCATION_KEPT, Revocation
-from app.models.standing import PERIODS, Standing, StandingDay, StandingPlatform, Tally, Uncounted
-from app.models.stats import StatsSample
+from app.models.stats import DailyIncrement, StatsSample
 from app.models.upload import Upload
 from app.models.user import User
-
-triggers.add_to(db.metadata)
 
 
 def load_user(session_id: str) -> User | None:
@@ -45,13 +41,13 @@ def load_user(session_id: str) -> User | None:
 __all__ = [
     "LIVE",
     "LIVE_SQL",
-    "PERIODS",
     "REVOCATION_KEPT",
     "UNDER_WAY_SQL",
     "AuditEvent",
     "Clip",
     "ClipStatus",
     "ConnectionStatus",
+    "DailyIncrement",
     "Erasure",
     "Event",
     "EventCursor",
@@ -65,13 +61,8 @@ __all__ = [
     "Recovery",
     "Revocation",
     "Stage",
-    "Standing",
-    "StandingDay",
-    "StandingPlatform",
     "StatsSample",
     "Status",
-    "Tally",
-    "Uncounted",
     "Upload",
     "User",
     "fold",

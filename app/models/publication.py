@@ -146,6 +146,9 @@ class Publication(db.Model):
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
         _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
+        # What the statistics add up of a user, without the rows: by clip, and by platform.
+        Index("ix_publications_user_clip_views", "user_id", "status", "clip_id", "views", "id"),
+        Index("ix_publications_user_counts", "user_id", "platform", "status", *("views", "likes", "shares")),
         # What is live on an account, and what is to be read there, without all that it has published.
         Index("ix_publications_connection", "connection_id", "status", "stats_due_at"),
     )

@@ -1,11 +1,11 @@
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import Date, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.db import db
-from app.models.types import Id, UTCDateTime
+from app.models.types import Id, String, UTCDateTime
 
 
 class StatsSample(db.Model):
@@ -21,3 +21,48 @@ class StatsSample(db.Model):
     shares: Mapped[int | None] = mapped_column(Id)
 
     __table_args__ = (Index("ix_stats_samples_publication", "publication_id", "at"),)
+
+
+def _one_a_day(subject: str) -> Index:
+    where = text(f"{subject} IS NOT NULL")
+    return Index(
+        f"uq_daily_increments_{subject}",
+        *("user_id", subject, "day"),
+        unique=True,
+        sqlite_where=where,
+        postgresql_where=where,
+    )
+
+
+_OF_CLIPS = text("platform IS NULL")
+
+
+class DailyIncrement(db.Model):
+    """What the counts gained in one day of the user's zone. A day without gains has no row: docs/decisions/0015.
+
+    Each gain is in two rows: of a clip (of a title, once the clip is deleted), and of a platform, which is the total.
+    """
+
+    __tablename__ = "daily_increments"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    day: Mapped[date] = mapped_column(Date)
+    # Exactly one of these is set.
+    clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"))
+    title: Mapped[str | None] = mapped_column(String(200))
+    platform: Mapped[str | None] = mapped_column(String(16))
+    views: Mapped[int] = mapped_column(Id, default=0)
+    likes: Mapped[int] = mapped_column(Id, default=0)
+    shares: Mapped[int] = mapped_column(Id, default=0)
+
+    __table_args__ = (
+        *map(_one_a_day, ("clip_id", "title", "platform")),
+        # The views of all clips in a period, without the rows.
+        Index(
+            "ix_daily_increments_clips",
+            *("user_id", "day", "clip_id", "title", "views"),
+            sqlite_where=_OF_CLIPS,
+            postgresql_where=_OF_CLIPS,
+        ),
+    )

@@ -15,6 +15,7 @@ from app.models import LIVE, LIVE_SQL, Clip, Publication, Status, User
 from app.paging import Page, indexed_eq, paginate
 from app.problems import NotFound, Problem
 from app.services import erasures
+from app.statistics import daily
 from app.storage import key_from
 
 PER_PAGE = 24
@@ -108,6 +109,7 @@ def delete(user: User, clip_id: int) -> None:
 
     Raises NotFound. Publications that have ended stay in the history, without their clip.
     """
+    zone_name = daily.lock(user.id)  # before the clip's row, as a worker that stores counts
     clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id).with_for_update())
     if clip is None:
         raise NotFound
@@ -118,6 +120,7 @@ def delete(user: User, clip_id: int) -> None:
     )
     if live:
         raise Problem("clip_has_live_publications", count=live)
+    daily.keep_by_title(zone_name, clip)
     erasures.plan((clip.storage_key, key_of_poster(clip.storage_key)))
     db.session.delete(clip)
 

@@ -11,14 +11,14 @@ from sqlalchemy import Row, case, func, literal, null, select, update
 
 from app import clock
 from app.db import db, reading, transaction
-from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, User, touch
+from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, touch
 from app.models.types import UTCDateTime, is_due
 from app.platform_access import account_info, tokens
 from app.platform_access.account_info import account_of
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import COUNTS, Stats
 from app.platforms.errors import AccountMoved, PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
-from app.statistics import cadence, tally
+from app.statistics import cadence, daily
 
 log = structlog.get_logger(__name__)
 
@@ -26,31 +26,29 @@ LOST_AFTER = timedelta(minutes=2)
 # Outlasts a job, and LOST_AFTER, so that a second job for the same account finds nothing.
 _LEASE = timedelta(minutes=15)
 _MOST_AT_ONCE = 2000  # publications
-# Then the worker is wanted for something else; what is left comes with the next wake-up.
+# Then the worker is free for other jobs; what is left comes with the next wake-up.
 _MOST_CALLS = 30
 
 _AFTER_FAILURE = timedelta(minutes=20)
-# What stood behind a failure comes before it the next time.
+# What was left behind a failure comes before it the next time.
 _BEHIND_FAILURE = timedelta(minutes=10)
 _UNTIL_RECONNECTED = timedelta(hours=1)
-# Numbers that do not change leave a trace once in a while only.
+# Counts that do not change are sampled only this often.
 _SAME_AGAIN = timedelta(days=1)
 
-# id, external_id, published_at, stats_at
+# id, user_id, external_id, published_at, stats_at
 Due = Sequence[Row]
 
 
 def release_due(enqueue: Callable[[list[int]], bool]) -> int:
-    """Hands the ids of the accounts where something is to be read to `enqueue`; answers how many."""
+    """Hands the ids of the accounts where something is to be read to `enqueue`; returns how many.
+
+    What the queue has not taken, for whatever reason, is found by the next tick.
+    """
     now = clock.now()
     connection_ids = _due_connections(now)
-    handed_over = bool(connection_ids) and _hand_over(connection_ids, enqueue, now)
-    tally.catch_up_somebody()  # last: what fails here keeps no account waiting
-    return len(connection_ids) if handed_over else 0
-
-
-def _hand_over(connection_ids: list[int], enqueue: Callable[[list[int]], bool], now: datetime) -> bool:
-    """To the queue; what it has not taken, for whatever reason, is found by the next tick."""
+    if not connection_ids:
+        return 0
     taken = False
     try:
         taken = enqueue(connection_ids)
@@ -58,18 +56,18 @@ def _hand_over(connection_ids: list[int], enqueue: Callable[[list[int]], bool], 
         if not taken:
             with transaction():
                 _set_due(now, Publication.stats_due_at == now + LOST_AFTER)
-    return taken
+    return len(connection_ids) if taken else 0
 
 
 def _due_connections(now: datetime) -> list[int]:
-    """Where something is to be read; for a while it will not be found here again."""
+    """Accounts where something is to be read; they are not due again for a while."""
     due = (Publication.status == Status.PUBLISHED, is_due(Publication.stats_due_at, now, cadence.LONGEST_PAUSE))
     # By the rows' time, not by the connection: SQLite would go through the whole table in that order.
     first = select(Publication.id).where(*due).order_by(Publication.stats_due_at).limit(_MOST_AT_ONCE)
     with reading():
         if db.session.scalar(first.limit(1)) is None:
             return []
-    # The account is disconnected: nobody can be asked.
+    # A disconnected account cannot be read.
     next_due = case((Publication.connection_id.is_(None), null()), else_=literal(now + LOST_AFTER, UTCDateTime()))
     with transaction():
         taken = db.session.scalars(
@@ -86,17 +84,10 @@ def read(connection_id: int) -> None:
     """Reads what is due on one account, in as few calls as its platform allows. May come twice."""
     with transaction():
         connection = db.session.get(PlatformConnection, connection_id)
-        zone_name = connection and db.session.get(User, connection.user_id).timezone
         db.session.expunge_all()
     if connection is None:
         return
-    _read(connection)
-    with reading():  # counted now, so that no page has to
-        tally.catch_up(connection.user_id, zone_name)
-
-
-def _read(connection: PlatformConnection) -> None:
-    connection_id, platform = connection.id, _Platform(connection)
+    platform = _Platform(connection)
     due = claim(connection_id, platform.per_call * _MOST_CALLS)
     left = [one for one in due if one.external_id and platform.gives]
     if len(left) < len(due):
@@ -163,30 +154,37 @@ class _Platform:
 
 
 def claim(connection_id: int, most: int) -> Due:
-    """What is due on the account, and what is due in a moment goes along; nobody else takes it for a while."""
+    """What is due on the account, or due in a moment; it is leased for a while."""
     now = clock.now()
     due = (
         Publication.connection_id == connection_id,
         Publication.status == Status.PUBLISHED,
         is_due(Publication.stats_due_at, now + LOST_AFTER, cadence.LONGEST_PAUSE),
     )
-    # The newest first: their numbers are looked at.
+    # The newest first: their counts change most.
     first = select(Publication.id).where(*due).order_by(Publication.stats_due_at, Publication.id.desc()).limit(most)
     with transaction():
         claimed = db.session.execute(
             update(Publication)
             .where(Publication.id.in_(first), *due)
             .values(stats_due_at=now + _LEASE)
-            .returning(Publication.id, Publication.external_id, Publication.published_at, Publication.stats_at)
+            .returning(
+                Publication.id,
+                Publication.user_id,
+                Publication.external_id,
+                Publication.published_at,
+                Publication.stats_at,
+            )
         ).all()
     return sorted(claimed, key=lambda one: one.id, reverse=True)
 
 
 def _store(some: Due, counts: Mapping[str, Stats]) -> None:
-    """Puts what was read into the rows and their history. What the platform has not got keeps its last numbers."""
+    """Writes what was read, its history and what it gained. What the platform did not return keeps its last counts."""
     now = clock.now()
     ids = [one.id for one in some]
     with transaction():
+        zone_name = daily.lock(some[0].user_id)
         sampled = dict(
             db.session.execute(
                 select(StatsSample.publication_id, func.max(StatsSample.at))
@@ -194,15 +192,18 @@ def _store(some: Due, counts: Mapping[str, Stats]) -> None:
                 .group_by(StatsSample.publication_id)
             ).all()
         )
+        samples = []
         for publication in db.session.scalars(select(Publication).where(Publication.id.in_(ids))):
             publication.stats_due_at = cadence.after(now, publication.published_at)
             seen = counts.get(publication.external_id)
-            if seen is not None:
-                _put(publication, seen, now, sampled.get(publication.id))
+            if seen is not None and _put(publication, seen, now, sampled.get(publication.id)):
+                sample = StatsSample(publication_id=publication.id, at=now, **{c: getattr(seen, c) for c in COUNTS})
+                samples.append((publication, sample))
+        daily.record(zone_name, samples)
 
 
-def _put(publication: Publication, seen: Stats, now: datetime, sampled_at: datetime | None) -> None:
-    """A number that is missing this time leaves the one that is known."""
+def _put(publication: Publication, seen: Stats, now: datetime, sampled_at: datetime | None) -> bool:
+    """A count that is missing this time leaves the one that is known. Returns whether a sample is to be written."""
     news = {
         count: getattr(seen, count)
         for count in COUNTS
@@ -210,17 +211,14 @@ def _put(publication: Publication, seen: Stats, now: datetime, sampled_at: datet
     }
     if news or publication.stats_at is None:
         touch(publication.id)
-    if seen != Stats() and (news or sampled_at is None or now - sampled_at >= _SAME_AGAIN):
-        db.session.add(
-            StatsSample(publication_id=publication.id, at=now, views=seen.views, likes=seen.likes, shares=seen.shares)
-        )
     for count, value in news.items():
         setattr(publication, count, value)
     publication.stats_at = now
+    return seen != Stats() and (bool(news) or sampled_at is None or now - sampled_at >= _SAME_AGAIN)
 
 
 def _postpone(some: Due, until: datetime | None) -> None:
-    """Not now. Pages that wait for the first numbers are told; what has grown too old is asked after no more."""
+    """Not now. Pages that wait for the first counts change; what is too old by then is read no more."""
     now = clock.now()
     old = [one.id for one in some if cadence.after(now, one.published_at) is None]
     with transaction():

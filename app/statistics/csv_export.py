@@ -1,4 +1,4 @@
-"""All publications with their numbers, as a table for a spreadsheet: as long as it takes, but never all in memory."""
+"""All publications with their counts, as a table for a spreadsheet, batch by batch: never all in memory."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from app import clock, platforms
-from app.db import db
+from app.db import db, end_reading
 from app.models import Clip, Publication, StatsSample, Status, User
 from app.platforms.base import COUNTS
 
@@ -22,7 +22,7 @@ def rows(user: User, days: int) -> Iterator[list[Any]]:
     names = ("Просмотры", "Лайки", "Репосты")
     head = ["Клип", "Платформа", "Аккаунт", "Опубликовано", "Ссылка"]
     head += [f"{name}, всего" for name in names] + [f"{name}, за {days} дней" for name in names] + ["Собрано"]
-    # Now: whoever downloads may be slow, and the user's row is not kept for so long.
+    # Read before the first row goes out: a download may be slow, and the session does not last as long.
     return _rows(head, user.id, user.timezone, clock.days(user.timezone, days)[0][1])
 
 
@@ -33,7 +33,7 @@ def _rows(head: list[Any], user_id: int, zone_name: str, since: datetime) -> Ite
     yield head
     for batch in _published(user_id):
         gains = _gains([one.id for one in batch], since)
-        db.session.rollback()  # between batches the connection goes back
+        end_reading()  # between batches the connection goes back
         for one in batch:
             known = [getattr(one, count) for count in COUNTS]
             gained = gains.get(one.id, [0] * len(COUNTS))

@@ -1,36 +1,47 @@
-"""What became of a user's publications: their numbers, added up for a period of days.
+"""A user's publications in numbers: what their counts gained in a period of days.
 
-A period's numbers are what was gained in it: each publication's highest count so far, less the one before the period.
-A number that a platform does not give is left out of a sum, and the sum says so; it is never counted as 0.
+A period's gain is each publication's highest count so far, less the one before the period: `daily` adds it up by day.
+A count that a platform does not give is left out of a sum, and the sum names the platform; it is never counted as 0.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from flask import current_app
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Row,
+    Select,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app import clock, platforms
 from app.db import db
-from app.models import Clip, Publication, Standing, StandingDay, StandingPlatform, Status, User
-from app.paging import Page, indexed_eq, paginate
+from app.models import Clip, DailyIncrement, Publication, Status, User
+from app.paging import COUNTED, Page, count_up_to, paginate
 from app.platforms.base import COUNTS, Counting
-from app.statistics import tally
 
+PERIODS = (7, 30, 90)  # days
 DEFAULT_PERIOD = 30
 PER_PAGE = 20
-# After a migration or a restore hundreds of thousands may have to be counted first.
-_PATIENCE_SECONDS = 20.0
 
 Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Number:
-    """One count of one publication. `value` None: unknown, and `reason` says why. `note`: what to know of it."""
+    """One count of one publication. `value` None: unknown, for this `reason`. `note`: how exact it is."""
 
     count: str
     value: int | None
@@ -40,7 +51,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Sum:
-    """`value` None: nobody gave it. `without`: platforms that did not, `partly`: those of which some did not."""
+    """`value` None: no platform gives it. `without`: platforms that do not, `partly`: unknown for some publications."""
 
     value: int | None
     without: tuple[str, ...] = ()
@@ -50,7 +61,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Line:
-    """What was gained on one platform, or by one clip (None: it is deleted)."""
+    """What one platform gained, or one clip (None: it is deleted)."""
 
     title: str
     platforms: tuple[str, ...]
@@ -72,8 +83,7 @@ class Report:
     sums: Mapping[str, Sum]
     platforms: Sequence[Line]
     clips: Page[Line]
-    notes: Sequence[str]  # what the platforms at hand do not tell
-    behind: bool = False  # not all is counted yet
+    notes: Sequence[str]  # which counts the user's platforms do not give
 
 
 def numbers(publication: Publication) -> list[Number]:
@@ -98,7 +108,7 @@ def _why_unknown(publication: Publication, counting: Counting, count: str) -> st
 
 
 def awaits_first(publication: Publication) -> bool:
-    """Whether its first numbers come in a moment, so that a page does well to wait for them."""
+    """Whether its first counts come in a moment, so that a page should poll for them."""
     due = publication.stats_due_at
     return bool(
         publication.status == Status.PUBLISHED
@@ -118,125 +128,172 @@ def _counting(platform: str) -> Counting:
 
 
 @dataclass
-class _Figures:
-    """Of one platform: how many publications, of how many of them each count is known, what was gained."""
+class _Known:
+    """Of one platform: how many publications, and of how many of them each count is known."""
 
     publications: int
-    known: Counts
-    gained: Counts
+    counts: Counts
 
 
 # In the order in which platforms are always named.
-_ByPlatform = Mapping[str, _Figures]
+_ByPlatform = Mapping[str, _Known]
+# A clip's id, or the title of publications whose clip is deleted.
+_Group = tuple[int | None, str | None]
+
+_KNOWN = (Publication.platform, func.count(), *(func.count(getattr(Publication, count)) for count in COUNTS))
 
 
 def report(user: User, days: int = DEFAULT_PERIOD, page: int = 1) -> Report:
-    """The last `days` days of the user's zone, today included; one page of clips, the most viewed first.
-
-    Counts first what is not counted yet; then the same few queries, however many rows there are.
-    """
-    user_id, zone_name = user.id, user.timezone
-    waiting = tally.catch_up(user_id, zone_name, _PATIENCE_SECONDS)
-    total_id = waiting.total_id
-    calendar = [day for day, _ in clock.days(zone_name, days)]
-    if total_id is None:
-        return Report([Day(day, Counter()) for day in calendar], 0, _sums({}), [], Page(), [])
-    total = _figures([total_id], calendar[0])[total_id]
+    """The last `days` days of the user's zone, today included; one page of clips, the most viewed first."""
+    user_id = user.id
+    calendar = [day for day, _ in clock.days(user.timezone, days)]
+    known = _by_platform(
+        db.session.execute(select(*_KNOWN).where(*_published(user_id)).group_by(Publication.platform)).all()
+    )
+    by_day, by_platform = _gained(user_id, calendar[0])
     return Report(
-        days=_days(total_id, calendar),
-        publications=sum(one.publications for one in total.values()),
-        sums=_sums(total),
+        days=[Day(day, by_day[day]) for day in calendar],
+        publications=sum(one.publications for one in known.values()),
+        sums=_sums(known, sum(by_platform.values(), Counter())),
         platforms=[
-            Line(platforms.ADAPTERS[key].name, (key,), one.publications, _sums({key: one}))
-            for key, one in total.items()
+            Line(platforms.ADAPTERS[key].name, (key,), one.publications, _sums({key: one}, by_platform[key]))
+            for key, one in known.items()
         ],
-        clips=_clips(user_id, total_id, calendar, page),
-        notes=_notes(total),
-        behind=waiting.anything,
+        clips=_clips(user_id, calendar[0], page),
+        notes=_notes(known),
     )
 
 
-def _days(standing_id: int, calendar: Sequence[date]) -> list[Day]:
+def _published(user_id: int) -> tuple[ColumnElement[bool], ...]:
+    return Publication.user_id == user_id, Publication.status == Status.PUBLISHED
+
+
+def _by_platform(rows: Sequence[Row]) -> _ByPlatform:
+    found = {key: _Known(publications, dict(zip(COUNTS, known, strict=True))) for key, publications, *known in rows}
+    return {key: found[key] for key in platforms.ADAPTERS if key in found}
+
+
+def _gained(user_id: int, since: date) -> tuple[Mapping[date, Counter], Mapping[str, Counter]]:
+    """By day, and by platform."""
+    by_day, by_platform = defaultdict(Counter), defaultdict(Counter)
     rows = db.session.execute(
-        select(StandingDay.day, *_gained())
-        .where(StandingDay.standing_id == standing_id, StandingDay.day >= calendar[0].toordinal())
-        .group_by(StandingDay.day)
+        select(
+            DailyIncrement.day, DailyIncrement.platform, *(getattr(DailyIncrement, count) for count in COUNTS)
+        ).where(DailyIncrement.user_id == user_id, DailyIncrement.platform.is_not(None), DailyIncrement.day >= since)
     )
-    gained = {day: Counter(dict(zip(COUNTS, values, strict=True))) for day, *values in rows}
-    return [Day(day, gained.get(day.toordinal(), Counter())) for day in calendar]
+    for day, platform, *counts in rows:
+        gained = dict(zip(COUNTS, counts, strict=True))
+        by_day[day].update(gained)
+        by_platform[platform].update(gained)
+    return by_day, by_platform
 
 
-def _figures(standing_ids: Sequence[int], since: date) -> dict[int, _ByPlatform]:
-    """By standing. Two queries for all."""
-    of_days = db.session.execute(
-        select(StandingDay.standing_id, StandingDay.platform, *_gained())
-        .where(StandingDay.standing_id.in_(standing_ids), StandingDay.day >= since.toordinal())
-        .group_by(StandingDay.standing_id, StandingDay.platform)
+def _clips(user_id: int, since: date, page: int) -> Page[Line]:
+    counted = count_up_to(COUNTED, select(literal(1)).select_from(_groups(user_id).subquery()))
+    shown = paginate(_ranked(user_id, since), page, PER_PAGE, counted=counted)
+    newest = db.session.scalars(
+        select(Publication).where(Publication.id.in_(shown.rows)).options(joinedload(Publication.clip))
+    ).all()
+    clip_ids = [one.clip_id for one in newest if one.clip_id is not None]
+    titles = [one.title for one in newest if one.clip_id is None]
+    known, gained = _known_of(user_id, clip_ids, titles), _gained_by(user_id, since, clip_ids, titles)
+    lines = []
+    for one in sorted(newest, key=lambda one: shown.rows.index(one.id)):
+        group = (one.clip_id, one.title if one.clip_id is None else None)
+        publications = sum(platform.publications for platform in known[group].values())
+        title = one.clip.title if one.clip else one.title
+        lines.append(Line(title, tuple(known[group]), publications, _sums(known[group], gained[group]), one.clip))
+    return replace(shown, rows=lines)
+
+
+def _groups(user_id: int, *more: ColumnElement) -> CompoundSelect:
+    """Each group in the order of its index: SQLite would sort for any other."""
+    clips = select(Publication.clip_id.label("clip_id"), null().label("title"), *more)
+    titles = select(null(), Publication.title, *more)
+    published = _published(user_id)
+    return union_all(
+        clips.where(*published, Publication.clip_id.is_not(None)).group_by(Publication.clip_id),
+        titles.where(*published, Publication.clip_id.is_(None)).group_by(Publication.title),
     )
-    gained = {
-        (standing_id, platform): dict(zip(COUNTS, values, strict=True)) for standing_id, platform, *values in of_days
-    }
-    rows = db.session.scalars(select(StandingPlatform).where(StandingPlatform.standing_id.in_(standing_ids)))
-    found = {
-        (row.standing_id, row.platform): _Figures(
-            row.publications,
-            {count: getattr(row, f"with_{count}") for count in COUNTS},
-            gained.get((row.standing_id, row.platform), dict.fromkeys(COUNTS, 0)),
+
+
+def _ranked(user_id: int, since: date) -> Select[tuple[int]]:
+    """The newest publication of each group. By the views gained, then by all views, then the newest first."""
+    gained = (
+        select(
+            DailyIncrement.clip_id,
+            DailyIncrement.title,
+            _total(DailyIncrement.views).label("gained"),
+            literal(0).label("views"),
+            literal(0).label("newest"),
         )
-        for row in rows
-        if row.publications
-    }
-    return {
-        standing_id: {key: found[standing_id, key] for key in platforms.ADAPTERS if (standing_id, key) in found}
-        for standing_id in standing_ids
-    }
-
-
-def _gained() -> list[ColumnElement[int]]:
-    return [cast(func.sum(getattr(StandingDay, count)), BigInteger) for count in COUNTS]
-
-
-def _clips(user_id: int, total_id: int, calendar: Sequence[date], page: int) -> Page[Line]:
-    gained = getattr(Standing, f"views_{len(calendar)}")
-    place = (Standing.user_id, gained, Standing.views, Standing.newest, Standing.id)
-    listed = (
-        select(Standing)
-        .where(indexed_eq(Standing.user_id, user_id), Standing.id != total_id)
-        .order_by(*(column.desc() for column in place))
+        .where(DailyIncrement.user_id == user_id, DailyIncrement.platform.is_(None), DailyIncrement.day >= since)
+        .group_by(DailyIncrement.clip_id, DailyIncrement.title)
     )
-    shown = paginate(listed, page, PER_PAGE, joinedload(Standing.clip))
-    figures = _figures([one.id for one in shown.rows], calendar[0])
-    return replace(shown, rows=[_line(one, figures[one.id]) for one in shown.rows])
-
-
-def _line(standing: Standing, figures: _ByPlatform) -> Line:
-    return Line(
-        standing.clip.title if standing.clip else standing.title or "",
-        tuple(figures),
-        sum(one.publications for one in figures.values()),
-        _sums(figures),
-        standing.clip,
+    groups = _groups(user_id, literal(0), func.coalesce(_total(Publication.views), 0), func.max(Publication.id))
+    each = union_all(gained, *groups.selects).subquery().c
+    newest = func.max(each.newest)
+    return (
+        select(newest)
+        .group_by(each.clip_id, each.title)
+        .order_by(*(column.desc() for column in (func.max(each.gained), func.max(each.views), newest)))
     )
 
 
-def _sums(figures: _ByPlatform) -> dict[str, Sum]:
-    return {count: _sum(figures, count) for count in COUNTS}
+def _known_of(user_id: int, clip_ids: Sequence[int], titles: Sequence[str]) -> Mapping[_Group, _ByPlatform]:
+    published = _published(user_id)
+    of_clips = select(Publication.clip_id, null(), *_KNOWN).where(*published, Publication.clip_id.in_(clip_ids))
+    of_titles = select(null(), Publication.title, *_KNOWN).where(
+        *published, Publication.clip_id.is_(None), Publication.title.in_(titles)
+    )
+    rows = defaultdict(list)
+    for clip_id, title, *row in db.session.execute(
+        union_all(
+            of_clips.group_by(Publication.clip_id, Publication.platform),
+            of_titles.group_by(Publication.title, Publication.platform),
+        )
+    ):
+        rows[clip_id, title].append(row)
+    return {group: _by_platform(own) for group, own in rows.items()}
 
 
-def _sum(figures: _ByPlatform, count: str) -> Sum:
-    given = [key for key, one in figures.items() if one.known[count]]
-    lacking = [key for key, one in figures.items() if one.known[count] < one.publications]
+def _gained_by(user_id: int, since: date, clip_ids: Sequence[int], titles: Sequence[str]) -> Mapping[_Group, Counter]:
+    group = (DailyIncrement.clip_id, DailyIncrement.title)
+    rows = db.session.execute(
+        select(*group, *(_total(getattr(DailyIncrement, count)) for count in COUNTS))
+        .where(
+            DailyIncrement.user_id == user_id,
+            or_(DailyIncrement.clip_id.in_(clip_ids), DailyIncrement.title.in_(titles)),
+            DailyIncrement.day >= since,
+        )
+        .group_by(*group)
+    )
+    found = {(clip_id, title): Counter(dict(zip(COUNTS, counts, strict=True))) for clip_id, title, *counts in rows}
+    return defaultdict(Counter, found)
+
+
+def _total(column: InstrumentedAttribute) -> ColumnElement[int]:
+    return cast(func.sum(column), BigInteger)  # PostgreSQL adds integers up to a decimal number
+
+
+def _sums(known: _ByPlatform, gained: Counts) -> dict[str, Sum]:
+    return {count: _sum(known, gained, count) for count in COUNTS}
+
+
+def _sum(known: _ByPlatform, gained: Counts, count: str) -> Sum:
+    given = [key for key, one in known.items() if one.counts[count]]
+    lacking = [key for key, one in known.items() if one.counts[count] < one.publications]
     if not given:
-        reasons = dict.fromkeys(_counting(key).never.get(count, "Чисел ещё нет.") for key in figures)
+        reasons = dict.fromkeys(_counting(key).never.get(count, "Чисел ещё нет.") for key in known)
         return Sum(None, reason=" ".join(reasons))
-    names = {key: platforms.ADAPTERS[key].name for key in figures}
+    names = {key: platforms.ADAPTERS[key].name for key in known}
     return Sum(
-        sum(figures[key].gained[count] for key in given),
+        gained[count],
         without=tuple(names[key] for key in lacking if key not in given),
         partly=tuple(names[key] for key in lacking if key in given),
     )
 
 
-def _notes(figures: _ByPlatform) -> list[str]:
-    told = [text for key in figures for text in (*_counting(key).never.values(), _counting(key).note)]
-    return [text for text in dict.fromkeys(told) if text]
+def _notes(known: _ByPlatform) -> list[str]:
+    texts = [text for key in known for text in (*_counting(key).never.values(), _counting(key).note)]
+    return [text for text in dict.fromkeys(texts) if text]

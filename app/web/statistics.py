@@ -1,4 +1,4 @@
-"""«Статистика»: what became of the publications, as tiles, a chart, tables and a file for a spreadsheet."""
+"""«Статистика»: the counts of all publications, as tiles, a chart, tables and a file for a spreadsheet."""
 
 import csv
 import io
@@ -11,9 +11,8 @@ from flask import Blueprint, Response, render_template, request, stream_with_con
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from app.models import PERIODS
 from app.statistics import csv_export, report
-from app.statistics.report import Day, Sum
+from app.statistics.report import PERIODS, Day, Sum
 
 blueprint = Blueprint("statistics", __name__, url_prefix="/stats")
 
@@ -84,7 +83,7 @@ def _period() -> int:
 
 
 def without(sum: Sum) -> str:
-    """«без Telegram», «без Rutube и части VK»: whose numbers a sum has not got."""
+    """«без Telegram», «без Rutube и части VK»: the platforms that a sum lacks."""
     names = [*sum.without, *(f"части {name}" for name in sum.partly)]
     return "без " + " и ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
@@ -128,7 +127,7 @@ def round_top(value: int) -> int:
 
 
 def table(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Semicolons and CRLF, as a Russian Excel reads it; nothing in it is a formula. Piece by piece."""
+    """CSV with semicolons and CRLF, as a Russian Excel reads it, in pieces. No cell is a formula."""
     text = io.StringIO()
     text.write(_BOM)
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")

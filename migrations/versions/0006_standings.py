@@ -56,6 +56,31 @@ TRIGGERS = (
 
 
 def upgrade() -> None:
+    create_standings()
+    _partial('ix_publications_clipless', 'publications', ['user_id', 'title'], 'clip_id IS NULL')
+    op.drop_index('ix_publications_user_status', 'publications')
+    op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status', 'id'])
+    op.create_index('ix_publications_user_platform', 'publications', ['user_id', 'platform', 'id'])
+    op.create_index('ix_publications_user_platform_status', 'publications', ['user_id', 'platform', 'status', 'id'])
+    op.drop_index('ix_publications_clip', 'publications')
+    op.create_index('ix_publications_clip', 'publications', ['clip_id', 'platform', 'account_id', 'id'])
+    _partial('ix_notices_unread', 'notices', ['user_id'], 'read_at IS NULL')
+
+
+def downgrade() -> None:
+    op.drop_index('ix_notices_unread', 'notices')
+    op.drop_index('ix_publications_clip', 'publications')
+    op.create_index('ix_publications_clip', 'publications', ['clip_id'])
+    op.drop_index('ix_publications_user_platform_status', 'publications')
+    op.drop_index('ix_publications_user_platform', 'publications')
+    op.drop_index('ix_publications_user_status', 'publications')
+    op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status'])
+    op.drop_index('ix_publications_clipless', 'publications')
+    drop_standings()
+
+
+def create_standings() -> None:
+    """Also for the downgrade of 0015."""
     op.create_table(
         'tallies',
         sa.Column('user_id', ID, nullable=False),
@@ -119,31 +144,16 @@ def upgrade() -> None:
     )
     op.execute("INSERT INTO uncounted SELECT id, user_id FROM publications WHERE status = 'published'")
     op.create_index('ix_uncounted_user', 'uncounted', ['user_id', 'publication_id'])
-    _partial('ix_publications_clipless', 'publications', ['user_id', 'title'], 'clip_id IS NULL')
-    op.drop_index('ix_publications_user_status', 'publications')
-    op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status', 'id'])
-    op.create_index('ix_publications_user_platform', 'publications', ['user_id', 'platform', 'id'])
-    op.create_index('ix_publications_user_platform_status', 'publications', ['user_id', 'platform', 'status', 'id'])
-    op.drop_index('ix_publications_clip', 'publications')
-    op.create_index('ix_publications_clip', 'publications', ['clip_id', 'platform', 'account_id', 'id'])
-    _partial('ix_notices_unread', 'notices', ['user_id'], 'read_at IS NULL')
     for statement in SQLITE if _sqlite() else POSTGRESQL:
         op.execute(statement)
 
 
-def downgrade() -> None:
+def drop_standings() -> None:
+    """Also for the upgrade of 0015."""
     for trigger, table, function in TRIGGERS:
         op.execute(f'DROP TRIGGER {trigger}' + ('' if _sqlite() else f' ON {table}'))
         if not _sqlite():
             op.execute(f'DROP FUNCTION {function}')
-    op.drop_index('ix_notices_unread', 'notices')
-    op.drop_index('ix_publications_clip', 'publications')
-    op.create_index('ix_publications_clip', 'publications', ['clip_id'])
-    op.drop_index('ix_publications_user_platform_status', 'publications')
-    op.drop_index('ix_publications_user_platform', 'publications')
-    op.drop_index('ix_publications_user_status', 'publications')
-    op.create_index('ix_publications_user_status', 'publications', ['user_id', 'status'])
-    op.drop_index('ix_publications_clipless', 'publications')
     for table in ('uncounted', 'standing_days', 'standing_platforms', 'standings', 'tallies'):
         op.drop_table(table)
 

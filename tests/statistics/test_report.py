@@ -1,4 +1,4 @@
-"""The statistics are kept added up; here they are compared with a recount of every row, whatever has happened."""
+"""The report sums daily increments; here it is compared with a count of every sample, after random actions."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -11,24 +11,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import clock, platforms
-from app.db import commit, db
-from app.models import PERIODS, Clip, Publication, Standing, StatsSample, Status, Tally, Uncounted, User
+from app.db import commit, db, transaction
+from app.models import Clip, DailyIncrement, Publication, StatsSample, Status, User
 from app.platforms.base import COUNTS
 from app.services import clips
-from app.statistics import report, tally
-from app.statistics.report import Line, Report, Sum
+from app.statistics import daily, report
+from app.statistics.report import PERIODS, Line, Report, Sum
 from app.storage import key_from
-from tests.publishing.conftest import at_work
 
 ZONES = ("Europe/Moscow", "Asia/Kathmandu", "America/St_Johns", "Pacific/Chatham", "America/Santiago")
 NOON = datetime(2026, 9, 8, 12, tzinfo=UTC)  # Santiago's clocks were put forward two days before, at midnight
 
 
-# The recount
+# The count of every sample
 
 
-def recount(user: User, days: int) -> tuple:
-    """What `told()` says of a report, from every publication and every sample."""
+def expected(user: User, days: int) -> tuple:
+    """What `shown()` returns for a report, from every publication and every sample."""
     zone = clock.zone(user.timezone)
     today = clock.now().astimezone(zone).date()
     calendar = [today - timedelta(days=back) for back in reversed(range(days))]
@@ -45,7 +44,7 @@ def recount(user: User, days: int) -> tuple:
         own = gained[one.id] = Counter()
         samples = db.session.scalars(db.select(StatsSample).where(StatsSample.publication_id == one.id))
         peak = Counter()
-        for sample in sorted(samples, key=lambda sample: (sample.at, sample.id)):
+        for sample in sorted(samples, key=lambda sample: sample.id):
             day = sample.at.astimezone(zone).date()
             for count in COUNTS:
                 more = (getattr(sample, count) or 0) - peak[count]
@@ -95,7 +94,7 @@ def recount(user: User, days: int) -> tuple:
     )
 
 
-def told(user: User, days: int) -> tuple:
+def shown(user: User, days: int) -> tuple:
     pages = [report.report(user, days)]
     pages += [report.report(user, days, number) for number in range(2, pages[0].clips.pages + 1)]
     first: Report = pages[0]
@@ -117,7 +116,7 @@ def told(user: User, days: int) -> tuple:
 
 def same(user: User) -> None:
     for days in PERIODS:
-        assert told(user, days) == recount(user, days), days
+        assert shown(user, days) == expected(user, days), days
 
 
 # What may happen
@@ -153,11 +152,15 @@ class Life:
         return one
 
     def read(self, one: Publication, at: datetime, **counts: int | None) -> None:
-        db.session.add(StatsSample(publication_id=one.id, at=at, **counts))
+        daily.record(daily.lock(self.user.id), [(one, StatsSample(publication_id=one.id, at=at, **counts))])
         for count, value in counts.items():
             if value is not None:
                 setattr(one, count, value)
-        db.session.commit()
+        commit()
+
+    def delete(self, clip: Clip) -> None:
+        clips.delete(self.user, clip.id)
+        commit()
 
     def pass_time(self, time: timedelta) -> None:
         self.now += time
@@ -179,15 +182,13 @@ ACTIONS = st.one_of(
     st.tuples(st.just("read"), st.integers(0, 9), st.integers(0, 96), NUMBERS, NUMBERS, NUMBERS),
     st.tuples(st.just("delete"), st.integers(0, 5)),
     st.tuples(st.just("wait"), st.integers(1, 40 * 24)),
-    st.tuples(st.just("move"), st.sampled_from(ZONES)),
-    st.tuples(st.just("look"), st.sampled_from(PERIODS)),
 )
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(st.lists(ACTIONS, min_size=8, max_size=40))
-def test_it_is_what_a_recount_gives(app, user, actions):
-    life = Life(user(email=f"life{db.session.query(User).count()}@example.org"), NOON)
+@given(st.sampled_from(ZONES), st.lists(ACTIONS, min_size=8, max_size=40))
+def test_it_is_the_count_of_every_sample(app, user, zone, actions):
+    life = Life(user(email=f"life{db.session.query(User).count()}@example.org", timezone=zone), NOON)
     life.pass_time(timedelta(0))
     some, published = [life.clip("Первый")], []
     published.append(life.publish(some[0], "vk", "Первый"))
@@ -203,30 +204,29 @@ def test_it_is_what_a_recount_gives(app, user, actions):
             at = life.now - timedelta(minutes=15 * quarters)
             life.read(published[number % len(published)], at, **dict(zip(COUNTS, counts, strict=True)))
         elif kind == "delete" and what[0] < len(some):
-            clips.delete(life.user, some.pop(what[0]).id)
-            commit()
+            life.delete(some.pop(what[0]))
         elif kind == "wait":
             life.pass_time(timedelta(hours=what[0]))
-        elif kind == "move":
-            life.user.timezone = what[0]
-            db.session.commit()
-        elif kind == "look":
-            report.report(life.user, what[0])
     same(life.user)
 
 
 # One by one
 
 
-def test_a_sample_is_counted_whoever_writes_it(life):
+def test_a_sample_that_is_written_twice_gains_nothing_the_second_time(life):
+    one = life.publish(life.clip("Закат"), "vk", "Закат")
+    for _ in range(2):
+        life.read(one, life.now, views=5)
+    assert report.report(life.user, 7).sums["views"].value == 5
+    same(life.user)
+
+
+def test_a_sample_that_comes_late_gains_what_is_higher_than_ever(life):
     one = life.publish(life.clip("Закат"), "vk", "Закат")
     life.read(one, life.now, views=5)
-    same(life.user)
-    db.session.execute(db.insert(StatsSample).values(publication_id=one.id, at=life.now, views=9))
-    db.session.execute(db.update(Publication).values(views=9))
-    db.session.commit()
-    assert report.report(life.user, 7).sums["views"].value == 9
-    same(life.user)
+    life.read(one, life.now - timedelta(days=3), views=4)
+    life.read(one, life.now - timedelta(days=2), views=7)
+    assert [day.gained["views"] for day in report.report(life.user, 7).days] == [0, 0, 0, 0, 2, 0, 5]
 
 
 def test_what_leaves_a_period_changes_the_order(life):
@@ -240,62 +240,74 @@ def test_what_leaves_a_period_changes_the_order(life):
     assert [line.title for line in report.report(life.user, 7).clips.rows] == ["Новый", "Старый"]
 
 
-def test_publications_of_deleted_clips_are_told_apart_by_title(life):
+def test_publications_of_deleted_clips_are_grouped_by_title(life):
     clip, other = life.clip("Закат"), life.clip("Закат над Волгой")
     for one in (clip, other):
         life.read(life.publish(one, "vk", "Закат"), life.now, views=3)
     life.read(life.publish(clip, "telegram", "Закат для Telegram"), life.now, views=4)
     assert len(report.report(life.user).clips.rows) == 2
-    db.session.delete(clip)
-    db.session.commit()
+    life.delete(clip)
     same(life.user)
-    db.session.delete(other)
-    db.session.commit()
+    life.delete(other)
     same(life.user)
     assert [line.publications for line in report.report(life.user).clips.rows] == [2, 1]
 
 
-def test_another_zone_has_other_days(life):
+def test_after_a_deletion_the_title_gains(life):
+    clip = life.clip("Закат")
+    one = life.publish(clip, "vk", "Закат")
+    life.read(one, life.now, views=3)
+    life.delete(clip)
+    db.session.refresh(one)
+    life.read(one, life.now, views=10)
+    same(life.user)
+    assert [line.sums["views"].value for line in report.report(life.user).clips.rows] == [10]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_day_is_one_of_the_users_zone(app, user, zone):
+    life = Life(user(timezone=zone), NOON)
+    life.pass_time(timedelta(0))
     one = life.publish(life.clip("Закат"), "vk", "Закат")
     for back in range(0, 96 * 8, 5):
         life.read(one, life.now - timedelta(days=8) + timedelta(minutes=15 * back), views=back)
-    for zone in ZONES:
-        life.user.timezone = zone
-        db.session.commit()
-        same(life.user)
-
-
-def test_what_is_counted_is_not_counted_again(life):
-    life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
-    assert db.session.query(Uncounted).count() == 1
-    report.report(life.user)
-    assert db.session.query(Uncounted).count() == 0
-
-
-def test_a_tick_counts_what_nobody_looks_at(life):
-    life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
-    at_work(tally.catch_up_somebody)
-    assert db.session.query(Uncounted).count() == 0
-    assert db.session.query(Tally).count() == 1
     same(life.user)
 
 
-def test_what_is_written_while_it_is_counted_is_not_lost(app, life):
-    """Neither deadlocked: samples come by the worker of each account, looks from several pages."""
+def test_another_zone_counts_from_now_on(life):
+    """Days that are over stay as they were counted: docs/decisions/0015."""
+    one = life.publish(life.clip("Закат"), "vk", "Закат")
+    life.read(one, datetime(2026, 9, 7, 22, tzinfo=UTC), views=3)
+    assert report.report(life.user, 7).days[-1].gained["views"] == 3, "Moscow's 8 September"
+    life.user.timezone = "America/New_York"
+    db.session.commit()
+    life.read(one, life.now, views=5)
+    assert report.report(life.user, 7).days[-1].gained["views"] == 5
+    life.read(one, datetime(2026, 9, 7, 22, tzinfo=UTC), views=6)
+    assert [day.gained["views"] for day in report.report(life.user, 7).days[-2:]] == [1, 5]
+
+
+def test_what_is_written_at_once_is_all_counted(app, life):
+    """And nothing deadlocks: the samples come from one worker for each account, while a clip is deleted."""
+    gone = life.clip("Удалённый")
     ones = [life.publish(life.clip(f"{number}"), key, "Закат") for number in range(3) for key in platforms.ADAPTERS]
-    ids, user_id, zone_name = [one.id for one in ones], life.user.id, life.user.timezone
+    ones += [life.publish(gone, key, "Закат") for key in platforms.ADAPTERS]
+    ids, user_id, gone_id = [one.id for one in ones], life.user.id, gone.id
     db.session.rollback()
 
     def write(own: list[int]) -> None:
         for views in range(1, 16):
-            for publication_id in own:
-                db.session.add(StatsSample(publication_id=publication_id, at=NOON, views=views))
-                db.session.execute(db.update(Publication).where(Publication.id == publication_id).values(views=views))
-            db.session.commit()
+            with transaction():
+                zone_name = daily.lock(user_id)
+                chosen = db.session.scalars(db.select(Publication).where(Publication.id.in_(own))).all()
+                for publication in chosen:
+                    publication.views = views
+                samples = [(one, StatsSample(publication_id=one.id, at=NOON, views=views)) for one in chosen]
+                daily.record(zone_name, samples)
 
-    def look() -> None:
-        for _ in range(20):
-            tally.catch_up(user_id, zone_name)
+    def delete() -> None:
+        with transaction():
+            clips.delete(db.session.get(User, user_id), gone_id)
 
     def run(work: Callable[..., None], *arguments) -> None:
         with app.app_context():
@@ -303,7 +315,7 @@ def test_what_is_written_while_it_is_counted_is_not_lost(app, life):
 
     with ThreadPoolExecutor() as pool:
         jobs = [pool.submit(run, write, ids[part::3]) for part in range(3)]
-        jobs += [pool.submit(run, look) for _ in range(2)]
+        jobs.append(pool.submit(run, delete))
         for job in jobs:
             job.result()
     assert report.report(life.user, 7).sums["views"].value == 15 * len(ids)
@@ -312,22 +324,11 @@ def test_what_is_written_while_it_is_counted_is_not_lost(app, life):
 
 def test_nothing_is_left_of_an_account(life):
     life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
-    report.report(life.user)
     db.session.delete(life.user)
     db.session.commit()
-    assert db.session.query(Standing).count() == db.session.query(Tally).count() == 0
+    assert db.session.query(DailyIncrement).count() == 0
 
 
-def test_without_publications_nothing_is_kept(life):
+def test_without_publications_there_is_nothing_to_show(life):
     life.clip("Закат")
-    assert tally.catch_up(life.user.id, life.user.timezone).total_id is None
-    assert report.report(life.user).publications == 0
-    assert db.session.query(Tally).count() == 0
-
-
-def test_who_has_no_time_says_what_is_left(life):
-    life.read(life.publish(life.clip("Закат"), "vk", "Закат"), life.now, views=5)
-    user_id, zone_name = life.user.id, life.user.timezone
-    assert tally.catch_up(user_id, zone_name, within=0).anything
-    assert not tally.catch_up(user_id, zone_name).anything
-    assert not report.report(life.user).behind
+    assert (report.report(life.user).publications, report.report(life.user).clips.rows) == (0, [])

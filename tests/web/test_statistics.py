@@ -12,7 +12,8 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Clip, Publication, StatsSample, Status
-from app.statistics import report
+from app.services import clips
+from app.statistics import daily, report
 from app.statistics.report import Day, Sum
 from app.web import filters
 from app.web.statistics import chart, round_top, table, without
@@ -27,10 +28,10 @@ NBSP = "\u00a0"
 @pytest.fixture
 def published(owner, ready_clip, telegram) -> Callable[..., Publication]:
     """A clip that stands on a platform; `history` gives its samples: (days ago, views, likes, shares)."""
-    clips: dict[str, Clip] = {}
+    made: dict[str, Clip] = {}
 
     def make(history=(), title: str = "Закат", platform: str = "vk", **state) -> Publication:
-        clip = clips[title] = clips.get(title) or ready_clip(owner, title=title)
+        clip = made[title] = made.get(title) or ready_clip(owner, title=title)
         now = clock.now()
         defaults = {
             "status": Status.PUBLISHED,
@@ -42,7 +43,8 @@ def published(owner, ready_clip, telegram) -> Callable[..., Publication]:
         one.platform = platform
         for days, views, likes, shares in history:
             at = now - timedelta(days=days)
-            db.session.add(StatsSample(publication_id=one.id, at=at, views=views, likes=likes, shares=shares))
+            sample = StatsSample(publication_id=one.id, at=at, views=views, likes=likes, shares=shares)
+            daily.record(daily.lock(owner.id), [(one, sample)])
             one.views, one.likes, one.shares, one.stats_at = views, likes, shares, at
         db.session.commit()
         return one
@@ -50,8 +52,8 @@ def published(owner, ready_clip, telegram) -> Callable[..., Publication]:
     return make
 
 
-def spoken(page: str) -> str:
-    """What a reader gets of a page: its text."""
+def text_of(page: str) -> str:
+    """The text of a page, without its tags."""
     return " ".join(re.sub(r"<[^>]+>", " ", page).replace("&nbsp;", " ").replace(NBSP, " ").split())
 
 
@@ -62,18 +64,18 @@ def test_without_publications_the_page_leads_on(web):
     assert "<table" not in page
 
 
-def test_a_card_shows_numbers_and_says_why_one_is_missing(web, published):
+def test_a_card_shows_numbers_and_why_one_is_missing(web, published):
     published([(0, 12_345, 7, None)], platform="rutube")
     card = web.get("/").text
     assert f"12,3{NBSP}тыс." in card
-    assert "Rutube не считает репосты." in spoken(card)
+    assert "Rutube не считает репосты." in text_of(card)
     assert ">0<" not in card
 
 
 def test_numbers_that_are_not_there_yet(web, published):
     published(stats_due_at=clock.now() + timedelta(seconds=5))
     card = web.get("/").text
-    assert spoken(card).count("Ещё не собрано.") == 3
+    assert text_of(card).count("Ещё не собрано.") == 3
     assert 'data-pace="fast"' in card, "the page waits for the first numbers"
 
 
@@ -91,7 +93,7 @@ def test_each_dash_has_its_reason(web, published, state, reason):
         setattr(one, name, value)
     db.session.commit()
     page = web.get("/").text
-    assert reason in spoken(page)
+    assert reason in text_of(page)
     assert 'data-pace="fast"' not in page
 
 
@@ -109,12 +111,12 @@ def test_the_periods_sums_are_what_was_gained_in_it(web, published):
 def stats_of(web, days: int) -> dict[str, str]:
     page = web.get(f"/stats/?days={days}").text
     return {
-        spoken(name): spoken(value)
+        text_of(name): text_of(value)
         for name, value in re.findall(r'<div class="tile">\s*<dt>(.*?)</dt>\s*(.*?)</div>', page, re.S)
     }
 
 
-def test_what_nobody_gives_is_a_dash(web, published):
+def test_what_no_platform_gives_is_a_dash(web, published):
     published([(1, 10, 1, None)], platform="rutube")
     assert stats_of(web, 7)["Репосты"] == "— Rutube не считает репосты."
 
@@ -124,19 +126,19 @@ def test_a_count_that_falls_gains_nothing(app, owner, published):
     assert report.report(owner, 30).sums["views"].value == 1
 
 
-def test_lines_of_platforms_and_clips(web, published):
+def test_lines_of_platforms_and_clips(web, owner, published):
     published([(1, 10, 1, 0)], title="Закат")
     published([(1, 300, 1, None)], title="Закат", platform="rutube")
     published([(1, 50, 1, 0)], title="Волга")
     gone = published([(1, 5, 0, 0)], title="Удалённый")
-    db.session.delete(gone.clip)
+    clips.delete(owner, gone.clip_id)
     db.session.commit()
     page = web.get("/stats/").text
-    clips = page[page.index('id="by-clip"') :]
-    titles = re.findall(r'class="line-title">(.*?)</span>', clips)
+    by_clip = page[page.index('id="by-clip"') :]
+    titles = re.findall(r'class="line-title">(.*?)</span>', by_clip)
     assert titles == ["Закат", "Волга", "Удалённый"]
-    assert "VK, Rutube" in spoken(clips)
-    assert "клип удалён" in clips
+    assert "VK, Rutube" in text_of(by_clip)
+    assert "клип удалён" in by_clip
     platforms = page[page.index('id="by-platform"') : page.index('id="by-clip"')]
     assert re.findall(r'class="line-title">(.*?)</span>', platforms) == ["VK", "Rutube"]
 
@@ -165,7 +167,7 @@ def test_days_are_the_users(app, owner, published):
     """Half past one at night in Moscow is still yesterday in UTC."""
     one = published()
     midnight = clock.to_zone(clock.now(), "Europe/Moscow").replace(hour=0, minute=30, second=0, microsecond=0)
-    db.session.add(StatsSample(publication_id=one.id, at=midnight, views=10))
+    daily.record(daily.lock(owner.id), [(one, StatsSample(publication_id=one.id, at=midnight, views=10))])
     one.views = 10
     db.session.commit()
     days = report.report(owner, 7).days
@@ -175,7 +177,7 @@ def test_days_are_the_users(app, owner, published):
     assert report.report(owner, 7).days[-1].day <= midnight.date()
 
 
-def test_the_chart_is_drawn_and_told(web, published):
+def test_the_chart_is_drawn_and_described(web, published):
     published([(2, 40, 1, 1), (0, 1240, 1, 1)])
     page = web.get("/stats/?days=7").text
     svg = ElementTree.fromstring(re.search(r"<svg viewBox.*?</svg>", page, re.S)[0].replace("&nbsp;", NBSP))
@@ -193,15 +195,15 @@ def test_nothing_inline_on_the_page(web, published):
     assert not re.search(r'\sstyle="|<style|\son\w+="', page)
 
 
-def test_the_page_asks_a_constant_number_of_questions(app, web, published):
+def test_the_page_sends_a_constant_number_of_queries(app, web, published):
     published([(1, 10, 1, 0)])
-    few = questions(app, web)
+    few = queries(app, web)
     for number in range(12):
         published([(1, 10, 1, 0)], title=f"Клип {number}")
-    assert questions(app, web) == few
+    assert queries(app, web) == few
 
 
-def questions(app, web) -> int:
+def queries(app, web) -> int:
     with asked() as found:
         web.get("/stats/")
     return len([statement for statement, _ in found if statement.startswith("SELECT")])
@@ -218,21 +220,21 @@ def test_samples_are_found_by_their_index(app, owner, published):
     assert any("ix_stats_samples_publication" in row[-1] for row in plan)
 
 
-def test_a_stranger_sees_none_of_it(web, published, user, sign_in):
+def test_another_user_sees_none_of_it(web, published, user, sign_in):
     published([(0, 1240, 1, 1)], title="Секрет")
-    stranger = sign_in(user())
-    assert "Опубликуйте первый клип" in stranger.get("/stats/").text
-    assert "Секрет" not in stranger.get("/stats/stats.csv").text
+    other = sign_in(user())
+    assert "Опубликуйте первый клип" in other.get("/stats/").text
+    assert "Секрет" not in other.get("/stats/stats.csv").text
 
 
 def test_the_file_for_a_spreadsheet(web, published):
     published([(40, 100, 10, None), (1, 1500, 12, None)], title="Закат; над «Волгой»", platform="rutube")
     published([(1, 5, 1, 1)], title='=HYPERLINK("https://evil.example","x")')
-    answer = web.get("/stats/stats.csv?days=30")
-    assert answer.content_type == "text/csv; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == "attachment; filename=vezde-stats-30.csv"
-    assert answer.data.startswith(b"\xef\xbb\xbf")
-    head, formula, sunset = csv.reader(io.StringIO(answer.data.decode("utf-8-sig")), delimiter=";")
+    response = web.get("/stats/stats.csv?days=30")
+    assert response.content_type == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"] == "attachment; filename=vezde-stats-30.csv"
+    assert response.data.startswith(b"\xef\xbb\xbf")
+    head, formula, sunset = csv.reader(io.StringIO(response.data.decode("utf-8-sig")), delimiter=";")
     assert head[:2] == ["Клип", "Платформа"]
     assert head[5] == "Просмотры, всего" and head[8] == "Просмотры, за 30 дней"
     assert formula[0].startswith("'=")
@@ -278,7 +280,7 @@ def test_numbers_in_words():
     assert filters.day(date(2026, 11, 5)) == f"5{NBSP}ноября"
 
 
-def test_whose_numbers_a_sum_lacks():
+def test_the_platforms_that_a_sum_lacks():
     assert without(Sum(1, ("Telegram",))) == "без Telegram"
     assert without(Sum(1, ("Rutube", "Telegram"), ("VK",))) == "без Rutube, Telegram и части VK"
     assert without(Sum(1, (), ("VK",))) == "без части VK"

@@ -1,0 +1,3 @@
+from tests.publishing.conftest import toy, toy_publication
+
+__all__ = ["toy", "toy_publication"]

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SUPERVISE = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
-from app.process import Child, Supervisor, CannotStart
+from app.process.supervisor import Child, Supervisor, CannotStart
 
 here = Path(sys.argv[1])
 
@@ -288,7 +288,7 @@ supervisor.run()
 
 LOOP = """
 import sys, time
-from app.process import end_at
+from app.process.lifetime import kill_self_at
 
 file = open(sys.argv[1], "a", buffering=1)
 {begin}
@@ -311,21 +311,22 @@ def last_beat(file: Path) -> float:
 
 def test_the_kernel_ends_a_process_at_its_deadline(tmp_path):
     deadline = time.monotonic() + 1
-    process, file = work_horse(tmp_path, f"end_at({deadline})")
+    process, file = work_horse(tmp_path, f"kill_self_at({deadline})")
     assert process.wait(timeout=10) == -signal.SIGALRM
     assert deadline - 0.3 < last_beat(file) <= deadline + 0.05
 
 
 def test_a_deadline_can_be_moved(tmp_path):
     first, second = time.monotonic() + 0.5, time.monotonic() + 1.5
-    process, file = work_horse(tmp_path, f"end_at({first}); end_at({second})")
+    process, file = work_horse(tmp_path, f"kill_self_at({first}); kill_self_at({second})")
     assert process.wait(timeout=10) == -signal.SIGALRM
     assert first + 0.3 < last_beat(file) <= second + 0.05
 
 
 def test_a_deadline_that_has_passed_is_due_at_once(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", LOOP.format(begin="end_at(time.monotonic() - 5)"), str(tmp_path / "beats")], cwd=ROOT
+        [sys.executable, "-c", LOOP.format(begin="kill_self_at(time.monotonic() - 5)"), str(tmp_path / "beats")],
+        cwd=ROOT,
     )
     assert process.wait(timeout=10) == -signal.SIGALRM
 
@@ -333,7 +334,7 @@ def test_a_deadline_that_has_passed_is_due_at_once(tmp_path):
 def test_a_process_that_slept_through_its_deadline_does_nothing_after_it(tmp_path):
     """Stopped before the deadline, continued after it: not one more instruction of ours may run."""
     deadline = time.monotonic() + 1
-    process, file = work_horse(tmp_path, f"end_at({deadline})")
+    process, file = work_horse(tmp_path, f"kill_self_at({deadline})")
     process.send_signal(signal.SIGSTOP)
     time.sleep(max(deadline + 0.5 - time.monotonic(), 0))
     assert lives(process.pid)
@@ -345,7 +346,7 @@ def test_a_process_that_slept_through_its_deadline_does_nothing_after_it(tmp_pat
 
 def test_a_deadline_goes_on_while_the_machine_is_suspended(tmp_path):
     """CLOCK_MONOTONIC, by which setitimer(2) goes, stands still then: the lease would end long before the process."""
-    process, _ = work_horse(tmp_path, f"end_at({time.clock_gettime(time.CLOCK_BOOTTIME) + 30})")
+    process, _ = work_horse(tmp_path, f"kill_self_at({time.clock_gettime(time.CLOCK_BOOTTIME) + 30})")
     timers = Path(f"/proc/{process.pid}/timers").read_text()
     process.kill()
     process.wait()
@@ -355,31 +356,31 @@ def test_a_deadline_goes_on_while_the_machine_is_suspended(tmp_path):
 def test_a_deadline_holds_in_a_process_whose_parent_masked_the_alarm(tmp_path):
     begin = (
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}); "
-        "signal.signal(signal.SIGALRM, signal.SIG_IGN); end_at(time.monotonic() + 0.3)"
+        "signal.signal(signal.SIGALRM, signal.SIG_IGN); kill_self_at(time.monotonic() + 0.3)"
     )
     process, _ = work_horse(tmp_path, begin)
     assert process.wait(timeout=10) == -signal.SIGALRM
 
 
-def test_a_process_is_known_by_its_full_name_and_not_by_its_number_alone():
-    from app import process
+def test_a_process_is_identified_by_more_than_its_number():
+    from app.process import identity
 
     child = subprocess.Popen(["sleep", "60"])
-    name = process.process_identity(child.pid)
-    assert not process.has_ended(name)
+    name = identity.process_identity(child.pid)
+    assert not identity.has_ended(name)
     other = name.rpartition(":")[0] + ":1"  # the same number, given to another later
-    assert process.has_ended(other)
+    assert identity.has_ended(other)
     child.kill()
-    while process.process_identity(child.pid):  # nobody has waited for it: its remains do not count
+    while identity.process_identity(child.pid):  # a zombie, until it is waited for: it does not count
         time.sleep(0.01)
-    assert process.has_ended(name)
+    assert identity.has_ended(name)
     child.wait()
-    assert process.has_ended(name)
+    assert identity.has_ended(name)
 
 
-def test_of_other_machines_nothing_is_known():
-    from app import process
+def test_nothing_is_known_of_other_machines():
+    from app.process import identity
 
-    machine, pid, start = process.process_identity(os.getpid()).split(":")
-    assert not process.has_ended(f"{machine[::-1]}x:{pid}:{start}")
-    assert not process.has_ended(f"{'0' * 16}:4194304:1")
+    machine, pid, start = identity.process_identity(os.getpid()).split(":")
+    assert not identity.has_ended(f"{machine[::-1]}x:{pid}:{start}")
+    assert not identity.has_ended(f"{'0' * 16}:4194304:1")

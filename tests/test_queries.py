@@ -9,7 +9,7 @@ from app import clock, queue
 from app.db import db
 from app.models import Publication, Status
 from app.notifications import inbox
-from app.publishing import dispatch, engine, lease, rehearsal
+from app.publishing import dispatch, engine, lease
 from app.services import clips, publications, retention
 from app.services.publications import Choice
 from app.statistics import collector
@@ -92,29 +92,6 @@ def test_a_worker_that_only_looks_leaves_the_write_lock_to_others(app, user, rea
         assert begin == ("BEGIN IMMEDIATE" if writes else "BEGIN"), rest
 
 
-def test_a_rehearsal_writes_nothing_and_spares_the_work_horses(app, user, ready_clip, telegram):
-    owner = user()
-    connection, clip = telegram(owner), ready_clip(owner)
-    [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
-    publication_id, before = publication.id, publication.fence
-    db.session.rollback()
-    rehearsal.rehearse()
-    assert db.session.get(Publication, publication_id, populate_existing=True).fence == before
-    db.session.rollback()
-    built: list[str] = []
-
-    def note(_connection, _cursor, statement, _parameters, context, _many) -> None:
-        if context.compiled and context.cache_hit.name != "CACHE_HIT":
-            built.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    engine.advance(publication_id)
-    event.remove(db.engine, "before_cursor_execute", note)
-    # Not without a row: keeping the receipt, and what is inserted beside it.
-    changes = [statement for statement in built if not statement.startswith("INSERT")]
-    assert len(changes) <= 2, changes
-
-
 # By which way
 
 
@@ -135,7 +112,7 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
         (lambda: retention.due(), "clips"),
         (lambda: lease.expire_leases_of_dead_workers(), "publications"),
     ],
-    ids=["stats", "reminders", "retention", "the dead"],
+    ids=["stats", "reminders", "retention", "expired leases"],
 )
 def test_no_tick_goes_through_a_whole_table(app, crowd, tick, table):
     """They share one process: a slow one makes publications late."""

@@ -1,4 +1,4 @@
-"""A clip's file as adapters read it: whole and unchanged, or an error that says what is wrong with it."""
+"""A clip's file as adapters read it: whole and unchanged, or an error that names what is wrong with it."""
 
 import hashlib
 import io

@@ -1,7 +1,7 @@
-"""Who works on a publication: a fence number and a lease, both in the row.
+"""Which worker works on a publication: a fence number and a lease, both in the row.
 
-Every write of a worker carries the fence it got when it claimed the row. Once somebody else has claimed it,
-or the user has cancelled, the fence is another and the write changes nothing: `LeaseLost` or `Cancelled`.
+Every write of a worker carries the fence it got when it claimed the row. Once another has claimed it, or the user has
+cancelled, the fence is another and the write changes nothing: `LeaseLost` or `Cancelled`.
 """
 
 import math
@@ -12,27 +12,29 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import joinedload
 
-from app import clock, process
+from app import clock
 from app.db import db, reading, retry_while_db_down, transaction
 from app.models import Publication, Stage, Status, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN, LONGEST_LEASE
 from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.process.identity import has_ended, process_identity
 from app.publishing import state_machine
 
-# A row that is worked on is written to say so at most this often.
+# A lease is renewed at most this often: each time costs a write.
 RENEW_SECONDS = 1.0
 
 # Called with the moment until which this process may live, by clock.boottime().
 SetDeadline = Callable[[float], None]
 
-# A cancelled one is woken only to remove what it has left at the platform.
+# A cancelled one wakes only to remove what it has left at the platform.
 CLAIMABLE = (Status.SCHEDULED, Status.PUBLISHING, Status.CANCELLED)
 
 
 class LeaseLost(Exception):
-    """Somebody else works on the publication now; nothing of ours may be written."""
+    """Another worker has the publication now; nothing of ours may be written."""
 
 
 class Cancelled(LeaseLost):
@@ -41,7 +43,7 @@ class Cancelled(LeaseLost):
 
 @dataclass
 class Lease:
-    """A claimed row. `live(deadline)` is told each time how long this process may go on living."""
+    """A claimed row. `set_deadline` is called each time with the moment until which this process may live."""
 
     publication_id: int
     fence: int
@@ -53,6 +55,15 @@ class Lease:
 
     def where(self) -> tuple[Any, ...]:
         return (Publication.id == self.publication_id, Publication.fence == self.fence)
+
+    def load(self) -> Publication:
+        """The row as it is now."""
+
+        def load() -> Publication:
+            with reading():
+                return read(*self.where()) or self.lost()
+
+        return retry_while_db_down(load)
 
     def write(self, **values: Any) -> None:
         """Changes the row if it is still ours. Raises Cancelled or LeaseLost. Runs in the caller's transaction."""
@@ -82,20 +93,21 @@ class Lease:
             self.renewed_at = clock.boottime()
         self.extend_to(deadline)
 
+    def keep(self, **values: Any) -> None:
+        """Renews the lease, unless it was claimed or renewed just now."""
+        if clock.boottime() - self.renewed_at >= RENEW_SECONDS:
+            self.renew(**values)
+
     def extend_to(self, deadline: float) -> None:
         self.deadline = deadline
         self.set_deadline(deadline)
 
     @contextmanager
     def outliving(self, length: timedelta) -> Iterator[None]:
-        """For what is only written to the database: nothing reaches a platform, so the lease's end does not matter."""
+        """For what is only written to the database: nothing reaches a platform after the lease's end."""
         self.set_deadline(clock.boottime() + length.total_seconds())
         yield
         self.set_deadline(self.deadline)
-
-    def is_fresh(self) -> bool:
-        """Claimed or renewed so lately that once more would tell nobody anything: each costs a write."""
-        return clock.boottime() - self.renewed_at < RENEW_SECONDS
 
     def release(
         self,
@@ -105,7 +117,7 @@ class Lease:
         event: str | None = None,
         detail: str | None = None,
     ) -> None:
-        """Gives the row back until `wake_at`; with `event`, says so in its history."""
+        """Gives the row back until `wake_at`; with `event`, its history has a line of it."""
 
         def write() -> None:
             with transaction():
@@ -119,18 +131,27 @@ class Lease:
         retry_while_db_down(write)
 
 
+def read(*where: ColumnElement[bool]) -> Publication | None:
+    """The row with its clip and connection, detached from the session."""
+    publication = db.session.scalars(
+        select(Publication).where(*where).options(joinedload(Publication.clip), joinedload(Publication.connection))
+    ).first()
+    db.session.expunge_all()
+    return publication
+
+
 def lease_term(length: timedelta) -> tuple[float, datetime]:
-    """This process's deadline and the end of a lease that begins now. The deadline is read off first and from a clock
-    that is never set and counts a suspend: whatever happens in between, the process ends before its lease.
+    """This process's deadline and the end of a lease that begins now. The deadline is taken first, from a clock that is
+    never set and counts a suspend: whatever happens in between, the process ends before its lease.
     """
     deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
     return deadline, clock.now() + length
 
 
 def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElement[bool]) -> Lease | None:
-    """Takes the row if it is due and nobody holds it; a second job for the same row gets None. The caller commits.
+    """Takes the row if it is due and not leased; a second job for the same row gets None. The caller commits.
 
-    `wake_at` of a held row is its lease's end, so one condition serves due times, retries, polls and dead workers.
+    `wake_at` of a leased row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
     deadline, until = lease_term(LEASE)
     due = (
@@ -139,7 +160,7 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
         Publication.wake_at <= clock.now(),
         *where,
     )
-    # A row that somebody keeps locked is not waited for: the wake-up comes again.
+    # A row that is kept locked is not waited for: the wake-up comes again.
     free = select(Publication.id).where(*due).with_for_update(skip_locked=True).scalar_subquery()
     row = db.session.execute(
         update(Publication)
@@ -150,7 +171,7 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
             crashes=Publication.crashes + db.case((Publication.lease_until.is_(None), 0), else_=1),
             lease_until=until,
             wake_at=until + AFTER_DEADLINE,
-            holder=process.process_identity(os.getpid()),
+            holder=process_identity(os.getpid()),
             queued_at=None,
             stage=Stage.STARTING,
         )
@@ -164,70 +185,56 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
     return lease
 
 
-# Workers that did not get as far as giving back
+# Workers that ended before they gave their row back
 
 
-# Also bounds the search, by the index on `wake_at`: what is further away is not held.
-_ROWS = Publication.__table__
-_HELD = (
-    _ROWS.c.lease_until.is_not(None),
-    _ROWS.c.holder.is_not(None),
-    _ROWS.c.wake_at > bindparam("now"),
-    _ROWS.c.wake_at <= bindparam("latest"),
-)
-# Without the ORM: see `heartbeats`.
-_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD)
-
-
-def _while_held() -> dict[str, datetime]:
+def _leased() -> tuple[ColumnElement[bool], ...]:
+    """By the index on `wake_at`: what is further away is not leased."""
     now = clock.now()
-    return {"now": now, "latest": now + LONGEST_LEASE + AFTER_DEADLINE}
+    return (
+        Publication.lease_until.is_not(None),
+        Publication.holder.is_not(None),
+        Publication.wake_at > now,
+        Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
+    )
 
 
 def expire_leases_of_dead_workers() -> int:
-    """Rows whose work horse on this machine is dead for certain need not wait for their lease to run out.
+    """Rows whose work horse on this machine has certainly ended need not wait for their lease to run out.
 
-    Only bytes that the kernel still holds can reach the platform now, and those not for long. Answers how many.
+    Only bytes that the kernel still holds can reach the platform now, and those not for long. Returns how many.
     """
-    with reading(), db.engine.connect() as connection:
-        rows = connection.execute(_HELD_ROWS, _while_held()).all()
-    return sum(expire_lease(row.id, row.holder) for row in rows if process.has_ended(row.holder))
+    with reading():
+        rows = db.session.execute(select(Publication.id, Publication.holder).where(*_leased())).all()
+    return sum(expire_lease(row.id, row.holder) for row in rows if has_ended(row.holder))
 
 
 def expire_lease(publication_id: int, holder: str) -> bool:
     now = clock.now()
     last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
     in_doubt_until = db.case((Publication.in_doubt_until > last_bytes, last_bytes), else_=Publication.in_doubt_until)
+    held = (Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None))
     with transaction():
-        return bool(
-            db.session.execute(
-                update(Publication)
-                .where(
-                    Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None)
-                )
-                .values(wake_at=now, in_doubt_until=in_doubt_until)
-            ).rowcount
-        )
+        expired = update(Publication).where(*held).values(wake_at=now, in_doubt_until=in_doubt_until)
+        return bool(db.session.execute(expired).rowcount)
 
 
 def revoke_lease(pid: int) -> bool:
     """Takes its row from the work horse `pid` of this machine, which is to end. False while a commit is under way, or
     where it holds none.
     """
-    with transaction():
-        return bool(
-            db.session.execute(
-                update(_ROWS)
-                .where(*_HELD, _ROWS.c.holder == process.process_identity(pid), _ROWS.c.commit_in_doubt.is_(None))
-                .values(
-                    fence=_ROWS.c.fence + 1,
-                    lease_until=None,
-                    wake_at=clock.now(),
-                    queued_at=None,
-                    stage=Stage.QUEUED,
-                    sent=None,
-                    total=None,
-                ),
-                _while_held(),
-            ).rowcount
+    revoked = (
+        update(Publication)
+        .where(*_leased(), Publication.holder == process_identity(pid), Publication.commit_in_doubt.is_(None))
+        .values(
+            fence=Publication.fence + 1,
+            lease_until=None,
+            wake_at=clock.now(),
+            queued_at=None,
+            stage=Stage.QUEUED,
+            sent=None,
+            total=None,
         )
+    )
+    with transaction():
+        return bool(db.session.execute(revoked).rowcount)

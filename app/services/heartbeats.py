@@ -11,9 +11,10 @@ from sqlalchemy import Executable, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, process
+from app import clock
 from app.db import db, transaction
 from app.models import Heartbeat
+from app.process.identity import process_identity
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ class Pulse:
                 connection.execute(
                     _BEATS[db.engine.dialect.name],
                     {
-                        "name": process.process_identity(os.getpid()),
+                        "name": process_identity(os.getpid()),
                         "kind": self._kind,
                         "opens_tokens": current_app.extensions["vault"].can_open,
                         "started_at": self._started_at,
@@ -66,7 +67,7 @@ class Pulse:
         """It ends well: nobody need look for it."""
         try:
             with transaction():
-                db.session.execute(delete(Heartbeat).where(Heartbeat.name == process.process_identity(os.getpid())))
+                db.session.execute(delete(Heartbeat).where(Heartbeat.name == process_identity(os.getpid())))
         except SQLAlchemyError as error:
             log.warning("heartbeat was not removed", error=type(error).__name__)
 

@@ -103,12 +103,12 @@ def scheduled(owner, ready_clip, telegram) -> Publication:
 
 def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
     due = scheduled.due_at
-    at_work(jobs.tick_reminders)
+    at_work(inbox.remind)
     assert told() == []
     for moment in (due - timedelta(hours=24), due - timedelta(hours=5), due - timedelta(hours=1), due):
         wait_until(moment)
-        at_work(jobs.tick_reminders)
-        at_work(jobs.tick_reminders)
+        at_work(inbox.remind)
+        at_work(inbox.remind)
     first, second = told()
     assert [notification.dedup_key.split(":")[3] for notification in (first, second)] == ["24", "1"]
     assert texts.moment(due, "Europe/Moscow") in said(first)[1]
@@ -117,7 +117,7 @@ def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
 
 def test_less_than_an_hour_ahead_is_told_once(scheduled):
     wait_until(scheduled.due_at - timedelta(minutes=30))
-    at_work(jobs.tick_reminders)
+    at_work(inbox.remind)
     assert [notification.dedup_key.split(":")[3] for notification in told()] == ["1"]
 
 
@@ -125,7 +125,7 @@ def test_a_good_connection_needs_no_reminder(scheduled):
     scheduled.connection.status = ConnectionStatus.ACTIVE
     db.session.commit()
     wait_until(scheduled.due_at - timedelta(hours=1))
-    at_work(jobs.tick_reminders)
+    at_work(inbox.remind)
     assert told() == []
 
 
@@ -140,19 +140,19 @@ def test_the_tick_asks_as_often_for_many_as_for_one(scheduled):
         clips = [asking.clip(owner, f"Клип {number}") for number in range(more)]
         db.session.add_all(asking.publication(one, place, status=Status.SCHEDULED, due_at=due) for one in clips)
         db.session.commit()
-        at_work(jobs.tick_reminders)
+        at_work(inbox.remind)
         with asking.asked() as found:
-            at_work(jobs.tick_reminders)
+            at_work(inbox.remind)
         counts.append(len(found))
     assert counts[0] == counts[1] and len(told()) == 21
 
 
 def test_a_moved_time_is_another_matter(scheduled):
     wait_until(scheduled.due_at - timedelta(hours=1))
-    at_work(jobs.tick_reminders)
+    at_work(inbox.remind)
     db.session.execute(db.update(Publication).values(due_at=clock.now() + timedelta(hours=20)))
     db.session.commit()
-    at_work(jobs.tick_reminders)
+    at_work(inbox.remind)
     assert len(told()) == 2
 
 

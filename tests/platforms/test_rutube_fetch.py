@@ -12,8 +12,8 @@ from werkzeug.serving import make_server
 
 from app.db import reading
 from app.models import Publication, Stage, Status
-from app.publishing import claims
 from app.publishing.fetch_links import FetchLink
+from app.publishing.lease import read
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.storage import storage
@@ -45,7 +45,7 @@ def publication_id(app, user, ready_clip, sandbox) -> int:
 def fetch_link(publication_id: int) -> FetchLink:
     """As a worker has it: of a row that is cut loose from the database."""
     with reading():
-        return FetchLink(claims._read(Publication.id == publication_id))
+        return FetchLink(read(Publication.id == publication_id))
 
 
 def look_until(publication_id: int, condition: Callable[[], bool], looks: int = 40) -> None:

@@ -13,11 +13,12 @@ import requests
 from flask import current_app
 from sqlalchemy import inspect
 
-from app import clock, platforms, process
+from app import clock, jobs, platforms
 from app.db import db, reads_only
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
-from app.publishing import engine
+from app.process.lifetime import kill_self_at
+from app.publishing import engine, lease, wake_times
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.statistics import collector
@@ -61,6 +62,12 @@ def at_work(job: Callable, *arguments) -> Any:
     db.session.rollback()
     with current_app.app_context():
         return job(*arguments)
+
+
+def tick() -> None:
+    """The periodic tasks of publications, each in a session of its own as the worker of the ticks has it."""
+    for task in (wake_times.clamp, lease.expire_leases_of_dead_workers, jobs.release_publications):
+        at_work(task)
 
 
 def fresh(one: Model) -> Model:
@@ -116,7 +123,7 @@ def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multipr
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        engine.advance(publication_id, lambda deadline: process.kill_self_at(min(deadline, clock.boottime() + life)))
+        engine.advance(publication_id, lambda deadline: kill_self_at(min(deadline, clock.boottime() + life)))
         os._exit(0)
 
     db.session.remove()

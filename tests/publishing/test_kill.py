@@ -11,7 +11,7 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Status
-from app.publishing import claims, lease
+from app.publishing import engine, lease
 from tests.publishing.conftest import in_a_work_horse, look, row, settle
 from tests.publishing.toy import POINTS, Toy
 
@@ -71,7 +71,7 @@ def test_a_row_is_not_taken_from_a_process_that_works_on_it_by_a_clock_that_was_
 
     def work() -> None:
         db.engine.dispose(close=False)
-        claims.take(publication_id, lambda _deadline: None)
+        engine.claim_publication(publication_id, lambda _deadline: None)
         signal.pause()
 
     db.session.remove()

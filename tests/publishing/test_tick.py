@@ -10,6 +10,7 @@ from app import clock, jobs, queue
 from app.db import db, transaction
 from app.models import Publication, Status
 from app.publishing import dispatch, state_machine
+from app.queue.table import BULK, PUBLISH
 from app.redis_client import redis_client
 from app.services import publications
 from app.services.publications import Choice
@@ -52,7 +53,7 @@ def due(app, user, telegram, ready_clip):
 def taken() -> list[int]:
     """What workers would take out of the queue now."""
     found = []
-    for lane in map(queue.queue, (queue.PUBLISH, queue.BULK)):
+    for lane in map(queue.queue, (PUBLISH, BULK)):
         found += [job.args[0] for job in lane.jobs]
         lane.empty()
     return found
@@ -71,7 +72,7 @@ def fire(publication_id: int) -> bool:
 
 def tick() -> None:
     db.session.rollback()
-    jobs.tick_publications()
+    jobs.release_publications()
 
 
 def test_all_fire_though_redis_is_wiped_again_and_again(app, user, due):
@@ -126,14 +127,14 @@ def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
 def test_a_users_first_go_before_everybodys_others(app, user, due):
     ids = due(user(), BOUND + 2)
     tick()
-    waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (queue.PUBLISH, queue.BULK)}
+    waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (PUBLISH, BULK)}
     assert waiting == {
-        queue.PUBLISH: ids[: dispatch.PRIORITY_SLOTS_PER_USER],
-        queue.BULK: ids[dispatch.PRIORITY_SLOTS_PER_USER : BOUND],
+        PUBLISH: ids[: dispatch.PRIORITY_SLOTS_PER_USER],
+        BULK: ids[dispatch.PRIORITY_SLOTS_PER_USER : BOUND],
     }
     [single] = due(user(), 1)
     tick()
-    assert queue.queue(queue.PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
+    assert queue.queue(PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
 
 
 def test_a_wake_up_that_still_waits_is_not_taken_for_lost(app, user, due):

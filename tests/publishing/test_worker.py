@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import worker
 from app import clock, queue
 from app.db import db
 from app.models import Clip, ClipStatus, Stage, Status, User
 from app.publishing import lease
+from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PUBLISH, REMOVALS, STATS
 from app.storage import storage
+from app.workers import crew, worker
 from tests.publishing.conftest import row, settle
 from tests.publishing.toy import Hold
 
@@ -37,7 +38,7 @@ def work(app) -> Iterator[Callable[..., multiprocessing.Process]]:
     def start(kind: str = "worker", **how: float) -> multiprocessing.Process:
         def live() -> None:
             db.engine.dispose(close=False)
-            worker.work(app, kind, **how)
+            crew.work(app, kind, **how)
             os._exit(0)
 
         db.session.remove()
@@ -136,7 +137,7 @@ def test_the_second_signal_ends_the_grace_but_gives_the_row_back(toy, toy_public
     one = work(upload_grace=LONG)
     assert hold.arrived.wait(WITHIN_SECONDS)
     os.kill(one.pid, signal.SIGTERM)
-    time.sleep(worker._SAME_SIGNAL.total_seconds() + 0.2)
+    time.sleep(worker.SAME_SIGNAL.total_seconds() + 0.2)
     assert end(one) == 0
     assert row(publication_id).lease_until is None
     assert published_once(toy, publication_id, hold)
@@ -181,7 +182,7 @@ def test_a_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
     work()
     wait_for(lambda: all(row(one).status == Status.PUBLISHED for one in ids))
     assert len({row(one).holder for one in ids}) == 1
-    assert queue.lengths()[queue.PUBLISH] == 0
+    assert queue.lengths()[PUBLISH] == 0
 
 
 def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):
@@ -205,14 +206,14 @@ def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy,
 def test_a_flood_of_clips_takes_no_worker_that_publishes(app, toy, toy_publication, work, user, unprobed):
     clip_id = unprobed(user())
     published = {"worker": toy_publication(), "spare": toy_publication()}
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(PUBLISH).empty()
     queue.enqueue("app.jobs.probe", clip_id)
     for kind, one in published.items():
         queue.enqueue("app.jobs.publish", one)
         publishing = work(kind)
         wait_for(lambda one=one: row(one).status == Status.PUBLISHED)
         end(publishing)
-    assert queue.lengths()[queue.CLIPS] == 1
+    assert queue.lengths()[CLIPS] == 1
     work("probe")
     wait_for(lambda: _status(clip_id) == ClipStatus.READY)
 
@@ -245,23 +246,21 @@ def _status(clip_id: int) -> str:
 def test_no_kind_of_work_can_take_all_workers_of_another(app):
     """Mail, platforms and buckets may hang: what waits for them is taken by some only."""
     config = {**app.config, "WORKERS": 10}
-    lanes = {
-        name: run.keywords.get("queues") or worker.QUEUES[run.keywords["kind"]] for name, run in worker.crew(config)
-    }
-    publish = {name for name, queues in lanes.items() if queue.PUBLISH in queues}
-    assert len(publish) == config["WORKERS"] + worker.SPARES
-    for other in (queue.CHORES, queue.MAILS, queue.STATS):
+    lanes = {name: run.keywords.get("queues") or crew.QUEUES[run.keywords["kind"]] for name, run in crew.crew(config)}
+    publish = {name for name, queues in lanes.items() if PUBLISH in queues}
+    assert len(publish) == config["WORKERS"] + crew.SPARES
+    for other in (CHORES, MAILS, STATS):
         busy = {name for name, queues in lanes.items() if other in queues}
         assert busy and len(busy & publish) <= len(publish) / 2
-    for other in (queue.CLIPS, queue.REMOVALS):
+    for other in (CLIPS, REMOVALS):
         assert not {name for name, queues in lanes.items() if other in queues} & publish
-    assert set(queue.JOBS.values()) | {queue.BULK} == {name for queues in lanes.values() for name in queues}
+    assert set(JOBS.values()) | {BULK} == {name for queues in lanes.values() for name in queues}
 
 
 def test_a_spare_worker_leaves_a_bulk_to_the_others(toy, toy_publication, work):
     bulk, first = toy_publication(), toy_publication()
-    queue.queue(queue.PUBLISH).empty()
-    queue.enqueue("app.jobs.publish", bulk, into=queue.BULK)
+    queue.queue(PUBLISH).empty()
+    queue.enqueue("app.jobs.publish", bulk, into=BULK)
     queue.enqueue("app.jobs.publish", first)
     spare = work("spare")
     wait_for(lambda: row(first).status == Status.PUBLISHED)

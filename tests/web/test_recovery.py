@@ -9,7 +9,8 @@ import pytest
 from app import clock, jobs
 from app.db import db
 from app.models import AuditEvent, Recovery
-from app.queue import CHORES, queue
+from app.queue import queue
+from app.queue.table import CHORES
 from app.redis_client import redis_client
 from app.services import recovery, users
 from tests.publishing.conftest import at_work, real_time, wait_until
@@ -190,5 +191,5 @@ def test_a_worker_that_died_before_the_letter_went_over_is_followed(app, anna, s
 def test_without_redis_the_tick_sends_it(app, anna, sandbox):
     recovery.ask("anna@example.org", "192.0.2.1")
     queue(CHORES).empty()
-    at_work(jobs.tick_mails)
+    at_work(jobs.wake_recovery_mails)
     assert [job.func_name for job in queue(CHORES).get_jobs()] == ["app.jobs.mail_recovery"]

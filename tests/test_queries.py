@@ -9,7 +9,7 @@ from app import clock, queue
 from app.db import db
 from app.models import Publication, Status
 from app.notifications import inbox
-from app.publishing import dispatch, engine, lease
+from app.publishing import dispatch, engine, lease_expiry
 from app.services import clips, publications, retention
 from app.services.publications import Choice
 from app.statistics import collector
@@ -110,7 +110,7 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
         (lambda: collector.release_due(lambda ids: True), "publications"),
         (lambda: inbox.remind(), "publications"),
         (lambda: retention.due(), "clips"),
-        (lambda: lease.expire_leases_of_dead_workers(), "publications"),
+        (lambda: lease_expiry.expire_leases_of_dead_workers(), "publications"),
     ],
     ids=["stats", "reminders", "retention", "expired leases"],
 )

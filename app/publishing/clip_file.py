@@ -14,11 +14,9 @@ from app.storage import StorageUnavailable, storage
 
 
 def clip_file(clip: Clip) -> ClipFile:
-    store = storage()
-
     def open_whole() -> BinaryIO:
         with _storage_errors():
-            file = store.open(clip.storage_key)
+            file = storage().open(clip.storage_key)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
         if size != clip.size:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 from flask import current_app
@@ -19,13 +20,12 @@ from app import clock
 from app.db import db, is_db_down, reading, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
-from app.platforms.base import Account, NotPublished, Receipt, Token, Unknown
+from app.platforms.base import Account, Adapter, NotPublished, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
 from app.platforms.http.client import ANSWER_SECONDS, UNACKNOWLEDGED_MS
-from app.publishing import receipts, state_machine
+from app.publishing import fetch_links, receipts, state_machine
 from app.publishing.clip_file import clip_file
-from app.publishing.fetch_links import FetchLink
-from app.publishing.lease import Lease, lease_term
+from app.publishing.lease import AskUser, Lease, ResumeAt, lease_term
 
 # The platform must answer twice that the clip is not there, this far apart, before it is sent again.
 CONFIRM_ABSENT_AFTER = timedelta(seconds=15)
@@ -38,19 +38,10 @@ _BEGIN_COMMIT_SECONDS = 15.0
 SINCE = ": since"
 
 
-class ResumeAt(Exception):
-    """Nothing to do before `at`: the worker is given back. Not a failure."""
-
-    def __init__(self, at: datetime, stage: Stage) -> None:
-        self.at = at
-        self.stage = stage
-
-
-class AskUser(Exception):
-    """The user has to finish it by hand: with this text, at this link, which is called so."""
-
-    def __init__(self, text: str, link: str, label: str) -> None:
-        self.text, self.link, self.label = text, link, label
+def publish(lease: Lease, known: list[Publication], adapter: Adapter, account: Account, token: Token) -> Receipt:
+    """Enters the adapter: with the row as it is `known`, which is used up; again, with the row as it is by then."""
+    publication = known.pop() if known else lease.load()
+    return adapter.publish(PublishContext(lease, publication, account, token))
 
 
 class PublishContext:
@@ -61,8 +52,8 @@ class PublishContext:
         self.started_at = publication.started_at
         # Names this publication, and this start of it, where a platform lets us leave a mark.
         self.marker = f"{publication.id}-{publication.started_at:%Y%m%d%H%M%S}"
-        link = FetchLink(publication)
-        self.link, self.is_fetched = link.new, link.is_fetched
+        self.link = partial(fetch_links.new_link, publication)
+        self.is_fetched = partial(fetch_links.is_fetched, publication)
         self.title = publication.title
         self.description = publication.description
         self.clip, self.account, self.token = clip_file(publication.clip), account, token

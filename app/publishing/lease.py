@@ -12,19 +12,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from flask import current_app
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.db import db, reading, retry_while_db_down, transaction
-from app.models import Publication, Stage, Status, touch
-from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN, LONGEST_LEASE
-from app.platforms.http.client import UNACKNOWLEDGED_MS
-from app.process.identity import has_ended, process_identity
+from app.models import ClipStatus, ConnectionStatus, Publication, Stage, Status, User, touch
+from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN
+from app.platforms.errors import Refused
+from app.process.identity import is_running, process_identity
 from app.publishing import state_machine
 
 # A lease is renewed at most this often: each time costs a write.
 RENEW_SECONDS = 1.0
+
+# A publication whose workers keep dying on it is given up; restarts of ours must not use this up.
+MOST_CRASHES = 10
 
 # Called with the moment until which this process may live, by clock.boottime().
 SetDeadline = Callable[[float], None]
@@ -39,6 +43,21 @@ class LeaseLost(Exception):
 
 class Cancelled(LeaseLost):
     """The user has cancelled it."""
+
+
+class ResumeAt(Exception):
+    """Nothing to do before `at`: the worker is given back. Not a failure."""
+
+    def __init__(self, at: datetime, stage: Stage) -> None:
+        self.at = at
+        self.stage = stage
+
+
+class AskUser(Exception):
+    """The user has to finish it by hand: with this text, at this link, which is called so."""
+
+    def __init__(self, text: str, link: str, label: str) -> None:
+        self.text, self.link, self.label = text, link, label
 
 
 @dataclass
@@ -131,6 +150,61 @@ class Lease:
         retry_while_db_down(write)
 
 
+def claim_publication(
+    publication_id: int, set_deadline: SetDeadline
+) -> tuple[Lease, Publication, Refused | None] | None:
+    """Claims the row and, where nothing stands in the way, starts it.
+
+    What takes time is done before: writers queue for SQLite's one lock, and then it holds for as long as one UPDATE.
+    """
+    with reading():
+        publication = read(Publication.id == publication_id)
+        if publication is None or _is_worked_on(publication):
+            return None
+        obstacle = _obstacle(publication)
+    with transaction():
+        lease = acquire(publication_id, set_deadline, Publication.fence == publication.fence)
+        if lease and publication.status == Status.SCHEDULED and not obstacle:
+            _start(lease, publication)
+    return (lease, publication, obstacle) if lease else None
+
+
+def _is_worked_on(publication: Publication) -> bool:
+    """Whether its holder runs on this machine. Its lease has not run out then, even if the clock was set meanwhile: the
+    kernel ends a process before its lease does (`kill_self_at`). A stopped one is ended as it goes on.
+    """
+    return bool(publication.lease_until and publication.holder) and is_running(publication.holder)
+
+
+def _obstacle(publication: Publication) -> Refused | None:
+    """What stands in the way of a publication whenever it is claimed."""
+    # A lease that is still there has run out: its worker died.
+    if publication.crashes + (publication.lease_until is not None) > MOST_CRASHES:
+        return Refused("crashed")
+    if publication.commit_in_doubt or publication.has_receipt:
+        return None  # whatever has changed since, the clip may be public already: see it through
+    if publication.connection is None:
+        return Refused("disconnected")
+    if publication.connection.status != ConnectionStatus.ACTIVE:
+        return Refused("reconnect")
+    if publication.clip is None or publication.clip.status != ClipStatus.READY:
+        return Refused("clip_gone")
+    if not db.session.get(User, publication.user_id).plan.allows(publication.platform):
+        return Refused("plan")
+    late = timedelta(minutes=current_app.config["LATE_MINUTES"])
+    if publication.status == Status.SCHEDULED and clock.now() - publication.due_at > late:
+        return Refused("missed")
+    return None
+
+
+def _start(lease: Lease, publication: Publication) -> None:
+    now = clock.now()
+    if not state_machine.move(publication.id, Status.PUBLISHING, *lease.where(), event="started", started_at=now):
+        lease.lost()
+    lease.fence += 1
+    publication.started_at, publication.status = now, Status.PUBLISHING
+
+
 def read(*where: ColumnElement[bool]) -> Publication | None:
     """The row with its clip and connection, detached from the session."""
     publication = db.session.scalars(
@@ -138,14 +212,6 @@ def read(*where: ColumnElement[bool]) -> Publication | None:
     ).first()
     db.session.expunge_all()
     return publication
-
-
-def lease_term(length: timedelta) -> tuple[float, datetime]:
-    """This process's deadline and the end of a lease that begins now. The deadline is taken first, from a clock that is
-    never set and counts a suspend: whatever happens in between, the process ends before its lease.
-    """
-    deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
-    return deadline, clock.now() + length
 
 
 def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElement[bool]) -> Lease | None:
@@ -185,56 +251,9 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
     return lease
 
 
-# Workers that ended before they gave their row back
-
-
-def _leased() -> tuple[ColumnElement[bool], ...]:
-    """By the index on `wake_at`: what is further away is not leased."""
-    now = clock.now()
-    return (
-        Publication.lease_until.is_not(None),
-        Publication.holder.is_not(None),
-        Publication.wake_at > now,
-        Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
-    )
-
-
-def expire_leases_of_dead_workers() -> int:
-    """Rows whose work horse on this machine has certainly ended need not wait for their lease to run out.
-
-    Only bytes that the kernel still holds can reach the platform now, and those not for long. Returns how many.
+def lease_term(length: timedelta) -> tuple[float, datetime]:
+    """This process's deadline and the end of a lease that begins now. The deadline is taken first, from a clock that is
+    never set and counts a suspend: whatever happens in between, the process ends before its lease.
     """
-    with reading():
-        rows = db.session.execute(select(Publication.id, Publication.holder).where(*_leased())).all()
-    return sum(expire_lease(row.id, row.holder) for row in rows if has_ended(row.holder))
-
-
-def expire_lease(publication_id: int, holder: str) -> bool:
-    now = clock.now()
-    last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
-    in_doubt_until = db.case((Publication.in_doubt_until > last_bytes, last_bytes), else_=Publication.in_doubt_until)
-    held = (Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None))
-    with transaction():
-        expired = update(Publication).where(*held).values(wake_at=now, in_doubt_until=in_doubt_until)
-        return bool(db.session.execute(expired).rowcount)
-
-
-def revoke_lease(pid: int) -> bool:
-    """Takes its row from the work horse `pid` of this machine, which is to end. False while a commit is under way, or
-    where it holds none.
-    """
-    revoked = (
-        update(Publication)
-        .where(*_leased(), Publication.holder == process_identity(pid), Publication.commit_in_doubt.is_(None))
-        .values(
-            fence=Publication.fence + 1,
-            lease_until=None,
-            wake_at=clock.now(),
-            queued_at=None,
-            stage=Stage.QUEUED,
-            sent=None,
-            total=None,
-        )
-    )
-    with transaction():
-        return bool(db.session.execute(revoked).rowcount)
+    deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
+    return deadline, clock.now() + length

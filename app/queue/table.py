@@ -26,7 +26,7 @@ JOBS = {
 # not fork: only SQL and wake-ups, so that uploads never delay them.
 PERIODIC = {
     "app.jobs.release_publications": 1,
-    "app.publishing.lease.expire_leases_of_dead_workers": 1,
+    "app.publishing.lease_expiry.expire_leases_of_dead_workers": 1,
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,
     "app.jobs.wake_probes": 5,

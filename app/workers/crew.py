@@ -16,7 +16,7 @@ from sqlalchemy.orm import configure_mappers
 
 from app import clock
 from app.db import db
-from app.publishing import dispatch, engine, lease
+from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
 from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, REMOVALS, STATS, TICKS
 from app.queue.wake_ups import SERIALIZER, WakeUpWorker
@@ -67,7 +67,7 @@ def warm_up(app: Flask) -> None:
             pulse = Pulse("worker")
             pulse.beat()
             pulse.stop()
-            lease.expire_leases_of_dead_workers()
+            lease_expiry.expire_leases_of_dead_workers()
             engine.advance(_NO_ROW)
             dispatch.requeue_unstarted(_NO_ROW, clock.now())
         except SQLAlchemyError as error:
@@ -116,7 +116,7 @@ def work(
         )
         worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
         worker.renew_after_idle = renew_after_idle
-        lease.expire_leases_of_dead_workers()  # one may be of the worker whose place this one takes
+        lease_expiry.expire_leases_of_dead_workers()  # one may be of the worker whose place this one takes
         _work(worker, kind, burst)
 
 

@@ -14,7 +14,7 @@ from app import clock
 from app.db import db
 from app.process.identity import is_stopped
 from app.process.lifetime import die_with_parent
-from app.publishing import dispatch, lease
+from app.publishing import dispatch, lease_expiry
 from app.queue.wake_ups import WakeUpWorker
 from app.services.heartbeats import Pulse
 
@@ -69,7 +69,7 @@ class ClipWorker(HeartbeatToDatabase, WakeUpWorker, Worker):
             super().monitor_work_horse(job, queue, execution)
         finally:
             if self._publishes and not self.horse_pid:
-                lease.expire_leases_of_dead_workers()
+                lease_expiry.expire_leases_of_dead_workers()
                 dispatch.requeue_unstarted(job.args[0], taken_at)
 
     def dequeue_job_and_maintain_ttl(self, timeout, max_idle_time=None):
@@ -115,7 +115,7 @@ class ClipWorker(HeartbeatToDatabase, WakeUpWorker, Worker):
         if not self.horse_pid:
             return
         with self.app.app_context():
-            given_back = not self._publishes or lease.revoke_lease(self.horse_pid)
+            given_back = not self._publishes or lease_expiry.revoke_lease(self.horse_pid)
         if not given_back:
             time.sleep(self.commit_grace)
         if self.horse_pid:

@@ -18,7 +18,7 @@ from app.db import db, reads_only
 from app.models import PlatformConnection, Publication, User
 from app.platforms.base import Account, Token
 from app.process.lifetime import kill_self_at
-from app.publishing import engine, lease, wake_times
+from app.publishing import engine, lease_expiry, wake_times
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.statistics import collector
@@ -66,7 +66,7 @@ def at_work(job: Callable, *arguments) -> Any:
 
 def tick() -> None:
     """The periodic tasks of publications, each in a session of its own as the worker of the ticks has it."""
-    for task in (wake_times.clamp, lease.expire_leases_of_dead_workers, jobs.release_publications):
+    for task in (wake_times.clamp, lease_expiry.expire_leases_of_dead_workers, jobs.release_publications):
         at_work(task)
 
 

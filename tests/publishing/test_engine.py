@@ -8,7 +8,7 @@ from app import clock
 from app.db import db
 from app.models import Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platform_access import lease_times
-from app.publishing import engine, lease
+from app.publishing import lease
 from app.publishing.state_machine import MOVES, SETTLED, move
 from app.services import publications
 from tests.publishing.claims import claim
@@ -203,7 +203,7 @@ def test_a_row_left_by_a_dead_worker_comes_back(toy, toy_publication):
 
 def test_what_crashes_again_and_again_is_given_up(toy, toy_publication):
     publication_id = toy_publication()
-    for _ in range(engine.MOST_CRASHES + 1):
+    for _ in range(lease.MOST_CRASHES + 1):
         wait_until(row(publication_id).wake_at)
         assert claim(publication_id)
     publication = settle(publication_id)

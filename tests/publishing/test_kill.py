@@ -11,7 +11,7 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Status
-from app.publishing import engine, lease
+from app.publishing import lease, lease_expiry
 from tests.publishing.conftest import in_a_work_horse, look, row, settle
 from tests.publishing.toy import POINTS, Toy
 
@@ -39,7 +39,7 @@ def test_a_horse_known_to_be_dead_is_not_waited_for(app, toy, toy_publication, p
     Toy.die_at = point
     horse = in_a_work_horse(app, publication_id)
     horse.join(20)
-    assert lease.expire_leases_of_dead_workers() == 1
+    assert lease_expiry.expire_leases_of_dead_workers() == 1
     assert row(publication_id).wake_at <= clock.now()
     Toy.die_at = ""
     assert settle(publication_id).status == Status.PUBLISHED
@@ -71,7 +71,7 @@ def test_a_row_is_not_taken_from_a_process_that_works_on_it_by_a_clock_that_was_
 
     def work() -> None:
         db.engine.dispose(close=False)
-        engine.claim_publication(publication_id, lambda _deadline: None)
+        lease.claim_publication(publication_id, lambda _deadline: None)
         signal.pause()
 
     db.session.remove()

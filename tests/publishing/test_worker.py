@@ -12,7 +12,7 @@ import pytest
 from app import clock, queue
 from app.db import db
 from app.models import Clip, ClipStatus, Stage, Status, User
-from app.publishing import lease
+from app.publishing import lease_expiry
 from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PUBLISH, REMOVALS, STATS
 from app.storage import storage
 from app.workers import crew, worker
@@ -150,7 +150,7 @@ def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_pub
     assert hold.arrived.wait(WITHIN_SECONDS)
     one.kill()
     one.join()
-    wait_for(lambda: lease.expire_leases_of_dead_workers() == 1)
+    wait_for(lambda: lease_expiry.expire_leases_of_dead_workers() == 1)
     assert row(publication_id).wake_at <= clock.now()
     assert published_once(toy, publication_id, hold)
 

@@ -19,7 +19,7 @@ from app.process.supervisor import Child, Supervisor, CannotStart
 here = Path(sys.argv[1])
 
 def alive(name):
-    # One line a start: who I am. The test reads it.
+    # One line a start, with the pid. The test reads it.
     with (here / name).open("a") as file:
         print(os.getpid(), file=file)
 
@@ -90,7 +90,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-def test_a_dead_child_is_started_again_and_one_signal_ends_all(program):
+def test_a_child_that_ended_is_restarted_and_one_signal_ends_all(program):
     ran = program("""
 supervisor.add(Child("a", sleeper("a")))
 supervisor.add(Child("b", sleeper("b")))
@@ -191,8 +191,8 @@ def deaf():
 
 def served():
     def end(*_):
-        dead = not Path(f"/proc/{(here / 'deaf').read_text().strip()}").exists()
-        print("last alone" if dead else "too early", flush=True)
+        ended = not Path(f"/proc/{(here / 'deaf').read_text().strip()}").exists()
+        print("last alone" if ended else "too early", flush=True)
         sys.exit()
     signal.signal(signal.SIGTERM, end)
     alive("served")
@@ -225,7 +225,7 @@ supervisor.run()
     ran.end(signal.SIGINT, within=5)
 
 
-def test_what_a_dead_child_left_is_killed_before_it_starts_again(program):
+def test_orphans_of_a_child_are_killed_before_it_restarts(program):
     """A worker's work horse has a process group of its own and would go on uploading."""
     ran = program("""
 def parent():

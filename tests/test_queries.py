@@ -61,7 +61,7 @@ def test_a_publish_asks_the_same_however_many_there_are(app, crowd, user, ready_
     assert clicks <= 16 and work <= 30, counts
 
 
-def test_a_worker_that_only_looks_leaves_the_write_lock_to_others(app, user, ready_clip, telegram):
+def test_a_worker_that_only_reads_leaves_the_write_lock_to_others(app, user, ready_clip, telegram):
     """SQLite has one: of its transactions in a publish only those that write take it."""
     if db.engine.dialect.name != "sqlite":
         return  # there is no such lock
@@ -99,9 +99,9 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
     crowd(3)
     with asked() as found:
         dispatch.release_due(lambda few, many: True)
-    for told in plans(found, "publications"):
-        assert "ix_publications_wake" in told or "PRIMARY KEY" in told or "pk_publications" in told, told
-        assert not reads_whole(told, "publications"), told
+    for plan in plans(found, "publications"):
+        assert "ix_publications_wake" in plan or "PRIMARY KEY" in plan or "pk_publications" in plan, plan
+        assert not reads_whole(plan, "publications"), plan
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_no_tick_goes_through_a_whole_table(app, crowd, tick, table):
     crowd(3)
     with asked() as found:
         tick()
-    told = plans(found, table)
-    assert told and not any(reads_whole(one, table) for one in told), told
+    plan = plans(found, table)
+    assert plan and not any(reads_whole(one, table) for one in plan), plan
 
 
 def test_what_is_read_of_an_account_leads_to_no_more_than_is_due(app, crowd):
@@ -129,24 +129,24 @@ def test_what_is_read_of_an_account_leads_to_no_more_than_is_due(app, crowd):
     db.session.commit()
     with asked() as found:
         assert len(collector.claim(connection_id, 10)) == 1
-    [told] = plans(found, "publications")
-    assert "ix_publications_connection" in told and not reads_whole(told, "publications"), told
+    [plan] = plans(found, "publications")
+    assert "ix_publications_connection" in plan and not reads_whole(plan, "publications"), plan
 
 
 def test_a_claim_goes_by_the_key(app, crowd):
     crowd(3)
     with asked() as found:
         assert claim(1) is None
-    for told in plans(found, "publications"):
-        assert "PRIMARY KEY" in told or "pk_publications" in told, told
+    for plan in plans(found, "publications"):
+        assert "PRIMARY KEY" in plan or "pk_publications" in plan, plan
 
 
 def test_the_clips_that_wait_for_their_probe_go_by_their_time(app, crowd):
     crowd(3)
     with asked() as found:
         clips.due_probes()
-    told = plans(found, "clips")
-    assert told and all("ix_clips_wake" in one for one in told), told
+    plan = plans(found, "clips")
+    assert plan and all("ix_clips_wake" in one for one in plan), plan
 
 
 def test_the_queue_is_not_asked_by_pages(app, crowd, sign_in):

@@ -1,4 +1,4 @@
-"""A disconnected account's token: the platform is told, others keep theirs, and nothing stays for long."""
+"""A disconnected account's token: it is revoked, others keep theirs, and nothing stays for long."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ def run_due() -> None:
         at_work(jobs.revoke_token, revocation_id)
 
 
-def test_the_platform_is_told_and_the_row_goes(app, sandbox, owner, vk):
+def test_the_token_is_revoked_and_the_row_goes(app, sandbox, owner, vk):
     connections.disconnect(owner, vk(owner).id)
     assert db.session.query(PlatformConnection).count() == 0
     [row] = kept()

@@ -79,11 +79,11 @@ def test_twelve_publications_of_one_old_token_refresh_it_once(app, toy, aging, o
     clips = [ready_clip(owner, title=f"Клип {number}") for number in range(WORKERS)]
     made = [publications.publish(owner, clip.id, [Choice(aging.id, clip.title, "")])[0].id for clip in clips]
     hold = toy.hold("refresh")
-    horses = [in_a_work_horse(app, publication_id) for publication_id in made]
+    work_horses = [in_a_work_horse(app, publication_id) for publication_id in made]
     assert hold.arrived.wait(20)
     hold.let_go()
-    for horse in horses:
-        horse.join(60)
+    for work_horse in work_horses:
+        work_horse.join(60)
     assert [settle(publication_id).status for publication_id in made] == [Status.PUBLISHED] * WORKERS
     assert toy.calls["refresh"] == 1
     assert sorted(toy.posts.values()) == [1] * WORKERS
@@ -173,10 +173,10 @@ def test_a_worker_that_died_in_a_refresh_does_not_block_the_others(app, toy, agi
         os._exit(0)
 
     db.session.remove()
-    horse = multiprocessing.get_context("fork").Process(target=ride)
-    horse.start()
-    horse.join(20)
-    assert horse.exitcode == -signal.SIGKILL
+    work_horse = multiprocessing.get_context("fork").Process(target=ride)
+    work_horse.start()
+    work_horse.join(20)
+    assert work_horse.exitcode == -signal.SIGKILL
     Toy.die_at = ""
     used = tokens.open_token(the_connection())
     with pytest.raises(RateLimited):

@@ -127,9 +127,9 @@ def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multipr
         os._exit(0)
 
     db.session.remove()
-    horse = multiprocessing.get_context("fork").Process(target=ride)
-    horse.start()
-    return horse
+    work_horse = multiprocessing.get_context("fork").Process(target=ride)
+    work_horse.start()
+    return work_horse
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ BRIEF = [
 
 
 @pytest.mark.parametrize("values", BRIEF)
-def test_a_look_that_sends_no_file_goes_first_however_many_there_are(user, under_way, values):
+def test_a_try_that_sends_no_file_goes_first_however_many_there_are(user, under_way, values):
     owner = user()
     uploads = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, stage=Stage.QUEUED)
     brief = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, **values)
@@ -137,7 +137,7 @@ def test_polls_of_one_user_are_bounded_too(app, user, under_way):
     tick()
     first = lanes()[PUBLISH]
     assert len(first) == bound + 1
-    assert first.index(single) <= 1, "everybody's first goes before anybody's second"
+    assert first.index(single) <= 1, "every user's first goes before any second"
 
 
 def test_what_a_platform_works_on_does_not_put_a_click_into_the_bulk(user, under_way, telegram, ready_clip):

@@ -44,6 +44,6 @@ def test_whole_numbers_stay_whole():
     assert sentence == "Клип длится 190 с, принимают до 180 с: укоротите его."
 
 
-def test_a_clip_that_is_too_short_is_told_a_limit_above_its_length():
+def test_a_clip_that_is_too_short_gets_a_limit_above_its_length():
     [sentence] = preflight.problems(_Limited(min_seconds=0.5), Clip(duration_ms=400, size=1))
     assert sentence == "Клип короче 0,5 с: такие не принимают."

@@ -1,4 +1,4 @@
-"""The tick: everything that is due fires once, whatever becomes of Redis, of schedulers, of somebody's bulk."""
+"""The tick: everything that is due fires once, whatever becomes of Redis, of schedulers, of another user's bulk."""
 
 import multiprocessing
 from datetime import datetime, timedelta
@@ -124,7 +124,7 @@ def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
     assert woken == ids[:2], "the others wait in the database"
 
 
-def test_a_users_first_go_before_everybodys_others(app, user, due):
+def test_a_users_first_go_before_all_others(app, user, due):
     ids = due(user(), BOUND + 2)
     tick()
     waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (PUBLISH, BULK)}
@@ -181,8 +181,8 @@ def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
     assert sorted(woken) == ids
 
 
-def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due, database_kind):
-    """A process frozen in the middle of a transaction. SQLite has but one lock, and the worker ends a frozen horse."""
+def test_a_row_that_is_kept_locked_holds_up_no_other(app, user, due, database_kind):
+    """A process frozen in the middle of a transaction. SQLite has one lock; the worker kills a stopped work horse."""
     if database_kind == "sqlite":
         return
     locked, *others = due(user(), WORKERS)

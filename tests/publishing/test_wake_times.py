@@ -151,5 +151,5 @@ def test_what_is_scheduled_is_not_gone_through(app, crowd):
     crowd(3)
     with asked() as found:
         wake_times.clamp()
-    [told] = ways(found, "publications")
-    assert "ix_publications_under_way" in told and not reads_whole(told, "publications"), told
+    [plan] = ways(found, "publications")
+    assert "ix_publications_under_way" in plan and not reads_whole(plan, "publications"), plan

@@ -126,7 +126,7 @@ def test_a_commit_that_is_cut_off_is_asked_about_soon(toy, toy_publication, work
     assert end(one) == 0
     left = row(publication_id)
     assert left.commit_in_doubt == "publish"
-    assert left.wake_at <= clock.now(), "nobody waits for the lease of a horse that is known to be dead"
+    assert left.wake_at <= clock.now(), "the lease of a dead work horse is not waited for"
     assert (left.in_doubt_until - clock.now()).total_seconds() < 25
     assert published_once(toy, publication_id, hold)
 
@@ -143,7 +143,7 @@ def test_the_second_signal_ends_the_grace_but_gives_the_row_back(toy, toy_public
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_publication, work):
+def test_a_work_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_publication, work):
     hold = toy.hold("upload")
     publication_id = toy_publication()
     one = work()
@@ -155,7 +155,7 @@ def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_pub
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_publication, work):
+def test_a_work_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_publication, work):
     hold = toy.hold("upload")
     publication_id = toy_publication()
     work()
@@ -165,7 +165,7 @@ def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
+def test_a_stopped_work_horse_is_killed_by_its_worker(toy, toy_publication, work):
     """It may hold SQLite's one write lock."""
     hold = toy.hold("upload")
     publication_id = toy_publication()
@@ -176,7 +176,7 @@ def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
+def test_a_work_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
     """To fork one costs more than a small clip."""
     ids = [toy_publication() for _ in range(3)]
     work()
@@ -185,7 +185,7 @@ def test_a_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
     assert queue.lengths()[PUBLISH] == 0
 
 
-def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):
+def test_a_work_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):
     first = toy_publication()
     work()
     wait_for(lambda: row(first).status == Status.PUBLISHED)

@@ -10,12 +10,12 @@ from datetime import timedelta
 import pytest
 
 from app import clock, jobs
-from app.db import db
+from app.db import db, reading
 from app.models import ConnectionStatus, Notification, PlatformConnection, Revocation, Status
 from app.platform_access import tokens
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Account, Token
-from app.platforms.errors import RateLimited, Reconnect
+from app.platforms.errors import RateLimited, Reconnect, TokenExpired
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.vault import CannotOpen
@@ -225,6 +225,64 @@ def test_a_refusal_of_the_old_token_does_not_spoil_the_renewed_one(app, toy, agi
     assert at_work(tokens.require_reconnect, aging.id, used) is False
     assert the_connection().status == ConnectionStatus.ACTIVE
     assert db.session.query(Notification).count() == 0
+
+
+def used_tokens(connection_id: int, *outcomes: Exception | None) -> list[str]:
+    """With which tokens the platform is called; each call ends with the next of the outcomes."""
+    connection = fresh_connection(connection_id)
+    used, left = [], list(outcomes)
+
+    def call(_adapter, _account, token: Token) -> str:
+        used.append(token.access)
+        outcome = left.pop(0)
+        if outcome:
+            raise outcome
+        return token.access
+
+    at_work(tokens.with_fresh_token, connection, call)
+    return used
+
+
+def fresh_connection(connection_id: int) -> PlatformConnection:
+    with reading():
+        connection = db.session.get(PlatformConnection, connection_id)
+        db.session.expunge_all()
+    return connection
+
+
+def test_a_token_that_runs_out_soon_is_refreshed_before_its_use(app, toy, aging):
+    assert used_tokens(aging.id, None) == ["toy-token-1"]
+    assert toy.calls["refresh"] == 1
+
+
+def test_a_call_whose_token_has_run_out_is_made_once_more(app, toy, owner):
+    token = Token("toy-token", "refresh-0", clock.now() + timedelta(hours=1))
+    connection_id = connections.save(owner, "toy", [Account("1", "Игрушка")], token).id
+    db.session.commit()
+    assert used_tokens(connection_id, TokenExpired(), None) == ["toy-token", "toy-token-1"]
+    with pytest.raises(TokenExpired):
+        used_tokens(connection_id, TokenExpired(), TokenExpired())
+    assert the_connection().status == ConnectionStatus.RECONNECT
+    assert toy.calls["refresh"] == 2
+
+
+def test_only_a_refusal_of_the_token_that_is_stored_marks_the_connection(app, toy, owner):
+    connection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+    db.session.commit()
+    known = fresh_connection(connection.id)
+    connections.save(fresh(owner), "toy", [Account("1", "Игрушка")], Token("renewed"))
+    db.session.commit()
+
+    def refuse(_adapter, _account, _token):
+        raise Reconnect
+
+    with pytest.raises(tokens.TokenReplaced):
+        at_work(tokens.with_fresh_token, known, refuse)
+    assert the_connection().status == ConnectionStatus.ACTIVE
+    now = fresh_connection(known.id)
+    with pytest.raises(Reconnect):
+        at_work(tokens.with_fresh_token, now, refuse)
+    assert the_connection().status == ConnectionStatus.RECONNECT
 
 
 def test_a_pair_that_comes_after_the_disconnect_is_given_back(app, toy, aging, owner):

@@ -7,7 +7,7 @@ import structlog
 
 from app import queue
 from app.db import reading
-from app.notifications import inbox
+from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
@@ -58,7 +58,7 @@ def revoke_token(revocation_id: int) -> None:
 
 def mail_notification(notification_id: int) -> None:
     with structlog.contextvars.bound_contextvars(notification=notification_id):
-        inbox.mail_out(notification_id)
+        email.send(notification_id)
 
 
 def read_stats(connection_id: int) -> None:
@@ -94,7 +94,7 @@ def wake_probes() -> None:
 
 
 def wake_notification_mails() -> None:
-    _wake("app.jobs.mail_notification", inbox.due_mails)
+    _wake("app.jobs.mail_notification", email.due)
 
 
 def wake_recovery_mails() -> None:

@@ -31,6 +31,7 @@ AUDIT_EVENT = ('id', 'user_id', 'at', 'kind', 'detail', 'address')
 
 def upgrade() -> None:
     _rename(COLUMNS, EVENTS)
+    _rename_in_choices('formerly', 'previous_id')
     _notifications('notifications', 'dedup_key')
     _copy('notices', 'notifications', NOTIFICATION, {'dedup_key': 'matter'})
     _audit_events('audit_events')
@@ -44,6 +45,7 @@ def downgrade() -> None:
     columns = tuple('matter' if name == 'dedup_key' else name for name in NOTIFICATION)
     _copy('notifications', 'notices', columns, {'matter': 'dedup_key'})
     _rename({new: old for old, new in COLUMNS.items()}, {new: old for old, new in EVENTS.items()})
+    _rename_in_choices('previous_id', 'formerly')
 
 
 def _rename(columns: dict[str, str], kinds: dict[str, str]) -> None:
@@ -54,6 +56,16 @@ def _rename(columns: dict[str, str], kinds: dict[str, str]) -> None:
     op.execute(
         events.update().where(events.c.kind.in_(kinds)).values(kind=sa.case(kinds, value=events.c.kind))
     )
+
+
+def _rename_in_choices(old: str, new: str) -> None:
+    """A field of the accounts that a connection waits for a choice of."""
+    connections = sa.table('platform_connections', sa.column('id', sa.BigInteger), sa.column('choices', sa.JSON))
+    bind = op.get_bind()
+    for row in bind.execute(sa.select(connections)).all():
+        if row.choices:
+            choices = [{new if name == old else name: value for name, value in one.items()} for one in row.choices]
+            bind.execute(connections.update().where(connections.c.id == row.id).values(choices=choices))
 
 
 def _copy(old: str, new: str, columns: tuple[str, ...], renamed: dict[str, str]) -> None:

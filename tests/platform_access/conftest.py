@@ -1,5 +1,4 @@
-"""Connections of the publications' tests."""
-
-from tests.publishing.conftest import real_time, toy, toy_publication, vk
-
-__all__ = ["real_time", "toy", "toy_publication", "vk"]
+from tests.publishing.conftest import real_time as real_time
+from tests.publishing.conftest import toy as toy
+from tests.publishing.conftest import toy_publication as toy_publication
+from tests.publishing.conftest import vk as vk

@@ -11,9 +11,7 @@ from app.db import db
 from app.models import Clip, Erasure, Upload
 from app.services import clips, data_export, erasures, uploads
 from app.storage import storage
-from tests.publishing.conftest import at_work, real_time, wait_until
-
-__all__ = ["real_time"]
+from tests.publishing.conftest import at_work, wait_until
 
 
 @pytest.fixture

@@ -116,7 +116,9 @@ def test_pages_hold_no_script_and_no_style(user, sign_in, ready_clip, telegram):
     paths += ["/settings/security", "/settings/delete", "/privacy", "/recovery"]
     paths += [f"/clips/{clip.id}/{what}" for what in ("publish", "edit", "delete", "play")]
     for path in paths:
-        page = browser.get(path).text
+        answer = browser.get(path)
+        assert answer.status_code == (404 if path == "/nowhere" else 200), path
+        page = answer.text
         assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|hx-on|javascript:", page), path
 
 

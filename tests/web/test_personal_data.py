@@ -1,6 +1,7 @@
 """Personal data: consent, taking it along, and the end of an account."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_taking_along_goes_in_batches(app, anna):
     assert len({one["id"] for one in kept}) == len(kept) == db.session.query(AuditEvent).count()
 
 
-def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_clip, telegram, tmp_path):
+def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_clip, telegram):
     boris = user(email="boris@example.org")
     telegram(boris)
     others_clip = ready_clip(boris)
@@ -109,10 +110,10 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
         assert db.session.query(model).count() == 0
     assert db.session.query(Revocation).count() == 1, "the platform is told; the sealed token is gone within minutes"
     assert {event.user_id for event in db.session.query(AuditEvent)} == {boris.id}
-    files = [path for path in (tmp_path / "clips").rglob("*") if path.is_file()]
+    files = [path for path in Path(app.config["STORAGE_URL"].removeprefix("file:")).rglob("*") if path.is_file()]
     assert len(files) == 2, "a clip and its poster: Boris'"
     assert storage().exists(others_clip.storage_key)
-    assert list((tmp_path / "var" / "uploads").iterdir()) == []
+    assert list(Path(app.config["VAR_DIR"], "uploads").iterdir()) == []
     with pytest.raises(users.NotFound):
         users.by_email("anna@example.org")
 

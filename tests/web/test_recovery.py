@@ -13,9 +13,7 @@ from app.queue import queue
 from app.queue.table import CHORES
 from app.redis_client import redis_client
 from app.services import recovery, users
-from tests.publishing.conftest import at_work, real_time, wait_until
-
-__all__ = ["real_time"]
+from tests.publishing.conftest import at_work, wait_until
 
 NEW = "novyy-parol"
 

@@ -1,0 +1,297 @@
+"""A filled database of an older version goes up to the present one without a loss. On both databases.
+
+`tests/fixtures/database_0012.*.sql` were made once, at git 63b0b84 (Alembic 0012), by a script that is not kept: the
+migrations, then services, engine and models of that day, with the clock at moments up to AT. They hold every status,
+stage and kind of event, notification and security event, NULLs, long texts and emoji, and what is sealed with the key
+below. SQLite's is `iterdump()`, PostgreSQL's `pg_dump --inserts --no-owner --no-privileges` without what names a
+version of PostgreSQL. A dump never changes; a migration that renames something adds a line to the mapping below.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask_migrate import upgrade
+from markupsafe import escape
+from sqlalchemy import MetaData, create_engine, func, select
+
+from app import clock, create_app, jobs, queue
+from app.db import db
+from app.models import (
+    ConnectionStatus,
+    PlatformConnection,
+    Publication,
+    PublicationStep,
+    Revocation,
+    StatsSample,
+    Status,
+    User,
+)
+from app.platform_access import tokens
+from app.publishing import engine
+from app.services import connections, consents, users
+from app.statistics import report
+from tests.conftest import SQLITE, settings
+from tests.publishing.conftest import at_work, fresh
+from tests.shared_app import MIGRATIONS
+
+# The mapping, from the dump's names to those of today: what is not in it has kept its name and its values.
+TABLES = {"notices": "notifications", "security_events": "audit_events"}
+COLUMNS = {
+    "notices": {"matter": "dedup_key"},
+    "publications": {
+        "armed": "commit_in_doubt",
+        "armed_until": "in_doubt_until",
+        "committed": "has_receipt",
+        "not_there": "not_found_count",
+    },
+}
+EVENTS = {
+    "armed": "commit_started",
+    "evidence": "receipt_found",
+    "hastened": "published_now",
+    "not_there": "not_found",
+}
+VALUES: dict[str, Callable[[Any], Any]] = {
+    "publication_events.kind": lambda kind: EVENTS.get(kind, kind),
+    "platform_connections.choices": lambda choices: choices and [_renamed(choice) for choice in choices],
+}
+# Made of other tables, so that a migration may drop them, and a version may fill them anew.
+DERIVED = {"standings", "standing_days", "standing_platforms", "tallies", "uncounted"}
+
+DUMPS = Path(__file__).parent / "fixtures"
+VAULT_PUBLIC_KEY = "PgbUNQpPYpAaWmVq7z6OCjztcroZINkvAqMABMFCzxI="
+VAULT_PRIVATE_KEY = "testKeyOfTheDatabaseInTestsFixtures0012AAAA="
+PASSWORD = "parol-parol"
+AT = datetime(2026, 11, 20, 12, 5, tzinfo=UTC)
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def _renamed(choice: dict[str, Any]) -> dict[str, Any]:
+    return {{"formerly": "previous_id"}.get(name, name): value for name, value in choice.items()}
+
+
+@pytest.fixture(autouse=True)
+def time() -> Iterator[None]:
+    clock.correct(AT)
+    yield
+    clock.correct(datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def keys() -> tuple[str, str]:
+    return VAULT_PUBLIC_KEY, VAULT_PRIVATE_KEY
+
+
+@pytest.fixture
+def before(no_database: str, database_kind: str) -> Rows:
+    """The restored dump, as it is."""
+    made = create_engine(no_database)
+    script = (DUMPS / f"database_0012.{database_kind}.sql").read_text()
+    connection = made.raw_connection()
+    if database_kind == SQLITE:
+        connection.driver_connection.executescript(script)
+    else:
+        connection.driver_connection.execute(script)
+    connection.commit()
+    connection.close()
+    made.dispose()
+    return rows(no_database)
+
+
+@pytest.fixture
+def database(before: Rows, no_database: str, tmp_path: Path, keys: tuple[str, str], redis_url: str) -> str:
+    """The address of the same, upgraded: where conftest's `app` finds its tables."""
+    with create_app(settings(tmp_path, no_database, keys, redis_url, "http://127.0.0.1:9")).app_context():
+        upgrade(directory=MIGRATIONS)
+        db.engine.dispose()
+    clock.correct(AT)  # the upgrade may have read the database's clock
+    return no_database
+
+
+def rows(address: str) -> Rows:
+    """Each table's rows, without regard to the models."""
+    made, there = create_engine(address), MetaData()
+    there.reflect(made)
+    with made.connect() as connection:
+        found = {
+            name: list(map(dict, connection.execute(select(table).order_by(*table.primary_key)).mappings()))
+            for name, table in there.tables.items()
+        }
+    made.dispose()
+    del found["alembic_version"]
+    return found
+
+
+def lost(before: Rows, after: Rows) -> list[str]:
+    """The tables, columns and rows that are not there any more, under the names and with the values of today."""
+    missing = []
+    for table, old in before.items():
+        new = after.get(TABLES.get(table, table))
+        if table in DERIVED:
+            continue
+        if not new:
+            missing.append(table)
+            continue
+        columns = {column: COLUMNS.get(table, {}).get(column, column) for column in old[0]}
+        gone = [f"{table}.{column}" for column, name in columns.items() if name not in new[0]]
+        missing += gone
+        if gone:
+            continue
+        there = Counter(repr([row[name] for name in columns.values()]) for row in new)
+        for row in old:
+            wanted = repr([VALUES.get(f"{table}.{column}", _same)(row[column]) for column in columns])
+            if not there[wanted]:
+                missing.append(f"{table}: {wanted[:1000]}")
+            there[wanted] -= 1
+    return missing
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def test_nothing_is_lost(before, database):
+    assert [table for table, filled in before.items() if not filled] == []
+    missing = lost(before, rows(database))
+    assert not missing, "\n".join(missing[:50])
+
+
+def test_the_loss_of_a_row_a_column_or_a_table_is_reported(before, database):
+    after = rows(database)
+    after["clips"][0]["title"] += "!"
+    for row in after["users"]:
+        del row["name"]
+    del after["uploads"]
+    missing = lost(before, after)
+    assert sorted(one.partition(":")[0] for one in missing) == ["clips", "uploads", "users.name"]
+
+
+def test_the_schema_is_that_of_the_models(app):
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
+        assert compare_metadata(context, db.metadata) == []
+
+
+def test_what_is_sealed_opens(app, before):
+    vault = app.extensions["vault"]
+    connected = db.session.scalars(select(PlatformConnection)).all()
+    steps = db.session.scalars(select(PublicationStep)).all()
+    revocations = db.session.scalars(select(Revocation)).all()
+    assert {tokens.open_token(one).access for one in connected} >= {"vk2.a.test-access", "rutube-test-token"}
+    assert any(b"upload_url" in vault.open(step.sealed_answer, step.sealed_for) for step in steps)
+    assert all(tokens.open_sealed(one.sealed_token, one.sealed_for).access for one in revocations)
+    assert (len(connected), len(steps), len(revocations)) == tuple(
+        len(before[table]) for table in ("platform_connections", "publication_steps", "revocations")
+    )
+
+
+def test_what_was_begun_is_finished(app):
+    """A password, a choice among accounts and a consent page: each needs what was stored before."""
+    user = users.authenticate("pro@example.org", PASSWORD, "203.0.113.1")
+    choosing = select(PlatformConnection.id).where(PlatformConnection.status == ConnectionStatus.CHOOSING)
+    chosen = connections.choose(user, db.session.scalar(choosing), "-3003")
+    assert (chosen.account_name, chosen.facts) == ("Котики 🐈", {"group_id": 3003})
+    clock.correct(datetime(2026, 11, 20, 12, 1, tzinfo=UTC))
+    assert "verifier" in consents.take(user, "vk", "a browser", "a test state")
+
+
+def test_pages_show_what_was_there(before, app, sign_in):
+    for user in db.session.scalars(select(User)).all():
+        shown = pages(before, user.id)
+        client = sign_in(user)
+        for path, texts in shown.items():
+            answer = client.get(path)
+            assert answer.status_code == 200, path
+            assert [text for text in texts if str(escape(text)) not in answer.text] == [], path
+    assert db.session.scalar(select(func.count()).select_from(User)) == len(before["users"])
+
+
+def pages(before: Rows, user_id: int) -> dict[str, list[str]]:
+    """What the user's pages show of the dump: of a list that has more pages, its newest row."""
+    theirs = {name: [row for row in table if row.get("user_id") == user_id] for name, table in before.items()}
+    publications = theirs["publications"]
+    return {
+        "/": [one["title"] for one in theirs["clips"][-1:]],
+        "/publications": [one["title"] for one in publications[-1:]],
+        "/stats/": [one["title"] for one in publications if one["status"] == "published"],
+        "/notices": [one["facts"]["account"] for one in theirs["notices"][-1:]],
+        "/settings/integrations": [one["account_name"] for one in theirs["platform_connections"]],
+        "/settings/security": [one["detail"] for one in theirs["security_events"]],
+    } | {f"/publications/{one['id']}": [one["title"], one["account_name"]] for one in publications}
+
+
+# By user and period in days, as git 63b0b84 reported them at AT: publications, the counts gained, how many days had a
+# gain, and the views gained on each platform.
+FIGURES = {
+    ("start", 7): (1, (600, 5, None), 1, {"VK": 600}),
+    ("start", 30): (1, (1200, 10, None), 2, {"VK": 1200}),
+    ("pro", 7): (10, (5_000_000_277, 13, 0), 2, {"VK": 5_000_000_077, "Rutube": 0, "Дзен": 200, "Telegram": 0}),
+    ("pro", 30): (10, (5_000_003_477, 22, 1), 11, {"VK": 5_000_000_477, "Rutube": 600, "Дзен": 1400, "Telegram": 1000}),
+    ("pro", 90): (
+        10,
+        (5_000_010_577, 40, 14),
+        27,
+        {"VK": 5_000_003_577, "Rutube": 2100, "Дзен": 1400, "Telegram": 3500},
+    ),
+    ("business", 30): (2, (700, None, 1), 1, {"Дзен": 700, "Telegram": 0}),
+    ("admin", 30): (0, (None, None, None), 0, {}),
+}
+BY_VIEWS = [
+    *("Волга. Ледоход", "Удалённый клип", "Клип будет удалён", "Подтверждено пользователем", "Поздний ответ"),
+    *("Осень в горах", "Закат над Волгой 🌅"),
+]
+
+
+def test_statistics_are_the_same(app):
+    def user(name: str) -> User:
+        return db.session.scalar(select(User).where(User.email == f"{name}@example.org"))
+
+    found = {}
+    for name, days in FIGURES:
+        shown = report.report(user(name), days)
+        found[name, days] = (
+            shown.publications,
+            tuple(shown.sums[count].value for count in ("views", "likes", "shares")),
+            sum(any(day.gained.values()) for day in shown.days),
+            {line.title: line.sums["views"].value for line in shown.platforms},
+        )
+    assert found == FIGURES
+    assert [line.title for line in report.report(user("pro"), 90).clips.rows] == BY_VIEWS
+
+
+def test_ticks_run_and_release_what_is_due(app, before):
+    due = {
+        one["id"]
+        for one in before["publications"]
+        if one["status"] in ("scheduled", "publishing", "cancelled")
+        and one["wake_at"]
+        and one["wake_at"].replace(tzinfo=UTC) <= AT
+    }
+    for tick in queue.PERIODIC:
+        getattr(jobs, tick.rpartition(".")[2])()
+    waiting = queue.waiting(queue.PUBLISH, queue.BULK)
+    assert len(due) > 10 and set(waiting.ids) == due
+    for name in (queue.CLIPS, queue.REMOVALS, queue.CHORES, queue.MAILS, queue.STATS):
+        assert queue.waiting(name).count, name
+
+
+def test_what_was_handed_over_is_not_sent_again(app, sandbox):
+    for title, status, external_id in (
+        ("Взведена, работник пропал", Status.UNCONFIRMED, None),
+        ("Заканчивается без аккаунта", Status.UNCONFIRMED, None),
+        ("Квитанция есть, работник пропал", Status.PUBLISHED, "4321"),
+    ):
+        one = db.session.scalar(select(Publication).where(Publication.title == title))
+        db.session.add(StatsSample(publication_id=one.id, views=1))
+        db.session.commit()
+        assert at_work(engine.advance, one.id), title
+        one = fresh(one)
+        assert (one.status, one.external_id) == (status, external_id), title
+    assert sandbox.requests == []

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from app.process import die_with_parent
+from app.process.lifetime import die_with_parent
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "app.server.worker.Worker"  # no slow client blocks a thread: docs/decisions/0012

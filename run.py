@@ -5,7 +5,6 @@ sandbox, which share its memory. The state is in VAR_DIR. `python run.py flask â
 settings. Production uses the Procfile instead.
 """
 
-import gc
 import http.client
 import importlib
 import os
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import demo
-from app.process import CannotStart, Child, Supervisor, die_with_parent
+from app.process.lifetime import die_with_parent
+from app.process.supervisor import CannotStart, Child, Supervisor
 from demo import HOST, ROOT, CannotRun
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def run() -> None:
         add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_responds(redis_socket), last=True)
     add("prepare", lambda: prepare(app), once=True)
     # Before the first permanent child is forked: memory that the parent changes later is no longer shared with it.
-    add("web", lambda: serve_web(port), before=lambda: rehearse(app), ready=lambda: web_responds(port, "/healthz"))
+    add("web", lambda: serve_web(port), before=lambda: warm_up(app), ready=lambda: web_responds(port, "/healthz"))
     add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_responds(sandbox_port, "/"))
     for name, work in crew(app):
         add(name, partial(start_worker, app, vault_private_key, work))
@@ -91,18 +91,14 @@ def preload() -> "Flask":
     for module in pkgutil.walk_packages(app.__path__, "app."):
         if module.name not in LOADED_WHERE_USED:
             importlib.import_module(module.name)
-    for name in ("worker", "gunicorn.app.wsgiapp"):
-        importlib.import_module(name)
+    importlib.import_module("gunicorn.app.wsgiapp")
     try:
         import wsgi  # already imported for gunicorn
     except BadSettings as error:
         raise CannotRun(str(error)) from error
-    importlib.import_module("sqlalchemy.orm").configure_mappers()
     # Compiled once for all processes, not in the web process on the first request: saves 0.3 s and 4 MB.
     for name in wsgi.app.jinja_env.list_templates():
         wsgi.app.jinja_env.get_template(name)
-    gc.collect()
-    gc.freeze()  # otherwise the collector writes to, and so copies, every memory page in each child
     return wsgi.app
 
 
@@ -152,16 +148,16 @@ def serve_web(port: int) -> None:
     wsgiapp.run()
 
 
-def rehearse(app: "Flask") -> None:
-    import worker
+def warm_up(app: "Flask") -> None:
+    from app.workers import crew
 
-    worker.rehearse(app)
+    crew.warm_up(app)
 
 
 def crew(app: "Flask") -> Iterable[tuple[str, Callable[["Flask"], None]]]:
-    import worker
+    from app.workers import crew
 
-    return worker.crew(app.config)
+    return crew.crew(app.config)
 
 
 def start_worker(app: "Flask", vault_private_key: str, work: Callable[["Flask"], None]) -> None:
@@ -172,15 +168,15 @@ def start_worker(app: "Flask", vault_private_key: str, work: Callable[["Flask"],
 
 
 def schedule(app: "Flask") -> None:
-    import worker
+    from app.workers.scheduler import run_scheduler
 
-    worker.run_scheduler(app)
+    run_scheduler(app)
 
 
 def tick(app: "Flask") -> None:
-    import worker
+    from app.workers.crew import run_ticks
 
-    worker.run_ticks(app)
+    run_ticks(app)
 
 
 # Readiness

@@ -20,16 +20,17 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     """The whole application from its environment. Raises config.BadSettings with all that is wrong."""
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, models, platforms, process, storage, texts, web
+    from app import cli, config, models, platforms, storage, texts, web
     from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
     from app.media import probe
     from app.observability import logs, sentry
+    from app.process.lifetime import give_memory_back
     from app.redis_client import connect_redis
     from app.vault import Vault
     from app.web.extensions import csrf, htmx, login
     from app.web.unit_of_work import UnitOfWork
 
-    process.give_memory_back()
+    give_memory_back()
     logs.configure()
     values = config.load(environ, platforms.settings())
     sentry.connect(values["SENTRY_DSN"])

@@ -1,6 +1,6 @@
 """Time: UTC inside, the user's zone at the edges.
 
-`now()` is the database's time where the database has a clock of its own (`extensions.prepare_postgresql` reads it), so
+`now()` is the database's time where the database has a clock of its own (`db.prepare_postgresql` reads it), so
 that a machine whose clock is off neither fires early nor takes over a lease that still holds. From one reading to the
 next it is counted by `boottime()`, which cannot be set. This module is the one seam that tests may replace.
 """
@@ -72,7 +72,7 @@ def is_outdated() -> bool:
 def read(database_now: datetime, took: float) -> None:
     """The database's time out of an answer that took so many seconds, and was given at some moment within them.
 
-    An answer that was long on its way (a busy machine, a stopped process) tells the time no better than that: it
+    An answer that was long on its way (a busy machine, a stopped process) is no more exact than that: it
     corrects only a clock that is further off.
     """
     half = timedelta(seconds=took / 2)

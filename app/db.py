@@ -26,11 +26,11 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 5
-# What a stopped process holds locked is taken from it after this long, and nobody waits for it longer than that.
+# What a stopped process keeps locked is taken from it after this long; no other waits for it longer.
 IDLE_IN_TRANSACTION_SECONDS = 20
 LOCK_SECONDS = 10
-# Between two looks at SQLite's write lock; by chance, so that waiting processes do not look all at once.
-_LOOK_SECONDS = (0.001, 0.004)
+# Between two tries to take SQLite's write lock; random, so that waiting processes do not all try at once.
+_LOCK_RETRY_SECONDS = (0.001, 0.004)
 # Between two tries to reach a database that is away.
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 0.2, 5.0
 
@@ -133,7 +133,7 @@ def is_db_down(error: SQLAlchemyError) -> bool:
 
 
 def connect_migrations(app: Flask) -> None:
-    """Flask-Migrate, once somebody asks for it: Alembic costs 13 MB and a third of a second that no worker needs."""
+    """Flask-Migrate, once it is used: Alembic costs 13 MB and a third of a second that no worker needs."""
 
     def load() -> Any:
         from flask_migrate import Migrate
@@ -154,7 +154,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def prepare_postgresql(engine: Engine) -> None:
-    """A process that is stopped in the middle of a transaction must not stop everybody who wants the same row.
+    """A process that is stopped in the middle of a transaction must not stop all others that want the same row.
 
     Every process, web, worker, tick or command, goes by the database's clock.
     """
@@ -181,7 +181,7 @@ def prepare_sqlite(engine: Engine) -> None:
     """SQLite as several processes need it: WAL, waiting writers, and a write lock taken at BEGIN.
 
     A transaction that reads first and writes later fails at once with "database is locked" when another has written
-    in between; taking the lock at BEGIN makes it wait instead. FULL: an armed commit must survive a power cut.
+    in between; taking the lock at BEGIN makes it wait instead. FULL: a commit in doubt must survive a power cut.
     """
 
     @event.listens_for(engine, "connect")
@@ -206,9 +206,9 @@ def prepare_sqlite(engine: Engine) -> None:
 
 
 def _take_write_lock(connection: Connection) -> None:
-    """BEGIN IMMEDIATE, with a look every few milliseconds.
+    """BEGIN IMMEDIATE, tried every few milliseconds.
 
-    SQLite's own waiting sleeps up to 0.1 s between two looks: with ten workers the lock lay idle most of the time.
+    SQLite's own waiting sleeps up to 0.1 s between two tries: with ten workers the lock lay idle most of the time.
     """
     sqlite: sqlite3.Connection = connection.connection.dbapi_connection
     give_up = time.monotonic() + BUSY_SECONDS
@@ -216,7 +216,7 @@ def _take_write_lock(connection: Connection) -> None:
     try:
         with suppress(sqlite3.OperationalError):
             while time.monotonic() < give_up and not _begins(sqlite):
-                time.sleep(random.uniform(*_LOOK_SECONDS))
+                time.sleep(random.uniform(*_LOCK_RETRY_SECONDS))
         if not sqlite.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # for its error, which callers know
     finally:

@@ -1,4 +1,4 @@
-"""What workers run. A job takes an id and calls one service; it may come twice."""
+"""What workers run, by `app.queue.table`. A job takes an id and calls one service; it may come twice."""
 
 import time
 from collections.abc import Callable
@@ -6,28 +6,19 @@ from contextlib import suppress
 
 import structlog
 
-from app import process, queue
-from app.db import db, reading, transaction
-from app.models import event_cursor
-from app.notifications import create, email, inbox, reminders
+from app import queue
+from app.db import reading, transaction
+from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.problems import NotFound, Problem
-from app.publishing import dispatch, engine, lease, wake_times
-from app.services import (
-    audit_log,
-    clip_probes,
-    connections,
-    consents,
-    erasures,
-    heartbeats,
-    recovery,
-    retention,
-    uploads,
-)
+from app.process.lifetime import kill_self_at
+from app.publishing import dispatch, engine
+from app.queue.table import BULK, PUBLISH
+from app.services import clip_probes, erasures, recovery, retention, uploads
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
-# its worker has other queues to look at.
+# its worker has other queues too.
 _GO_ON_SECONDS = 5.0
 
 
@@ -40,7 +31,7 @@ def publish(publication_id: int) -> None:
 
 def _publish(publication_id: int) -> None:
     with structlog.contextvars.bound_contextvars(publication=publication_id):
-        engine.advance(publication_id, process.kill_self_at)
+        engine.advance(publication_id, kill_self_at)
 
 
 def probe(_clip_id: int) -> None:
@@ -118,56 +109,45 @@ def erase_file(erasure_id: int) -> None:
             erasures.carry_out([erasure.key])
 
 
-# Ticks: run beside the scheduler, only SQL and wake-ups.
+# Periodic tasks: only SQL and wake-ups
 
 
-def tick_publications() -> None:
-    _each(wake_times.clamp, lease.expire_leases_of_dead_workers, _release_due)
-
-
-def _release_due() -> None:
-    waiting = queue.waiting(queue.PUBLISH, queue.BULK)
+def release_publications() -> None:
+    waiting = queue.waiting(PUBLISH, BULK)
     if waiting:
         dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
-def tick_events() -> None:
-    create.read_events()
-
-
-def tick_clips() -> None:
-    _wake("app.jobs.probe", clip_probes.due)
-
-
-def tick_mails() -> None:
-    _wake("app.jobs.mail_notification", email.due)
-    _wake("app.jobs.mail_recovery", recovery.due_mails)
-
-
-def tick_refreshes() -> None:
-    _wake("app.jobs.refresh_token", tokens.due_refreshes)
-
-
-def tick_revocations() -> None:
-    _each(revocations.sweep, lambda: _wake("app.jobs.revoke_token", revocations.due))
-
-
-def tick_reminders() -> None:
-    reminders.notify_upcoming()
-
-
-def tick_stats() -> None:
+def release_stats() -> None:
     collector.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
 
 
-def tick_housekeeping() -> None:
-    sweeps = (audit_log, event_cursor, inbox, heartbeats, consents, recovery, connections)
-    _each(
-        sweep_uploads,
-        *(module.sweep for module in sweeps),
-        lambda: _wake("app.jobs.remove_old", retention.due),
-        lambda: _wake("app.jobs.erase_file", erasures.due),
-    )
+def wake_probes() -> None:
+    _wake("app.jobs.probe", clip_probes.due)
+
+
+def wake_notification_mails() -> None:
+    _wake("app.jobs.mail_notification", email.due)
+
+
+def wake_recovery_mails() -> None:
+    _wake("app.jobs.mail_recovery", recovery.due_mails)
+
+
+def wake_refreshes() -> None:
+    _wake("app.jobs.refresh_token", tokens.due_refreshes)
+
+
+def wake_revocations() -> None:
+    _wake("app.jobs.revoke_token", revocations.due)
+
+
+def wake_removals() -> None:
+    _wake("app.jobs.remove_old", retention.due)
+
+
+def wake_erasures() -> None:
+    _wake("app.jobs.erase_file", erasures.due)
 
 
 def sweep_uploads() -> None:
@@ -179,19 +159,6 @@ def sweep_uploads() -> None:
             uploads.sweep(upload_id)
     with reading():
         uploads.sweep_files()
-
-
-def _each(*parts: Callable[[], object]) -> None:
-    """All of a tick, whichever part fails: what fails once fails every time, and must not stop the others."""
-    errors = []
-    for part in parts:
-        try:
-            part()
-        except Exception as error:  # noqa: BLE001 - raised below
-            errors.append(error)
-            db.session.rollback()
-    if errors:
-        raise ExceptionGroup("parts of a tick failed", errors)
 
 
 def _wake(job: str, due: Callable[[], list[int]]) -> None:

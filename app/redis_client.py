@@ -15,6 +15,11 @@ def connect_redis(app: Flask) -> None:
     app.extensions["redis"] = redis_from_url(app.config["REDIS_URL"], socket_timeout=2, socket_connect_timeout=2)
 
 
+def blocking_redis() -> redis.Redis:
+    """For workers that wait for jobs: the other client gives up after two seconds."""
+    return redis_from_url(current_app.config["REDIS_URL"])
+
+
 def redis_from_url(url: str, **options: Any) -> redis.Redis:
     """`driver_info`: else each new connection looks up the version of its own package, 3 ms in every work horse."""
     return redis.Redis.from_url(url, health_check_interval=30, driver_info=None, **options)

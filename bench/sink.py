@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.process import die_with_parent
+from app.process.lifetime import die_with_parent
 
 BLOCK = 1 << 20
 

@@ -17,12 +17,12 @@ SLACK_SECONDS = 1
 SUPERVISE = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
-from app.process import Child, Supervisor, CannotStart
+from app.process.supervisor import Child, Supervisor, CannotStart
 
 here = Path(sys.argv[1])
 
 def alive(name):
-    # One line a start: who I am. The test reads it.
+    # One line a start, with the pid. The test reads it.
     with (here / name).open("a") as file:
         print(os.getpid(), file=file)
 
@@ -93,7 +93,7 @@ def lives(pid: int) -> bool:
         return False
 
 
-def test_a_dead_child_is_started_again_and_one_signal_ends_all(program):
+def test_a_child_that_ended_is_restarted_and_one_signal_ends_all(program):
     ran = program("""
 supervisor.add(Child("a", sleeper("a")))
 supervisor.add(Child("b", sleeper("b")))
@@ -194,8 +194,8 @@ def deaf():
 
 def served():
     def end(*_):
-        dead = not Path(f"/proc/{(here / 'deaf').read_text().strip()}").exists()
-        print("last alone" if dead else "too early", flush=True)
+        ended = not Path(f"/proc/{(here / 'deaf').read_text().strip()}").exists()
+        print("last alone" if ended else "too early", flush=True)
         sys.exit()
     signal.signal(signal.SIGTERM, end)
     alive("served")
@@ -228,7 +228,7 @@ supervisor.run()
     ran.end(signal.SIGINT)
 
 
-def test_what_a_dead_child_left_is_killed_before_it_starts_again(program):
+def test_orphans_of_a_child_are_killed_before_it_restarts(program):
     """A worker's work horse has a process group of its own and would go on uploading."""
     ran = program("""
 def parent():
@@ -291,7 +291,7 @@ supervisor.run()
 
 LOOP = """
 import sys, time
-from app.process import kill_self_at
+from app.process.lifetime import kill_self_at
 
 file = open(sys.argv[1], "a", buffering=1)
 start = time.monotonic()
@@ -369,25 +369,25 @@ def test_a_deadline_holds_in_a_process_whose_parent_masked_the_alarm(tmp_path):
     assert process.wait(timeout=WITHIN_SECONDS) == -signal.SIGALRM
 
 
-def test_a_process_is_known_by_its_full_name_and_not_by_its_number_alone():
-    from app import process
+def test_a_process_is_identified_by_more_than_its_number():
+    from app.process import identity
 
     child = subprocess.Popen(["sleep", "60"])
-    name = process.process_identity(child.pid)
-    assert not process.has_ended(name)
+    name = identity.process_identity(child.pid)
+    assert not identity.has_ended(name)
     other = name.rpartition(":")[0] + ":1"  # the same number, given to another later
-    assert process.has_ended(other)
+    assert identity.has_ended(other)
     child.kill()
-    while process.process_identity(child.pid):  # nobody has waited for it: its remains do not count
+    while identity.process_identity(child.pid):  # a zombie, until it is waited for: it does not count
         time.sleep(0.01)
-    assert process.has_ended(name)
+    assert identity.has_ended(name)
     child.wait()
-    assert process.has_ended(name)
+    assert identity.has_ended(name)
 
 
-def test_of_other_machines_nothing_is_known():
-    from app import process
+def test_nothing_is_known_of_other_machines():
+    from app.process import identity
 
-    machine, pid, start = process.process_identity(os.getpid()).split(":")
-    assert not process.has_ended(f"{machine[::-1]}x:{pid}:{start}")
-    assert not process.has_ended(f"{'0' * 16}:4194304:1")
+    machine, pid, start = identity.process_identity(os.getpid()).split(":")
+    assert not identity.has_ended(f"{machine[::-1]}x:{pid}:{start}")
+    assert not identity.has_ended(f"{'0' * 16}:4194304:1")

@@ -9,7 +9,7 @@ from app import clock, queue
 from app.db import commit, db
 from app.models import Publication, Status
 from app.notifications import create, reminders
-from app.publishing import dispatch, engine, lease, rehearsal
+from app.publishing import dispatch, engine, lease_expiry
 from app.services import clip_probes, publications, retention
 from app.services.publications import Choice
 from app.statistics import collector
@@ -63,7 +63,7 @@ def test_a_publish_asks_the_same_however_many_there_are(app, crowd, user, ready_
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # PostgreSQL has no such lock
-def test_a_worker_that_only_looks_leaves_the_write_lock_to_others(app, user, ready_clip, telegram):
+def test_a_worker_that_only_reads_leaves_the_write_lock_to_others(app, user, ready_clip, telegram):
     """SQLite has one: of its transactions in a publish only those that write take it."""
     owner = user()
     connection, clip = telegram(owner), ready_clip(owner)
@@ -93,30 +93,6 @@ def test_a_worker_that_only_looks_leaves_the_write_lock_to_others(app, user, rea
         assert begin == ("BEGIN IMMEDIATE" if writes else "BEGIN"), rest
 
 
-def test_a_rehearsal_writes_nothing_and_spares_the_work_horses(app, user, ready_clip, telegram):
-    owner = user()
-    connection, clip = telegram(owner), ready_clip(owner)
-    [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
-    commit()
-    publication_id, before = publication.id, publication.fence
-    db.session.rollback()
-    rehearsal.rehearse()
-    assert db.session.get(Publication, publication_id, populate_existing=True).fence == before
-    db.session.rollback()
-    built: list[str] = []
-
-    def note(_connection, _cursor, statement, _parameters, context, _many) -> None:
-        if context.compiled and context.cache_hit.name != "CACHE_HIT":
-            built.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    engine.advance(publication_id)
-    event.remove(db.engine, "before_cursor_execute", note)
-    # Not without a row: keeping the receipt, and what is inserted beside it.
-    changes = [statement for statement in built if not statement.startswith("INSERT")]
-    assert len(changes) <= 2, changes
-
-
 # By which way
 
 
@@ -126,9 +102,9 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
         dispatch.release_due(lambda few, many: True)
     ways = plans(found, "publications")
     assert ways
-    for told in ways:
-        assert "ix_publications_wake" in told or "PRIMARY KEY" in told or "pk_publications" in told, told
-        assert not reads_whole(told, "publications"), told
+    for plan in ways:
+        assert "ix_publications_wake" in plan or "PRIMARY KEY" in plan or "pk_publications" in plan, plan
+        assert not reads_whole(plan, "publications"), plan
 
 
 @pytest.mark.parametrize(
@@ -138,17 +114,17 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
         (lambda: reminders.notify_upcoming(), "publications"),
         (lambda: create.read_events(), "events"),
         (lambda: retention.due(), "clips"),
-        (lambda: lease.expire_leases_of_dead_workers(), "publications"),
+        (lambda: lease_expiry.expire_leases_of_dead_workers(), "publications"),
     ],
-    ids=["stats", "reminders", "events", "retention", "the dead"],
+    ids=["stats", "reminders", "events", "retention", "expired leases"],
 )
 def test_no_tick_goes_through_a_whole_table(app, crowd, tick, table):
     """They share one process: a slow one makes publications late."""
     crowd(3)
     with asked() as found:
         tick()
-    told = plans(found, table)
-    assert told and not any(reads_whole(one, table) for one in told), told
+    plan = plans(found, table)
+    assert plan and not any(reads_whole(one, table) for one in plan), plan
 
 
 def test_what_is_read_of_an_account_leads_to_no_more_than_is_due(app, crowd):
@@ -157,24 +133,24 @@ def test_what_is_read_of_an_account_leads_to_no_more_than_is_due(app, crowd):
     db.session.commit()
     with asked() as found:
         assert len(collector.claim(connection_id, 10)) == 1
-    [told] = plans(found, "publications")
-    assert "ix_publications_connection" in told and not reads_whole(told, "publications"), told
+    [plan] = plans(found, "publications")
+    assert "ix_publications_connection" in plan and not reads_whole(plan, "publications"), plan
 
 
 def test_a_claim_goes_by_the_key(app, crowd):
     crowd(3)
     with asked() as found:
         assert claim(1) is None
-    for told in plans(found, "publications"):
-        assert "PRIMARY KEY" in told or "pk_publications" in told, told
+    for plan in plans(found, "publications"):
+        assert "PRIMARY KEY" in plan or "pk_publications" in plan, plan
 
 
 def test_the_clips_that_wait_for_their_probe_go_by_their_time(app, crowd):
     crowd(3)
     with asked() as found:
         clip_probes.due()
-    told = plans(found, "clips")
-    assert told and all("ix_clips_wake" in one for one in told), told
+    plan = plans(found, "clips")
+    assert plan and all("ix_clips_wake" in one for one in plan), plan
 
 
 def test_the_queue_is_not_asked_by_pages(app, crowd, sign_in):

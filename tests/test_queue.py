@@ -15,18 +15,22 @@ from pathlib import Path
 import pytest
 import redis
 from rq import Callback, Queue, Repeat, Retry
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import DefaultSerializer, JSONSerializer
 from rq.webhook import Webhook
 
-import worker
 from app import clock, queue
 from app.db import db
+from app.queue.table import BULK, CHORES, JOBS, PERIODIC, PUBLISH, TICKS
+from app.queue.wake_ups import WakeUp
+from app.workers import crew
+from app.workers.scheduler import TickScheduler, tick_id
 
-LANES = [*sorted({*queue.JOBS.values()}), queue.BULK, queue.TICKS]
+LANES = [*sorted({*JOBS.values()}), BULK, TICKS]
 WITHIN_SECONDS = 60
-NOBODY = 0
-GOOD = dict.fromkeys(LANES, ("app.jobs.probe", NOBODY)) | {queue.TICKS: ("app.jobs.tick_stats",)}
+NO_ROW = 0
+GOOD = dict.fromkeys(LANES, ("app.jobs.probe", NO_ROW)) | {TICKS: ("app.jobs.release_stats",)}
 MARKER = "VEZDE_TEST_MARKER"
 
 
@@ -60,7 +64,7 @@ def work(app, marker: Path) -> Callable[[str], None]:
     def run(lane: str) -> None:
         def live() -> None:
             db.engine.dispose(close=False)
-            worker.run_ticks(app, burst=True) if lane == queue.TICKS else worker.work(app, burst=True, queues=[lane])
+            crew.run_ticks(app, burst=True) if lane == TICKS else crew.work(app, burst=True, queues=[lane])
             os._exit(0)
 
         db.session.remove()
@@ -179,7 +183,7 @@ def done(store: redis.Redis) -> int:
     return sum(int(store.hget(key, "successful_job_count") or 0) for key in store.scan_iter("rq:worker:*"))
 
 
-@pytest.mark.parametrize("lane", [queue.PUBLISH, queue.TICKS])
+@pytest.mark.parametrize("lane", [PUBLISH, TICKS])
 def test_foreign_jobs_are_removed_and_the_next_one_runs(store, work, marker, lane):
     for put_in in FOREIGN.values():
         put_in(store, lane)
@@ -204,35 +208,35 @@ def test_on_every_queue(store, work, marker, lane):
 
 def test_what_is_refused_is_not_kept(store):
     for way in FOREIGN.keys() - {"dependent", "abandoned"}:
-        FOREIGN[way](store, queue.CHORES)
-        for job_id in store.lrange(f"rq:queue:{queue.CHORES}", 0, -1):
-            with pytest.raises(queue.NoSuchJobError):
-                queue.WakeUp.fetch(job_id.decode(errors="replace"), connection=store)
+        FOREIGN[way](store, CHORES)
+        for job_id in store.lrange(f"rq:queue:{CHORES}", 0, -1):
+            with pytest.raises(NoSuchJobError):
+                WakeUp.fetch(job_id.decode(errors="replace"), connection=store)
             assert not store.exists(b"rq:job:" + job_id), way
 
 
 def test_what_it_was_is_logged_without_its_arguments(store, caplog):
-    put(store, queue.CHORES, "evil." + "x" * 500, "secret-argument")
-    assert queue.queue(queue.CHORES).jobs == []
+    put(store, CHORES, "evil." + "x" * 500, "secret-argument")
+    assert queue.queue(CHORES).jobs == []
     line = next(one.getMessage() for one in caplog.records if "foreign job" in one.getMessage())
     assert "evil.xxx" in line and "secret" not in line and len(line) < 500
 
 
 def test_neither_lane_runs_what_is_of_the_other(store, work):
     """Ticks do not fork and hold no private key; their worker must not publish."""
-    push(store, queue.TICKS, put(store, queue.PUBLISH, "app.jobs.publish", NOBODY).id)
-    put(store, queue.TICKS, "app.jobs.publish", NOBODY)
-    put(store, queue.PUBLISH, "app.jobs.tick_stats")
-    work(queue.TICKS)
-    work(queue.PUBLISH)
+    push(store, TICKS, put(store, PUBLISH, "app.jobs.publish", NO_ROW).id)
+    put(store, TICKS, "app.jobs.publish", NO_ROW)
+    put(store, PUBLISH, "app.jobs.release_stats")
+    work(TICKS)
+    work(PUBLISH)
     assert done(store) == 0
 
 
-def test_a_horse_takes_no_foreign_job(app, store):
+def test_a_work_horse_takes_no_foreign_job(app, store):
     for put_in in FOREIGN.values():
-        put_in(store, queue.PUBLISH)
-    put(store, queue.PUBLISH, "app.jobs.publish", 7)
-    own = queue.WakeUp.create("app.jobs.publish", [1], connection=store, origin=queue.PUBLISH)
+        put_in(store, PUBLISH)
+    put(store, PUBLISH, "app.jobs.publish", 7)
+    own = WakeUp.create("app.jobs.publish", [1], connection=store, origin=PUBLISH)
     found = []
     own._execute = lambda: found.extend(iter(queue.next_publication, None))
     own.perform()
@@ -240,40 +244,41 @@ def test_a_horse_takes_no_foreign_job(app, store):
 
 
 def test_foreign_jobs_do_not_hide_which_rows_wait(app, store):
-    put(store, queue.PUBLISH, "builtins.exec", "1", serializer=DefaultSerializer)
-    store.rpush(f"rq:queue:{queue.PUBLISH}", b"\xff", "9" * 400 + "-" + "a" * 32)
+    put(store, PUBLISH, "builtins.exec", "1", serializer=DefaultSerializer)
+    store.rpush(f"rq:queue:{PUBLISH}", b"\xff", "9" * 400 + "-" + "a" * 32)
     assert queue.enqueue("app.jobs.publish", 7)
-    waiting = queue.waiting(queue.PUBLISH)
+    waiting = queue.waiting(PUBLISH)
     assert (waiting.count, waiting.ids) == (4, {7})
 
 
 @pytest.fixture
-def scheduler(app, marker) -> Iterator[worker.TickScheduler]:
-    yield worker.TickScheduler(queue.TICKS, connection=redis.Redis.from_url(app.config["REDIS_URL"]))
+def scheduler(app, marker) -> Iterator[TickScheduler]:
+    yield TickScheduler(TICKS, connection=redis.Redis.from_url(app.config["REDIS_URL"]))
 
 
 def test_the_scheduler_hands_out_ticks_only(store, scheduler, work, marker):
     key = scheduler.scheduled_jobs_key
     meta = pickle.dumps(Evil()), json.dumps({"queue_class_name": "tests.test_queue.mark", "cron_string": "* * * * *"})
     for index, one in enumerate(meta):
-        job = put(store, queue.TICKS, "builtins.exec", EXEC, serializer=DefaultSerializer, job_id=f"foreign-{index}")
+        job = put(store, TICKS, "builtins.exec", EXEC, serializer=DefaultSerializer, job_id=f"foreign-{index}")
         store.hset(job.key, "meta", one)
         store.zadd(key, {job.id: 1, b"\xff": 1, "bad id": 1})
-    store.delete(f"rq:queue:{queue.TICKS}")
+    store.delete(f"rq:queue:{TICKS}")
     scheduler.put_back_ticks()
     # And one that stands where a tick stood.
-    store.hset("rq:job:tick-tick_mails", mapping={"data": pickle.dumps(Evil()), "meta": meta[0]})
-    store.hset("rq:job:tick-tick_clips", mapping={"meta": meta[1]})
-    store.set("rq:job:tick-tick_stats", "no hash") if store.delete("rq:job:tick-tick_stats") else None
+    store.hset("rq:job:tick-app-jobs-wake_recovery_mails", mapping={"data": pickle.dumps(Evil()), "meta": meta[0]})
+    store.hset("rq:job:tick-app-jobs-wake_probes", mapping={"meta": meta[1]})
+    store.delete("rq:job:tick-app-jobs-release_stats")
+    store.set("rq:job:tick-app-jobs-release_stats", "no hash")
     for _ in range(2):
         list(scheduler.enqueue_jobs())
         scheduler.put_back_ticks()
     planned = {one.decode() for one in store.zrange(key, 0, -1)}
-    assert planned == {f"tick-{name.rpartition('.')[2]}" for name in queue.PERIODIC}
-    work(queue.TICKS)
+    assert planned == {tick_id(name) for name in PERIODIC}
+    work(TICKS)
     assert not marker.exists()
-    assert done(store) >= len(queue.PERIODIC) - 2
-    assert store.hget("rq:job:tick-tick_mails", "meta") == b'{"interval": 5}'
+    assert done(store) >= len(PERIODIC) - 2
+    assert store.hget("rq:job:tick-app-jobs-wake_recovery_mails", "meta") == b'{"interval": 5}'
 
 
 def test_a_scheduler_lives_on_beside_foreign_entries(app, store, scheduler):
@@ -288,17 +293,17 @@ def test_a_scheduler_lives_on_beside_foreign_entries(app, store, scheduler):
     thread = threading.Thread(target=live)
     thread.start()
     give_up = time.monotonic() + WITHIN_SECONDS
-    while store.llen(f"rq:queue:{queue.TICKS}") < len(queue.PERIODIC) and time.monotonic() < give_up:
+    while store.llen(f"rq:queue:{TICKS}") < len(PERIODIC) and time.monotonic() < give_up:
         store.zadd(scheduler.scheduled_jobs_key, {b"\xff": 1})
         time.sleep(0.05)
     stop.set()
     thread.join()
-    assert store.llen(f"rq:queue:{queue.TICKS}") >= len(queue.PERIODIC)
+    assert store.llen(f"rq:queue:{TICKS}") >= len(PERIODIC)
 
 
 def test_no_command_from_redis_stops_a_worker(app, store, work):
     """RQ's own: shut down, kill the work horse."""
-    process = multiprocessing.get_context("fork").Process(target=lambda: worker.work(app))
+    process = multiprocessing.get_context("fork").Process(target=lambda: crew.work(app))
     db.session.remove()
     process.start()
     try:
@@ -315,6 +320,6 @@ def test_no_command_from_redis_stops_a_worker(app, store, work):
 def test_a_wake_up_keeps_its_time(app, store):
     before = clock.now()
     assert queue.enqueue("app.jobs.publish", 7)
-    (job,) = queue.queue(queue.PUBLISH).jobs
+    (job,) = queue.queue(PUBLISH).jobs
     assert (job.func_name, job.args, job.timeout, job.meta) == ("app.jobs.publish", [7], -1, {})
     assert abs((job.enqueued_at - before).total_seconds()) < WITHIN_SECONDS

@@ -102,7 +102,7 @@ def test_a_clip_goes_out_from_the_bucket(installation, world: Sandbox, anna: Per
 
 
 def test_a_release_rolls_while_a_clip_goes_up(installation, world: Sandbox, anna: Person, heavy_file: Path):
-    """New copies come and the old ones are told to end, within what a PaaS grants. It is sent whole, and once."""
+    """New copies start and the old ones get SIGTERM, within what a PaaS grants. It is sent whole, and once."""
     clip = uploaded(anna, heavy_file)
     world.trouble({"match": "sendVideo", "do": f"slow:{4 << 20}", "times": 1})
     anna.publish(clip, "Выпуск")
@@ -219,7 +219,7 @@ def call(program: str, *arguments: str) -> None:
 
 
 def rows(database: str) -> dict[str, list]:
-    """Everything that the database holds, but who worked at the moment."""
+    """Everything that the database holds, but which processes worked at the moment."""
     with psycopg.connect(database) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
         return {

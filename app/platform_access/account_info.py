@@ -1,4 +1,4 @@
-"""The account of a connection, as an adapter wants to know it."""
+"""The account of a connection, as adapters are given it."""
 
 from sqlalchemy import case, literal, update
 
@@ -19,7 +19,7 @@ def account_of(connection: PlatformConnection) -> Account:
 
 
 def move(connection_id: int, moved: AccountMoved) -> Account | None:
-    """Stores what the platform says of the account now; None where it has been disconnected."""
+    """Stores the account as the platform has it now; None where it has been disconnected."""
     with transaction():
         connection = db.session.get(PlatformConnection, connection_id, with_for_update=True)
         if connection is None:
@@ -32,7 +32,7 @@ def move(connection_id: int, moved: AccountMoved) -> Account | None:
 
 
 def _move_links(connection_id: int, url: str) -> None:
-    """The old address may be somebody else's now."""
+    """The old address may belong to another account now."""
     there = (Publication.status == Status.PUBLISHED) & Publication.external_id.is_not(None)
     at_account = Publication.url == Publication.account_url
     link = case(

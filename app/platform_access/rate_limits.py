@@ -1,7 +1,7 @@
 """A platform's rate limits, shared by all workers through Redis.
 
 Several windows are checked together by one script on the server's clock: either every one has room and the call is
-counted in all, or nothing is counted and the answer says how long to wait.
+counted in all, or nothing is counted and the script returns how long to wait.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 # A worker sleeps no longer than this; a longer wait goes into the row.
 LONGEST_SLEEP = 1.0
 
-# Sliding windows: one sorted set a window, a member a call. Answers the milliseconds to wait, 0 = counted.
+# Sliding windows: one sorted set a window, a member a call. Returns the milliseconds to wait, 0 = counted.
 _SCRIPT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

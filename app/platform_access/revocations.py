@@ -1,4 +1,4 @@
-"""A disconnected account's token, for the short time until its platform knows that it is no longer wanted."""
+"""A disconnected account's token, for the short time until its platform has revoked it."""
 
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 from app import clock
 from app.db import db, transaction
 from app.models import LIVE, REVOCATION_KEPT, PlatformConnection, Publication, Revocation
+from app.models.claim import claim
 from app.models.types import CLOCK_MARGIN, is_due
 from app.platform_access import tokens
 from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
@@ -27,7 +28,7 @@ _FARTHEST = max(_TRY_AGAIN, LONGEST_LEASE + AFTER_DEADLINE)
 def keep(connection: PlatformConnection) -> None:
     """To be called before the connection is deleted; the caller commits.
 
-    A commit that is in flight is let finish, so the token stays good until nobody can be sending with it.
+    A commit that is in flight is let finish: the token stays good until no process can be sending with it.
     """
     if connection.sealed_token is None:
         return
@@ -65,8 +66,11 @@ def sweep() -> None:
 
 
 def revoke(revocation_id: int) -> None:
-    """Tells the platform; what it does not answer is tried again until the row is swept."""
-    row = _claim(revocation_id)
+    """Revokes the token at the platform; what it does not answer is tried again until the row is swept."""
+    now = clock.now()
+    due = (Revocation.expires_at > now, is_due(Revocation.wake_at, now, _FARTHEST))
+    with transaction():
+        row = claim(Revocation, revocation_id, *due, lease=_TRY_AGAIN)
     if row is None:
         return
     try:
@@ -74,31 +78,15 @@ def revoke(revocation_id: int) -> None:
     except CannotOpen as error:
         log.error("a token to be revoked cannot be opened", platform=row.platform, error=str(error))
         return
-    if _is_held(row.platform, token):
+    if _is_shared(row.platform, token):
         log.info("another account uses the same token: it stays", platform=row.platform)
-    elif not _told(row, token):
+    elif not _revoke(row, token):
         return
     with transaction():
         db.session.execute(delete(Revocation).where(Revocation.id == revocation_id))
 
 
-def _claim(revocation_id: int) -> Revocation | None:
-    """The row, cut loose, if it is due; a second job gets None."""
-    now = clock.now()
-    with transaction():
-        due = select(Revocation).where(
-            Revocation.id == revocation_id, Revocation.expires_at > now, is_due(Revocation.wake_at, now, _FARTHEST)
-        )
-        row = db.session.scalar(due.with_for_update())
-        if row is None:
-            return None
-        row.wake_at = now + _TRY_AGAIN
-        db.session.flush()
-        db.session.expunge(row)
-        return row
-
-
-def _is_held(platform: str, token: Token) -> bool:
+def _is_shared(platform: str, token: Token) -> bool:
     """Whether a connection that is there has the same token: revoking would break it.
 
     One bot serves several channels, and a platform may give the same token for a second consent.
@@ -122,8 +110,8 @@ def _has(connection: PlatformConnection, other: Token) -> bool:
     return one.access == other.access or (one.refresh is not None and one.refresh == other.refresh)
 
 
-def _told(row: Revocation, token: Token) -> bool:
-    """Whether nothing is left to do: the platform knows, or wants the token no longer by itself."""
+def _revoke(row: Revocation, token: Token) -> bool:
+    """False where it has to be tried again. A platform that refuses the token does not take it any more."""
     adapter = paced_adapter(row.platform)
     try:
         if token.refresh and token.expires_at and token.expires_at <= clock.now():
@@ -132,12 +120,12 @@ def _told(row: Revocation, token: Token) -> bool:
             _replace(row, token)
         adapter.revoke(token)
     except (Unavailable, RateLimited) as error:
-        log.warning("the platform was not told yet that a token is not wanted", reason=error.reason)
+        log.warning("a token is not revoked yet", reason=error.reason)
         if isinstance(error, RateLimited):
             _put_off(row, error.until)
         return False
     except PlatformError as error:
-        log.info("the platform does not know the token any more", reason=error.reason)
+        log.info("the platform takes the token no longer", reason=error.reason)
     return True
 
 

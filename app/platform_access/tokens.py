@@ -1,7 +1,9 @@
-"""A connection's token: sealed by whoever has it, opened and refreshed only by workers."""
+"""A connection's token: sealed by every process, opened and refreshed only by workers."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from flask import current_app
@@ -10,22 +12,25 @@ from sqlalchemy import or_, select, update
 from app import clock
 from app.db import db, retry_while_db_down, transaction
 from app.models import ConnectionStatus, PlatformConnection, Revocation, record_event
+from app.models.claim import claim
 from app.models.types import is_due
+from app.platform_access.account_info import account_of
 from app.platform_access.rate_limits import paced_adapter
-from app.platforms.base import Adapter, Token
+from app.platforms.base import Account, Adapter, Token
 from app.platforms.errors import Paced, PlatformError, RateLimited, Reconnect, TokenExpired
 from app.vault import Vault
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 # A token that runs out within this is refreshed before it is used.
-SOON = timedelta(minutes=5)
+_SOON = timedelta(minutes=5)
 # The tick refreshes when this much of a token's life is over: VK's hour leaves 12 minutes, Yandex's year 10 weeks.
 _OLD = 0.8
-# Outlasts one call to the platform; a worker that died in it does not block the others for long.
+# Outlasts one call to the platform; a worker that ended in it does not block the others for long.
 _REFRESH_LEASE = timedelta(seconds=60)
-_LOOK_AGAIN = timedelta(seconds=2)
-# The tick tries again this much later where the platform did not answer.
+_ASK_AGAIN = timedelta(seconds=2)
+# Before the next try where the platform did not answer.
 _TRY_AGAIN = timedelta(minutes=1)
 _MOST_AT_ONCE = 500
 
@@ -62,8 +67,40 @@ def open_sealed(sealed: bytes, bound_to: str) -> Token:
     return Token(plain["access"], plain["refresh"], expires_at, plain["extra"])
 
 
-def runs_out_soon(token: Token) -> bool:
-    return bool(token.refresh and token.expires_at and token.expires_at < clock.now() + SOON)
+# Using it
+
+
+class TokenReplaced(PlatformError):
+    """The platform refused a token that is not the connection's any more: connected again meanwhile, or disconnected.
+
+    With what is stored now the call may do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("reconnect")
+
+
+def with_fresh_token(connection: PlatformConnection, call: Callable[[Adapter, Account, Token], T]) -> T:
+    """`call(adapter, account, token)` with a token that does not run out soon; once more with a fresh one where the
+    call raises TokenExpired.
+
+    Where the platform refuses the token for good, the connection is marked and Reconnect or TokenExpired raised;
+    TokenReplaced where another token is stored by now. Raises vault.CannotOpen.
+    """
+    adapter, account = paced_adapter(connection.platform), account_of(connection)
+    token = open_token(connection)
+    try:
+        if token.refresh and token.expires_at and token.expires_at < clock.now() + _SOON:
+            token = refresh(connection.id, adapter, token)
+        try:
+            return call(adapter, account, token)
+        except TokenExpired:
+            token = refresh(connection.id, adapter, token)
+            return call(adapter, account, token)
+    except (Reconnect, TokenExpired):
+        if require_reconnect(connection.id, token):
+            raise
+        raise TokenReplaced from None
 
 
 # Refreshing
@@ -72,27 +109,23 @@ def runs_out_soon(token: Token) -> bool:
 def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     """A token newer than `used`, asked for once however many want it.
 
-    Whoever holds the lease on the connection's row asks the platform; the new pair is stored before it is used.
+    The holder of the lease on the connection's row asks the platform; the new pair is stored before it is used.
     Raises Paced while another is asking, Reconnect where the platform gives none or the account is gone.
     """
-    now = clock.now()
     lease = PlatformConnection.refresh_until
-    free = or_(lease.is_(None), is_due(lease, now, _REFRESH_LEASE))
+    free = or_(lease.is_(None), is_due(lease, clock.now(), _REFRESH_LEASE))
     with transaction():
-        mine = db.session.execute(
-            update(PlatformConnection)
-            .where(PlatformConnection.id == connection_id, free)
-            .values(refresh_until=now + _REFRESH_LEASE)
-        ).rowcount
-        connection = db.session.get(PlatformConnection, connection_id)
+        claimed = claim(PlatformConnection, connection_id, free, lease=_REFRESH_LEASE, column="refresh_until")
+        connection = claimed or db.session.get(PlatformConnection, connection_id)
         if connection is None:
             raise Reconnect("аккаунт отключён")
         stored, sealed = open_token(connection), connection.sealed_token
-        if stored != used:
-            connection.refresh_until = None if mine else connection.refresh_until
-            return stored
-    if not mine:
-        raise Paced(now + _LOOK_AGAIN)
+    if stored != used:
+        if claimed:
+            _end_refresh(connection_id, sealed)
+        return stored
+    if claimed is None:
+        raise Paced(clock.now() + _ASK_AGAIN)
     try:
         fresh = adapter.refresh(stored)
     except Exception as error:
@@ -103,15 +136,15 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     # The old refresh token may be spent: losing the new pair would cost the user a new consent.
     kept = retry_while_db_down(lambda: _end_refresh(connection_id, sealed, fresh))
     if kept is None:
-        _let_go(connection_id, adapter.key, fresh)
+        _revoke_later(connection_id, adapter.key, fresh)
         raise Reconnect
     return kept
 
 
 def _end_refresh(connection_id: int, sealed: bytes, fresh: Token | None = None) -> Token | None:
-    """Gives the lease back and stores `fresh` in the place of `sealed`; answers it, None where the account is gone.
+    """Gives the lease back and stores `fresh` in the place of `sealed`; returns it, None where the account is gone.
 
-    What the user has renewed meanwhile by connecting again stands, and is answered instead.
+    What the user has renewed meanwhile by connecting again stands, and is returned instead.
     """
     with transaction():
         connection = db.session.get(PlatformConnection, connection_id, with_for_update=True)
@@ -125,15 +158,15 @@ def _end_refresh(connection_id: int, sealed: bytes, fresh: Token | None = None) 
         return fresh
 
 
-def _let_go(connection_id: int, platform: str, token: Token) -> None:
-    """The account was disconnected while its token was being refreshed: the platform is told about the new one too."""
+def _revoke_later(connection_id: int, platform: str, token: Token) -> None:
+    """The account was disconnected while its token was being refreshed: the new one is revoked too."""
     bound_to = PlatformConnection(id=connection_id).sealed_for
     with transaction():
         db.session.add(Revocation(platform=platform, sealed_token=seal(token, bound_to), sealed_for=bound_to))
 
 
 def require_reconnect(connection_id: int, used: Token) -> bool:
-    """The platform wants `used` no longer: the account's user must connect it again, and is told so.
+    """The platform refuses `used`: the account's user must connect it again, and is notified.
 
     False where that is settled already: a newer token is stored, or the account is disconnected.
     """
@@ -161,19 +194,16 @@ def due_refreshes() -> list[int]:
 
 def refresh_due(connection_id: int) -> None:
     """Refreshes an old token. Does nothing where another job has done it, or is at it."""
+    old = PlatformConnection.token_refresh_at <= clock.now()
+    active = PlatformConnection.status == ConnectionStatus.ACTIVE
     with transaction():
-        connection = db.session.get(PlatformConnection, connection_id)
-        if connection is None or connection.status != ConnectionStatus.ACTIVE:
-            return
-        due, now = connection.token_refresh_at, clock.now()
-        if due is None or due > now:
-            return
         # Whatever goes wrong below (a token that cannot be opened, a fault of ours): the others get their turn first.
-        connection.token_refresh_at = now + _TRY_AGAIN
-        platform, sealed, bound_to = connection.platform, connection.sealed_token, connection.sealed_for
-    token = open_sealed(sealed, bound_to)
+        connection = claim(PlatformConnection, connection_id, active, old, lease=_TRY_AGAIN, column="token_refresh_at")
+    if connection is None:
+        return
+    token = open_token(connection)
     try:
-        refresh(connection_id, paced_adapter(platform), token)
+        refresh(connection_id, paced_adapter(connection.platform), token)
     except Paced:
         return
     except (Reconnect, TokenExpired):
@@ -184,6 +214,9 @@ def refresh_due(connection_id: int) -> None:
             with transaction():
                 db.session.execute(
                     update(PlatformConnection)
-                    .where(PlatformConnection.id == connection_id, PlatformConnection.sealed_token == sealed)
+                    .where(
+                        PlatformConnection.id == connection_id,
+                        PlatformConnection.sealed_token == connection.sealed_token,
+                    )
                     .values(token_refresh_at=error.until)
                 )

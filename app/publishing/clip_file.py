@@ -1,4 +1,4 @@
-"""A clip's file as adapters read it: whole and unchanged, or an error that says what is wrong with it."""
+"""A clip's file as adapters read it: whole and unchanged, or an error that names what is wrong with it."""
 
 import hashlib
 import io
@@ -14,11 +14,9 @@ from app.storage import StorageUnavailable, storage
 
 
 def clip_file(clip: Clip) -> ClipFile:
-    store = storage()
-
     def open_whole() -> BinaryIO:
         with _storage_errors():
-            file = store.open(clip.storage_key)
+            file = storage().open(clip.storage_key)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
         if size != clip.size:

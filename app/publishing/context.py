@@ -1,79 +1,63 @@
-"""A run: what an adapter's straight-line code stands on.
+"""What an adapter's straight-line code publishes with.
 
-Each step's answer is stored, sealed, before the next begins; entered again, a run hands out the stored answers and
-goes on where it stopped. A commit is armed in the row at the last harmless moment, so that after a crash the
-platform is asked instead of being sent the clip twice.
+Each step's answer is stored, sealed, before the next begins; a context that is made anew returns the stored answers,
+so that the adapter goes on where it stopped. The row is marked as «commit in doubt» at the last harmless moment: after
+a crash the platform is asked instead of being sent the clip twice.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
-from sqlalchemy import Select, delete, select, update
+from flask import current_app
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.db import db, is_db_down, reading, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
-from app.platforms.base import Account, ClipFile, NotPublished, Receipt, Token, Unknown
+from app.platforms.base import Account, Adapter, NotPublished, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
 from app.platforms.http.client import ANSWER_SECONDS, UNACKNOWLEDGED_MS
-from app.publishing import receipts, state_machine
-from app.publishing.fetch_links import FetchLink
-from app.publishing.lease import Lease, lease_term
-from app.vault import Vault
+from app.publishing import fetch_links, receipts, state_machine
+from app.publishing.clip_file import clip_file
+from app.publishing.lease import AskUser, Lease, ResumeAt, lease_term
 
-# The platform must say twice that the clip is not there, this far apart, before it is sent again.
+# The platform must answer twice that the clip is not there, this far apart, before it is sent again.
 CONFIRM_ABSENT_AFTER = timedelta(seconds=15)
 _REQUIRED_ABSENT_ANSWERS = 2
-# Between two looks at what a platform works on.
+# Between two polls of what a platform processes.
 LONGEST_POLL = timedelta(minutes=1)
 # Nothing has been sent yet, and a platform that has nearly all of a request does not wait for the rest for long.
-_ARM_SECONDS = 15.0
+_BEGIN_COMMIT_SECONDS = 15.0
 # The step that remembers since when a wait lasts is called by the wait's name and this.
 SINCE = ": since"
 
 
-class ResumeAt(Exception):
-    """Nothing to do before `at`: the worker is given back. Not a failure."""
-
-    def __init__(self, at: datetime, stage: Stage) -> None:
-        self.at = at
-        self.stage = stage
-
-
-class AskUser(Exception):
-    """The user has to finish it by hand: with this text, at this link, which is called so."""
-
-    def __init__(self, text: str, link: str, label: str) -> None:
-        self.text, self.link, self.label = text, link, label
+def publish(lease: Lease, known: list[Publication], adapter: Adapter, account: Account, token: Token) -> Receipt:
+    """Enters the adapter: with the row as it is `known`, which is used up; again, with the row as it is by then."""
+    publication = known.pop() if known else lease.load()
+    return adapter.publish(PublishContext(lease, publication, account, token))
 
 
 class PublishContext:
-    """See `app.platforms.base.Run` for how adapters see it."""
+    """See `app.platforms.base.PublishContext` for how adapters see it."""
 
-    def __init__(
-        self,
-        lease: Lease,
-        publication: Publication,
-        clip: ClipFile,
-        account: Account,
-        token: Token,
-        vault: Vault,
-        link: FetchLink,
-    ) -> None:
+    def __init__(self, lease: Lease, publication: Publication, account: Account, token: Token) -> None:
         self.publication_id = publication.id
         self.started_at = publication.started_at
         # Names this publication, and this start of it, where a platform lets us leave a mark.
         self.marker = f"{publication.id}-{publication.started_at:%Y%m%d%H%M%S}"
-        self.link, self.is_fetched = link.new, link.is_fetched
+        self.link = partial(fetch_links.new_link, publication)
+        self.is_fetched = partial(fetch_links.is_fetched, publication)
         self.title = publication.title
         self.description = publication.description
-        self.clip, self.account, self.token = clip, account, token
-        self._lease, self._vault = lease, vault
+        self.clip, self.account, self.token = clip_file(publication.clip), account, token
+        self._lease, self._vault = lease, current_app.extensions["vault"]
         self._commit_in_doubt = publication.commit_in_doubt
         self._in_doubt_until = publication.in_doubt_until
         self._not_found_count = publication.not_found_count
@@ -83,9 +67,9 @@ class PublishContext:
     # Durable steps
 
     def step(self, name: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """`fn(*args)`'s answer (JSON), from the store if it was done before."""
+        """`fn(*args)`'s answer (JSON), as it was stored if it was done before."""
         if name not in self._answers:
-            self._renew()
+            self._lease.keep()
             self._store(name, fn(*args))
         return self._answers[name]
 
@@ -95,11 +79,7 @@ class PublishContext:
         def write() -> None:
             with transaction():
                 self._lease.write(sent=None, total=None)
-                db.session.execute(
-                    delete(PublicationStep).where(
-                        PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
-                    )
-                )
+                db.session.execute(delete(PublicationStep).where(*self._steps(*names)))
 
         retry_while_db_down(write)
         for name in names:
@@ -107,20 +87,16 @@ class PublishContext:
             self._stored_at.pop(name, None)
 
     def progress(self, sent: int, total: int) -> None:
-        """Tells the page how far an upload is and renews the lease, at most once a second.
+        """How far an upload is, for the page; renews the lease. At most once a second.
 
         Raises Cancelled or LeaseLost, which ends the upload. While the database is away it goes on: for as long as
         the lease that it has.
         """
         try:
-            self._renew(stage=Stage.UPLOADING, sent=sent, total=total, patience=0)
+            self._lease.keep(stage=Stage.UPLOADING, sent=sent, total=total, patience=0)
         except SQLAlchemyError as error:
             if not is_db_down(error):
                 raise
-
-    def _renew(self, **values: Any) -> None:
-        if not self._lease.is_fresh():
-            self._lease.renew(**values)
 
     # Points of no return
 
@@ -132,22 +108,22 @@ class PublishContext:
         find: Callable[..., Receipt | NotPublished | Unknown] | None = None,
         last: bool = False,
     ) -> Receipt:
-        """`fn(*args, arm=…)`'s receipt. `fn` calls `arm()` at the last moment that is still harmless; with the seconds
-        that the answer may take, where those are more than usual. `last`: with the receipt it is published, the
-        platform is not asked anything more.
+        """`fn(*args, begin_commit=…)`'s receipt. `fn` calls `begin_commit()` at the last moment that is still harmless;
+        with the seconds that the answer may take, where those are more than usual. `last`: with the receipt it is
+        published, the platform is not asked anything more.
 
-        When an earlier try was armed and left no answer, `find(*args)` is asked first; without a `find`
+        When an earlier commit was begun and left no answer, `find(*args)` is asked first; without a `find`
         OutcomeUnknown is raised.
         """
         if name not in self._answers:
             if self._commit_in_doubt == name:
-                self._look_for(name, find, args)
+                self._find(name, find, args)
             else:
                 self._try_commit(name, fn, args, last)
         return Receipt(**self._answers[name])
 
     def _try_commit(self, name: str, fn: Callable[..., Receipt], args: tuple[Any, ...], last: bool) -> None:
-        self._renew()
+        self._lease.keep()
         try:
             receipt = fn(
                 *args, begin_commit=lambda answer_seconds=ANSWER_SECONDS: self._begin_commit(name, answer_seconds)
@@ -161,12 +137,12 @@ class PublishContext:
         self._record_receipt(name, receipt, last)
 
     def _begin_commit(self, name: str, answer_seconds: float) -> None:
-        """Holds only with our fence and an unexpired lease; a cancel and somebody else's receipt raise the fence."""
+        """Only with our fence and an unexpired lease; a cancel and a receipt by another worker raise the fence."""
         deadline, until = lease_term(commit_lease(answer_seconds))
 
         def write() -> None:
             with transaction():
-                commit_in_doubt = db.session.execute(
+                begun = db.session.execute(
                     update(Publication)
                     .where(*self._lease.where(), Publication.lease_until > clock.now())
                     .values(
@@ -181,17 +157,17 @@ class PublishContext:
                     )
                     .execution_options(synchronize_session=False)
                 )
-                if commit_in_doubt.rowcount == 0:
+                if begun.rowcount == 0:
                     self._lease.lost()
                 state_machine.note(self.publication_id, "commit_started", status=Status.PUBLISHING, name=name)
                 touch(self.publication_id)
 
-        # Set before: where the database's answer is lost, the row may be armed all the same.
+        # Set before: where the database's answer is lost, the row may be changed all the same.
         self._commit_in_doubt, self._in_doubt_until = name, until
         try:
-            retry_while_db_down(write, _ARM_SECONDS)
+            retry_while_db_down(write, _BEGIN_COMMIT_SECONDS)
         except SQLAlchemyError as error:
-            if is_db_down(error):  # nothing has been sent: this disarms
+            if is_db_down(error):  # nothing has been sent: this clears it
                 raise OwnOutage("internal", "база данных не отвечает") from error
             raise
         self._lease.extend_to(deadline)
@@ -217,7 +193,7 @@ class PublishContext:
 
         retry_while_db_down(write)
 
-    def _look_for(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
+    def _find(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
         if find is None:
             raise OutcomeUnknown
         over = self._in_doubt_until + AFTER_DEADLINE
@@ -246,13 +222,13 @@ class PublishContext:
     # Waiting
 
     def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any:
-        """`fn(*args)`'s first answer that is not None (JSON). Looks at once, then every `every` seconds.
+        """`fn(*args)`'s first answer that is not None (JSON). Asks at once, then every `every` seconds.
 
-        Between two looks the worker is free. After `until` seconds OutcomeUnknown is raised.
+        In between the worker is free. After `until` seconds OutcomeUnknown is raised.
         """
         if name in self._answers:
             return self._answers[name]
-        self._renew(stage=Stage.PROCESSING)
+        self._lease.keep(stage=Stage.PROCESSING)
         now = clock.now()
         again, stage = now + min(timedelta(seconds=every), LONGEST_POLL), Stage.PROCESSING
         try:
@@ -290,7 +266,7 @@ class PublishContext:
                 )
             ).all()
         self._stored_at = {name: at for name, _, at in rows}
-        return {name: json.loads(self._vault.open(sealed, self._bound_to(name))) for name, sealed, _ in rows}
+        return {name: self._open(name, sealed) for name, sealed, _ in rows}
 
     def _store(self, name: str, answer: Any) -> None:
         sealed = self._seal(name, answer)
@@ -298,7 +274,7 @@ class PublishContext:
         def write() -> None:
             with transaction():
                 self._lease.write(lease_until=Publication.lease_until)
-                if not db.session.scalar(self._stored(name)):
+                if not db.session.scalar(select(PublicationStep.id).where(*self._steps(name))):
                     step = PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=sealed)
                     db.session.add(step)
                     state_machine.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
@@ -306,13 +282,11 @@ class PublishContext:
         retry_while_db_down(write)
         self._answers[name] = answer
 
-    def _stored(self, name: str) -> Select:
-        return select(PublicationStep.id).where(
-            PublicationStep.publication_id == self.publication_id, PublicationStep.name == name
-        )
+    def _steps(self, *names: str) -> tuple[ColumnElement[bool], ...]:
+        return PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
 
     def _seal(self, name: str, answer: Any) -> bytes:
-        return self._vault.seal(json.dumps(answer).encode(), self._bound_to(name))
+        return self._vault.seal(json.dumps(answer).encode(), step_sealed_for(self.publication_id, name))
 
-    def _bound_to(self, name: str) -> str:
-        return step_sealed_for(self.publication_id, name)
+    def _open(self, name: str, sealed: bytes) -> Any:
+        return json.loads(self._vault.open(sealed, step_sealed_for(self.publication_id, name)))

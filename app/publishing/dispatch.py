@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, bindparam, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, update
 
 from app import clock
-from app.db import db, reading, transaction
+from app.db import commit, db, reading, transaction
 from app.models import Publication, PublicationStep, Stage, Status
 from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.publishing.context import SINCE
@@ -20,16 +20,16 @@ from app.publishing.lease import CLAIMABLE
 
 # A wake-up that is in no queue and that no worker has followed for so long was lost.
 LOST_AFTER = timedelta(seconds=10)
-# So many of a user's publications go first, a click on every platform; the rest go when nobody waits for his first.
+# So many of a user's publications go first, a click on every platform; the rest go when no other user's first wait.
 PRIORITY_SLOTS_PER_USER = 6
-# How many of a user's for each worker: enough for a second, until the tick comes again; with more, whoever comes later
-# would wait long for his seventh.
+# How many of a user's for each worker: enough for a second, until the tick comes again; with more, users who come later
+# would wait long for their seventh.
 MAX_QUEUED_PER_WORKER = 5
 # How many wake-ups may wait. The rest wait in the database.
 MOST_WAITING = 2000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-# Told the ids that go first and those that go when nobody else waits; False where the queue is away.
+# Takes the ids that go first, and those that go when no others wait; False where the queue is away.
 Enqueue = Callable[[list[int], list[int]], bool]
 
 # The step that sends the file is called so by every adapter; one whose platform fetches the file has none.
@@ -38,7 +38,7 @@ _SENT = exists().where(
     PublicationStep.publication_id == Publication.id,
     or_(PublicationStep.name == _UPLOAD, PublicationStep.name.endswith(SINCE, autoescape=True)),
 )
-# 1 where the next look sends no file: it asks how far the platform is, confirms, or removes what is left there.
+# 1 where the next try sends no file: it polls the platform, confirms, or removes what is left there.
 _BRIEF = case(
     (Publication.status == Status.SCHEDULED, 0),
     (Publication.status == Status.CANCELLED, 1),
@@ -47,19 +47,20 @@ _BRIEF = case(
     else_=0,
 )
 
-# When the queue was last seen to have each row's wake-up: a worker that takes one out has LOST_AFTER to follow it.
+# When each row's wake-up was last seen in the queue: a worker that takes one out has LOST_AFTER to follow it.
 _seen: dict[int, datetime] = {}
 
 
 def release_due(
     enqueue: Enqueue, waiting: int = 0, queued: Collection[int] = (), redis_epoch: datetime = _LONG_AGO
 ) -> int:
-    """Marks what is due as queued and hands the ids to `enqueue`; answers how many.
+    """Marks what is due as queued and hands the ids to `enqueue`; returns how many.
 
-    `waiting` wake-ups are in the queue now, for the rows `queued`; what was put in before `kept_since` is lost, unless
+    `waiting` wake-ups are in the queue now, for the rows `queued`; what was put in before `redis_epoch` is lost, unless
     it is among them.
 
-    A user has at most AHEAD rows for each worker in flight; the others wait here, so that no bulk starves another.
+    A user has at most MAX_QUEUED_PER_WORKER rows for each worker in flight; the others wait here, so that no bulk
+    starves another.
     Those that send no file are counted apart, and go first however many they are: they take a moment.
     """
     now = clock.now()
@@ -71,7 +72,7 @@ def release_due(
     if not first:
         return 0
     with transaction():
-        # One row that somebody keeps locked must not hold up all others.
+        # One row that is kept locked must not hold up all others.
         free = select(Publication.id).where(Publication.id.in_(first), *due).with_for_update(skip_locked=True)
         ids = list(
             db.session.scalars(
@@ -88,9 +89,7 @@ def release_due(
 
 
 def _lost(now: datetime, queued: Collection[int], redis_epoch: datetime) -> ColumnElement[bool]:
-    """Which rows are marked as queued though their wake-up is gone; what a clock that was ahead has marked says nothing
-    of when that was.
-    """
+    """Which rows are marked as queued though their wake-up is gone. A mark by a clock that was ahead does not count."""
     _seen.update(dict.fromkeys(queued, now))
     old = or_(Publication.queued_at < max(now - LOST_AFTER, redis_epoch), Publication.queued_at > now + AFTER_DEADLINE)
     gone = select(Publication.id, Publication.queued_at).where(
@@ -108,12 +107,12 @@ def _lost(now: datetime, queued: Collection[int], redis_epoch: datetime) -> Colu
 
 
 def _fair(due: tuple, now: datetime, lost: ColumnElement[bool], most: int) -> dict[int, bool]:
-    """Ids of due rows, everybody's first, then everybody's second, up to the bound; and whether each goes first."""
-    # Counted here: told to group by user, SQLite would go through the whole table in the users' order.
+    """Ids of due rows, every user's first, then every user's second, up to the bound; and whether each goes first."""
+    # Counted here: to group by user, SQLite would go through the whole table in the users' order.
     in_flight = Counter(
         db.session.execute(
             select(Publication.user_id, _BRIEF).where(
-                # What is queued is due, what is held wakes at its lease's end: the index on `wake_at` bounds it.
+                # What is queued is due, what is leased wakes at its lease's end: the index on `wake_at` bounds it.
                 Publication.wake_at <= now + LONGEST_LEASE + AFTER_DEADLINE,
                 or_(and_(Publication.queued_at.is_not(None), ~lost), Publication.lease_until > now),
             )
@@ -159,31 +158,28 @@ def _hand_over(ids: Sequence[int], first: Mapping[int, bool], enqueue: Enqueue) 
     finally:
         if not taken:
             _forget(ids)
-            db.session.commit()
+            commit()
     return taken
 
 
 def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
     """For rows that the user has just begun, marked as queued: their wake-ups need not wait for the tick.
 
-    Those beyond the user's bound do, and all where the queue is away.
+    To be called after the commit that began them (`after_commit`), in no transaction: it has its own. The rows beyond
+    the user's bound wait for the tick, and all do where the queue is away.
     """
     under_way = select(func.count()).where(
         Publication.user_id == user_id, Publication.status == Status.PUBLISHING, _BRIEF == 0
     )
     before = max(db.session.scalar(under_way) - len(ids), 0)
-    places = {publication_id: before + number for number, publication_id in enumerate(ids, start=1)}
-    at_once = [publication_id for publication_id, place in places.items() if place <= _bound()]
-    resume = ids[len(at_once) :]
-    if resume:
-        _forget(resume)
-    db.session.commit()  # before a worker is told: it would wait for SQLite's write lock
+    first = {publication_id: before + number <= PRIORITY_SLOTS_PER_USER for number, publication_id in enumerate(ids, 1)}
+    within_bound = max(_bound() - before, 0)
+    at_once, later = ids[:within_bound], ids[within_bound:]
+    if later:
+        _forget(later)
+    commit()  # before a worker starts: it would wait for SQLite's write lock
     if at_once:
-        _hand_over(
-            at_once,
-            {publication_id: places[publication_id] <= PRIORITY_SLOTS_PER_USER for publication_id in at_once},
-            enqueue,
-        )
+        _hand_over(at_once, first, enqueue)
 
 
 def _forget(ids: Sequence[int]) -> None:
@@ -191,18 +187,11 @@ def _forget(ids: Sequence[int]) -> None:
     db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))
 
 
-# Without the ORM: see `heartbeats`.
-_ROWS = Publication.__table__
-_UNACKNOWLEDGED = (_ROWS.c.id == bindparam("publication"), _ROWS.c.queued_at <= bindparam("taken_at"))
-_IS_UNACKNOWLEDGED = select(_ROWS.c.id).where(*_UNACKNOWLEDGED)
-_REQUEUE = update(_ROWS).where(*_UNACKNOWLEDGED).values(queued_at=None)
-
-
 def requeue_unstarted(publication_id: int, taken_at: datetime) -> None:
     """The wake-up that was taken out of the queue at that moment has come to nothing if its worker died too early."""
-    unacknowledged = {"publication": publication_id, "taken_at": taken_at}
-    with reading(), db.engine.connect() as connection:
-        is_unacknowledged = connection.execute(_IS_UNACKNOWLEDGED, unacknowledged).first() is not None
-    if is_unacknowledged:
-        with db.engine.begin() as connection:
-            connection.execute(_REQUEUE, unacknowledged)
+    unacknowledged = (Publication.id == publication_id, Publication.queued_at <= taken_at)
+    with reading():
+        if db.session.scalar(select(Publication.id).where(*unacknowledged)) is None:
+            return
+    with transaction():
+        db.session.execute(update(Publication).where(*unacknowledged).values(queued_at=None))

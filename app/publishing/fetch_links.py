@@ -60,32 +60,27 @@ def opened(signed: str) -> Fetch | None:
 # What has been fetched: a platform may take the file in several ranges, out of order, by several connections.
 
 
-class FetchLink:
-    """A publication's link as its worker uses it."""
+def new_link(publication: Publication) -> str:
+    """A link by which nothing has been fetched yet."""
+    nonce = secrets.token_hex(4)
 
-    def __init__(self, publication: Publication) -> None:
-        self._publication = publication
+    def write() -> None:
+        with transaction():
+            db.session.execute(
+                update(Publication)
+                .where(Publication.id == publication.id)
+                .values(fetched={"link": nonce, "ranges": []})
+            )
 
-    def new(self) -> str:
-        """A link by which nothing has been fetched yet."""
-        nonce = secrets.token_hex(4)
+    retry_while_db_down(write)
+    return signed_link(publication, nonce)
 
-        def write() -> None:
-            with transaction():
-                db.session.execute(
-                    update(Publication)
-                    .where(Publication.id == self._publication.id)
-                    .values(fetched={"link": nonce, "ranges": []})
-                )
 
-        retry_while_db_down(write)
-        return signed_link(self._publication, nonce)
-
-    def is_fetched(self) -> bool:
-        """Whether every byte of the clip has been handed out by the newest link."""
-        with reading():
-            fetched = db.session.scalar(select(Publication.fetched).where(Publication.id == self._publication.id))
-        return bool(fetched) and fetched["ranges"] == [[0, self._publication.clip.size]]
+def is_fetched(publication: Publication) -> bool:
+    """Whether every byte of the clip has been handed out by the newest link."""
+    with reading():
+        fetched = db.session.scalar(select(Publication.fetched).where(Publication.id == publication.id))
+    return bool(fetched) and fetched["ranges"] == [[0, publication.clip.size]]
 
 
 def record(fetch: Fetch, start: int, end: int) -> None:

@@ -1,7 +1,7 @@
-"""Who works on a publication: a fence number and a lease, both in the row.
+"""Which worker works on a publication: a fence number and a lease, both in the row.
 
-Every write of a worker carries the fence it got when it claimed the row. Once somebody else has claimed it,
-or the user has cancelled, the fence is another and the write changes nothing: `LeaseLost` or `Cancelled`.
+Every write of a worker carries the fence it got when it claimed the row. Once another has claimed it, or the user has
+cancelled, the fence is another and the write changes nothing: `LeaseLost` or `Cancelled`.
 """
 
 import math
@@ -12,36 +12,57 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from flask import current_app
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import joinedload
 
-from app import clock, process
+from app import clock
 from app.db import db, reading, retry_while_db_down, transaction
-from app.models import Publication, Stage, Status, touch
-from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN, LONGEST_LEASE
-from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.models import ClipStatus, ConnectionStatus, Publication, Stage, Status, User, touch
+from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN
+from app.platforms.errors import Refused
+from app.process.identity import is_running, process_identity
 from app.publishing import state_machine
 
-# A row that is worked on is written to say so at most this often.
+# A lease is renewed at most this often: each time costs a write.
 RENEW_SECONDS = 1.0
+
+# A publication whose workers keep dying on it is given up; restarts of ours must not use this up.
+MOST_CRASHES = 10
 
 # Called with the moment until which this process may live, by clock.boottime().
 SetDeadline = Callable[[float], None]
 
-# A cancelled one is woken only to remove what it has left at the platform.
+# A cancelled one wakes only to remove what it has left at the platform.
 CLAIMABLE = (Status.SCHEDULED, Status.PUBLISHING, Status.CANCELLED)
 
 
 class LeaseLost(Exception):
-    """Somebody else works on the publication now; nothing of ours may be written."""
+    """Another worker has the publication now; nothing of ours may be written."""
 
 
 class Cancelled(LeaseLost):
     """The user has cancelled it."""
 
 
+class ResumeAt(Exception):
+    """Nothing to do before `at`: the worker is given back. Not a failure."""
+
+    def __init__(self, at: datetime, stage: Stage) -> None:
+        self.at = at
+        self.stage = stage
+
+
+class AskUser(Exception):
+    """The user has to finish it by hand: with this text, at this link, which is called so."""
+
+    def __init__(self, text: str, link: str, label: str) -> None:
+        self.text, self.link, self.label = text, link, label
+
+
 @dataclass
 class Lease:
-    """A claimed row. `live(deadline)` is told each time how long this process may go on living."""
+    """A claimed row. `set_deadline` is called each time with the moment until which this process may live."""
 
     publication_id: int
     fence: int
@@ -53,6 +74,15 @@ class Lease:
 
     def where(self) -> tuple[Any, ...]:
         return (Publication.id == self.publication_id, Publication.fence == self.fence)
+
+    def load(self) -> Publication:
+        """The row as it is now."""
+
+        def load() -> Publication:
+            with reading():
+                return read(*self.where()) or self.lost()
+
+        return retry_while_db_down(load)
 
     def write(self, **values: Any) -> None:
         """Changes the row if it is still ours. Raises Cancelled or LeaseLost. Runs in the caller's transaction."""
@@ -82,20 +112,21 @@ class Lease:
             self.renewed_at = clock.boottime()
         self.extend_to(deadline)
 
+    def keep(self, **values: Any) -> None:
+        """Renews the lease, unless it was claimed or renewed just now."""
+        if clock.boottime() - self.renewed_at >= RENEW_SECONDS:
+            self.renew(**values)
+
     def extend_to(self, deadline: float) -> None:
         self.deadline = deadline
         self.set_deadline(deadline)
 
     @contextmanager
     def outliving(self, length: timedelta) -> Iterator[None]:
-        """For what is only written to the database: nothing reaches a platform, so the lease's end does not matter."""
+        """For what is only written to the database: nothing reaches a platform after the lease's end."""
         self.set_deadline(clock.boottime() + length.total_seconds())
         yield
         self.set_deadline(self.deadline)
-
-    def is_fresh(self) -> bool:
-        """Claimed or renewed so lately that once more would tell nobody anything: each costs a write."""
-        return clock.boottime() - self.renewed_at < RENEW_SECONDS
 
     def release(
         self,
@@ -105,7 +136,7 @@ class Lease:
         event: str | None = None,
         detail: str | None = None,
     ) -> None:
-        """Gives the row back until `wake_at`; with `event`, says so in its history."""
+        """Gives the row back until `wake_at`; with `event`, its history has a line of it."""
 
         def write() -> None:
             with transaction():
@@ -119,18 +150,74 @@ class Lease:
         retry_while_db_down(write)
 
 
-def lease_term(length: timedelta) -> tuple[float, datetime]:
-    """This process's deadline and the end of a lease that begins now. The deadline is read off first and from a clock
-    that is never set and counts a suspend: whatever happens in between, the process ends before its lease.
+def claim_publication(
+    publication_id: int, set_deadline: SetDeadline
+) -> tuple[Lease, Publication, Refused | None] | None:
+    """Claims the row and, where nothing stands in the way, starts it.
+
+    What takes time is done before: writers queue for SQLite's one lock, and then it holds for as long as one UPDATE.
     """
-    deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
-    return deadline, clock.now() + length
+    with reading():
+        publication = read(Publication.id == publication_id)
+        if publication is None or _is_worked_on(publication):
+            return None
+        obstacle = _obstacle(publication)
+    with transaction():
+        lease = acquire(publication_id, set_deadline, Publication.fence == publication.fence)
+        if lease and publication.status == Status.SCHEDULED and not obstacle:
+            _start(lease, publication)
+    return (lease, publication, obstacle) if lease else None
+
+
+def _is_worked_on(publication: Publication) -> bool:
+    """Whether its holder runs on this machine. Its lease has not run out then, even if the clock was set meanwhile: the
+    kernel ends a process before its lease does (`kill_self_at`). A stopped one is ended as it goes on.
+    """
+    return bool(publication.lease_until and publication.holder) and is_running(publication.holder)
+
+
+def _obstacle(publication: Publication) -> Refused | None:
+    """What stands in the way of a publication whenever it is claimed."""
+    # A lease that is still there has run out: its worker died.
+    if publication.crashes + (publication.lease_until is not None) > MOST_CRASHES:
+        return Refused("crashed")
+    if publication.commit_in_doubt or publication.has_receipt:
+        return None  # whatever has changed since, the clip may be public already: see it through
+    if publication.connection is None:
+        return Refused("disconnected")
+    if publication.connection.status != ConnectionStatus.ACTIVE:
+        return Refused("reconnect")
+    if publication.clip is None or publication.clip.status != ClipStatus.READY:
+        return Refused("clip_gone")
+    if not db.session.get(User, publication.user_id).plan.allows(publication.platform):
+        return Refused("plan")
+    late = timedelta(minutes=current_app.config["LATE_MINUTES"])
+    if publication.status == Status.SCHEDULED and clock.now() - publication.due_at > late:
+        return Refused("missed")
+    return None
+
+
+def _start(lease: Lease, publication: Publication) -> None:
+    now = clock.now()
+    if not state_machine.move(publication.id, Status.PUBLISHING, *lease.where(), event="started", started_at=now):
+        lease.lost()
+    lease.fence += 1
+    publication.started_at, publication.status = now, Status.PUBLISHING
+
+
+def read(*where: ColumnElement[bool]) -> Publication | None:
+    """The row with its clip and connection, detached from the session."""
+    publication = db.session.scalars(
+        select(Publication).where(*where).options(joinedload(Publication.clip), joinedload(Publication.connection))
+    ).first()
+    db.session.expunge_all()
+    return publication
 
 
 def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElement[bool]) -> Lease | None:
-    """Takes the row if it is due and nobody holds it; a second job for the same row gets None. The caller commits.
+    """Takes the row if it is due and not leased; a second job for the same row gets None. The caller commits.
 
-    `wake_at` of a held row is its lease's end, so one condition serves due times, retries, polls and dead workers.
+    `wake_at` of a leased row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
     deadline, until = lease_term(LEASE)
     due = (
@@ -139,7 +226,7 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
         Publication.wake_at <= clock.now(),
         *where,
     )
-    # A row that somebody keeps locked is not waited for: the wake-up comes again.
+    # A row that is kept locked is not waited for: the wake-up comes again.
     free = select(Publication.id).where(*due).with_for_update(skip_locked=True).scalar_subquery()
     row = db.session.execute(
         update(Publication)
@@ -150,7 +237,7 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
             crashes=Publication.crashes + db.case((Publication.lease_until.is_(None), 0), else_=1),
             lease_until=until,
             wake_at=until + AFTER_DEADLINE,
-            holder=process.process_identity(os.getpid()),
+            holder=process_identity(os.getpid()),
             queued_at=None,
             stage=Stage.STARTING,
         )
@@ -164,70 +251,9 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
     return lease
 
 
-# Workers that did not get as far as giving back
-
-
-# Also bounds the search, by the index on `wake_at`: what is further away is not held.
-_ROWS = Publication.__table__
-_HELD = (
-    _ROWS.c.lease_until.is_not(None),
-    _ROWS.c.holder.is_not(None),
-    _ROWS.c.wake_at > bindparam("now"),
-    _ROWS.c.wake_at <= bindparam("latest"),
-)
-# Without the ORM: see `heartbeats`.
-_HELD_ROWS = select(_ROWS.c.id, _ROWS.c.holder).where(*_HELD)
-
-
-def _while_held() -> dict[str, datetime]:
-    now = clock.now()
-    return {"now": now, "latest": now + LONGEST_LEASE + AFTER_DEADLINE}
-
-
-def expire_leases_of_dead_workers() -> int:
-    """Rows whose work horse on this machine is dead for certain need not wait for their lease to run out.
-
-    Only bytes that the kernel still holds can reach the platform now, and those not for long. Answers how many.
+def lease_term(length: timedelta) -> tuple[float, datetime]:
+    """This process's deadline and the end of a lease that begins now. The deadline is taken first, from a clock that is
+    never set and counts a suspend: whatever happens in between, the process ends before its lease.
     """
-    with reading(), db.engine.connect() as connection:
-        rows = connection.execute(_HELD_ROWS, _while_held()).all()
-    return sum(expire_lease(row.id, row.holder) for row in rows if process.has_ended(row.holder))
-
-
-def expire_lease(publication_id: int, holder: str) -> bool:
-    now = clock.now()
-    last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
-    in_doubt_until = db.case((Publication.in_doubt_until > last_bytes, last_bytes), else_=Publication.in_doubt_until)
-    with transaction():
-        return bool(
-            db.session.execute(
-                update(Publication)
-                .where(
-                    Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None)
-                )
-                .values(wake_at=now, in_doubt_until=in_doubt_until)
-            ).rowcount
-        )
-
-
-def revoke_lease(pid: int) -> bool:
-    """Takes its row from the work horse `pid` of this machine, which is to end. False while a commit is under way, or
-    where it holds none.
-    """
-    with transaction():
-        return bool(
-            db.session.execute(
-                update(_ROWS)
-                .where(*_HELD, _ROWS.c.holder == process.process_identity(pid), _ROWS.c.commit_in_doubt.is_(None))
-                .values(
-                    fence=_ROWS.c.fence + 1,
-                    lease_until=None,
-                    wake_at=clock.now(),
-                    queued_at=None,
-                    stage=Stage.QUEUED,
-                    sent=None,
-                    total=None,
-                ),
-                _while_held(),
-            ).rowcount
-        )
+    deadline = clock.boottime() + (length - LIFE_MARGIN).total_seconds()
+    return deadline, clock.now() + length

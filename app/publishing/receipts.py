@@ -1,4 +1,4 @@
-"""A platform's receipt is evidence: it counts whoever brings it, with or without the lease, and ends the matter."""
+"""A platform's receipt is evidence: it counts with or without the lease, and settles the publication."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,14 +16,14 @@ from app.publishing.lease import Lease
 log = structlog.get_logger(__name__)
 
 _LONGEST_OUTAGE = timedelta(hours=1)
-# Statuses in which someone still waits for an answer: with the receipt a worker goes on from the commit.
+# Statuses that wait for an answer: with the receipt a worker goes on from the commit.
 _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
-# Statuses that were wrong: the clip stands there after all.
+# Statuses that were wrong: the clip is public after all.
 _OVERRULED = (Status.FAILED, Status.CANCELLED)
 
 
 def record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bool = False) -> None:
-    """Stores a commit's receipt, sealed as its step, whoever holds the row by now. With the `last` it is published.
+    """Stores a commit's receipt, sealed as its step, whichever worker has the row by now; with the `last`, publishes.
 
     A database that is away is waited for beyond the lease: some platforms cannot be asked for a receipt again.
     """
@@ -35,7 +35,7 @@ def _record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bo
     with transaction():
         if last and _publish(lease, commit, receipt):
             return
-        # The row's lock comes first: an arming that runs at the same time waits, and then finds its fence fallen.
+        # The row's lock comes first: a commit that begins at the same time waits, and then finds another fence.
         row = db.session.scalars(select(Publication).where(Publication.id == lease.publication_id).with_for_update())
         publication = row.first()
         if publication is None:
@@ -48,7 +48,7 @@ def _record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bo
         publication.has_receipt = True
         _store(publication, commit, sealed)
         if publication.fence != lease.fence:
-            _stop_the_other(publication)
+            _revoke(publication)
         db.session.flush()
         touch(publication.id)
         if publication.status in _OVERRULED:
@@ -65,7 +65,7 @@ def _record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bo
 
 
 def _publish(lease: Lease, commit: str, receipt: Receipt) -> bool:
-    """Where nobody has taken the row from us, the receipt and what follows from it are one write."""
+    """Where the lease is still ours, the receipt and what follows from it are one write."""
     ours = db.session.scalar(select(Publication.id).where(*lease.where()).with_for_update())
     if ours is None:
         return False
@@ -98,7 +98,7 @@ def _add_to_published(publication: Publication, receipt: Receipt) -> None:
         publication.external_id, publication.url = receipt.id, receipt.url
         touch(publication.id)
     elif publication.external_id != receipt.id:
-        log.error("stands there twice", publication=publication.id, ids=[publication.external_id, receipt.id])
+        log.error("published twice", publication=publication.id, ids=[publication.external_id, receipt.id])
 
 
 def _store(publication: Publication, commit: str, sealed: bytes) -> None:
@@ -112,8 +112,8 @@ def _store(publication: Publication, commit: str, sealed: bytes) -> None:
         state_machine.note(publication.id, "accepted", status=publication.status, name=commit)
 
 
-def _stop_the_other(publication: Publication) -> None:
-    """Whoever works on it can arm no more; the next one goes on from the receipt."""
+def _revoke(publication: Publication) -> None:
+    """The worker that has it can begin no commit any more; the next one goes on from the receipt."""
     publication.fence += 1
     if publication.status == Status.PUBLISHING:
         publication.lease_until = publication.queued_at = None

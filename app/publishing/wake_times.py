@@ -1,8 +1,8 @@
 """Bounds of the times in a publication's row. What lies beyond was written by a clock that was ahead, and would keep
 the row asleep for as long: it is moved back to the bound.
 
-Too early does no harm: a look that finds nothing to do waits anew, and every process that holds a lease ends by itself
-(`process.end_at`) within LONGEST_LEASE, however long its row says.
+Too early does no harm: a try that finds nothing to do waits anew, and every process that holds a lease ends by itself
+(`kill_self_at`) within LONGEST_LEASE, however long its row has it.
 """
 
 from datetime import datetime, timedelta
@@ -18,36 +18,36 @@ from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.platforms.errors import LONGEST_WAIT
 from app.platforms.http.client import UNACKNOWLEDGED_MS
 from app.publishing.context import LONGEST_POLL
-from app.publishing.engine import LONGEST_OUTAGE_PAUSE
 from app.publishing.lease import CLAIMABLE
+from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE
 
-# The clocks of two processes differ by less, as does the time between two looks at them.
+# The clocks of two processes differ by less, as does the time between reading two of them.
 _MARGIN = AFTER_DEADLINE
 _LAST_BYTES = timedelta(milliseconds=UNACKNOWLEDGED_MS)
 
 
 def clamp() -> int:
-    """Moves back what no right clock has written; returns how many rows that were."""
+    """Moves back what no right clock has written; returns how many rows."""
     now = clock.now()
-    held = Publication.lease_until.is_not(None)
-    plain = and_(Publication.status == Status.SCHEDULED, ~held)
+    leased = Publication.lease_until.is_not(None)
+    plain = and_(Publication.status == Status.SCHEDULED, ~leased)
     beyond = (
         UNDER_WAY_SQL,
         Publication.status.in_(CLAIMABLE),
-        or_(plain, and_(Publication.wake_at > now, Publication.wake_at > _latest(now + _MARGIN, held))),
+        or_(plain, and_(Publication.wake_at > now, Publication.wake_at > _latest(now + _MARGIN, leased))),
     )
     with reading():
         ids = db.session.scalars(select(Publication.id).where(*beyond)).all()
     if not ids:
         return 0
     lease_end = _at(now + LONGEST_LEASE)
-    sending_end = case((held, lease_end), else_=_at(now + _LAST_BYTES))
+    sending_end = case((leased, lease_end), else_=_at(now + _LAST_BYTES))
     with transaction():
         return db.session.execute(
             update(Publication)
             .where(Publication.id.in_(ids), *beyond)
             .values(
-                wake_at=case((plain, Publication.due_at), else_=_latest(now, held)),
+                wake_at=case((plain, Publication.due_at), else_=_latest(now, leased)),
                 lease_until=_earlier(Publication.lease_until, lease_end),
                 in_doubt_until=_earlier(Publication.in_doubt_until, sending_end),
                 queued_at=None,
@@ -56,7 +56,7 @@ def clamp() -> int:
         ).rowcount
 
 
-def _latest(now: datetime, held: ColumnElement[bool]) -> ColumnElement[datetime]:
+def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetime]:
     """The latest `wake_at` that a row may have now, by what it waits for."""
     lease_over = _at(now + LONGEST_LEASE + AFTER_DEADLINE)
     pauses = [now + timedelta(seconds=seconds) for seconds in current_app.config["RETRY_SECONDS"]]
@@ -65,7 +65,7 @@ def _latest(now: datetime, held: ColumnElement[bool]) -> ColumnElement[datetime]
         for tries, until in enumerate(pauses, start=1)
     ]
     return case(
-        (held, lease_over),
+        (leased, lease_over),
         (Publication.stage == Stage.CHECKING, lease_over),
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),

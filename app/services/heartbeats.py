@@ -11,9 +11,10 @@ from sqlalchemy import Executable, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock, process
+from app import clock
 from app.db import db
 from app.models import Heartbeat
+from app.process.identity import process_identity
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class Pulse:
             return
         self._next = now + EVERY
         row = {
-            "name": process.process_identity(self._pid),
+            "name": process_identity(self._pid),
             "kind": self._kind,
             "opens_tokens": current_app.extensions["vault"].can_open,
             "started_at": self._started_at,
@@ -58,7 +59,7 @@ class Pulse:
 
     def stop(self) -> None:
         """The process ends as it should: it is not missing."""
-        self._write(delete(Heartbeat.__table__).where(Heartbeat.name == process.process_identity(os.getpid())))
+        self._write(delete(Heartbeat.__table__).where(Heartbeat.name == process_identity(os.getpid())))
 
     def _write(self, statement: Executable, row: dict | None = None) -> None:
         try:

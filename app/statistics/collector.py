@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Row, case, func, literal, null, select, update
@@ -13,10 +14,11 @@ from app import clock
 from app.db import db, reading, transaction
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, touch
 from app.models.types import UTCDateTime, is_due
-from app.platform_access import account_info, tokens
+from app.platform_access import account_info
 from app.platform_access.account_info import account_of
 from app.platform_access.rate_limits import paced_adapter
-from app.platforms.base import COUNTS, Stats
+from app.platform_access.tokens import TokenReplaced, with_fresh_token
+from app.platforms.base import COUNTS, Account, Adapter, Stats, Token
 from app.platforms.errors import AccountMoved, PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
 from app.statistics import cadence, daily
 
@@ -87,70 +89,56 @@ def read(connection_id: int) -> None:
         db.session.expunge_all()
     if connection is None:
         return
-    platform = _Platform(connection)
-    due = claim(connection_id, platform.per_call * _MOST_CALLS)
-    left = [one for one in due if one.external_id and platform.gives]
+    adapter = paced_adapter(connection.platform)
+    counting = adapter.counting
+    due = claim(connection.id, counting.per_call * _MOST_CALLS)
+    left = [one for one in due if one.external_id and counting.gives]
     if len(left) < len(due):
-        _postpone([one for one in due if not (one.external_id and platform.gives)], None)
-    if left and platform.waits_for_its_user:
-        _postpone(left, clock.now() + _UNTIL_RECONNECTED)
+        _postpone([one for one in due if not (one.external_id and counting.gives)], None)
+    if not left:
         return
+    try:
+        if not counting.needs_token:
+            _read_counts(connection.id, left, adapter, account_of(connection), None)
+        elif connection.status == ConnectionStatus.ACTIVE:
+            with_fresh_token(connection, partial(_read_counts, connection.id, left))
+        else:
+            _postpone(left, clock.now() + _UNTIL_RECONNECTED)
+    except RateLimited as limited:
+        _postpone(left, limited.until)
+    except (Reconnect, TokenExpired, TokenReplaced):
+        _postpone(left, clock.now() + _UNTIL_RECONNECTED)
+    except PlatformError as error:
+        log.info("counts were not read", reason=error.reason, detail=error.detail)
+        _postpone(left, clock.now() + _AFTER_FAILURE)
+
+
+def _read_counts(connection_id: int, left: list[Row], adapter: Adapter, account: Account, token: Token | None) -> None:
+    """Takes out of `left` what has been read or put off."""
     failed_before = False
     while left:
-        some, left = left[: platform.per_call], left[platform.per_call :]
+        some = left[: adapter.counting.per_call]
+        ids = [one.external_id for one in some]
         try:
-            _store(some, platform.counts([one.external_id for one in some]))
+            try:
+                counts = adapter.stats(token, account, ids)
+            except AccountMoved as moved:
+                account = account_info.move(connection_id, moved)
+                if account is None:
+                    raise Reconnect from None
+                counts = adapter.stats(token, account, ids)
+            _store(some, counts)
             failed_before = False
-        except RateLimited as limited:
-            _postpone(some + left, limited.until)
-            return
-        except (Reconnect, TokenExpired):
-            tokens.require_reconnect(connection_id, platform.token)
-            _postpone(some + left, clock.now() + _UNTIL_RECONNECTED)
-            return
+        except (RateLimited, Reconnect, TokenExpired):
+            raise
         except PlatformError as error:
             log.info("counts were not read", reason=error.reason, detail=error.detail)
             _postpone(some, clock.now() + _AFTER_FAILURE)
             if isinstance(error, Unavailable) and failed_before:  # it is the platform, not this one publication
-                _postpone(left, clock.now() + _BEHIND_FAILURE)
-                return
+                _postpone(left[len(some) :], clock.now() + _BEHIND_FAILURE)
+                left.clear()
             failed_before = True
-
-
-class _Platform:
-    """The platform of one account, asked with its token where it wants one."""
-
-    def __init__(self, connection: PlatformConnection) -> None:
-        self._connection = connection
-        self._adapter = paced_adapter(connection.platform)
-        self._account = account_of(connection)
-        self._counting = self._adapter.counting
-        self.token = None
-        self.per_call = self._counting.per_call
-        self.gives = self._counting.gives
-
-    @property
-    def waits_for_its_user(self) -> bool:
-        return self._counting.needs_token and self._connection.status != ConnectionStatus.ACTIVE
-
-    def counts(self, ids: Sequence[str]) -> Mapping[str, Stats]:
-        """Once more with a fresh token where the platform says that it has run out, or where the account is now."""
-        if self._counting.needs_token and self.token is None:
-            self.token = tokens.open_token(self._connection)
-            if tokens.runs_out_soon(self.token):
-                self._refresh()
-        try:
-            return self._adapter.stats(self.token, self._account, ids)
-        except TokenExpired:
-            self._refresh()
-        except AccountMoved as moved:
-            self._account = account_info.move(self._connection.id, moved)
-            if self._account is None:
-                raise Reconnect from None
-        return self._adapter.stats(self.token, self._account, ids)
-
-    def _refresh(self) -> None:
-        self.token = tokens.refresh(self._connection.id, self._adapter, self.token)
+        del left[: len(some)]
 
 
 def claim(connection_id: int, most: int) -> Due:

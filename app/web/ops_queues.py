@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from rq_dashboard.web import config as dashboard
 from werkzeug.exceptions import NotFound
 
-from app import queue
+from app.queue.wake_ups import SERIALIZER, WakeUp, WakeUpQueue
 from app.web.access import READING, require_admin
 
 NAME = rq_dashboard.blueprint.name
@@ -31,11 +31,11 @@ def _unreadable(error: Exception) -> ResponseReturnValue:
 def register(app: Flask) -> None:
     app.config["RQ_DASHBOARD_REDIS_URL"] = app.config["REDIS_URL"]
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
-    dashboard.serializer = queue.SERIALIZER
+    dashboard.serializer = SERIALIZER
     # Its views of a job and of the workers would unpickle what they read.
-    rq_dashboard.web.Job = queue.WakeUp
-    rq_dashboard.web.Queue = queue.WakeUpQueue
-    rq_dashboard.web.Worker.job_class = queue.WakeUp
+    rq_dashboard.web.Job = WakeUp
+    rq_dashboard.web.Queue = WakeUpQueue
+    rq_dashboard.web.Worker.job_class = WakeUp
     rq_dashboard.web.setup_rq_connection(app)
     app.register_blueprint(rq_dashboard.blueprint, url_prefix=PREFIX)
     app.before_request(_guard)

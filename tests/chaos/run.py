@@ -10,9 +10,10 @@ import requests
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from app import create_app, process
+from app import create_app
 from app.db import db
 from app.models import Publication
+from app.process.identity import has_ended
 from tests.chaos import checks
 from tests.chaos.checks import Report
 from tests.chaos.faults import FaultInjector
@@ -43,7 +44,7 @@ class OrphanLatencyProbe:
             db.session.rollback()
             return
         now = time.monotonic()
-        orphaned = {(row.id, row.fence) for row in rows if process.has_ended(row.holder)}
+        orphaned = {(row.id, row.fence) for row in rows if has_ended(row.holder)}
         for lease in orphaned:
             self._since.setdefault(lease, now)
         for lease in self._since.keys() - orphaned:

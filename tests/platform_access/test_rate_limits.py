@@ -69,7 +69,7 @@ def test_one_tokens_limit_does_not_hold_up_another(client):
     pacer.wait(window("other", 1, 60.0))
 
 
-def test_a_long_wait_is_told_and_not_slept(client):
+def test_a_long_wait_is_raised_and_not_slept(client):
     pacer = Pacer(client)
     pacer.wait(window("token", 1, 30.0))
     with pytest.raises(RateLimited) as limited:
@@ -78,7 +78,7 @@ def test_a_long_wait_is_told_and_not_slept(client):
 
 
 def test_without_redis_the_call_is_made(tmp_path):
-    Pacer(redis.Redis(unix_socket_path=str(tmp_path / "nobody.sock"))).wait(window("token", 1, 60.0))
+    Pacer(redis.Redis(unix_socket_path=str(tmp_path / "missing.sock"))).wait(window("token", 1, 60.0))
 
 
 def test_no_key_holds_a_token(client):

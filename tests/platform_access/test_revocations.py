@@ -1,4 +1,4 @@
-"""A disconnected account's token: the platform is told, others keep theirs, and nothing stays for long."""
+"""A disconnected account's token: it is revoked, others keep theirs, and nothing stays for long."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ def run_due() -> None:
         at_work(jobs.revoke_token, revocation_id)
 
 
-def test_the_platform_is_told_and_the_row_goes(app, sandbox, owner, vk):
+def test_the_token_is_revoked_and_the_row_goes(app, sandbox, owner, vk):
     connections.disconnect(owner, vk(owner).id)
     assert db.session.query(PlatformConnection).count() == 0
     [row] = kept()
@@ -50,12 +50,12 @@ def test_it_is_tried_again_and_gone_in_a_quarter_of_an_hour_whatever_happens(app
     while rows := kept():
         run_due()
         wait_until(min(rows[0].wake_at, rows[0].expires_at))
-        at_work(jobs.tick_revocations)
+        at_work(revocations.sweep)
         assert clock.now() - begun < timedelta(minutes=15)
     assert len(logouts(sandbox)) > 3
 
 
-def test_two_jobs_tell_it_once(app, sandbox, owner, vk):
+def test_two_jobs_revoke_it_once(app, sandbox, owner, vk):
     connections.disconnect(owner, vk(owner).id)
     [row] = kept()
     revocation_id = row.id
@@ -133,14 +133,14 @@ def test_a_token_that_cannot_be_opened_stops_only_itself(app, sandbox, owner, us
     assert [row.sealed_for for row in kept()] == ["connection:99"]
 
 
-def test_what_nobody_has_chosen_goes_with_its_token(app, sandbox, owner, vk):
+def test_accounts_not_chosen_go_with_their_token(app, sandbox, owner, vk):
     two = [Account(id="1", name="Анна"), Account(id="-2", name="Сообщество")]
     waiting = connections.save(owner, "vk", two, tokens.open_token(vk(owner)))
     connections.sweep()
     assert db.session.query(PlatformConnection).count() == 2
     waiting.created_at = clock.now() - connections.CHOICE_LIFETIME
     db.session.commit()
-    at_work(jobs.tick_housekeeping)
+    at_work(connections.sweep)
     db.session.rollback()
     assert db.session.query(PlatformConnection).one().status == ConnectionStatus.ACTIVE
     assert len(kept()) == 1

@@ -10,12 +10,12 @@ from datetime import timedelta
 import pytest
 
 from app import clock, jobs
-from app.db import commit, db
+from app.db import commit, db, reading
 from app.models import ConnectionStatus, PlatformConnection, Revocation, Status
 from app.platform_access import tokens
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Account, Token
-from app.platforms.errors import RateLimited, Reconnect
+from app.platforms.errors import RateLimited, Reconnect, TokenExpired
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.vault import CannotOpen
@@ -81,11 +81,11 @@ def test_twelve_publications_of_one_old_token_refresh_it_once(app, toy, aging, o
     made = [publications.publish(owner, clip.id, [Choice(aging.id, clip.title, "")])[0].id for clip in clips]
     commit()
     hold = toy.hold("refresh")
-    horses = [in_a_work_horse(app, publication_id) for publication_id in made]
+    work_horses = [in_a_work_horse(app, publication_id) for publication_id in made]
     assert hold.arrived.wait(20)
     hold.let_go()
-    for horse in horses:
-        horse.join(60)
+    for work_horse in work_horses:
+        work_horse.join(60)
     assert [settle(publication_id).status for publication_id in made] == [Status.PUBLISHED] * WORKERS
     assert toy.calls["refresh"] == 1
     assert sorted(toy.posts.values()) == [1] * WORKERS
@@ -176,10 +176,10 @@ def test_a_worker_that_died_in_a_refresh_does_not_block_the_others(app, toy, agi
         os._exit(0)
 
     db.session.remove()
-    horse = multiprocessing.get_context("fork").Process(target=ride)
-    horse.start()
-    horse.join(20)
-    assert horse.exitcode == -signal.SIGKILL
+    work_horse = multiprocessing.get_context("fork").Process(target=ride)
+    work_horse.start()
+    work_horse.join(20)
+    assert work_horse.exitcode == -signal.SIGKILL
     Toy.die_at = ""
     used = tokens.open_token(the_connection())
     with pytest.raises(RateLimited):
@@ -228,6 +228,64 @@ def test_a_refusal_of_the_old_token_does_not_spoil_the_renewed_one(app, toy, agi
     assert at_work(tokens.require_reconnect, aging.id, used) is False
     assert the_connection().status == ConnectionStatus.ACTIVE
     assert notifications() == []
+
+
+def used_tokens(connection_id: int, *outcomes: Exception | None) -> list[str]:
+    """With which tokens the platform is called; each call ends with the next of the outcomes."""
+    connection = fresh_connection(connection_id)
+    used, left = [], list(outcomes)
+
+    def call(_adapter, _account, token: Token) -> str:
+        used.append(token.access)
+        outcome = left.pop(0)
+        if outcome:
+            raise outcome
+        return token.access
+
+    at_work(tokens.with_fresh_token, connection, call)
+    return used
+
+
+def fresh_connection(connection_id: int) -> PlatformConnection:
+    with reading():
+        connection = db.session.get(PlatformConnection, connection_id)
+        db.session.expunge_all()
+    return connection
+
+
+def test_a_token_that_runs_out_soon_is_refreshed_before_its_use(app, toy, aging):
+    assert used_tokens(aging.id, None) == ["toy-token-1"]
+    assert toy.calls["refresh"] == 1
+
+
+def test_a_call_whose_token_has_run_out_is_made_once_more(app, toy, owner):
+    token = Token("toy-token", "refresh-0", clock.now() + timedelta(hours=1))
+    connection_id = connections.save(owner, "toy", [Account("1", "Игрушка")], token).id
+    db.session.commit()
+    assert used_tokens(connection_id, TokenExpired(), None) == ["toy-token", "toy-token-1"]
+    with pytest.raises(TokenExpired):
+        used_tokens(connection_id, TokenExpired(), TokenExpired())
+    assert the_connection().status == ConnectionStatus.RECONNECT
+    assert toy.calls["refresh"] == 2
+
+
+def test_only_a_refusal_of_the_token_that_is_stored_marks_the_connection(app, toy, owner):
+    connection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+    db.session.commit()
+    known = fresh_connection(connection.id)
+    connections.save(fresh(owner), "toy", [Account("1", "Игрушка")], Token("renewed"))
+    db.session.commit()
+
+    def refuse(_adapter, _account, _token):
+        raise Reconnect
+
+    with pytest.raises(tokens.TokenReplaced):
+        at_work(tokens.with_fresh_token, known, refuse)
+    assert the_connection().status == ConnectionStatus.ACTIVE
+    now = fresh_connection(known.id)
+    with pytest.raises(Reconnect):
+        at_work(tokens.with_fresh_token, now, refuse)
+    assert the_connection().status == ConnectionStatus.RECONNECT
 
 
 def test_a_pair_that_comes_after_the_disconnect_is_given_back(app, toy, aging, owner):

@@ -12,8 +12,8 @@ from werkzeug.serving import make_server
 
 from app.db import commit, reading
 from app.models import Publication, Stage, Status
-from app.publishing import claims
-from app.publishing.fetch_links import FetchLink
+from app.publishing import fetch_links
+from app.publishing.lease import read
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.storage import storage
@@ -43,10 +43,10 @@ def publication_id(app, user, ready_clip, sandbox) -> int:
     return one.id
 
 
-def fetch_link(publication_id: int) -> FetchLink:
-    """As a worker has it: of a row that is cut loose from the database."""
+def detached(publication_id: int) -> Publication:
+    """As a worker has it."""
     with reading():
-        return FetchLink(claims._read(Publication.id == publication_id))
+        return read(Publication.id == publication_id)
 
 
 def look_until(publication_id: int, condition: Callable[[], bool], looks: int = 40) -> None:
@@ -93,7 +93,7 @@ def test_a_storage_that_is_away_is_waited_for(app, sandbox, publication_id):
     with web(app):
         look(publication_id)
         root.rename(root.with_name("away"))
-        link = fetch_link(publication_id).new()
+        link = fetch_links.new_link(detached(publication_id))
         assert requests.head(link, timeout=5).status_code == 503
         assert requests.get(link, timeout=5).status_code == 503
         root.with_name("away").rename(root)
@@ -103,19 +103,19 @@ def test_a_storage_that_is_away_is_waited_for(app, sandbox, publication_id):
 def test_only_of_a_file_that_it_has_in_whole_rutube_has_the_last_word(app, sandbox, publication_id):
     """Fetched in pieces, out of order, by several connections, as another client may."""
     with web(app):
-        size, link = row(publication_id).clip.size, fetch_link(publication_id)
-        address = link.new()
+        publication = detached(publication_id)
+        size, address = publication.clip.size, fetch_links.new_link(publication)
         assert requests.head(address, timeout=5).headers["Content-Length"] == str(size)
         for part in ("bytes=-100", "bytes=0-99", f"bytes=50-{size // 2}"):
             assert requests.get(address, headers={"Range": part}, timeout=5).status_code == 206
-            assert not link.is_fetched()
+            assert not fetch_links.is_fetched(publication)
         requests.get(address, headers={"Range": f"bytes={size // 2}-{size - 50}"}, timeout=5)
-        _soon(link.is_fetched)
-        newer = link.new()
+        _soon(lambda: fetch_links.is_fetched(publication))
+        newer = fetch_links.new_link(publication)
         requests.get(address, timeout=5)
-        assert not link.is_fetched(), "a download by an older link does not count"
+        assert not fetch_links.is_fetched(publication), "a download by an older link does not count"
         requests.get(newer, timeout=5)
-        _soon(link.is_fetched)
+        _soon(lambda: fetch_links.is_fetched(publication))
 
 
 def test_a_verdict_on_the_whole_file_is_final(app, sandbox, publication_id):
@@ -140,7 +140,7 @@ def test_a_verdict_on_a_file_that_it_has_not_is_given_three_more_tries(app, sand
 def test_a_hidden_video_that_was_deleted_meanwhile_is_made_anew(app, sandbox, publication_id):
     sandbox.control("options", processing_seconds=3600)
     with web(app):
-        look_until(publication_id, lambda: fetch_link(publication_id).is_fetched())
+        look_until(publication_id, lambda: fetch_links.is_fetched(detached(publication_id)))
         [draft] = sandbox.drafts
         address = f"{sandbox.url}/rutube/api/video/{draft['id']}/"
         requests.delete(address, headers={"Authorization": "Token rutube-demo-token"}, timeout=5).raise_for_status()
@@ -162,7 +162,7 @@ def test_a_hidden_video_that_is_gone_when_it_is_revealed_is_made_anew(app, sandb
 def test_a_missing_or_cut_file_is_told_before_rutube_is_asked_to_fetch_it(app, sandbox, publication_id, harm):
     harm(storage().path(row(publication_id).clip.storage_key))
     with web(app):
-        link = fetch_link(publication_id).new()
+        link = fetch_links.new_link(detached(publication_id))
         assert requests.get(link, timeout=5).status_code in (404, 503)
         done = settle(publication_id)
     assert (done.status, created(sandbox)) == (Status.FAILED, 0)

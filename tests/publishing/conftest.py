@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 from flask import current_app
 from sqlalchemy import inspect
 
-from app import clock, process
+from app import clock, jobs
 from app.db import db, reads_only
 from app.models import Publication
-from app.publishing import engine
+from app.process.lifetime import kill_self_at
+from app.publishing import engine, lease_expiry, wake_times
 from app.statistics import collector
 
 Model = TypeVar("Model")
@@ -35,6 +36,12 @@ def at_work(job: Callable, *arguments) -> Any:
     db.session.rollback()
     with current_app.app_context():
         return job(*arguments)
+
+
+def tick() -> None:
+    """The periodic tasks of publications, each in a session of its own as the worker of the ticks has it."""
+    for task in (wake_times.clamp, lease_expiry.expire_leases_of_dead_workers, jobs.release_publications):
+        at_work(task)
 
 
 def fresh(one: Model) -> Model:
@@ -76,10 +83,10 @@ def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multipr
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        engine.advance(publication_id, lambda deadline: process.kill_self_at(min(deadline, clock.boottime() + life)))
+        engine.advance(publication_id, lambda deadline: kill_self_at(min(deadline, clock.boottime() + life)))
         os._exit(0)
 
     db.session.remove()
-    horse = multiprocessing.get_context("fork").Process(target=ride)
-    horse.start()
-    return horse
+    work_horse = multiprocessing.get_context("fork").Process(target=ride)
+    work_horse.start()
+    return work_horse

@@ -24,9 +24,9 @@ def disconnect(owner, publication_id: int) -> connections.Ending:
 
 def history(publication_id: int) -> list[tuple[str, str | None]]:
     events = db.session.query(PublicationEvent).filter_by(publication_id=publication_id)
-    told = [(event.kind, event.name) for event in events.order_by(PublicationEvent.id)]
+    history = [(event.kind, event.name) for event in events.order_by(PublicationEvent.id)]
     db.session.rollback()  # or SQLite's write lock would stay with this test
-    return told
+    return history
 
 
 def test_what_waits_is_cancelled(toy, toy_publication, owner):
@@ -53,12 +53,12 @@ def test_what_is_scheduled_is_cancelled(toy, toy_publication, owner):
 def test_a_worker_in_the_middle_of_an_upload_stops(app, toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     hold = toy.hold("upload")
-    horse = in_a_work_horse(app, publication_id)
+    work_horse = in_a_work_horse(app, publication_id)
     assert hold.arrived.wait(20)
     assert disconnect(owner, publication_id) == connections.Ending(cancelled=1, finishing=0)
     hold.let_go()
-    horse.join(20)
-    assert horse.exitcode == 0
+    work_horse.join(20)
+    assert work_horse.exitcode == 0
     assert settle(publication_id).status == Status.CANCELLED
     assert toy.posts == {}
     assert toy.calls["publish"] == 0
@@ -68,13 +68,13 @@ def test_a_worker_in_the_middle_of_an_upload_stops(app, toy, toy_publication, ow
 def test_a_commit_in_flight_ends_by_its_receipt(app, toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     hold = toy.hold("publish")
-    horse = in_a_work_horse(app, publication_id)
+    work_horse = in_a_work_horse(app, publication_id)
     assert hold.arrived.wait(20)
     assert connections.ending(fresh(owner), row(publication_id).connection_id) == connections.Ending(0, 1)
     assert disconnect(owner, publication_id) == connections.Ending(cancelled=0, finishing=1)
     assert ("disconnected", None) in history(publication_id)
     hold.let_go()
-    horse.join(20)
+    work_horse.join(20)
     publication = settle(publication_id)
     assert (publication.status, publication.external_id) == (Status.PUBLISHED, "1")
     assert (publication.account_name, publication.url) == ("Игрушка", f"{toy.url}/posts/1")
@@ -96,9 +96,9 @@ def test_what_waits_after_its_commit_is_published_by_its_receipt(toy, toy_public
 def test_a_commit_without_an_answer_is_for_the_user_only_after_its_deadline(app, toy, toy_publication, owner, point):
     publication_id = toy_publication(owner)
     Toy.die_at = point
-    horse = in_a_work_horse(app, publication_id)
-    horse.join(20)
-    assert horse.exitcode == -signal.SIGKILL
+    work_horse = in_a_work_horse(app, publication_id)
+    work_horse.join(20)
+    assert work_horse.exitcode == -signal.SIGKILL
     disconnect(owner, publication_id)
     deadline = row(publication_id).in_doubt_until
     looks = 0
@@ -113,7 +113,7 @@ def test_a_commit_without_an_answer_is_for_the_user_only_after_its_deadline(app,
     assert [one.kind for one in notifications()] == ["unconfirmed"]
 
 
-def test_before_the_deadline_an_early_look_waits(app, toy, toy_publication, owner):
+def test_before_the_deadline_an_early_try_waits(app, toy, toy_publication, owner):
     toy.answers = {"publish": [0]}
     publication_id = toy_publication(owner)
     look(publication_id)

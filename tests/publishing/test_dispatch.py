@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import Flask, current_app
 
-import worker
 from app import clock, jobs, queue, texts
 from app.db import commit, db
 from app.models import Publication, PublicationEvent, Status
 from app.problems import Problem
 from app.publishing import dispatch, lease
+from app.queue.table import PUBLISH
 from app.services import publications
 from app.services import scheduling as plans
+from app.workers import crew
 from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
 
@@ -38,8 +39,8 @@ def tick() -> int:
     """The publishing tick; answers how many wake-ups lie in the queue then."""
     db.session.rollback()
     with current_app.app_context():
-        jobs.tick_publications()
-    return queue.queue(queue.PUBLISH).count
+        jobs.release_publications()
+    return queue.queue(PUBLISH).count
 
 
 def work(app: Flask) -> None:
@@ -47,7 +48,7 @@ def work(app: Flask) -> None:
 
     def ride() -> None:
         db.engine.dispose(close=False)
-        worker.work(app, burst=True)
+        crew.work(app, burst=True)
         os._exit(0)
 
     db.session.rollback()
@@ -55,13 +56,13 @@ def work(app: Flask) -> None:
     process.start()
     process.join()
     assert process.exitcode == 0
-    assert queue.queue(queue.PUBLISH).count == 0
+    assert queue.queue(PUBLISH).count == 0
 
 
 def test_it_goes_out_when_it_is_due_and_not_before(app, toy, toy_publication):
     due = in_hours(1)
     publication_id = toy_publication(due_at=due)
-    assert queue.queue(queue.PUBLISH).count == tick() == 0
+    assert queue.queue(PUBLISH).count == tick() == 0
 
     queue.enqueue("app.jobs.publish", publication_id)  # a wake-up that comes too early
     work(app)
@@ -227,7 +228,7 @@ def test_a_lost_wake_up_is_sent_again(app, toy, toy_publication):
     publication_id = toy_publication(due_at=in_hours(1))
     due = fall_due(publication_id)
     assert tick() == 1
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(PUBLISH).empty()
     assert tick() == 0
     clock.correct(due + dispatch.LOST_AFTER + timedelta(seconds=1))
     assert tick() == 1

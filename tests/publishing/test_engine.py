@@ -8,7 +8,7 @@ from app import clock
 from app.db import commit, db
 from app.models import Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platform_access import lease_times
-from app.publishing import claims, lease
+from app.publishing import lease
 from app.publishing.state_machine import MOVES, SETTLED, move
 from app.services import publications, retries
 from tests.publishing.claims import claim
@@ -24,7 +24,7 @@ def test_the_whole_way(toy, toy_publication):
     assert db.session.query(PublicationStep).count() == 0, "stored steps are erased when it settles"
 
 
-def test_history_tells_each_step(toy, toy_publication):
+def test_history_has_each_step(toy, toy_publication):
     publication_id = toy_publication()
     settle(publication_id)
     kinds = [
@@ -66,7 +66,7 @@ def test_a_lost_answer_never_leads_to_a_second_post(toy, toy_publication, verb):
     assert list(toy.posts.values()) == [1]
 
 
-def test_after_a_lost_answer_the_platform_is_asked_only_when_nobody_can_be_sending(toy, toy_publication):
+def test_after_a_lost_answer_the_platform_is_asked_only_when_no_process_can_be_sending(toy, toy_publication):
     toy.answers = {"publish": [0]}
     publication_id = toy_publication()
     look(publication_id)
@@ -172,7 +172,7 @@ def test_no_cancel_once_the_commit_is_armed(user, toy, toy_publication):
 
 
 def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication):
-    """The answer of a sender that was taken for dead ends the matter for everyone."""
+    """The answer of a sender whose lease ran out settles the publication."""
     from app.platforms.base import Receipt
     from app.publishing import receipts
 
@@ -182,7 +182,7 @@ def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication)
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
     sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    receipts.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
+    receipts.record(held, "publish", Receipt("7", "http://example.org/7"), sealed)
     assert row(publication_id).status == Status.PUBLISHING
     toy.posts["1"] = 1
     publication = settle(publication_id)
@@ -206,7 +206,7 @@ def test_a_row_left_by_a_dead_worker_comes_back(toy, toy_publication):
 
 def test_what_crashes_again_and_again_is_given_up(toy, toy_publication):
     publication_id = toy_publication()
-    for _ in range(claims.MOST_CRASHES + 1):
+    for _ in range(lease.MOST_CRASHES + 1):
         wait_until(row(publication_id).wake_at)
         assert claim(publication_id)
     publication = settle(publication_id)
@@ -240,7 +240,7 @@ def test_what_may_stand_there_is_never_called_failed(toy, toy_publication, answe
     assert toy.posts == {"1": 1}
 
 
-def test_what_was_accepted_is_not_called_failed_when_the_look_at_it_is_refused(toy, toy_publication):
+def test_what_was_accepted_does_not_fail_when_its_poll_is_refused(toy, toy_publication):
     toy.answers = {"posts": [400]}
     publication = settle(toy_publication())
     assert (publication.status, publication.url) == (Status.UNCONFIRMED, f"{toy.url}/posts/1")
@@ -274,8 +274,8 @@ def test_sent_again_after_it_was_accepted_it_begins_anew(user, toy, toy_publicat
     assert toy.posts == {"2": 1}
 
 
-def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication):
-    """One whom we took for dead has published; the one who took over must not arm any more."""
+def test_another_workers_receipt_stops_a_commit_that_is_about_to_begin(toy, toy_publication):
+    """A worker whose lease ran out has published; the one that took over must not begin a commit any more."""
     from app.platforms.base import Receipt
     from app.publishing import receipts
 
@@ -285,7 +285,7 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
     other = claim(publication_id)
     sealed = _vault().seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
     toy.drafts["1"], toy.posts["1"] = 0, 1
-    receipts.keep(slow, "publish", Receipt("1"), sealed)
+    receipts.record(slow, "publish", Receipt("1"), sealed)
     with pytest.raises(lease.LeaseLost):
         other.renew()
     assert settle(publication_id).status == Status.PUBLISHED
@@ -314,16 +314,16 @@ def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, aft
         move(publication_id, before, wake_at=None, lease_until=None)
         db.session.commit()
     sealed = _vault().seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    receipts.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
+    receipts.record(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
     publication = row(publication_id)
     if before == Status.PUBLISHING and last:
-        after = Status.PUBLISHED  # nobody has taken it from us, and nothing is left to ask
+        after = Status.PUBLISHED  # the lease is still ours, and nothing is left to ask
         assert held.settled
     assert (publication.status, publication.external_id, publication.url) == (after, "7", "http://example.org/7")
     assert (publication.wake_at is None) == (after == Status.PUBLISHED)
 
 
-def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_publication):
+def test_a_row_whose_user_is_gone_is_a_lost_lease(app, user, toy, toy_publication):
     from app.platforms.base import Receipt
     from app.publishing import receipts
 
@@ -335,7 +335,7 @@ def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_pub
     with pytest.raises(lease.LeaseLost):
         held.release(clock.now(), values={}, event="retry")
     for last in (False, True):
-        receipts.keep(held, "publish", Receipt("1"), b"sealed", last)
+        receipts.record(held, "publish", Receipt("1"), b"sealed", last)
     assert look(publication_id) is False
 
 

@@ -11,11 +11,11 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Status
-from app.publishing import claims, lease
+from app.publishing import lease, lease_expiry
 from tests.publishing.conftest import in_a_work_horse, look, row, settle
 from tests.publishing.toy import POINTS, Toy
 
-# The frozen horse's life: the clock of this test runs ahead of it, a real one would have its whole lease.
+# The stopped work horse's life: the clock of this test runs ahead of it, a real one would have its whole lease.
 LIFE_SECONDS = 1.5
 
 
@@ -23,9 +23,9 @@ LIFE_SECONDS = 1.5
 def test_killed_at(app, toy, toy_publication, point):
     publication_id = toy_publication()
     Toy.die_at = point
-    horse = in_a_work_horse(app, publication_id)
-    horse.join(20)
-    assert horse.exitcode == -signal.SIGKILL, "it died where it should"
+    work_horse = in_a_work_horse(app, publication_id)
+    work_horse.join(20)
+    assert work_horse.exitcode == -signal.SIGKILL, "it died where it should"
     Toy.die_at = ""
     publication = settle(publication_id)
     assert publication.status == Status.PUBLISHED
@@ -34,12 +34,12 @@ def test_killed_at(app, toy, toy_publication, point):
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_horse_known_to_be_dead_is_not_waited_for(app, toy, toy_publication, point):
+def test_the_lease_of_a_dead_work_horse_is_not_waited_for(app, toy, toy_publication, point):
     publication_id = toy_publication()
     Toy.die_at = point
-    horse = in_a_work_horse(app, publication_id)
-    horse.join(20)
-    assert lease.expire_leases_of_dead_workers() == 1
+    work_horse = in_a_work_horse(app, publication_id)
+    work_horse.join(20)
+    assert lease_expiry.expire_leases_of_dead_workers() == 1
     assert row(publication_id).wake_at <= clock.now()
     Toy.die_at = ""
     assert settle(publication_id).status == Status.PUBLISHED
@@ -51,16 +51,16 @@ def test_frozen_at_and_woken_when_another_has_taken_over(app, toy, toy_publicati
     """The kernel ends the sleeper at its deadline, before it can send another byte."""
     publication_id = toy_publication()
     Toy.die_at, Toy.signal = point, signal.SIGSTOP
-    horse = in_a_work_horse(app, publication_id, life=LIFE_SECONDS)
+    work_horse = in_a_work_horse(app, publication_id, life=LIFE_SECONDS)
     try:
-        _wait_for_stop(horse.pid)
+        _wait_for_stop(work_horse.pid)
         time.sleep(LIFE_SECONDS + 0.5)  # its deadline was set before it stopped
         Toy.die_at, Toy.signal = "", signal.SIGKILL
         publication = settle(publication_id)
         assert publication.status == Status.PUBLISHED
     finally:
-        os.kill(horse.pid, signal.SIGCONT)
-        horse.join(20)
+        os.kill(work_horse.pid, signal.SIGCONT)
+        work_horse.join(20)
     assert [count for count in toy.posts.values() if count] == [1]
 
 
@@ -70,20 +70,20 @@ def test_a_row_is_not_taken_from_a_process_that_works_on_it_by_a_clock_that_was_
 
     def work() -> None:
         db.engine.dispose(close=False)
-        claims.take(publication_id, lambda _deadline: None)
+        lease.claim_publication(publication_id, lambda _deadline: None)
         signal.pause()
 
     db.session.remove()
-    horse = multiprocessing.get_context("fork").Process(target=work)
-    horse.start()
+    work_horse = multiprocessing.get_context("fork").Process(target=work)
+    work_horse.start()
     try:
         while row(publication_id).lease_until is None:
             time.sleep(0.05)
         clock.correct(clock.now() + timedelta(hours=1))
         assert not look(publication_id)
     finally:
-        horse.kill()
-        horse.join(20)
+        work_horse.kill()
+        work_horse.join(20)
     assert look(publication_id)
     assert settle(publication_id).status == Status.PUBLISHED
     assert toy.posts == {"1": 1}

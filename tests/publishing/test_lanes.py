@@ -3,26 +3,22 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
-from app import clock, jobs, queue
+from app import clock, queue
 from app.db import commit, db
-from app.models import Heartbeat, Publication, PublicationStep, Stage, Status
+from app.models import Publication, PublicationStep, Stage, Status
 from app.publishing import dispatch
+from app.queue.table import BULK, PUBLISH
 from app.services import publications
 from app.services.publications import Choice
-from tests.publishing.conftest import at_work, row
+from tests.publishing.conftest import at_work, row, tick
 
 AGES = timedelta(hours=2)
-LANES = (queue.PUBLISH, queue.BULK)
+LANES = (PUBLISH, BULK)
 
 
 def lanes() -> dict[str, list[int]]:
     return {name: [job.args[0] for job in queue.queue(name).jobs] for name in LANES}
-
-
-def tick() -> None:
-    at_work(jobs.tick_publications)
 
 
 def pass_by(time: timedelta) -> None:
@@ -69,7 +65,7 @@ def test_a_wake_up_lost_in_one_lane_comes_again_though_the_other_has_waited_for_
     assert lanes() == {lost: [], old: [waits]}, "it may just have been taken out"
     pass_by(dispatch.LOST_AFTER + timedelta(seconds=1))
     tick()
-    assert sorted(lanes()[queue.PUBLISH] + lanes()[queue.BULK]) == [waits, one], "and the other is still there"
+    assert sorted(lanes()[PUBLISH] + lanes()[BULK]) == [waits, one], "and the other is still there"
 
 
 def test_one_that_has_just_been_taken_out_is_not_sent_again_however_long_it_waited(user, under_way):
@@ -77,12 +73,12 @@ def test_one_that_has_just_been_taken_out_is_not_sent_again_however_long_it_wait
     queue.enqueue("app.jobs.publish", one)
     pass_by(AGES)
     tick()
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(PUBLISH).empty()
     tick()
-    assert lanes()[queue.PUBLISH] == [], "its worker is about to claim it"
+    assert lanes()[PUBLISH] == [], "its worker is about to claim it"
     pass_by(dispatch.LOST_AFTER)
     tick()
-    assert lanes()[queue.PUBLISH] == [one]
+    assert lanes()[PUBLISH] == [one]
 
 
 def test_nothing_counts_as_lost_because_redis_was_first_seen_in_two_hours(app, user, under_way):
@@ -91,9 +87,9 @@ def test_nothing_counts_as_lost_because_redis_was_first_seen_in_two_hours(app, u
     pass_by(-AGES)
     [one] = under_way(user(), 1, stage=Stage.QUEUED, queued=True)
     tick()
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(PUBLISH).empty()
     tick()
-    assert lanes()[queue.PUBLISH] == [], "no flood of wake-ups until the time that the wrong clock wrote down"
+    assert lanes()[PUBLISH] == [], "no flood of wake-ups until the time that the wrong clock wrote down"
     assert row(one).queued_at
 
 
@@ -107,13 +103,13 @@ BRIEF = [
 
 
 @pytest.mark.parametrize("values", BRIEF)
-def test_a_look_that_sends_no_file_goes_first_however_many_there_are(user, under_way, values):
+def test_a_try_that_sends_no_file_goes_first_however_many_there_are(user, under_way, values):
     owner = user()
     uploads = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, stage=Stage.QUEUED)
     brief = under_way(owner, dispatch.PRIORITY_SLOTS_PER_USER + 2, **values)
     tick()
-    assert sorted(lanes()[queue.PUBLISH]) == uploads[: dispatch.PRIORITY_SLOTS_PER_USER] + brief
-    assert lanes()[queue.BULK] == uploads[dispatch.PRIORITY_SLOTS_PER_USER :]
+    assert sorted(lanes()[PUBLISH]) == uploads[: dispatch.PRIORITY_SLOTS_PER_USER] + brief
+    assert lanes()[BULK] == uploads[dispatch.PRIORITY_SLOTS_PER_USER :]
 
 
 @pytest.mark.parametrize("step", ["upload", "processed: since"])
@@ -122,7 +118,7 @@ def test_what_has_sent_its_file_goes_first_whatever_it_waits_for(user, under_way
     db.session.add_all(PublicationStep(publication_id=one, name=step, sealed_answer=b"") for one in ids)
     db.session.commit()
     tick()
-    assert lanes() == {queue.PUBLISH: ids, queue.BULK: []}
+    assert lanes() == {PUBLISH: ids, BULK: []}
 
 
 def test_uploads_up_to_the_bound_do_not_hold_up_a_poll(app, user, under_way):
@@ -131,7 +127,7 @@ def test_uploads_up_to_the_bound_do_not_hold_up_a_poll(app, user, under_way):
     tick()
     [poll] = under_way(owner, 1, stage=Stage.PROCESSING)
     tick()
-    assert lanes()[queue.PUBLISH][-1] == poll
+    assert lanes()[PUBLISH][-1] == poll
 
 
 def test_polls_of_one_user_are_bounded_too(app, user, under_way):
@@ -139,9 +135,9 @@ def test_polls_of_one_user_are_bounded_too(app, user, under_way):
     under_way(user(), bound + 5, stage=Stage.PROCESSING)
     [single] = under_way(user(), 1, stage=Stage.QUEUED)
     tick()
-    first = lanes()[queue.PUBLISH]
+    first = lanes()[PUBLISH]
     assert len(first) == bound + 1
-    assert first.index(single) <= 1, "everybody's first goes before anybody's second"
+    assert first.index(single) <= 1, "every user's first goes before any second"
 
 
 def test_what_a_platform_works_on_does_not_put_a_click_into_the_bulk(user, under_way, telegram, ready_clip):
@@ -151,7 +147,7 @@ def test_what_a_platform_works_on_does_not_put_a_click_into_the_bulk(user, under
     )
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(telegram(owner).id, "Клип", "")])
     commit()
-    assert lanes() == {queue.PUBLISH: [made.id], queue.BULK: []}
+    assert lanes() == {PUBLISH: [made.id], BULK: []}
 
 
 # What the queue did not take
@@ -170,7 +166,7 @@ def test_what_the_tick_could_not_hand_over_is_found_again_at_once(user, under_wa
     with pytest.raises(Broken):
         at_work(dispatch.release_due, fail)
     tick()
-    assert lanes()[queue.PUBLISH] == [one]
+    assert lanes()[PUBLISH] == [one]
 
 
 def test_what_a_click_could_not_hand_over_is_found_by_the_next_tick(user, under_way):
@@ -179,21 +175,3 @@ def test_what_a_click_could_not_hand_over_is_found_by_the_next_tick(user, under_
     with pytest.raises(Broken):
         dispatch.release_now(owner.id, [one], fail)
     assert row(one).queued_at is None
-
-
-def test_a_part_of_a_tick_that_fails_stops_no_other(user, under_way):
-    [one] = under_way(user(), 1, stage=Stage.QUEUED)
-    under_way(user(), 1, holder="unreadable", lease_until=clock.now(), wake_at=clock.now() + timedelta(minutes=1))
-    with pytest.raises(ExceptionGroup):
-        tick()
-    assert lanes()[queue.PUBLISH] == [one]
-
-
-def test_housekeeping_goes_on_where_one_part_fails(app):
-    db.session.execute(text("ALTER TABLE uploads RENAME TO elsewhere"))
-    then = clock.now() - timedelta(days=2)
-    db.session.add(Heartbeat(name="a", kind="worker", opens_tokens=False, started_at=then, seen_at=then))
-    db.session.commit()
-    with pytest.raises(ExceptionGroup):
-        at_work(jobs.tick_housekeeping)
-    assert db.session.query(Heartbeat).count() == 0

@@ -1,4 +1,4 @@
-"""No order of clicks, jobs, crashes and clock steps makes two posts of one publication, or a row that nobody wakes.
+"""No order of clicks, jobs, crashes and clock steps makes two posts of one publication, or a row that never wakes.
 
 Hypothesis makes the orders. The toy platform runs in this process: a worker "dies" by an exception that nothing
 catches, at any of the adapter's points, and then its row is left as a SIGKILL leaves it.
@@ -196,7 +196,7 @@ class Orders(RuleBasedStateMachine):
         publication = row(self.publication_id)
         assert publication.status not in MOVING
         if publication.status == Status.FAILED:
-            assert not self._standing_of(publication), "told that it is not there, and it is"
+            assert not self._standing_of(publication), "it is called absent, and it is there"
         self.never_two_posts_of_one_wish()
 
     # Helpers

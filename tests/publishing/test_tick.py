@@ -1,4 +1,4 @@
-"""The tick: everything that is due fires once, whatever becomes of Redis, of schedulers, of somebody's bulk."""
+"""The tick: everything that is due fires once, whatever becomes of Redis, of schedulers, of another user's bulk."""
 
 import multiprocessing
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from app import clock, jobs, queue
 from app.db import commit, db, transaction
 from app.models import Publication, Status
 from app.publishing import dispatch, state_machine
+from app.queue.table import BULK, PUBLISH
 from app.redis_client import redis_client
 from app.services import publications
 from app.services.publications import Choice
@@ -52,7 +53,7 @@ def due(app, user, telegram, ready_clip):
 def taken() -> list[int]:
     """What workers would take out of the queue now."""
     found = []
-    for lane in map(queue.queue, (queue.PUBLISH, queue.BULK)):
+    for lane in map(queue.queue, (PUBLISH, BULK)):
         found += [job.args[0] for job in lane.jobs]
         lane.empty()
     return found
@@ -71,7 +72,7 @@ def fire(publication_id: int) -> bool:
 
 def tick() -> None:
     db.session.rollback()
-    jobs.tick_publications()
+    jobs.release_publications()
 
 
 def test_all_fire_though_redis_is_wiped_again_and_again(app, user, due):
@@ -123,17 +124,17 @@ def test_no_more_wait_in_the_queue_than_it_is_to_hold(app, user, due):
     assert woken == ids[:2], "the others wait in the database"
 
 
-def test_a_users_first_go_before_everybodys_others(app, user, due):
+def test_a_users_first_go_before_all_others(app, user, due):
     ids = due(user(), BOUND + 2)
     tick()
-    waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (queue.PUBLISH, queue.BULK)}
+    waiting = {name: [job.args[0] for job in queue.queue(name).jobs] for name in (PUBLISH, BULK)}
     assert waiting == {
-        queue.PUBLISH: ids[: dispatch.PRIORITY_SLOTS_PER_USER],
-        queue.BULK: ids[dispatch.PRIORITY_SLOTS_PER_USER : BOUND],
+        PUBLISH: ids[: dispatch.PRIORITY_SLOTS_PER_USER],
+        BULK: ids[dispatch.PRIORITY_SLOTS_PER_USER : BOUND],
     }
     [single] = due(user(), 1)
     tick()
-    assert queue.queue(queue.PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
+    assert queue.queue(PUBLISH).jobs[-1].args == [single], "the bulk's others are behind it"
 
 
 def test_a_wake_up_that_still_waits_is_not_taken_for_lost(app, user, due):
@@ -182,8 +183,8 @@ def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due):
-    """A process frozen in the middle of a transaction. SQLite has but one lock, and the worker ends a frozen horse."""
+def test_a_row_that_is_kept_locked_holds_up_no_other(app, user, due):
+    """A process frozen in the middle of a transaction. SQLite has one lock; the worker kills a stopped work horse."""
     locked, *others = due(user(), WORKERS)
     with db.engine.connect() as frozen:
         frozen.execute(text("SELECT 1 FROM publications WHERE id = :id FOR UPDATE"), {"id": locked})

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app import clock, jobs, queue
+from app import clock, queue
 from app.db import db
 from app.models import Publication, Stage, Status
 from app.platform_access import lease_times
@@ -14,7 +14,7 @@ from app.services import retries
 from tests.asking import asked, reads_whole
 from tests.asking import plans as ways
 from tests.publishing.claims import claim
-from tests.publishing.conftest import at_work, look, row, settle
+from tests.publishing.conftest import look, row, settle, tick
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -23,10 +23,6 @@ SECOND = timedelta(seconds=1)
 
 def set_clock(by: timedelta) -> None:
     clock.correct(clock.now() + by)
-
-
-def tick() -> None:
-    at_work(jobs.tick_publications)
 
 
 def put(publication_id: int, **values) -> None:
@@ -155,5 +151,5 @@ def test_what_is_scheduled_is_not_gone_through(app, crowd):
     crowd(3)
     with asked() as found:
         wake_times.clamp()
-    [told] = ways(found, "publications")
-    assert "ix_publications_under_way" in told and not reads_whole(told, "publications"), told
+    [plan] = ways(found, "publications")
+    assert "ix_publications_under_way" in plan and not reads_whole(plan, "publications"), plan

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-import worker
 from app import clock, queue
 from app.db import db
 from app.models import Clip, ClipStatus, Stage, Status, User
-from app.publishing import lease
+from app.publishing import lease_expiry
+from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PUBLISH, REMOVALS, STATS
 from app.storage import storage
+from app.workers import crew, worker
 from tests.publishing.conftest import row, settle
 from tests.publishing.toy import Hold
 
@@ -37,7 +38,7 @@ def work(app) -> Iterator[Callable[..., multiprocessing.Process]]:
     def start(kind: str = "worker", **how: float) -> multiprocessing.Process:
         def live() -> None:
             db.engine.dispose(close=False)
-            worker.work(app, kind, **how)
+            crew.work(app, kind, **how)
             os._exit(0)
 
         db.session.remove()
@@ -125,7 +126,7 @@ def test_a_commit_that_is_cut_off_is_asked_about_soon(toy, toy_publication, work
     assert end(one) == 0
     left = row(publication_id)
     assert left.commit_in_doubt == "publish"
-    assert left.wake_at <= clock.now(), "nobody waits for the lease of a horse that is known to be dead"
+    assert left.wake_at <= clock.now(), "the lease of a dead work horse is not waited for"
     assert (left.in_doubt_until - clock.now()).total_seconds() < 25
     assert published_once(toy, publication_id, hold)
 
@@ -138,25 +139,25 @@ def test_the_second_signal_ends_the_grace_but_gives_the_row_back(toy, toy_public
     give_up = time.monotonic() + WITHIN_SECONDS
     while one.is_alive() and time.monotonic() < give_up:  # a signal that comes too soon counts as the first
         os.kill(one.pid, signal.SIGTERM)
-        one.join(worker._SAME_SIGNAL.total_seconds() + 0.2)
+        one.join(worker.SAME_SIGNAL.total_seconds() + 0.2)
     assert one.exitcode == 0
     assert row(publication_id).lease_until is None
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_publication, work):
+def test_a_work_horse_dies_with_its_worker_and_its_row_is_not_waited_for(toy, toy_publication, work):
     hold = toy.hold("upload")
     publication_id = toy_publication()
     one = work()
     assert hold.arrived.wait(WITHIN_SECONDS)
     one.kill()
     one.join()
-    wait_for(lambda: lease.expire_leases_of_dead_workers() == 1)
+    wait_for(lambda: lease_expiry.expire_leases_of_dead_workers() == 1)
     assert row(publication_id).wake_at <= clock.now()
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_publication, work):
+def test_a_work_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_publication, work):
     hold = toy.hold("upload")
     publication_id = toy_publication()
     work()
@@ -166,7 +167,7 @@ def test_a_horse_that_is_killed_leaves_its_row_to_the_next_job_at_once(toy, toy_
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
+def test_a_stopped_work_horse_is_killed_by_its_worker(toy, toy_publication, work):
     """It may hold SQLite's one write lock."""
     hold = toy.hold("upload")
     publication_id = toy_publication()
@@ -177,16 +178,16 @@ def test_a_frozen_horse_is_ended_by_its_worker(toy, toy_publication, work):
     assert published_once(toy, publication_id, hold)
 
 
-def test_a_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
+def test_a_work_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
     """To fork one costs more than a small clip."""
     ids = [toy_publication() for _ in range(3)]
     work()
     wait_for(lambda: all(row(one).status == Status.PUBLISHED for one in ids))
     assert len({row(one).holder for one in ids}) == 1
-    assert queue.lengths()[queue.PUBLISH] == 0
+    assert queue.lengths()[PUBLISH] == 0
 
 
-def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):
+def test_a_work_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):
     first = toy_publication()
     work()
     wait_for(lambda: row(first).status == Status.PUBLISHED)
@@ -208,14 +209,14 @@ def test_a_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy,
 def test_a_flood_of_clips_takes_no_worker_that_publishes(app, toy, toy_publication, work, user, unprobed):
     clip_id = unprobed(user())
     published = {"worker": toy_publication(), "spare": toy_publication()}
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(PUBLISH).empty()
     queue.enqueue("app.jobs.probe", clip_id)
     for kind, one in published.items():
         queue.enqueue("app.jobs.publish", one)
         publishing = work(kind)
         wait_for(lambda one=one: row(one).status == Status.PUBLISHED)
         end(publishing)
-    assert queue.lengths()[queue.CLIPS] == 1
+    assert queue.lengths()[CLIPS] == 1
     work("probe")
     wait_for(lambda: _status(clip_id) == ClipStatus.READY)
 
@@ -248,23 +249,21 @@ def _status(clip_id: int) -> str:
 def test_no_kind_of_work_can_take_all_workers_of_another(app):
     """Mail, platforms and buckets may hang: what waits for them is taken by some only."""
     config = {**app.config, "WORKERS": 10}
-    lanes = {
-        name: run.keywords.get("queues") or worker.QUEUES[run.keywords["kind"]] for name, run in worker.crew(config)
-    }
-    publish = {name for name, queues in lanes.items() if queue.PUBLISH in queues}
-    assert len(publish) == config["WORKERS"] + worker.SPARES
-    for other in (queue.CHORES, queue.MAILS, queue.STATS):
+    lanes = {name: run.keywords.get("queues") or crew.QUEUES[run.keywords["kind"]] for name, run in crew.crew(config)}
+    publish = {name for name, queues in lanes.items() if PUBLISH in queues}
+    assert len(publish) == config["WORKERS"] + crew.SPARES
+    for other in (CHORES, MAILS, STATS):
         busy = {name for name, queues in lanes.items() if other in queues}
         assert busy and len(busy & publish) <= len(publish) / 2
-    for other in (queue.CLIPS, queue.REMOVALS):
+    for other in (CLIPS, REMOVALS):
         assert not {name for name, queues in lanes.items() if other in queues} & publish
-    assert set(queue.JOBS.values()) | {queue.BULK} == {name for queues in lanes.values() for name in queues}
+    assert set(JOBS.values()) | {BULK} == {name for queues in lanes.values() for name in queues}
 
 
 def test_a_spare_worker_leaves_a_bulk_to_the_others(toy, toy_publication, work):
     bulk, first = toy_publication(), toy_publication()
-    queue.queue(queue.PUBLISH).empty()
-    queue.enqueue("app.jobs.publish", bulk, into=queue.BULK)
+    queue.queue(PUBLISH).empty()
+    queue.enqueue("app.jobs.publish", bulk, into=BULK)
     queue.enqueue("app.jobs.publish", first)
     spare = work("spare")
     wait_for(lambda: row(first).status == Status.PUBLISHED)

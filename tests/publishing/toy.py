@@ -47,7 +47,7 @@ class Hold:
 class ToyServer:
     """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID, POST /refresh.
 
-    `answers` are statuses to give, once each, without doing the deed; 0 does it and closes without an answer.
+    `answers` are statuses to give, once each, without doing what was asked; 0 does it and closes without an answer.
     `holds` keep a verb's next request waiting.
     """
 

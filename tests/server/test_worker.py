@@ -1,4 +1,4 @@
-"""The worker's bounds, one at a time, and that who keeps them gets all: a real gunicorn, on loopback."""
+"""The worker's bounds, one at a time, and that a client within them gets all: a real gunicorn, on loopback."""
 
 import contextlib
 import hashlib
@@ -152,7 +152,7 @@ def test_requests_in_one_packet_are_answered_in_turn(server):
     assert answer.count(b"HTTP/1.1 ") == 4 and answer.count(b"HTTP/1.1 200 OK") == 3 and answer.endswith(b"ok")
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(server):
+def test_a_client_that_asks_first_gets_100_continue(server):
     one = connect(server, body("POST", "/nowhere", length=3, Expect="100-continue", Connection="close"))
     assert one.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
     one.sendall(b"a=b")
@@ -177,8 +177,8 @@ def test_one_users_uploads_are_bounded_and_anothers_are_not(server, owner, someo
     other = someone()
     greedy, fair = headers(owner), headers(other)
 
-    def begin(who, mine: dict[str, str]) -> socket.socket:
-        upload_id = uploads.create(who, "a.mp4", 1_000_000).id
+    def begin(owner, mine: dict[str, str]) -> socket.socket:
+        upload_id = uploads.create(owner, "a.mp4", 1_000_000).id
         commit()
         more = mine | TUS | {"Upload-Offset": 0}
         return connect(server, body("PATCH", f"/uploads/{upload_id}", more, 1_000_000, Content_Type=PIECE))

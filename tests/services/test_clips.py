@@ -10,6 +10,7 @@ from app import clock, jobs, queue
 from app.db import commit, db
 from app.models import Clip, ClipStatus, Publication, Status
 from app.problems import NotFound, Problem
+from app.queue.table import CLIPS
 from app.services import clip_probes, clips
 from app.storage import FolderStorage, storage
 from tests import clips as files
@@ -196,17 +197,17 @@ def test_any_wake_up_probes_all_that_is_due(user, uploaded):
 
 
 def test_a_flood_of_uploads_does_not_fill_the_queue(app):
-    waiting = queue.queue(queue.CLIPS)
+    waiting = queue.queue(CLIPS)
     queue.enqueue("app.jobs.probe", *range(1, 101))
     assert queue.has_enough("app.jobs.probe")
-    jobs.tick_clips()
+    jobs.wake_probes()
     assert waiting.count == 100
 
 
 def test_the_queue_gets_the_probe(user, uploaded):
     clip = uploaded(user())
     assert queue.enqueue("app.jobs.probe", clip.id)
-    assert queue.queue(queue.CLIPS).jobs[0].args == [clip.id]
+    assert queue.queue(CLIPS).jobs[0].args == [clip.id]
 
 
 def test_pages_are_newest_first(user, uploaded):

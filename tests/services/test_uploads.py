@@ -9,6 +9,7 @@ from app import clock, jobs, queue
 from app.db import commit, db
 from app.models import Clip, ClipStatus, Upload, User
 from app.problems import NotFound, Problem
+from app.queue.table import CLIPS
 from app.services import clips, upload_files, uploads
 from app.storage import key_from, storage
 from tests.publishing.conftest import at_work
@@ -39,7 +40,7 @@ def test_pieces_become_a_clip_whose_probe_is_queued(user, folder):
     assert (clip.title, clip.file_name) == ("Закат над Волгой", "Закат_над Волгой.mp4")
     assert (clip.status, clip.size) == (ClipStatus.PROCESSING, len(DATA))
     assert storage().open(clip.storage_key).read() == DATA
-    assert queue.queue(queue.CLIPS).jobs[0].args == [clip.id]
+    assert queue.queue(CLIPS).jobs[0].args == [clip.id]
     assert list(folder.iterdir()) == []
     assert uploads.progress(owner, upload.id).clip_id == clip.id
 

@@ -9,7 +9,8 @@ import pytest
 from app import clock, jobs
 from app.db import commit, db, transaction
 from app.models import AuditEvent, Recovery
-from app.queue import CHORES, queue
+from app.queue import queue
+from app.queue.table import CHORES
 from app.redis_client import redis_client
 from app.services import recovery, users
 from tests.publishing.conftest import at_work, wait_until
@@ -192,5 +193,5 @@ def test_without_redis_the_tick_sends_it(app, anna, sandbox):
     recovery.ask("anna@example.org", "192.0.2.1")
     commit()
     queue(CHORES).empty()
-    at_work(jobs.tick_mails)
+    at_work(jobs.wake_recovery_mails)
     assert [job.func_name for job in queue(CHORES).get_jobs()] == ["app.jobs.mail_recovery"]

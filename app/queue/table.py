@@ -1,0 +1,50 @@
+"""What runs in the background: each job and each periodic task is one line. RQ imports them by these names."""
+
+PUBLISH = "publish"
+BULK = "bulk"  # publications of users who have enough of theirs in PUBLISH
+CLIPS = "clips"
+REMOVALS = "removals"
+CHORES = "chores"  # small things that must not wait for uploads
+MAILS = "mails"
+STATS = "stats"
+TICKS = "ticks"
+QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, TICKS)
+
+# A job takes the id of a row, and waits in this queue for a worker.
+JOBS = {
+    "app.jobs.publish": PUBLISH,
+    "app.jobs.probe": CLIPS,
+    "app.jobs.mail_recovery": CHORES,  # not behind the notifications: its user waits for it
+    "app.jobs.remove_old": REMOVALS,
+    "app.jobs.erase_file": REMOVALS,
+    "app.jobs.refresh_token": CHORES,
+    "app.jobs.revoke_token": CHORES,
+    "app.jobs.mail_notification": MAILS,
+    "app.jobs.read_stats": STATS,
+}
+# A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
+# not fork: only SQL and wake-ups, so that uploads never delay them.
+PERIODIC = {
+    "app.jobs.release_publications": 1,
+    "app.publishing.lease_expiry.expire_leases_of_dead_workers": 1,
+    "app.notifications.create.read_events": 1,
+    "app.jobs.release_stats": 3,
+    "app.publishing.wake_times.clamp": 5,
+    "app.jobs.wake_probes": 5,
+    "app.jobs.wake_notification_mails": 5,
+    "app.jobs.wake_recovery_mails": 5,
+    "app.jobs.wake_revocations": 5,
+    "app.platform_access.revocations.sweep": 20,
+    "app.jobs.wake_refreshes": 20,
+    "app.notifications.reminders.notify_upcoming": 60,
+    "app.jobs.wake_removals": 600,
+    "app.jobs.wake_erasures": 600,
+    "app.models.event_cursor.sweep": 600,
+    "app.notifications.inbox.sweep": 600,
+    "app.services.audit_log.sweep": 600,
+    "app.services.connections.sweep": 600,
+    "app.services.consents.sweep": 600,
+    "app.services.heartbeats.sweep": 600,
+    "app.services.recovery.sweep": 600,
+    "app.jobs.sweep_uploads": 600,
+}

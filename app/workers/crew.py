@@ -1,0 +1,141 @@
+"""Which workers there are, and what the process of each runs."""
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+from flask import Flask
+from rq import SimpleWorker
+from rq.utils import import_attribute
+from rq.worker import BaseWorker, DequeueStrategy
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import configure_mappers
+
+from app import clock
+from app.db import db
+from app.publishing import dispatch, engine, lease_expiry
+from app.queue import queue
+from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, REMOVALS, STATS, TICKS
+from app.queue.wake_ups import SERIALIZER, WakeUpWorker
+from app.redis_client import blocking_redis
+from app.services.heartbeats import Pulse
+from app.workers.worker import ClipWorker, HeartbeatToDatabase
+
+log = structlog.get_logger(__name__)
+
+# No kind of work can take all workers of another: a mail server or a platform that hangs keeps only spare workers busy,
+# or those that read statistics; clips only their own.
+QUEUES = {
+    "worker": (PUBLISH, BULK),
+    "spare": (PUBLISH, CHORES, MAILS),
+    "probe": (CLIPS, REMOVALS),
+}
+# Half of the workers also read statistics, when nothing is to be published.
+_READS_STATISTICS = (*QUEUES["worker"], STATS)
+# Otherwise an earlier queue comes first; these take from their queues in turn.
+_IN_TURN = {"spare"}
+# One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
+SPARES = 2
+_NICENESS = 10
+# A PaaS kills 30 s after SIGTERM: what is under way may take this long to end by itself, …
+_UPLOAD_GRACE_SECONDS = 18.0
+_COMMIT_GRACE_SECONDS = 4.0
+# … and the supervisor kills what is still there then.
+STOP_GRACE_SECONDS = 25.0
+_RENEW_AFTER_IDLE_SECONDS = 15
+# The ticks have no pause: they are renewed every few minutes.
+_RENEW_AFTER_TICKS = 300
+# An idle worker waits for a job 15 s less than its time to live, with a heartbeat in between.
+_WORKER_TTL_SECONDS = 25
+_MONITOR_INTERVAL_SECONDS = 10
+_NO_ROW = 0
+
+
+def warm_up(app: Flask) -> None:
+    """In the parent, before it forks: what is imported and compiled here is in the memory that the children share.
+
+    Without the database each child compiles its statements itself.
+    """
+    for name in (*JOBS, *PERIODIC):
+        import_attribute(name)
+    configure_mappers()
+    with app.app_context():
+        try:
+            pulse = Pulse("worker")
+            pulse.beat()
+            pulse.stop()
+            lease_expiry.expire_leases_of_dead_workers()
+            engine.advance(_NO_ROW)
+            dispatch.requeue_unstarted(_NO_ROW, clock.now())
+        except SQLAlchemyError as error:
+            log.warning("statements were not compiled", error=type(error).__name__)
+        db.engine.dispose()
+    gc.collect()
+    gc.freeze()  # or the collector would write to, and so copy, every page in each child
+
+
+def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], None]]]:
+    """Each worker's name, and what its process runs."""
+    for number in range(1, config["WORKERS"] + 1):
+        queues = _READS_STATISTICS if number % 2 else QUEUES["worker"]
+        yield f"worker-{number}", partial(work, queues=queues)
+    for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
+        for number in range(1, count + 1):
+            yield f"{kind}-{number}", partial(work, kind=kind)
+
+
+def work(
+    app: Flask,
+    kind: str = "worker",
+    burst: bool = False,
+    queues: Sequence[str] = (),
+    upload_grace: float = _UPLOAD_GRACE_SECONDS,
+    commit_grace: float = _COMMIT_GRACE_SECONDS,
+    monitor_interval: int = _MONITOR_INTERVAL_SECONDS,
+    renew_after_idle: int = _RENEW_AFTER_IDLE_SECONDS,
+) -> None:
+    """One worker of that kind, for its QUEUES or other `queues`.
+
+    Returns after SIGTERM, its job done or given back; idle for `renew_after_idle` seconds after it has worked; with
+    `burst`, when no job waits.
+    """
+    with app.app_context():
+        connection = blocking_redis()
+        if kind == "probe":
+            os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+        worker = ClipWorker(
+            [queue(name, connection) for name in queues or QUEUES[kind]],
+            connection=connection,
+            serializer=SERIALIZER,
+            log_job_description=False,
+            worker_ttl=_WORKER_TTL_SECONDS,
+            job_monitoring_interval=monitor_interval,
+        )
+        worker.app, worker.upload_grace, worker.commit_grace = app, upload_grace, commit_grace
+        worker.renew_after_idle = renew_after_idle
+        lease_expiry.expire_leases_of_dead_workers()  # one may be of the worker whose place this one takes
+        _work(worker, kind, burst)
+
+
+def _work(worker: BaseWorker, kind: str, burst: bool, max_jobs: int | None = None) -> None:
+    worker.pulse = Pulse(kind)
+    strategy = DequeueStrategy.ROUND_ROBIN if kind in _IN_TURN else DequeueStrategy.DEFAULT
+    worker.work(burst=burst, max_jobs=max_jobs, logging_level="WARNING", dequeue_strategy=strategy)
+    worker.pulse.stop()
+
+
+class TickWorker(HeartbeatToDatabase, WakeUpWorker, SimpleWorker):
+    """Runs the periodic tasks without forking."""
+
+
+def run_ticks(app: Flask, burst: bool = False) -> None:
+    """Returns after SIGTERM, or after a few minutes, to be renewed; with `burst`, when no task waits."""
+    with app.app_context():
+        connection = blocking_redis()
+        ticks = TickWorker(
+            [queue(TICKS, connection)], connection=connection, serializer=SERIALIZER, worker_ttl=_WORKER_TTL_SECONDS
+        )
+        _work(ticks, "ticks", burst, _RENEW_AFTER_TICKS)

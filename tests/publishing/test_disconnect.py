@@ -133,7 +133,7 @@ def test_a_late_receipt_still_ends_the_matter(app, toy, toy_publication, owner):
     disconnect(owner, publication_id)
     assert settle(publication_id).status == Status.UNCONFIRMED
     sealed = app.extensions["vault"].seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
-    receipts.keep(Lease(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
+    receipts.record(Lease(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
     publication = settle(publication_id)
     assert (publication.status, publication.url) == (Status.PUBLISHED, f"{toy.url}/posts/1")
 

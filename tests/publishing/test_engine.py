@@ -179,7 +179,7 @@ def test_evidence_counts_even_when_the_lease_is_lost(user, toy, toy_publication)
     db.session.commit()
     vault = db.session.get(Publication, publication_id) and _vault()
     sealed = vault.seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    receipts.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed)
+    receipts.record(held, "publish", Receipt("7", "http://example.org/7"), sealed)
     assert row(publication_id).status == Status.PUBLISHING
     toy.posts["1"] = 1
     publication = settle(publication_id)
@@ -280,7 +280,7 @@ def test_somebody_elses_receipt_stops_who_is_about_to_send(toy, toy_publication)
     other = claim(publication_id)
     sealed = _vault().seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
     toy.drafts["1"], toy.posts["1"] = 0, 1
-    receipts.keep(slow, "publish", Receipt("1"), sealed)
+    receipts.record(slow, "publish", Receipt("1"), sealed)
     with pytest.raises(lease.LeaseLost):
         other.renew()
     assert settle(publication_id).status == Status.PUBLISHED
@@ -309,7 +309,7 @@ def test_a_late_receipt_counts_in_every_status(toy, toy_publication, before, aft
         move(publication_id, before, wake_at=None, lease_until=None)
         db.session.commit()
     sealed = _vault().seal(b'{"id": "7", "url": "http://example.org/7"}', f"step:{publication_id}:publish")
-    receipts.keep(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
+    receipts.record(held, "publish", Receipt("7", "http://example.org/7"), sealed, last)
     publication = row(publication_id)
     if before == Status.PUBLISHING and last:
         after = Status.PUBLISHED  # nobody has taken it from us, and nothing is left to ask
@@ -330,7 +330,7 @@ def test_a_row_whose_user_is_gone_ends_its_worker_softly(app, user, toy, toy_pub
     with pytest.raises(lease.LeaseLost):
         held.release(clock.now(), values={}, event="retry")
     for last in (False, True):
-        receipts.keep(held, "publish", Receipt("1"), b"sealed", last)
+        receipts.record(held, "publish", Receipt("1"), b"sealed", last)
     assert look(publication_id) is False
 
 

@@ -7,7 +7,8 @@ import structlog
 
 from app import process, queue
 from app.db import db, reading
-from app.notifications import inbox
+from app.models import event_cursor
+from app.notifications import create, email, inbox, reminders
 from app.platform_access import revocations, tokens
 from app.publishing import dispatch, engine, lease, wake_times
 from app.services import audit_log, clips, connections, consents, erasures, heartbeats, recovery, retention, uploads
@@ -56,7 +57,7 @@ def revoke_token(revocation_id: int) -> None:
 
 def mail_notification(notification_id: int) -> None:
     with structlog.contextvars.bound_contextvars(notification=notification_id):
-        inbox.mail_out(notification_id)
+        email.send(notification_id)
 
 
 def read_stats(connection_id: int) -> None:
@@ -87,12 +88,16 @@ def _release_due() -> None:
         dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
+def tick_events() -> None:
+    create.read_events()
+
+
 def tick_clips() -> None:
     _wake("app.jobs.probe", clips.due_probes)
 
 
 def tick_mails() -> None:
-    _wake("app.jobs.mail_notification", inbox.due_mails)
+    _wake("app.jobs.mail_notification", email.due)
     _wake("app.jobs.mail_recovery", recovery.due_mails)
 
 
@@ -105,7 +110,7 @@ def tick_revocations() -> None:
 
 
 def tick_reminders() -> None:
-    inbox.remind()
+    reminders.notify_upcoming()
 
 
 def tick_stats() -> None:
@@ -113,7 +118,7 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    sweeps = (uploads, audit_log, inbox, heartbeats, consents, recovery, connections)
+    sweeps = (uploads, audit_log, event_cursor, inbox, heartbeats, consents, recovery, connections)
     _each(
         *(module.sweep for module in sweeps),
         lambda: _wake("app.jobs.remove_old", retention.due),

@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.db import db, transaction
 from app.models import User
-from app.notifications import inbox
+from app.notifications import reminders
 from app.publishing import dispatch, lease
 from app.services import users
 from app.statistics import collector, tally
@@ -83,7 +83,7 @@ def _measured(*apps: Flask) -> Iterator[tuple[str, list[float]]]:
         ("тик (30 к сроку, 10 в работе)", make_due, _tick),
         ("взятие строки", make_due, _claim),
         ("тик статистики (читать на 30)", make_stats_due, _tick_of_stats),
-        ("тик напоминаний", make_due, lambda _due: inbox.remind()),
+        ("тик напоминаний", make_due, lambda _due: reminders.notify_upcoming()),
     ):
         yield what, interleaved(TIMES, *(partial(_once, app, prepare, work) for app in apps))
     yield from _visits(apps, {"у кого половина": application.EMAIL, "у кого сто": LIGHT})

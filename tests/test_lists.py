@@ -189,7 +189,7 @@ def test_counting_ends_where_nobody_counts_any_more(app, crowd):
 def test_the_notifications_are_read_in_their_order(app, crowd):
     owner = _admin(crowd(1))
     with asked() as found:
-        inbox.look(owner)
+        inbox.read_page(owner)
     told = plans(found[:2], "notifications")
     assert told and all("ix_notifications_user_newest" in one and not SORTS.search(one) for one in told), told
     with asked() as found:

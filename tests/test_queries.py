@@ -8,7 +8,7 @@ from sqlalchemy import event
 from app import clock, queue
 from app.db import db
 from app.models import Publication, Status
-from app.notifications import inbox
+from app.notifications import create, reminders
 from app.publishing import dispatch, engine, lease, rehearsal
 from app.services import clips, publications, retention
 from app.services.publications import Choice
@@ -132,11 +132,12 @@ def test_the_tick_reads_only_what_is_awake(app, crowd):
     ("tick", "table"),
     [
         (lambda: collector.release_due(lambda ids: True), "publications"),
-        (lambda: inbox.remind(), "publications"),
+        (lambda: reminders.notify_upcoming(), "publications"),
+        (lambda: create.read_events(), "events"),
         (lambda: retention.due(), "clips"),
         (lambda: lease.expire_leases_of_dead_workers(), "publications"),
     ],
-    ids=["stats", "reminders", "retention", "the dead"],
+    ids=["stats", "reminders", "events", "retention", "the dead"],
 )
 def test_no_tick_goes_through_a_whole_table(app, crowd, tick, table):
     """They share one process: a slow one makes publications late."""

@@ -83,8 +83,11 @@ document.body.addEventListener("htmx:sendError", ({ detail }) => {
 // looked at again.
 
 const EVERY_MS = { fast: 2000, slow: 30000 };
+// After a change the poll stays fast for so long: the notification of it comes a moment later.
+const AFTER_CHANGE_MS = 10000;
 const poll = $("#poll");
 let askedAt = Date.now();
+let changedAt = -Infinity;
 
 function ask() {
   askedAt = Date.now();
@@ -93,13 +96,17 @@ function ask() {
 
 function askWhenDue() {
   if (document.hidden) return;
-  const pace = $('[data-pace="fast"]') ? "fast" : $('[data-pace="slow"]') ? "slow" : null;
+  const changing = $('[data-pace="fast"]') || Date.now() - changedAt < AFTER_CHANGE_MS;
+  const pace = changing ? "fast" : $('[data-pace="slow"]') ? "slow" : null;
   // A timer may ring a little early.
   if (pace && Date.now() - askedAt >= EVERY_MS[pace] - 100) ask();
 }
 
 if (poll) {
   setInterval(askWhenDue, EVERY_MS.fast);
+  poll.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.xhr.status === 200) changedAt = Date.now();
+  });
   const lookedAt = () => {
     if (!document.hidden && Date.now() - askedAt > 1000) ask();
   };

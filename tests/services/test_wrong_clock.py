@@ -16,7 +16,7 @@ from app.models import (
     Revocation,
     Upload,
 )
-from app.notifications import inbox
+from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.platform_access.rate_limits import Pacer
 from app.platforms.base import Token
@@ -67,8 +67,8 @@ def test_a_letter_goes_out(owner, tries, ahead):
     notification.facts = {"platform": "VK", "account": "Канал"}
     db.session.add(notification)
     db.session.commit()
-    assert inbox.due_mails() == [notification.id]
-    at_work(inbox.mail_out, notification.id)
+    assert email.due() == [notification.id]
+    at_work(email.send, notification.id)
     assert db.session.get(Notification, notification.id, populate_existing=True).tries == tries + 1
 
 
@@ -76,7 +76,7 @@ def test_a_letter_that_is_tried_again_keeps_its_pause(owner):
     later = clock.now() + 2 * HOUR
     db.session.add(Notification(user_id=owner.id, kind="reconnect", dedup_key="x", facts={}, wake_at=later, tries=4))
     db.session.commit()
-    assert inbox.due_mails() == []
+    assert email.due() == []
 
 
 def test_a_token_that_is_to_be_revoked_is_gone_in_a_quarter_of_an_hour(app):

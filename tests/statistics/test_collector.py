@@ -120,7 +120,7 @@ def test_also_when_the_user_has_confirmed_it(owner, posted, status):
 def test_also_when_the_receipt_came_late(posted):
     one = posted()
     change(one, status=Status.FAILED, stats_due_at=None)
-    receipts.record(Lease(one.id, one.fence, live=print), "send", Receipt("1", "https://t.me/x/1"), b"sealed")
+    receipts.record(Lease(one.id, one.fence, set_deadline=print), "send", Receipt("1", "https://t.me/x/1"), b"sealed")
     assert (row(one.id).status, bool(row(one.id).stats_due_at)) == (Status.PUBLISHED, True)
 
 

@@ -130,11 +130,13 @@ def prepare(app: "Flask") -> None:
     """Upgrades the database and creates the demo users."""
     import flask_migrate
 
+    from app.db import transaction
     from app.services import users
 
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        users.create_demo_users()
+        with transaction():
+            users.create_demo_users()
 
 
 def serve_sandbox(port: int, smtp_port: int, var: Path) -> None:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from app import process, queue
-from app.db import db, reading
+from app.db import db, reading, transaction
 from app.models import event_cursor
 from app.notifications import create, email, inbox, reminders
 from app.platform_access import revocations, tokens
@@ -67,7 +68,19 @@ def read_stats(connection_id: int) -> None:
 
 def mail_recovery(recovery_id: int) -> None:
     with structlog.contextvars.bound_contextvars(recovery=recovery_id):
-        recovery.mail_link(recovery_id)
+        with transaction():
+            letter = recovery.claim_letter(recovery_id)
+        if letter is None:
+            return
+
+        def mark_sent() -> None:
+            with transaction():
+                recovery.mark_sent(letter)
+
+        with suppress(recovery.SentMeanwhile):
+            error = recovery.send(letter, mark_sent)
+            with transaction():
+                recovery.settle(letter, error)
 
 
 def erase_file(erasure_id: int) -> None:

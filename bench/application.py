@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 import demo
 from app import create_app
-from app.db import db
+from app.db import db, transaction
 from app.services import users
 from bench.harness import ROOT
 from tests.conftest import free_port
@@ -65,8 +65,8 @@ def application(var: Path, **settings: str) -> Flask:
     app = create_app(environ(var, **settings))
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        users.create_demo_users()
-        db.session.remove()
+        with transaction():
+            users.create_demo_users()
     return app
 
 

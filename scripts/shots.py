@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
-from app.db import db  # noqa: E402
+from app.db import db, transaction  # noqa: E402
 from app.models import (  # noqa: E402
     AuditEvent,
     Clip,
@@ -51,9 +51,9 @@ def main(names: list[str]) -> None:
         app = application(Path(folder))
         with app.app_context():
             db.create_all()
-            users.create_demo_users()
-            fill()
-            db.session.remove()
+            with transaction():
+                users.create_demo_users()
+                fill()
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:

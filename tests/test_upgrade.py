@@ -16,11 +16,10 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from flask_migrate import upgrade
 from markupsafe import escape
 from sqlalchemy import MetaData, create_engine, func, select
 
-from app import clock, create_app, jobs, queue
+from app import clock, jobs, queue
 from app.db import db
 from app.models import (
     ConnectionStatus,
@@ -38,7 +37,7 @@ from app.services import connections, consents, users
 from app.statistics import report
 from tests.conftest import SQLITE, settings
 from tests.publishing.conftest import at_work, fresh
-from tests.shared_app import MIGRATIONS
+from tests.shared_app import migrate
 
 # The mapping, from the dump's names to those of today: what is not in it has kept its name and its values.
 TABLES = {"notices": "notifications", "security_events": "audit_events"}
@@ -84,11 +83,6 @@ def time() -> Iterator[None]:
     clock.correct(datetime.now(UTC))
 
 
-@pytest.fixture(scope="module")
-def keys() -> tuple[str, str]:
-    return VAULT_PUBLIC_KEY, VAULT_PRIVATE_KEY
-
-
 @pytest.fixture
 def before(no_database: str, database_kind: str) -> Rows:
     """The restored dump, as it is."""
@@ -106,13 +100,17 @@ def before(no_database: str, database_kind: str) -> Rows:
 
 
 @pytest.fixture
-def database(before: Rows, no_database: str, tmp_path: Path, keys: tuple[str, str], redis_url: str) -> str:
-    """The address of the same, upgraded: where conftest's `app` finds its tables."""
-    with create_app(settings(tmp_path, no_database, keys, redis_url, "http://127.0.0.1:9")).app_context():
-        upgrade(directory=MIGRATIONS)
-        db.engine.dispose()
+def database(before: Rows, no_database: str, tmp_path: Path, redis_url: str) -> str:
+    """The address of the same, upgraded."""
+    migrate(settings(tmp_path, no_database, (VAULT_PUBLIC_KEY, VAULT_PRIVATE_KEY), redis_url, "http://127.0.0.1:9"))
     clock.correct(AT)  # the upgrade may have read the database's clock
     return no_database
+
+
+@pytest.fixture
+def environment(environment: dict[str, str], database: str) -> dict[str, str]:
+    keys = {"VAULT_PUBLIC_KEY": VAULT_PUBLIC_KEY, "VAULT_PRIVATE_KEY": VAULT_PRIVATE_KEY}
+    return {**environment, **keys, "DATABASE_URL": database}
 
 
 def rows(address: str) -> Rows:

@@ -69,7 +69,7 @@ class Sentry(BaseHTTPRequestHandler):
 def sentry() -> Iterator[HTTPServer]:
     server = HTTPServer(("127.0.0.1", 0), Sentry)
     server.got = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     yield server
     server.shutdown()
 

@@ -26,7 +26,7 @@ VIDEO = r"/rutube/api/video/\w{8,}/$"
 def web(app) -> Iterator[None]:
     address = urlsplit(app.config["PUBLIC_URL"])
     server = make_server(address.hostname, address.port, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     try:
         yield
     finally:

@@ -78,6 +78,7 @@ def test_a_row_is_not_taken_from_a_process_that_works_on_it_by_a_clock_that_was_
     work_horse.start()
     try:
         while row(publication_id).lease_until is None:
+            assert work_horse.is_alive()
             time.sleep(0.05)
         clock.correct(clock.now() + timedelta(hours=1))
         assert not look(publication_id)

@@ -143,7 +143,7 @@ def test_answers_of_an_unexpected_shape_are_no_fault_of_ours(app, user, sign_in,
     """A stranger's Bot API; each of its answers is the same."""
     answer = Response(f'{{"ok": true, "result": {result}}}', mimetype="application/json")
     server = make_server("127.0.0.1", 0, answer, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     app.config["TELEGRAM_API_URL"] = f"http://127.0.0.1:{server.port}"
     app.config["LOCAL_HOSTS"] = (*app.config["LOCAL_HOSTS"], f"127.0.0.1:{server.port}")
     browser = sign_in(user())

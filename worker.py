@@ -38,7 +38,7 @@ SCHEDULER_SECONDS = 0.5
 # or those that read numbers; clips only their own.
 QUEUES = {
     "worker": (queue.PUBLISH, queue.BULK),
-    "spare": (queue.PUBLISH, queue.CHORES, queue.MAILS),
+    "spare": (queue.PUBLISH, queue.QUESTIONS, queue.CHORES, queue.MAILS),
     "probe": (queue.CLIPS, queue.REMOVALS),
 }
 # Half of the workers also read numbers, when nothing is to be published.
@@ -191,6 +191,8 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
     for number in range(1, config["WORKERS"] + 1):
         queues = _READS_NUMBERS if number % 2 else QUEUES["worker"]
         yield f"worker-{number}", partial(work, queues=queues)
+    # Users wait for these in front of a page, and uploads may keep all others busy.
+    yield "questions-1", partial(work, kind="spare", queues=(queue.QUESTIONS,))
     for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
         for number in range(1, count + 1):
             yield f"{kind}-{number}", partial(work, kind=kind)

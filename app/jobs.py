@@ -6,11 +6,22 @@ from collections.abc import Callable
 import structlog
 
 from app import process, queue
-from app.db import db, reading
+from app.db import db, reading, transaction
 from app.notifications import inbox
 from app.platform_access import revocations, tokens
 from app.publishing import dispatch, engine, lease, wake_times
-from app.services import audit_log, clips, connections, consents, erasures, heartbeats, recovery, retention, uploads
+from app.services import (
+    audit_log,
+    clips,
+    connections,
+    consents,
+    erasures,
+    heartbeats,
+    questions,
+    recovery,
+    retention,
+    uploads,
+)
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -59,6 +70,17 @@ def mail_notification(notification_id: int) -> None:
         inbox.mail_out(notification_id)
 
 
+def ask_platform(question_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(question=question_id):
+        with transaction():
+            question = questions.claim_question(question_id)
+        if question is None:
+            return
+        outcome = questions.put(question)
+        with transaction():
+            questions.settle(question, outcome)
+
+
 def read_stats(connection_id: int) -> None:
     with structlog.contextvars.bound_contextvars(connection=connection_id):
         collector.read(connection_id)
@@ -104,6 +126,10 @@ def tick_revocations() -> None:
     _each(revocations.sweep, lambda: _wake("app.jobs.revoke_token", revocations.due))
 
 
+def wake_questions() -> None:
+    _wake("app.jobs.ask_platform", questions.due)
+
+
 def tick_reminders() -> None:
     inbox.remind()
 
@@ -113,7 +139,7 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    sweeps = (uploads, audit_log, inbox, heartbeats, consents, recovery, connections)
+    sweeps = (uploads, audit_log, inbox, heartbeats, consents, recovery, connections, questions)
     _each(
         *(module.sweep for module in sweeps),
         lambda: _wake("app.jobs.remove_old", retention.due),
@@ -126,7 +152,8 @@ def _each(*parts: Callable[[], object]) -> None:
     errors = []
     for part in parts:
         try:
-            part()
+            with transaction():
+                part()
         except Exception as error:  # noqa: BLE001 - raised below
             errors.append(error)
             db.session.rollback()

@@ -29,6 +29,7 @@ PUBLISH = "publish"
 BULK = "bulk"  # publications of users who have enough of theirs in PUBLISH
 CLIPS = "clips"
 REMOVALS = "removals"
+QUESTIONS = "questions"  # a user waits for them in front of a page
 CHORES = "chores"  # small things that must not wait for uploads
 MAILS = "mails"
 STATS = "stats"
@@ -42,6 +43,7 @@ JOBS = {
     "app.jobs.mail_recovery": CHORES,  # not behind the notifications: its user waits for it
     "app.jobs.remove_old": REMOVALS,
     "app.jobs.erase_file": REMOVALS,
+    "app.jobs.ask_platform": QUESTIONS,
     "app.jobs.refresh_token": CHORES,
     "app.jobs.revoke_token": CHORES,
     "app.jobs.mail_notification": MAILS,
@@ -50,6 +52,7 @@ JOBS = {
 # Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
 PERIODIC = {
     "app.jobs.tick_publications": 1,
+    "app.jobs.wake_questions": 1,
     "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
     "app.jobs.tick_mails": 5,
@@ -297,7 +300,9 @@ def next_publication() -> int | None:
 def lengths() -> dict[str, int] | None:
     """How many wake-ups lie in each queue; None where Redis is away."""
     try:
-        return {name: queue(name).count for name in (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, TICKS)}
+        return {
+            name: queue(name).count for name in (PUBLISH, BULK, CLIPS, REMOVALS, QUESTIONS, CHORES, MAILS, STATS, TICKS)
+        }
     except redis.RedisError as error:
         log.warning("queues cannot be counted", error=type(error).__name__)
         return None

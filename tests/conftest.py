@@ -35,6 +35,7 @@ from app.storage import storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres
 from tests import clips as test_clips
+from tests.edges import committed
 from tests.postgres import Postgres
 
 DEMO_BOT = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
@@ -337,6 +338,6 @@ def telegram(app: Flask, sandbox: Sandbox) -> Callable[..., PlatformConnection]:
             url=f"{sandbox.url}/telegram-web/vezde_demo",
             facts={"chat_id": chat_id, "username": "vezde_demo", "bot": "@vezde_demo_bot"},
         )
-        return connections.save(user, "telegram", [account], Token(access=token))
+        return committed(connections.save(user, "telegram", [account], Token(access=token)))
 
     return make

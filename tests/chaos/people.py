@@ -25,6 +25,7 @@ from app.services import clips, connections, publications, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests import clips as test_clips
+from tests.edges import committed
 
 REDIRECT = "http://127.0.0.1/back"
 LIGHT_SECONDS = 6.0
@@ -130,7 +131,7 @@ class People:
     def _rutube(self, user: User, number: int) -> PlatformConnection:
         token = f"rutube-chaos-token-{number}"
         self.control("tokens", platform="rutube", token=token, account=str(9000 + number))
-        return connections.connect(user, "rutube", {"token": token})
+        return committed(connections.connect(user, "rutube", {"token": token}))
 
     def _telegram(self, user: User, number: int) -> PlatformConnection:
         bot, chat = 300000000 + number, -1002000000000 - number
@@ -144,7 +145,7 @@ class People:
             f"{self._sandbox_url}/telegram-web/chaos_{number}",
             facts={"chat_id": chat, "username": f"chaos_{number}", "bot": f"@chaos_{number}_bot"},
         )
-        return connections.save(user, "telegram", [account], Token(token))
+        return committed(connections.save(user, "telegram", [account], Token(token)))
 
     def _consent(self, user: User, platform: str, account: str) -> PlatformConnection:
         """The platform's consent page, as a browser and Authlib go through it: such a token can be refreshed."""
@@ -182,4 +183,4 @@ class People:
             },
             timeout=30,
         ).json()
-        return connections.accept(user, platform, answer, arguments)
+        return committed(connections.accept(user, platform, answer, arguments))

@@ -21,6 +21,7 @@ from app.publishing import engine
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.statistics import collector
+from tests.edges import committed
 from tests.publishing.toy import Toy, ToyServer
 
 Model = TypeVar("Model")
@@ -103,7 +104,9 @@ def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
 
     def make(owner: User | None = None, due_at: datetime | None = None) -> int:
         owner = owner or user()
-        connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+        connection: PlatformConnection = committed(
+            connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+        )
         clip = ready_clip(owner)
         [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
         return publication.id
@@ -151,6 +154,6 @@ def vk(app, sandbox) -> Callable[[User], PlatformConnection]:
         pair = requests.post(
             f"{sandbox.url}/vk-id/oauth2/auth", common | code | {"device_id": back["device_id"]}, timeout=10
         ).json()
-        return connections.accept(owner, "vk", pair, back)
+        return committed(connections.accept(owner, "vk", pair, back))
 
     return connect

@@ -15,6 +15,7 @@ from app.models import ConnectionStatus, OAuthState, PlatformConnection, Status,
 from app.services import consents, publications
 from app.services.publications import Choice
 from app.web import responses
+from tests.edges import committed
 from tests.publishing.conftest import read_stats, row, settle
 
 CARDS = "/settings/integrations"
@@ -124,7 +125,7 @@ def test_a_state_expires(consent):
     db.session.query(OAuthState).update({"expires_at": clock.now()})
     db.session.commit()
     assert "устарело" in consent.browser.get(back, follow_redirects=True).text
-    consents.sweep()
+    committed(consents.sweep())
     assert db.session.query(OAuthState).count() == 0
 
 
@@ -146,7 +147,7 @@ def test_a_refusal_uses_the_state_up(consent):
 @pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
 def test_of_two_callbacks_at_once_one_gets_the_secret(app, user):
     owner = user()
-    consents.begin(owner, "vk", "browser", "state", "secret")
+    committed(consents.begin(owner, "vk", "browser", "state", "secret"))
     [stored] = db.session.query(OAuthState).all()
     assert b"secret" not in stored.encrypted and "state" not in stored.state_hash
     user_id = owner.id
@@ -154,7 +155,7 @@ def test_of_two_callbacks_at_once_one_gets_the_secret(app, user):
 
     def take(_number: int) -> str | None:
         with app.app_context():
-            return consents.take(User(id=user_id), "vk", "browser", "state")
+            return committed(consents.take(User(id=user_id), "vk", "browser", "state"))
 
     with ThreadPoolExecutor(8) as threads:
         taken = list(threads.map(take, range(8)))

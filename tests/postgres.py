@@ -14,7 +14,7 @@ from psycopg import sql
 
 START_SECONDS = 30
 # Nothing of it outlives the run, so nothing need reach a disk.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 OPTIONS = ("max_connections=200", "listen_addresses=", "log_min_messages=fatal")
 
 
@@ -88,14 +88,22 @@ class Postgres:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def create(self, name: str, template: str = "template0") -> str:
-        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
         return self.url(name)
 
     def drop(self, name: str) -> None:
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def address(self, name: str) -> str:
+        """As psycopg takes it."""
+        return f"host={self._folder} user=vezde dbname={name}"
+
     def _execute(self, statement: sql.Composable) -> None:
-        with psycopg.connect(f"host={self._folder} user=vezde dbname=postgres", autocommit=True) as connection:
+        with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
     def _call(self, program: str, *arguments: str) -> None:

@@ -21,8 +21,9 @@ from app.db import db
 from app.models import User
 from app.models.types import UTCDateTime
 from app.statistics import report
-from tests.conftest import MIGRATIONS, settings
+from tests.conftest import settings
 from tests.procfile import ROOT, environ
+from tests.shared_app import MIGRATIONS
 
 
 @pytest.fixture

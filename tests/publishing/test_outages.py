@@ -18,6 +18,7 @@ from tests.postgres import Postgres
 from tests.publishing.conftest import look, row, settle, wait_until
 from tests.publishing.toy import ToyServer
 from tests.s3 import KEY, SECRET, S3Server
+from tests.shared_app import migrate
 
 # More than all pauses together with which a write used to be tried again.
 OUTAGE_SECONDS = 18
@@ -145,46 +146,47 @@ class TestBucket:
 # The database
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[Postgres]:
-    """This module's own: it is stopped."""
-    server = Postgres()
-    yield server
-    server.remove()
+@pytest.mark.skipif(conftest.WITHOUT_POSTGRESQL, reason="нужен PostgreSQL: apt install postgresql")
+class TestDatabase:
+    """One of its own, since it is stopped."""
 
+    @pytest.fixture
+    def server(self) -> Iterator[Postgres]:
+        server = Postgres()
+        yield server
+        server.remove()
 
-@pytest.fixture(scope="module")
-def empty_postgresql(tmp_path_factory, postgresql, keys, redis_url) -> str:
-    folder = tmp_path_factory.mktemp("database")
-    conftest._migrate(conftest.settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
-    return "empty"
+    @pytest.fixture
+    def environment(self, environment, server):
+        own = {**environment, "DATABASE_URL": server.create("own")}
+        migrate(own)
+        return own
 
+    @pytest.mark.parametrize("database_kind", [conftest.SQLITE], indirect=True)
+    def test_an_answer_outlives_the_outage(self, app, server, toy: ToyServer, toy_publication):
+        """What the platform has answered meanwhile is neither asked for again nor counted as a failed try."""
 
-@pytest.mark.parametrize("database_kind", [conftest.POSTGRESQL], indirect=True)
-def test_an_answer_outlives_the_outage(app, postgresql, toy: ToyServer, toy_publication):
-    """What the platform has answered meanwhile is neither asked for again nor counted as a failed try."""
+        def advance() -> None:
+            with app.app_context():
+                engine.advance(publication_id)
 
-    def advance() -> None:
-        with app.app_context():
-            engine.advance(publication_id)
-
-    publication_id = toy_publication()
-    held = toy.hold("publish")
-    db.session.remove()
-    worker = threading.Thread(target=advance, daemon=True)
-    worker.start()
-    assert held.arrived.wait(20)
-    postgresql.stop()
-    held.let_go()
-    time.sleep(OUTAGE_SECONDS)
-    postgresql.start()
-    worker.join(60)
-    done = settle(publication_id)
-    assert (done.status, done.attempt) == (Status.PUBLISHED, 0)
-    assert (toy.calls["create"], toy.calls["publish"]) == (1, 1)
-    kinds = [one.kind for one in db.session.query(PublicationEvent).filter_by(publication_id=publication_id)]
-    assert kinds.count("accepted") == 1
-    assert "answer_lost" not in kinds
+        publication_id = toy_publication()
+        held = toy.hold("publish")
+        db.session.remove()
+        worker = threading.Thread(target=advance, daemon=True)
+        worker.start()
+        assert held.arrived.wait(20)
+        server.stop()
+        held.let_go()
+        time.sleep(OUTAGE_SECONDS)
+        server.start()
+        worker.join(60)
+        done = settle(publication_id)
+        assert (done.status, done.attempt) == (Status.PUBLISHED, 0)
+        assert (toy.calls["create"], toy.calls["publish"]) == (1, 1)
+        kinds = [one.kind for one in db.session.query(PublicationEvent).filter_by(publication_id=publication_id)]
+        assert kinds.count("accepted") == 1
+        assert "answer_lost" not in kinds
 
 
 # Keys

@@ -50,6 +50,10 @@ def adapter_file(key: str) -> Path:
     return file if file.is_file() else APP / "platforms" / key / "adapter.py"
 
 
+# Attributes that hold a code: of another Problem, of a platform's error.
+COPIED = ("code", "reason")
+
+
 @dataclass(frozen=True)
 class Raised:
     """One place that makes a Problem."""
@@ -60,8 +64,9 @@ class Raised:
 
 
 def raised_problems() -> Iterator[Raised]:
-    """Calls of Problem and its subclasses. A copy, `Problem(other.code, field, **other.params)`, is not one more, nor is
-    a platform's refusal, `Problem(error.reason, **error.params)`.
+    """Calls of Problem and its subclasses.
+
+    A copy, `Problem(other.code, field, **other.params)`, is not one more, nor is a platform's reason.
     """
     trees = {file: ast.parse(file.read_text()) for file in APP.rglob("*.py")}
     classes = [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]

@@ -14,7 +14,7 @@ from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
 from app.queue.table import BULK, PUBLISH
-from app.services import clip_probes, erasures, recovery, retention, uploads
+from app.services import clip_probes, erasures, questions, recovery, retention, uploads
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -79,6 +79,17 @@ def mail_notification(notification_id: int) -> None:
         email.send(notification_id)
 
 
+def ask_platform(question_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(question=question_id):
+        with transaction():
+            question = questions.claim_question(question_id)
+        if question is None:
+            return
+        outcome = questions.put(question)
+        with transaction():
+            questions.settle(question, outcome)
+
+
 def read_stats(connection_id: int) -> None:
     with structlog.contextvars.bound_contextvars(connection=connection_id):
         collector.read(connection_id)
@@ -140,6 +151,10 @@ def wake_refreshes() -> None:
 
 def wake_revocations() -> None:
     _wake("app.jobs.revoke_token", revocations.due)
+
+
+def wake_questions() -> None:
+    _wake("app.jobs.ask_platform", questions.due)
 
 
 def wake_removals() -> None:

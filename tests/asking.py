@@ -11,6 +11,7 @@ from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.services import connections
+from tests.edges import committed
 
 Asked = list[tuple[str, tuple]]
 
@@ -71,7 +72,7 @@ def fill(owner: User, count: int) -> None:
 
 def connection(owner: User, account_id: str) -> PlatformConnection:
     account = Account(account_id, "Канал", facts={"chat_id": int(account_id)})
-    return connections.save(owner, "telegram", [account], Token("110201543:AAdemo"))
+    return committed(connections.save(owner, "telegram", [account], Token("110201543:AAdemo")))
 
 
 def clip(owner: User, title: str) -> Clip:

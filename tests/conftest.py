@@ -39,6 +39,7 @@ from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres, probing
 from tests import clips as test_clips
+from tests.edges import committed
 from tests.postgres import Postgres
 from tests.shared_app import Browser, PostgresDatabase, SharedApp, SQLiteFile, migrate
 
@@ -425,6 +426,6 @@ def telegram(app: Flask, sandbox: Sandbox) -> Callable[..., PlatformConnection]:
             url=f"{sandbox.url}/telegram-web/vezde_demo",
             facts={"chat_id": chat_id, "username": "vezde_demo", "bot": "@vezde_demo_bot"},
         )
-        return connections.save(user, "telegram", [account], Token(access=token))
+        return committed(connections.save(user, "telegram", [account], Token(access=token)))
 
     return make

@@ -136,7 +136,7 @@ def test_everything_starts_heals_and_ends(run, tmp_path):
     assert len(list(Path(f"/proc/{one.process.pid}/task").iterdir())) == 1
 
     before = one.children()
-    workers = {"worker-1", "worker-2", "spare-1", "spare-2", "probe-1", "probe-2"}
+    workers = {"worker-1", "worker-2", "questions-1", "spare-1", "spare-2", "probe-1", "probe-2"}
     assert set(before) == {"valkey-server", "sandbox", "web", "scheduler", "ticks", *workers}
     # Redis, the first one started, dies last: a worker that is only starting ends by itself without it.
     for pid in reversed(before.values()):

@@ -36,6 +36,7 @@ from app.publishing import engine
 from app.services import connections, consents, users
 from app.statistics import report
 from tests.conftest import SQLITE, settings
+from tests.edges import committed
 from tests.publishing.conftest import at_work, fresh
 from tests.shared_app import migrate
 
@@ -194,10 +195,10 @@ def test_what_was_begun_is_finished(app):
     """A password, a choice among accounts and a consent page: each needs what was stored before."""
     user = users.authenticate("pro@example.org", PASSWORD, "203.0.113.1")
     choosing = select(PlatformConnection.id).where(PlatformConnection.status == ConnectionStatus.CHOOSING)
-    chosen = connections.choose(user, db.session.scalar(choosing), "-3003")
+    chosen = committed(connections.choose(user, db.session.scalar(choosing), "-3003"))
     assert (chosen.account_name, chosen.facts) == ("Котики 🐈", {"group_id": 3003})
     clock.correct(datetime(2026, 11, 20, 12, 1, tzinfo=UTC))
-    assert "verifier" in consents.take(user, "vk", "a browser", "a test state")
+    assert "verifier" in committed(consents.take(user, "vk", "a browser", "a test state"))
 
 
 def test_pages_show_what_was_there(before, app, sign_in):

@@ -22,6 +22,7 @@ from app.models.publication import (
 )
 from app.models.publication_event import PublicationEvent
 from app.models.publication_step import PublicationStep, step_sealed_for
+from app.models.question import Question, QuestionState
 from app.models.recovery import Recovery
 from app.models.revocation import REVOCATION_KEPT, Revocation
 from app.models.stats import DailyIncrement, StatsSample
@@ -58,6 +59,8 @@ __all__ = [
     "Publication",
     "PublicationEvent",
     "PublicationStep",
+    "Question",
+    "QuestionState",
     "Recovery",
     "Revocation",
     "Stage",

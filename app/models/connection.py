@@ -14,7 +14,7 @@ _REFRESHED_SQL = text("token_refresh_at IS NOT NULL")
 class ConnectionStatus(StrEnum):
     ACTIVE = "active"
     RECONNECT = "reconnect"  # its user must connect it again
-    CHOOSING = "choosing"  # the token leads to several accounts, and its user has not said which
+    CHOOSING = "choosing"  # the token leads to several accounts, of which the user has to choose one
 
 
 class PlatformConnection(db.Model):
@@ -27,14 +27,14 @@ class PlatformConnection(db.Model):
     account_name: Mapped[str] = mapped_column(String(255))
     account_url: Mapped[str | None] = mapped_column(Text)
     avatar_url: Mapped[str | None] = mapped_column(Text)
-    # What the adapter must know of the account and may be read by everyone (a channel's @name, a device id).
+    # What the adapter needs of the account; not secret (a channel's @name, a device id).
     facts: Mapped[dict] = mapped_column(JSON, default=dict)
-    choices: Mapped[list | None] = mapped_column(JSON)  # the accounts to choose from, while it is `choosing`
+    choices: Mapped[list | None] = mapped_column(JSON)  # the accounts to choose from, while it is CHOOSING
     status: Mapped[str] = mapped_column(String(16), default=ConnectionStatus.ACTIVE)
     reason: Mapped[str | None] = mapped_column(String(64))
     sealed_token: Mapped[bytes | None] = mapped_column(LargeBinary)
     token_expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # When it is to be refreshed: well before it runs out.
+    # Well before it expires.
     token_refresh_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # One worker refreshes at a time: a lease on this row, not a lock in Redis.
     refresh_until: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -8,7 +8,7 @@ from app.models.types import String, UTCDateTime
 
 
 class OAuthState(db.Model):
-    """A consent that was begun and has not come back yet. Deleted when its callback uses it, or when it expires."""
+    """A consent under way. Deleted when its callback uses it, or when it expires."""
 
     __tablename__ = "oauth_states"
 

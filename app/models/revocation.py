@@ -7,12 +7,12 @@ from app import clock
 from app.db import db
 from app.models.types import Id, String, UTCDateTime
 
-# With time to spare for the tick that removes what is over: a quarter of an hour is promised.
+# A quarter of an hour is promised; the periodic task that deletes rows needs some of it.
 REVOCATION_KEPT = timedelta(minutes=14)
 
 
 class Revocation(db.Model):
-    """The token of a connection that is gone, until its platform was told: at most a quarter of an hour."""
+    """The token of a deleted connection, until it is revoked at its platform: at most a quarter of an hour."""
 
     __tablename__ = "revocations"
 

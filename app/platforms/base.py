@@ -205,6 +205,8 @@ class Adapter(ABC):
     settings: ClassVar[Sequence[Setting]] = ()
     # How one connects: the fields of a form.
     form: ClassVar[Sequence[FormField]] = ()
+    # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
+    has_more_accounts: ClassVar[bool] = False
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # What the steps, commits and waits of `publish` are called in the history that users read.
@@ -246,6 +248,12 @@ class Adapter(ABC):
         Raises Refused (its params may name the `field`), Unavailable or RateLimited.
         """
         raise NotImplementedError(f"{self.key} has no form")
+
+    def accounts(self, token: Token) -> tuple[list[Account], str | None]:
+        """Further accounts of a token that `connect` has taken; a key of the reasons' texts, where the platform refuses
+        to list them.
+        """
+        raise NotImplementedError(f"{self.key} has one account")
 
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
         """The callback's arguments as OAuth knows them, where a platform wraps them."""

@@ -7,8 +7,9 @@ REMOVALS = "removals"
 CHORES = "chores"  # small things that must not wait for uploads
 MAILS = "mails"
 STATS = "stats"
+QUESTIONS = "questions"  # a user waits for them in front of a page
 TICKS = "ticks"
-QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, TICKS)
+QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
@@ -21,6 +22,7 @@ JOBS = {
     "app.jobs.revoke_token": CHORES,
     "app.jobs.mail_notification": MAILS,
     "app.jobs.read_stats": STATS,
+    "app.jobs.ask_platform": QUESTIONS,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
 # not fork: only SQL and wake-ups, so that uploads never delay them.
@@ -28,6 +30,7 @@ PERIODIC = {
     "app.jobs.release_publications": 1,
     "app.publishing.lease_expiry.expire_leases_of_dead_workers": 1,
     "app.notifications.create.read_events": 1,
+    "app.jobs.wake_questions": 1,
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,
     "app.jobs.wake_probes": 5,
@@ -45,6 +48,7 @@ PERIODIC = {
     "app.services.connections.sweep": 600,
     "app.services.consents.sweep": 600,
     "app.services.heartbeats.sweep": 600,
+    "app.services.questions.sweep": 600,
     "app.services.recovery.sweep": 600,
     "app.jobs.sweep_uploads": 600,
 }

@@ -1,4 +1,4 @@
-"""Connecting accounts of platforms, and letting go of them."""
+"""Connecting accounts of platforms, and disconnecting them."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,12 @@ import structlog
 from flask import current_app
 from sqlalchemy import func, or_, select, update
 
-from app import clock, platforms, texts
-from app.db import db
-from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Status, User
-from app.plans import Plan, cheapest_for
-from app.platform_access import revocations, tokens
-from app.platforms.base import Account, Adapter, FormField, Token
+from app import clock, platforms
+from app.db import db, end_reading
+from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Question, Status, User
+from app.plans import cheapest_for
+from app.platform_access import questions, revocations, tokens
+from app.platforms.base import Account, Token
 from app.platforms.errors import PlatformError
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
@@ -27,28 +27,13 @@ log = structlog.get_logger(__name__)
 # What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
 UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 CHOICE_LIFETIME = timedelta(hours=1)
-MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would be another account
+MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would identify another account
 
 
 @dataclass(frozen=True)
-class PlatformCard:
-    """One platform on the page «Интеграции»."""
-
-    key: str
-    name: str
-    allowed: bool
-    plan_needed: Plan
-    consent: bool  # connected by a consent page of the platform
-    form: Sequence[FormField]
-    mode: str  # which way of publishing is on, where there are several
-    unready: str  # why nothing can be published in this installation
-    connections: list[PlatformConnection]
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What disconnecting means for live publications: how many are cancelled, how many have passed their point of no
-    return and are let finish, and of how many it stays unknown whether the clip is there.
+class Disconnection:
+    """What disconnecting does to live publications: how many it cancels, how many have passed their point of no return
+    and finish, and how many stay unconfirmed.
     """
 
     cancelled: int
@@ -56,38 +41,13 @@ class Ending:
     unconfirmed: int = 0
 
 
-def cards(user: User) -> list[PlatformCard]:
-    mine = all_of(user)
-    return [
-        _card(user, platforms.adapter(key, current_app.config), [one for one in mine if one.platform == key])
-        for key in platforms.ADAPTERS
-    ]
-
-
-def _card(user: User, adapter: Adapter, mine: list[PlatformConnection]) -> PlatformCard:
-    return PlatformCard(
-        key=adapter.key,
-        name=adapter.name,
-        allowed=user.plan.allows(adapter.key),
-        plan_needed=cheapest_for(adapter.key),
-        consent=adapter.oauth is not None,
-        form=adapter.form,
-        mode=adapter.mode,
-        unready=adapter.unready(),
-        connections=mine,
-    )
-
-
 def all_of(user: User) -> list[PlatformConnection]:
-    return list(
-        db.session.scalars(
-            select(PlatformConnection).where(PlatformConnection.user_id == user.id).order_by(PlatformConnection.id)
-        )
-    )
+    mine = select(PlatformConnection).where(PlatformConnection.user_id == user.id).order_by(PlatformConnection.id)
+    return list(db.session.scalars(mine))
 
 
 def get(user: User, connection_id: int) -> PlatformConnection:
-    """Raises NotFound, for a stranger's connection too."""
+    """Raises NotFound, for another user's connection too."""
     connection = db.session.scalars(
         select(PlatformConnection).where(PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id)
     ).first()
@@ -96,13 +56,13 @@ def get(user: User, connection_id: int) -> PlatformConnection:
     return connection
 
 
-def _one_at_a_time(user: User) -> None:
+def _lock_user(user_id: int) -> None:
     """Until the commit: each half of a double click, and each of two tabs, sees what the other has connected."""
-    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
 def _locked(user: User, connection_id: int) -> PlatformConnection:
-    """As `get()`; a second request for the same connection waits for the first, and sees what became of it."""
+    """As `get()`; a second request for the same connection waits for the first, and sees what it has changed."""
     connection = db.session.scalar(
         select(PlatformConnection)
         .where(PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id)
@@ -115,22 +75,22 @@ def _locked(user: User, connection_id: int) -> PlatformConnection:
 
 
 def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformConnection:
-    """Asks the platform whether what the user typed is good, and seals the token. Raises NotFound or Problem."""
+    """Connects by what the user has typed into the platform's form. Raises NotFound or Problem."""
     if platform not in platforms.ADAPTERS:
         raise NotFound
     adapter = platforms.adapter(platform, current_app.config)
     require_plan(user, platform)
     for field in adapter.form:
         if not fields.get(field.name, "").strip():
-            raise Problem(f"Заполните поле «{field.label}».", field.name)
+            raise Problem("field_missing", field.name, label=field.label)
     accounts, token = _ask(lambda: adapter.connect(fields))
-    return save(user, platform, accounts, token)
+    return save(user, platform, accounts, token, has_more=adapter.has_more_accounts)
 
 
 def accept(user: User, platform: str, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> PlatformConnection:
-    """The connection that a consent gives: `answer` is the token address's, `arguments` the callback's.
+    """Connects by a consent: `answer` is the token address's, `arguments` the callback's.
 
-    Raises Problem, where a right was withheld for instance: nothing is connected then.
+    Raises Problem, for instance where a right was withheld.
     """
     require_plan(user, platform)
     adapter = platforms.adapter(platform, current_app.config)
@@ -142,29 +102,32 @@ def require_plan(user: User, platform: str) -> None:
     """Raises Problem where the plan does not include the platform."""
     if not user.plan.allows(platform):
         name, needed = platforms.ADAPTERS[platform].name, cheapest_for(platform).title
-        raise Problem(f"{name} доступен на тарифе {needed}. Смените тариф.")
+        raise Problem("platform_not_in_plan", platform=name, plan=needed)
 
 
 def _ask(platform_call: Callable[[], tuple[list[Account], Token]]) -> tuple[list[Account], Token]:
-    db.session.rollback()  # asking may take seconds, and the database must not wait for it
+    end_reading()
     try:
         return platform_call()
     except PlatformError as error:
-        raise Problem(texts.sentence(error.reason, error.params), error.params.get("field")) from error
+        raise Problem(error.reason, **error.params) from error  # its params may name the form's field
     except UNEXPECTED as error:
         log.exception("an answer of an unexpected shape")
-        raise Problem(texts.sentence("unexpected_answer")) from error
+        raise Problem("unexpected_answer") from error
 
 
-def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -> PlatformConnection:
+def save(
+    user: User, platform: str, accounts: Sequence[Account], token: Token, *, has_more: bool = False
+) -> PlatformConnection:
     """Makes the connection, or renews the one that the user already has for the account. Raises Problem.
 
-    Of several accounts the user has to `choose()`; until then the connection waits and publishes nothing.
+    Of several accounts the user has to `choose()`; until then nothing is published with the connection. With `has_more`
+    a worker asks for further ones first.
     """
-    if any(not 0 < len(account.id) <= MAX_ACCOUNT_ID for account in accounts):
-        raise Problem(texts.sentence("unexpected_answer"))
-    _one_at_a_time(user)
-    if len(accounts) == 1:
+    if not all(_fits(account.id) for account in accounts):
+        raise Problem("unexpected_answer")
+    _lock_user(user.id)
+    if len(accounts) == 1 and not has_more:
         connection = _of_account(user, platform, accounts[0])
     else:
         connection = PlatformConnection(
@@ -179,22 +142,53 @@ def save(user: User, platform: str, accounts: Sequence[Account], token: Token) -
     db.session.flush()
     tokens.seal_token(connection, token)
     if connection.status == ConnectionStatus.ACTIVE:
-        audit_log.record(user.id, "connected", _told(connection))
-    db.session.commit()
+        audit_log.record(user.id, "connected", _audit_detail(connection))
+    if has_more:
+        questions.ask(user.id, "accounts", connection.id)
     return connection
 
 
+def _fits(account_id: str) -> bool:
+    return 0 < len(account_id) <= MAX_ACCOUNT_ID
+
+
+def ask_for_accounts(user: User, connection_id: int) -> None:
+    """Asks once more for the accounts to choose from. Raises NotFound or Problem."""
+    if get(user, connection_id).status == ConnectionStatus.CHOOSING:
+        questions.ask(user.id, "accounts", connection_id)
+
+
+def add_accounts(question: Question, answer: Mapping[str, Any]) -> None:
+    """Adds the answer's accounts to those to choose from; where there is only one, that is chosen."""
+    _lock_user(question.user_id)
+    connection = db.session.get(
+        PlatformConnection, question.connection_id, with_for_update=True, populate_existing=True
+    )
+    if connection is None or connection.status != ConnectionStatus.CHOOSING:
+        return
+    [first, *_] = connection.choices
+    more = [account for account in answer["accounts"] if _fits(account["id"])]
+    connection.choices = [{**first, "limitation": answer["limitation"]}, *more]
+    if not more:
+        _choose(connection, Account(**connection.choices[0]))
+
+
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
-    """Settles a waiting connection on one of its accounts. Raises NotFound."""
-    _one_at_a_time(user)
+    """Makes one of the accounts the connection's. Raises NotFound."""
+    _lock_user(user.id)
     connection = _locked(user, connection_id)
     if (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, account_id):
         return connection  # a double click
     chosen = next((Account(**one) for one in connection.choices or [] if one["id"] == account_id), None)
     if connection.status != ConnectionStatus.CHOOSING or chosen is None:
         raise NotFound
-    # The token is sealed for this row: an older connection of the same account gives way to it.
-    older = _find(user, connection.platform, account_id)
+    _choose(connection, chosen)
+    return connection
+
+
+def _choose(connection: PlatformConnection, account: Account) -> None:
+    # The token is sealed for this row, so it takes the place of an older connection of the same account.
+    older = _find(connection.user_id, connection.platform, account.id)
     if older is not None:
         revocations.keep(older)
         db.session.execute(
@@ -202,29 +196,24 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
         )
         db.session.delete(older)
         db.session.flush()
-    connection.account_id = chosen.id
-    _describe(connection, chosen)
-    audit_log.record(user.id, "connected", _told(connection))
-    db.session.commit()
-    return connection
+    connection.account_id = account.id
+    _describe(connection, account)
+    audit_log.record(connection.user_id, "connected", _audit_detail(connection))
 
 
 def sweep() -> None:
-    """Connections of which nobody has chosen an account: a token is not kept for what is never used."""
-    unchosen = select(PlatformConnection.id).where(
+    """Connections whose account was never chosen: a token is not kept for what is not used."""
+    unchosen = select(PlatformConnection).where(
         PlatformConnection.status == ConnectionStatus.CHOOSING,
         PlatformConnection.created_at <= clock.now() - CHOICE_LIFETIME,
     )
-    for connection_id in db.session.scalars(unchosen).all():
-        connection = db.session.get(PlatformConnection, connection_id, with_for_update=True, populate_existing=True)
-        if connection is not None and connection.status == ConnectionStatus.CHOOSING:
-            revocations.keep(connection)
-            db.session.delete(connection)
-        db.session.commit()
+    for connection in db.session.scalars(unchosen.with_for_update()).all():
+        revocations.keep(connection)
+        db.session.delete(connection)
 
 
 def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:
-    connection = _find(user, platform, account.id) or _under_its_former_id(user, platform, account)
+    connection = _find(user.id, platform, account.id) or _under_previous_id(user, platform, account)
     if connection is None:
         connection = PlatformConnection(user_id=user.id, platform=platform, account_id=account.id)
         db.session.add(connection)
@@ -232,9 +221,9 @@ def _of_account(user: User, platform: str, account: Account) -> PlatformConnecti
     return connection
 
 
-def _under_its_former_id(user: User, platform: str, account: Account) -> PlatformConnection | None:
-    """The account's connection from before the platform told its real id, which it and its publications get now."""
-    connection = _find(user, platform, account.previous_id) if account.previous_id else None
+def _under_previous_id(user: User, platform: str, account: Account) -> PlatformConnection | None:
+    """The account's connection from before the platform gave its real id, which it and its publications get now."""
+    connection = _find(user.id, platform, account.previous_id) if account.previous_id else None
     if connection is not None:
         db.session.execute(
             update(Publication).where(Publication.connection_id == connection.id).values(account_id=account.id)
@@ -243,10 +232,10 @@ def _under_its_former_id(user: User, platform: str, account: Account) -> Platfor
     return connection
 
 
-def _find(user: User, platform: str, account_id: str) -> PlatformConnection | None:
+def _find(user_id: int, platform: str, account_id: str) -> PlatformConnection | None:
     return db.session.scalars(
         select(PlatformConnection).where(
-            PlatformConnection.user_id == user.id,
+            PlatformConnection.user_id == user_id,
             PlatformConnection.platform == platform,
             PlatformConnection.account_id == account_id,
         )
@@ -262,18 +251,18 @@ def _describe(connection: PlatformConnection, account: Account) -> None:
     connection.status, connection.reason = ConnectionStatus.ACTIVE, account.limitation
 
 
-def ending(user: User, connection_id: int) -> Ending:
+def preview_disconnect(user: User, connection_id: int) -> Disconnection:
     """What `disconnect()` would do now. Raises NotFound."""
     connection = get(user, connection_id)
     finishing, unconfirmed = len(_finishing(connection)), _unconfirmed(connection)
     live = select(func.count()).where(Publication.connection_id == connection.id, Publication.status.in_(LIVE))
-    return Ending(db.session.scalar(live) - finishing - unconfirmed, finishing, unconfirmed)
+    return Disconnection(db.session.scalar(live) - finishing - unconfirmed, finishing, unconfirmed)
 
 
-def disconnect(user: User, connection_id: int) -> Ending:
-    """Deletes the connection and its token at once; a worker tells the platform. Raises NotFound.
+def disconnect(user: User, connection_id: int) -> Disconnection:
+    """Deletes the connection and its token; a worker revokes the token at the platform. Raises NotFound.
 
-    What is published keeps the account's name, its link and its history.
+    Publications keep the account's name, its link and their history.
     """
     connection = _locked(user, connection_id)  # from here on no publication can be made for it
     cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
@@ -282,10 +271,9 @@ def disconnect(user: User, connection_id: int) -> Ending:
         state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
     unconfirmed = _unconfirmed(connection)
     revocations.keep(connection)
-    audit_log.record(user.id, "disconnected", _told(connection))
+    audit_log.record(user.id, "disconnected", _audit_detail(connection))
     db.session.delete(connection)
-    db.session.commit()
-    return Ending(cancelled, len(finishing), unconfirmed)
+    return Disconnection(cancelled, len(finishing), unconfirmed)
 
 
 def _finishing(connection: PlatformConnection) -> Sequence[int]:
@@ -299,12 +287,11 @@ def _finishing(connection: PlatformConnection) -> Sequence[int]:
 
 
 def _unconfirmed(connection: PlatformConnection) -> int:
-    """They stay: only their user can answer, and needs no connection for that."""
+    """They stay: only their user can confirm them, which needs no connection."""
     return db.session.scalar(
         select(func.count()).where(Publication.connection_id == connection.id, Publication.status == Status.UNCONFIRMED)
     )
 
 
-def _told(connection: PlatformConnection) -> str:
-    """For «Безопасность»."""
+def _audit_detail(connection: PlatformConnection) -> str:
     return f"{platforms.ADAPTERS[connection.platform].name}: {connection.account_name}"

@@ -1,4 +1,4 @@
-"""Consents under way: what the callback of a consent page needs, kept in the database until it comes back.
+"""Consents under way: what the callback of a consent page needs, in the database until the browser comes back.
 
 In the session cookie each abandoned consent would take 600 bytes of the 4 KB that browsers accept.
 """
@@ -17,11 +17,11 @@ from app.db import db
 from app.models import OAuthState, User
 
 LIFETIME = timedelta(minutes=10)
-MAX_PER_USER = 20  # the oldest give way
+MAX_PER_USER = 20  # the oldest are deleted
 
 
 def begin(user: User, platform: str, browser: str, state: str, secret: str) -> None:
-    """Keeps `secret` for the callback with this state. `browser` identifies the session that may use it."""
+    """Stores `secret` for the callback with this state. `browser` identifies the session that may use it."""
     now = clock.now()
     mine = OAuthState.user_id == user.id
     newest = select(OAuthState.state_hash).where(mine).order_by(OAuthState.expires_at.desc()).limit(MAX_PER_USER - 1)
@@ -38,11 +38,10 @@ def begin(user: User, platform: str, browser: str, state: str, secret: str) -> N
             expires_at=now + LIFETIME,
         )
     )
-    db.session.commit()
 
 
 def take(user: User, platform: str, browser: str, state: str) -> str | None:
-    """The secret of a state, once: of two callbacks at the same time one gets None.
+    """The secret of a state, once the caller commits: of two callbacks at the same time one gets None.
 
     None too for a state that has expired, or was begun by another user, in another browser or for another platform.
     """
@@ -57,13 +56,11 @@ def take(user: User, platform: str, browser: str, state: str) -> str | None:
         )
         .returning(OAuthState.encrypted)
     )
-    db.session.commit()
     return None if encrypted is None else _cipher(state).decrypt(encrypted).decode()
 
 
 def sweep() -> None:
     db.session.execute(delete(OAuthState).where(OAuthState.expires_at <= clock.now()))
-    db.session.commit()
 
 
 def _hash(text: str) -> str:

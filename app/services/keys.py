@@ -10,13 +10,18 @@ from sqlalchemy import select, update
 
 from app import vault
 from app.db import db, end_reading
-from app.models import PlatformConnection, PublicationStep, Revocation
+from app.models import PlatformConnection, PublicationStep, Question, Revocation
 from app.vault import CannotOpen, Vault
 
 BATCH = 200
 
 # Every column that holds sealed values; `sealed_for` of the same row is what its value is bound to.
-_COLUMNS = (PlatformConnection.sealed_token, PublicationStep.sealed_answer, Revocation.sealed_token)
+_COLUMNS = (
+    PlatformConnection.sealed_token,
+    PublicationStep.sealed_answer,
+    Question.sealed_payload,
+    Revocation.sealed_token,
+)
 
 
 @dataclass(frozen=True)

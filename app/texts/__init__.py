@@ -191,6 +191,8 @@ def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
 
 
 def problem(code: str, params: Mapping[str, object]) -> str:
+    if code in REASONS:
+        return sentence(code, params)
     return PROBLEMS.get(code, code).format_map(params)
 
 

@@ -1,4 +1,4 @@
-"""Connecting by a consent page, through Authlib. What a platform's OAuth looks like stands in its adapter."""
+"""Connecting by a consent page, through Authlib. The adapters have the details of each platform's OAuth."""
 
 import json
 import logging
@@ -6,13 +6,16 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
+import requests
 import structlog
-from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth
+from authlib.integrations.base_client.errors import MismatchingStateError
+from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth, OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask, current_app, request, session, url_for
 from flask_login import current_user
 
-from app import platforms, texts
+from app import platforms
+from app.db import commit
 from app.problems import NotFound, Problem
 from app.services import connections, consents
 from app.web.access import browser_id
@@ -21,19 +24,26 @@ log = structlog.get_logger(__name__)
 
 
 class _States(FlaskIntegration):
-    """Where Authlib keeps a state and its PKCE verifier: `consents`, instead of the session."""
+    """Where Authlib stores a state and its PKCE verifier: `consents`, instead of the session."""
 
     def set_state_data(self, session: MutableMapping[str, Any], state: str, data: Mapping[str, Any]) -> None:
         consents.begin(current_user, self.name, browser_id(), state, json.dumps(data))
 
     def get_state_data(self, session: MutableMapping[str, Any], state: str | None) -> dict[str, Any] | None:
-        kept = consents.take(current_user, self.name, browser_id(), state) if state else None
-        return json.loads(kept) if kept else None
+        secret = _take(self.name, state) if state else None
+        return json.loads(secret) if secret else None
 
     def clear_state_data(self, session: MutableMapping[str, Any], state: str | None) -> None:
         """For a refusal; reading it has deleted it already."""
         if state:
-            consents.take(current_user, self.name, browser_id(), state)
+            _take(self.name, state)
+
+
+def _take(platform: str, state: str) -> str | None:
+    """Committed at once: a state is used up though its consent fails, and the platform is asked without a lock."""
+    secret = consents.take(current_user, platform, browser_id(), state)
+    commit()
+    return secret
 
 
 class _OAuth(OAuth):
@@ -53,7 +63,7 @@ class _Client(FlaskOAuth2App):
 
 
 def register(app: Flask) -> None:
-    """A client for each adapter that has a consent page here; their hosts are where forms may lead."""
+    """A client for each adapter that has a consent page here; forms may redirect to their hosts."""
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it writes the verifier
     oauth = _OAuth(app)
     hosts = set()
@@ -82,7 +92,7 @@ def register(app: Flask) -> None:
 
 
 def _forget_states_in_session() -> None:
-    """Sessions that began before `consents` may be full of them: no browser takes a larger cookie."""
+    """Older versions stored them there: no browser takes a larger cookie."""
     if request.endpoint == "static":
         return
     for name in [name for name in session if name.startswith(("_state_", "sealed_state_"))]:
@@ -99,17 +109,27 @@ def client_of(platform: str) -> FlaskOAuth2App:
 
 
 def exchange_code(client: FlaskOAuth2App, platform: str, arguments: dict[str, str]) -> dict:
-    """The token address's answer. Authlib checks the state, uses it up, and sends the verifier."""
+    """The token address's answer. Authlib checks the state, uses it up, and sends the verifier. Raises Problem."""
     if "error" in arguments:
         client.framework.clear_state_data(session, arguments.get("state"))
     more = platforms.adapter(platform, current_app.config).token_params(arguments)
+    name = platforms.ADAPTERS[platform].name
     try:
         return client.authorize_access_token(body=urlencode(more))
+    except MismatchingStateError as error:
+        raise Problem("consent_stale", platform=name) from error
+    except OAuthError as error:
+        log.info("consent was not given", platform=platform, error=error.error)
+        denied = error.error == "access_denied"
+        raise Problem("consent_denied" if denied else "consent_refused", platform=name) from error
+    except requests.RequestException as error:
+        log.warning("consent could not be finished", platform=platform, error=type(error).__name__)
+        raise Problem("consent_unavailable", platform=name) from error
     except connections.UNEXPECTED as error:
         log.exception("an answer of an unexpected shape", platform=platform)
-        raise Problem(texts.sentence("unexpected_answer")) from error
+        raise Problem("unexpected_answer") from error
 
 
 def callback_url(platform: str) -> str:
-    """Fixed: never made of what a request says."""
+    """Fixed: never made of a request's values."""
     return current_app.config["PUBLIC_URL"] + url_for("integrations.callback", platform=platform)

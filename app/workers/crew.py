@@ -18,7 +18,7 @@ from app import clock
 from app.db import db
 from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
-from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, REMOVALS, STATS, TICKS
+from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, QUESTIONS, REMOVALS, STATS, TICKS
 from app.queue.wake_ups import SERIALIZER, WakeUpWorker
 from app.redis_client import blocking_redis
 from app.services.heartbeats import Pulse
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 # or those that read statistics; clips only their own.
 QUEUES = {
     "worker": (PUBLISH, BULK),
-    "spare": (PUBLISH, CHORES, MAILS),
+    "spare": (PUBLISH, QUESTIONS, CHORES, MAILS),
     "probe": (CLIPS, REMOVALS),
 }
 # Half of the workers also read statistics, when nothing is to be published.
@@ -85,6 +85,8 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
     for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
         for number in range(1, count + 1):
             yield f"{kind}-{number}", partial(work, kind=kind)
+    # Users wait for these in front of a page, and uploads may keep all others busy.
+    yield "questions-1", partial(work, kind="spare", queues=(QUESTIONS,))
 
 
 def work(

@@ -26,6 +26,7 @@ from app.services.publications import Choice
 from app.storage import storage
 from tests import clips as test_clips
 from tests import probing
+from tests.edges import committed
 
 REDIRECT = "http://127.0.0.1/back"
 CLIP_SECONDS = 6.0
@@ -135,7 +136,7 @@ class SimulatedUsers:
     def _rutube(self, user: User, number: int) -> PlatformConnection:
         token = f"rutube-chaos-token-{number}"
         self.control("tokens", platform="rutube", token=token, account=str(9000 + number))
-        return connections.connect(user, "rutube", {"token": token})
+        return committed(connections.connect(user, "rutube", {"token": token}))
 
     def _telegram(self, user: User, number: int) -> PlatformConnection:
         bot, chat = 300000000 + number, -1002000000000 - number
@@ -149,7 +150,7 @@ class SimulatedUsers:
             f"{self._sandbox_url}/telegram-web/chaos_{number}",
             facts={"chat_id": chat, "username": f"chaos_{number}", "bot": f"@chaos_{number}_bot"},
         )
-        return connections.save(user, "telegram", [account], Token(token))
+        return committed(connections.save(user, "telegram", [account], Token(token)))
 
     def _consent(self, user: User, platform: str, account: str) -> PlatformConnection:
         """Connects by the platform's consent page, like a browser and Authlib: such a token can be refreshed."""
@@ -187,4 +188,4 @@ class SimulatedUsers:
             },
             timeout=30,
         ).json()
-        return connections.accept(user, platform, token, arguments)
+        return committed(connections.accept(user, platform, token, arguments))

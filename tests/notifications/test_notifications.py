@@ -22,6 +22,7 @@ from app.platform_access import tokens
 from app.publishing import state_machine
 from app.services import connections
 from tests import asking
+from tests.edges import committed
 from tests.notifications.reading import notifications
 from tests.publishing.conftest import at_work, wait_until
 from tests.web.test_clips import publish
@@ -106,7 +107,7 @@ def test_an_account_is_to_be_connected_again(owner, telegram):
 def test_not_if_it_was_disconnected_meanwhile(owner, telegram):
     connection = telegram(owner)
     at_work(tokens.require_reconnect, connection.id, tokens.open_token(connection))
-    connections.disconnect(owner, connection.id)
+    committed(connections.disconnect(owner, connection.id))
     db.session.commit()
     assert notifications() == []
 

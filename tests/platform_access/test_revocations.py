@@ -11,6 +11,7 @@ from app.platform_access import revocations, tokens
 from app.platforms.base import Account
 from app.services import connections, publications
 from app.services.publications import Choice
+from tests.edges import committed
 from tests.publishing.conftest import at_work, wait_until
 
 
@@ -34,7 +35,7 @@ def run_due() -> None:
 
 
 def test_the_token_is_revoked_and_the_row_goes(app, sandbox, owner, vk):
-    connections.disconnect(owner, vk(owner).id)
+    committed(connections.disconnect(owner, vk(owner).id))
     assert db.session.query(PlatformConnection).count() == 0
     [row] = kept()
     assert row.sealed_for.startswith("connection:")
@@ -45,7 +46,7 @@ def test_the_token_is_revoked_and_the_row_goes(app, sandbox, owner, vk):
 
 def test_it_is_tried_again_and_gone_in_a_quarter_of_an_hour_whatever_happens(app, sandbox, owner, vk):
     begun = clock.now()
-    connections.disconnect(owner, vk(owner).id)
+    committed(connections.disconnect(owner, vk(owner).id))
     sandbox.trouble({"match": "logout", "do": "status:502"})
     while rows := kept():
         run_due()
@@ -56,7 +57,7 @@ def test_it_is_tried_again_and_gone_in_a_quarter_of_an_hour_whatever_happens(app
 
 
 def test_two_jobs_revoke_it_once(app, sandbox, owner, vk):
-    connections.disconnect(owner, vk(owner).id)
+    committed(connections.disconnect(owner, vk(owner).id))
     [row] = kept()
     revocation_id = row.id
     for _ in range(2):
@@ -69,7 +70,7 @@ def test_a_token_that_has_run_out_is_refreshed_to_be_given_back(app, sandbox, ow
     connection_id, expires_at = connection.id, connection.token_expires_at
     sandbox.control("expire", platform="vk", account=connection.account_id)
     wait_until(expires_at)
-    connections.disconnect(owner, connection_id)
+    committed(connections.disconnect(owner, connection_id))
     run_due()
     assert logouts(sandbox) == [200]
     assert kept() == []
@@ -78,8 +79,8 @@ def test_a_token_that_has_run_out_is_refreshed_to_be_given_back(app, sandbox, ow
 def test_an_own_token_is_its_owners_business(app, sandbox, owner):
     adapter = platforms.adapter("vk", app.config)
     accounts, token = adapter.connect({"token": "vk1.a.vezde-demo"})
-    connection = connections.save(owner, "vk", accounts[:1], token)
-    connections.disconnect(owner, connection.id)
+    connection = committed(connections.save(owner, "vk", accounts[:1], token))
+    committed(connections.disconnect(owner, connection.id))
     run_due()
     assert logouts(sandbox) == []
     assert kept() == []
@@ -90,12 +91,12 @@ def test_a_token_that_another_connection_has_too_stays(app, sandbox, user, owner
     other = user(plan="business")
     token = tokens.open_token(first)
     account = Account(first.account_id, first.account_name, facts=first.facts)
-    second = connections.save(other, "vk", [account], token)
-    connections.disconnect(owner, first.id)
+    second = committed(connections.save(other, "vk", [account], token))
+    committed(connections.disconnect(owner, first.id))
     run_due()
     assert logouts(sandbox) == []
     assert kept() == []
-    connections.disconnect(other, second.id)
+    committed(connections.disconnect(other, second.id))
     run_due()
     assert logouts(sandbox) == [200]
 
@@ -111,7 +112,7 @@ def test_while_a_commit_may_be_in_flight_the_token_stays_good(app, sandbox, owne
         .values(commit_in_doubt="publish", in_doubt_until=until, lease_until=until)
     )
     db.session.commit()
-    assert connections.disconnect(owner, connection.id).finishing == 1
+    assert committed(connections.disconnect(owner, connection.id)).finishing == 1
     assert at_work(revocations.due) == []
     assert kept()[0].wake_at > until
     wait_until(kept()[0].wake_at)
@@ -127,7 +128,7 @@ def test_a_token_that_cannot_be_opened_stops_only_itself(app, sandbox, owner, us
     db.session.add(damaged)
     db.session.add(Revocation(platform="vk", sealed_token=b"\x01" * 80, sealed_for="connection:99"))
     db.session.commit()
-    connections.disconnect(owner, vk(owner).id)
+    committed(connections.disconnect(owner, vk(owner).id))
     run_due()
     assert logouts(sandbox) == [200]
     assert [row.sealed_for for row in kept()] == ["connection:99"]
@@ -135,8 +136,8 @@ def test_a_token_that_cannot_be_opened_stops_only_itself(app, sandbox, owner, us
 
 def test_accounts_not_chosen_go_with_their_token(app, sandbox, owner, vk):
     two = [Account(id="1", name="Анна"), Account(id="-2", name="Сообщество")]
-    waiting = connections.save(owner, "vk", two, tokens.open_token(vk(owner)))
-    connections.sweep()
+    waiting = committed(connections.save(owner, "vk", two, tokens.open_token(vk(owner))))
+    committed(connections.sweep())
     assert db.session.query(PlatformConnection).count() == 2
     waiting.created_at = clock.now() - connections.CHOICE_LIFETIME
     db.session.commit()

@@ -19,6 +19,7 @@ from app.platforms.errors import RateLimited, Reconnect, TokenExpired
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.vault import CannotOpen
+from tests.edges import committed
 from tests.notifications.reading import notifications
 from tests.publishing.conftest import at_work, fresh, in_a_work_horse, row, settle, wait_until
 from tests.publishing.toy import Toy
@@ -45,7 +46,7 @@ def refreshes(sandbox) -> int:
 def aging(app, toy, owner):
     """A connection to the toy whose token runs out in a minute."""
     token = Token("toy-token", "refresh-0", clock.now() + timedelta(minutes=1))
-    return connections.save(owner, "toy", [Account("1", "Игрушка")], token)
+    return committed(connections.save(owner, "toy", [Account("1", "Игрушка")], token))
 
 
 def test_twelve_workers_that_want_the_same_refresh_ask_once(app, sandbox, owner, vk):
@@ -214,7 +215,7 @@ def test_what_the_user_has_just_renewed_stands(app, toy, aging, owner):
     renewed = Token("renewed", "refresh-r", clock.now() + timedelta(hours=1))
 
     def reconnect() -> None:
-        connections.save(fresh(owner), "toy", [Account("1", "Игрушка")], renewed)
+        committed(connections.save(fresh(owner), "toy", [Account("1", "Игрушка")], renewed))
 
     [answer] = in_the_middle_of_a_refresh(app, toy, aging.id, reconnect)
     assert answer == renewed
@@ -224,7 +225,7 @@ def test_what_the_user_has_just_renewed_stands(app, toy, aging, owner):
 
 def test_a_refusal_of_the_old_token_does_not_spoil_the_renewed_one(app, toy, aging, owner):
     used = tokens.open_token(aging)
-    connections.save(owner, "toy", [Account("1", "Игрушка")], Token("renewed"))
+    committed(connections.save(owner, "toy", [Account("1", "Игрушка")], Token("renewed")))
     assert at_work(tokens.require_reconnect, aging.id, used) is False
     assert the_connection().status == ConnectionStatus.ACTIVE
     assert notifications() == []
@@ -292,7 +293,7 @@ def test_a_pair_that_comes_after_the_disconnect_is_given_back(app, toy, aging, o
     connection_id = aging.id
 
     def disconnect() -> None:
-        connections.disconnect(fresh(owner), connection_id)
+        committed(connections.disconnect(fresh(owner), connection_id))
 
     [answer] = in_the_middle_of_a_refresh(app, toy, connection_id, disconnect)
     assert isinstance(answer, Reconnect)

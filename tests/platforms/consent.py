@@ -11,6 +11,7 @@ from flask import current_app
 from app import platforms
 from app.models import PlatformConnection, User
 from app.services import connections
+from tests.edges import committed
 
 
 def connect(user: User, platform: str) -> PlatformConnection:
@@ -45,4 +46,4 @@ def connect(user: User, platform: str) -> PlatformConnection:
         },
         timeout=10,
     ).json()
-    return connections.accept(user, platform, answer, arguments)
+    return committed(connections.accept(user, platform, answer, arguments))

@@ -10,6 +10,7 @@ from app.problems import Problem
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests import clips
+from tests.edges import committed
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle
 
@@ -21,7 +22,7 @@ LOOK = r"GET /dzen/publisher/videos/[\w-]+$"
 
 def connect(user, sandbox, token: str = "dzen-token"):
     sandbox.control("tokens", platform="dzen", token=token, account="1", scopes=["zen:write", "zen:read"])
-    return connections.save(user, "dzen", [Account("1", "Анна")], Token(token))
+    return committed(connections.save(user, "dzen", [Account("1", "Анна")], Token(token)))
 
 
 @pytest.fixture(scope="module")

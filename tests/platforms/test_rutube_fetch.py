@@ -17,6 +17,7 @@ from app.publishing.lease import read
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.storage import storage
+from tests.edges import committed
 from tests.publishing.conftest import look, row, settle, wait_until
 
 VIDEO = r"/rutube/api/video/\w{8,}/$"
@@ -37,7 +38,7 @@ def web(app) -> Iterator[None]:
 @pytest.fixture
 def publication_id(app, user, ready_clip, sandbox) -> int:
     owner = user()
-    connection = connections.connect(owner, "rutube", {"token": "rutube-demo-token"})
+    connection = committed(connections.connect(owner, "rutube", {"token": "rutube-demo-token"}))
     [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
     commit()
     return one.id

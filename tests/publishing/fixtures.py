@@ -15,6 +15,7 @@ from app.models import PlatformConnection, User
 from app.platforms.base import Account, Token
 from app.services import connections, publications
 from app.services.publications import Choice
+from tests.edges import committed
 from tests.publishing.toy import Toy, ToyServer
 
 
@@ -35,7 +36,9 @@ def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
 
     def make(owner: User | None = None, due_at: datetime | None = None) -> int:
         owner = owner or user()
-        connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+        connection: PlatformConnection = committed(
+            connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+        )
         clip = ready_clip(owner)
         [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
         commit()
@@ -70,6 +73,6 @@ def vk(app, sandbox) -> Callable[[User], PlatformConnection]:
         pair = requests.post(
             f"{sandbox.url}/vk-id/oauth2/auth", common | code | {"device_id": back["device_id"]}, timeout=10
         ).json()
-        return connections.accept(owner, "vk", pair, back)
+        return committed(connections.accept(owner, "vk", pair, back))
 
     return connect

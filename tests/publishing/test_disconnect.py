@@ -12,14 +12,15 @@ from app.platforms.base import Receipt
 from app.publishing import receipts
 from app.publishing.lease import Lease
 from app.services import connections, publications, retries
+from tests.edges import committed
 from tests.notifications.reading import notifications
 from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle, wait_until
 from tests.publishing.toy import Toy
 
 
-def disconnect(owner, publication_id: int) -> connections.Ending:
+def disconnect(owner, publication_id: int) -> connections.Disconnection:
     db.session.rollback()
-    return connections.disconnect(fresh(owner), row(publication_id).connection_id)
+    return committed(connections.disconnect(fresh(owner), row(publication_id).connection_id))
 
 
 def history(publication_id: int) -> list[tuple[str, str | None]]:
@@ -31,7 +32,7 @@ def history(publication_id: int) -> list[tuple[str, str | None]]:
 
 def test_what_waits_is_cancelled(toy, toy_publication, owner):
     publication_id = toy_publication(owner)
-    assert disconnect(owner, publication_id) == connections.Ending(cancelled=1, finishing=0)
+    assert disconnect(owner, publication_id) == connections.Disconnection(cancelled=1, finishing=0)
     publication = settle(publication_id)
     assert (publication.status, publication.connection_id) == (Status.CANCELLED, None)
     assert history(publication_id)[-1] == ("cancelled", "disconnected")
@@ -55,7 +56,7 @@ def test_a_worker_in_the_middle_of_an_upload_stops(app, toy, toy_publication, ow
     hold = toy.hold("upload")
     work_horse = in_a_work_horse(app, publication_id)
     assert hold.arrived.wait(20)
-    assert disconnect(owner, publication_id) == connections.Ending(cancelled=1, finishing=0)
+    assert disconnect(owner, publication_id) == connections.Disconnection(cancelled=1, finishing=0)
     hold.let_go()
     work_horse.join(20)
     assert work_horse.exitcode == 0
@@ -70,8 +71,10 @@ def test_a_commit_in_flight_ends_by_its_receipt(app, toy, toy_publication, owner
     hold = toy.hold("publish")
     work_horse = in_a_work_horse(app, publication_id)
     assert hold.arrived.wait(20)
-    assert connections.ending(fresh(owner), row(publication_id).connection_id) == connections.Ending(0, 1)
-    assert disconnect(owner, publication_id) == connections.Ending(cancelled=0, finishing=1)
+    assert connections.preview_disconnect(fresh(owner), row(publication_id).connection_id) == connections.Disconnection(
+        0, 1
+    )
+    assert disconnect(owner, publication_id) == connections.Disconnection(cancelled=0, finishing=1)
     assert ("disconnected", None) in history(publication_id)
     hold.let_go()
     work_horse.join(20)
@@ -143,7 +146,7 @@ def test_published_ones_keep_name_link_and_history(toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     settle(publication_id)
     before = history(publication_id)
-    assert disconnect(owner, publication_id) == connections.Ending(0, 0)
+    assert disconnect(owner, publication_id) == connections.Disconnection(0, 0)
     publication = row(publication_id)
     assert publication.status == Status.PUBLISHED
     assert publication.account_name == "Игрушка"

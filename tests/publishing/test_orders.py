@@ -27,6 +27,7 @@ from app.problems import NotFound, Problem
 from app.publishing import dispatch, engine
 from app.services import connections, publications, retries
 from app.services.publications import Choice
+from tests.edges import committed
 from tests.publishing.claims import claim
 from tests.publishing.conftest import row
 from tests.publishing.toy import POINTS, Toy, ToyServer
@@ -111,7 +112,7 @@ class Orders(RuleBasedStateMachine):
     @rule()
     def disconnects_and_connects(self) -> None:
         db.session.rollback()
-        connections.disconnect(self._user(), self.connection_id)
+        committed(connections.disconnect(self._user(), self.connection_id))
         self._connect()
 
     # What the platform and the machine do
@@ -203,7 +204,7 @@ class Orders(RuleBasedStateMachine):
 
     def _connect(self) -> None:
         db.session.rollback()
-        connection = connections.save(self._user(), "toy", [Account("1", "Игрушка")], Token("toy-token"))
+        connection = committed(connections.save(self._user(), "toy", [Account("1", "Игрушка")], Token("toy-token")))
         self.connection_id = connection.id
 
     def _user(self) -> User:

@@ -1,4 +1,4 @@
-"""Connecting twice at once, and what strange platforms say of an account."""
+"""Connecting twice at once, and accounts of odd platforms."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -12,6 +12,7 @@ from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.services import connections, publications
 from app.services.publications import Choice
+from tests.edges import committed
 
 TWO = [Account(id="1", name="Анна"), Account(id="-2", name="Сообщество")]
 
@@ -32,11 +33,11 @@ def at_once(app, *calls):
 
 
 def save(user_id: int, *accounts: Account) -> int:
-    return connections.save(db.session.get(User, user_id), "vk", accounts, Token(access="t")).id
+    return committed(connections.save(db.session.get(User, user_id), "vk", accounts, Token(access="t"))).id
 
 
 def choose(user_id: int, connection_id: int, account_id: str) -> int:
-    return connections.choose(db.session.get(User, user_id), connection_id, account_id).id
+    return committed(connections.choose(db.session.get(User, user_id), connection_id, account_id)).id
 
 
 def test_a_double_click_connects_once(app, user):
@@ -58,7 +59,7 @@ def test_two_consents_that_choose_the_same_account_leave_one(app, user):
     user_id = user().id
     some = [save(user_id, *TWO) for _ in range(3)]
     chosen = at_once(app, *[lambda one=one: choose(user_id, one, "1") for one in some])
-    # One that has given way to another by then is gone.
+    # One whose place another has taken by then is deleted.
     assert not [one for one in chosen if not isinstance(one, int | NotFound | ObjectDeletedError)], chosen
     assert [one.account_id for one in db.session.query(PlatformConnection)] == ["1"]
 
@@ -68,25 +69,25 @@ def test_a_double_click_disconnects_once(app, user):
     one = save(user_id, TWO[0])
 
     def disconnect():
-        return connections.disconnect(db.session.get(User, user_id), one).cancelled
+        return committed(connections.disconnect(db.session.get(User, user_id), one)).cancelled
 
     ended = at_once(app, *[lambda: (disconnect(),)] * 3)
     assert sorted(type(each).__name__ for each in ended) == ["NotFound", "NotFound", "tuple"]
 
 
-def test_long_and_odd_words_of_a_platform(app, user):
+def test_long_and_odd_names_of_a_platform(app, user):
     name = "Ж\0\ud83d" + "🎬" * 300
     account = Account(
         id="1", name=name, url="https://x/" + "y" * 5000, avatar_url="https://x/\0" + "z" * 5000, facts={"a": "\ud800"}
     )
-    one = connections.save(user(), "vk", [account], Token(access="t"))
+    one = committed(connections.save(user(), "vk", [account], Token(access="t")))
     assert (one.account_name, one.facts) == ("Ж" + "🎬" * 254, {"a": ""})
     assert one.status == ConnectionStatus.ACTIVE
 
 
 @pytest.mark.parametrize("account_id", ["", "9" * 65])
 def test_an_id_is_never_cut(app, user, account_id):
-    with pytest.raises(Problem, match="не так, как описано"):
+    with pytest.raises(Problem, match="unexpected_answer"):
         connections.save(user(), "vk", [Account(id=account_id, name="Анна")], Token(access="t"))
 
 

@@ -16,7 +16,9 @@ from app.publishing.lease import Lease
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.statistics import cadence, collector
+from tests.edges import committed
 from tests.publishing.conftest import at_work, read_stats, row, settle, wait_until
+from tests.questions import connect_vk_page
 
 BORN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
@@ -242,7 +244,7 @@ def test_a_platform_that_is_down_is_not_asked_about_each(posted, sandbox):
 def test_a_disconnected_account_is_asked_no_more(owner, posted):
     one = posted()
     read_stats(one.id)
-    connections.disconnect(owner, one.connection_id)
+    committed(connections.disconnect(owner, one.connection_id))
     wait_until(row(one.id).stats_due_at)
     assert tick() == []
     now = row(one.id)
@@ -263,8 +265,7 @@ def test_a_platform_without_numbers_is_asked_for_no_more(app, toy, toy_publicati
 
 
 def test_an_account_to_reconnect_is_left_alone(owner, ready_clip, sandbox):
-    connection = connections.connect(owner, "vk", {"token": "vk1.a.vezde-demo"})
-    connections.choose(owner, connection.id, "1")
+    connection = connect_vk_page(owner)
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
     commit()
     publication_id, connection_id = settle(made.id).id, connection.id

@@ -1,4 +1,4 @@
-"""Connecting by a consent page: our routes, Authlib, and the sandbox's pages as a person clicks through them."""
+"""Connecting by a consent page: our routes, Authlib, and the sandbox's consent pages."""
 
 import json
 import re
@@ -15,6 +15,7 @@ from app.models import ConnectionStatus, OAuthState, PlatformConnection, Status,
 from app.services import consents, publications
 from app.services.publications import Choice
 from app.web import responses
+from tests.edges import committed
 from tests.publishing.conftest import read_stats, row, settle
 
 CARDS = "/settings/integrations"
@@ -22,7 +23,7 @@ CARDS = "/settings/integrations"
 
 @pytest.fixture
 def consent(app, user, sign_in, sandbox):
-    """Goes through a platform's consent; answers our callback's path with its query."""
+    """Goes through a platform's consent; returns our callback's path with its query."""
     owner = user(plan="business")
     browser = sign_in(owner)
 
@@ -32,16 +33,16 @@ def consent(app, user, sign_in, sandbox):
         return answer.headers["Location"]
 
     def press(address: str, button: str) -> str:
-        """Presses a button of the consent page, as a browser does; answers where it leads."""
-        visitor = requests.Session()
-        page = visitor.get(address, timeout=10)
+        """Presses a button of the consent page, as a browser does; returns where it leads."""
+        visit = requests.Session()
+        page = visit.get(address, timeout=10)
         assert page.status_code == 200, page.text
         form = re.search(r"<form[^>]*>.*?</form>", page.text, re.S)[0]
         action = re.search(r'action="([^"]*)"', form)
         fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form))
         name, value = re.search(rf'<button[^>]*name="([^"]+)"[^>]*value="([^"]+)"[^>]*>\s*{button}', form).groups()
         target = urljoin(page.url, (action[1] if action and action[1] else page.url).replace("&amp;", "&"))
-        answer = visitor.post(target, data={**fields, name: value}, allow_redirects=False, timeout=10)
+        answer = visit.post(target, data={**fields, name: value}, allow_redirects=False, timeout=10)
         assert answer.status_code in (302, 303), answer.text
         back = urlsplit(answer.headers["Location"])
         return f"{back.path}?{back.query}"
@@ -80,8 +81,8 @@ def test_a_refusal_connects_nothing(consent, platform):
 @pytest.mark.parametrize("platform", ["vk", "dzen"])
 def test_a_callback_works_once_and_only_in_its_own_browser(consent, app, platform):
     back = consent.press(consent.begin(platform), "Разрешить")
-    stranger = app.test_client()
-    stranger.get(back)
+    other = app.test_client()
+    other.get(back)
     assert db.session.query(PlatformConnection).count() == 0
     consent.browser.get(back)
     assert db.session.query(PlatformConnection).count() == 1
@@ -99,7 +100,7 @@ def test_abandoned_consents_do_not_fill_the_cookie(consent, app):
     assert db.session.query(PlatformConnection).count() == 1
 
 
-def test_what_older_versions_left_in_the_cookie_goes(consent, app):
+def test_states_of_older_versions_in_the_cookie_are_deleted(consent, app):
     with consent.browser.session_transaction() as session:
         session |= {"_state_vk_abc": {"exp": 1.0}, "sealed_state_vk_abc": "x" * 500}
     consent.browser.get(CARDS)
@@ -107,7 +108,7 @@ def test_what_older_versions_left_in_the_cookie_goes(consent, app):
         assert not [name for name in session if "_state_" in name]
 
 
-def test_sentences_do_not_fill_the_cookie(consent, app):
+def test_flashes_do_not_fill_the_cookie(consent, app):
     """A client that follows no redirect never sees them."""
     for _ in range(40):
         consent.browser.get(f"{CARDS}/vk/callback?state=x&code=y")
@@ -124,7 +125,7 @@ def test_a_state_expires(consent):
     db.session.query(OAuthState).update({"expires_at": clock.now()})
     db.session.commit()
     assert "устарело" in consent.browser.get(back, follow_redirects=True).text
-    consents.sweep()
+    committed(consents.sweep())
     assert db.session.query(OAuthState).count() == 0
 
 
@@ -146,7 +147,7 @@ def test_a_refusal_uses_the_state_up(consent):
 @pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
 def test_of_two_callbacks_at_once_one_gets_the_secret(app, user):
     owner = user()
-    consents.begin(owner, "vk", "browser", "state", "secret")
+    committed(consents.begin(owner, "vk", "browser", "state", "secret"))
     [stored] = db.session.query(OAuthState).all()
     assert b"secret" not in stored.encrypted and "state" not in stored.state_hash
     user_id = owner.id
@@ -154,7 +155,7 @@ def test_of_two_callbacks_at_once_one_gets_the_secret(app, user):
 
     def take(_number: int) -> str | None:
         with app.app_context():
-            return consents.take(User(id=user_id), "vk", "browser", "state")
+            return committed(consents.take(User(id=user_id), "vk", "browser", "state"))
 
     with ThreadPoolExecutor(8) as threads:
         taken = list(threads.map(take, range(8)))
@@ -194,7 +195,7 @@ def test_vk_callback_as_one_json_payload(consent, sandbox):
     assert db.session.query(PlatformConnection).one().status == ConnectionStatus.ACTIVE
 
 
-def test_rights_that_vk_withholds_are_told(consent, sandbox):
+def test_rights_that_vk_withholds_are_named(consent, sandbox):
     sandbox.control("options", vk_scopes="video")
     back = consent.press(consent.begin("vk"), "Разрешить")
     page = consent.browser.get(back, follow_redirects=True)
@@ -203,7 +204,7 @@ def test_rights_that_vk_withholds_are_told(consent, sandbox):
 
 
 def test_an_expired_token_is_refreshed_once_and_the_new_pair_is_kept(consent, sandbox, ready_clip):
-    """VK rotates refresh tokens: the old one is dead as soon as it was used."""
+    """VK rotates refresh tokens: the old one is good for one use."""
     consent.browser.get(consent.press(consent.begin("vk"), "Разрешить"))
     connection = db.session.query(PlatformConnection).one()
     sealed = connection.sealed_token

@@ -1,3 +1,5 @@
+import json
+import re
 import threading
 
 import pytest
@@ -8,6 +10,7 @@ from app import clock
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from tests.conftest import DEMO_BOT
+from tests.questions import VK_TOKEN, ask_platforms
 from tests.web.test_clips import HTMX, publish
 
 PAGE = "/settings/integrations"
@@ -65,7 +68,7 @@ def test_connecting_without_a_script(web):
         ({"bot_token": DEMO_BOT, "channel": "@vezde_readonly"}, "Бот не может публиковать в этом канале"),
     ],
 )
-def test_a_refusal_stands_at_its_field_and_no_secret_comes_back(web, fields, said):
+def test_a_refusal_is_shown_at_its_field_and_no_secret_comes_back(web, fields, said):
     answer = web.post(CONNECT, data=fields, headers=HTMX)
     assert answer.status_code == 422
     assert said in answer.text
@@ -78,7 +81,7 @@ def test_a_refusal_stands_at_its_field_and_no_secret_comes_back(web, fields, sai
         assert f'value="{fields["channel"]}"' in answer.text
 
 
-def test_an_account_to_reconnect_says_so(web, owner, telegram):
+def test_an_account_to_reconnect(web, owner, telegram):
     telegram(owner).status = ConnectionStatus.RECONNECT
     db.session.commit()
     page = web.get(PAGE).text
@@ -96,7 +99,70 @@ def test_disconnecting_asks_first(web, owner, telegram):
     assert db.session.get(PlatformConnection, connection_id) is None
 
 
-def test_strangers_and_nonsense(web, user, telegram):
+@pytest.fixture
+def choosing(web, owner) -> str:
+    """The address of a connection whose accounts are being asked for, made without a script."""
+    there = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}).location
+    assert there.endswith("/choose")
+    return there.removesuffix("/choose")
+
+
+def test_the_window_without_a_script(web, choosing):
+    page = web.get(f"{choosing}/choose")
+    assert page.text.startswith("<!doctype html>")
+    assert "Спрашиваем VK, куда можно публиковать…" in page.text
+    assert page.headers["Refresh"] == "1"
+    assert f'href="{choosing}/choose">Обновить</a>' in page.text
+    ask_platforms()
+    page = web.get(f"{choosing}/choose")
+    assert "Refresh" not in page.headers
+    assert "Моя страница: Вера Демидова" in page.text
+    assert web.post(f"{choosing}/choose", data={"account": "1"}).location == PAGE
+    assert "VK подключён: Вера Демидова." in web.get(PAGE).text
+
+
+def test_the_window_fills_in(web, sandbox):
+    window = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}, headers=HTMX)
+    assert 'aria-live="polite"' in window.text
+    assert "Refresh" not in window.headers
+    address = re.search(r'hx-get="([^"]+/accounts)"', window.text)[1]
+    answer = web.get(address, headers=HTMX)
+    assert (answer.status_code, answer.text) == (204, "")
+    ask_platforms()
+    answer = web.get(address, headers=HTMX).text
+    assert "Моя страница" in answer
+    assert "<h2" not in answer
+    assert VK_TOKEN not in window.text + answer
+
+
+def test_the_window_closes_where_there_is_nothing_to_choose(web, choosing, sandbox):
+    sandbox.trouble({"match": "groups.get", "do": "error:15"})
+    ask_platforms()
+    answer = web.get(f"{choosing}/accounts", headers=HTMX)
+    assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
+    assert 'id="platform-vk"' in answer.text
+    assert "VK подключён: Вера Демидова. Доступна только" in json.loads(answer.headers["HX-Trigger"])["toast"]["text"]
+
+
+def test_a_platform_that_gives_no_answer_may_be_asked_again(web, choosing, sandbox):
+    sandbox.trouble({"match": "groups.get", "do": "error:14"})
+    ask_platforms()
+    window = web.get(f"{choosing}/accounts", headers=HTMX).text
+    assert 'role="alert"' in window
+    assert "Спросить ещё раз" in window
+    sandbox.trouble()
+    assert "Спрашиваем VK" in web.post(f"{choosing}/ask", headers=HTMX).text
+    ask_platforms()
+    assert "Моя страница" in web.get(f"{choosing}/accounts", headers=HTMX).text
+
+
+def test_what_is_asked_for_another_user_is_not_found(choosing, user, sign_in):
+    other = sign_in(user())
+    for method, path in (("GET", "choose"), ("GET", "accounts"), ("POST", "ask"), ("POST", "choose")):
+        assert other.open(f"{choosing}/{path}", method=method, data={"account": "1"}).status_code == 404
+
+
+def test_other_users_connections_and_unknown_platforms(web, user, telegram):
     theirs = telegram(user()).id
     assert web.get(f"{PAGE}/{theirs}/disconnect").status_code == 404
     assert web.post(f"{PAGE}/{theirs}/disconnect").status_code == 404
@@ -104,7 +170,7 @@ def test_strangers_and_nonsense(web, user, telegram):
     assert "Везде: демо" not in web.get(PAGE).text
 
 
-def test_the_dialog_says_what_is_cancelled_and_what_ends_by_itself(web, owner, telegram, ready_clip):
+def test_the_dialog_counts_what_is_cancelled_and_what_finishes(web, owner, telegram, ready_clip):
     connection = telegram(owner)
     states = [
         {"status": Status.SCHEDULED},
@@ -139,8 +205,8 @@ def test_the_publish_dialog_leads_to_where_it_is_connected_again(web, owner, tel
     "result",
     ["[]", '"x"', "7", '{"id": 1}', '{"id": 1, "username": {"a": []}}', '{"username": "\\ud800\\u0000"}', "[" * 10000],
 )
-def test_answers_of_an_unexpected_shape_are_no_fault_of_ours(app, user, sign_in, result):
-    """A stranger's Bot API; each of its answers is the same."""
+def test_answers_of_an_unexpected_shape_are_refusals(app, user, sign_in, result):
+    """A Bot API whose responses are all the same."""
     answer = Response(f'{{"ok": true, "result": {result}}}', mimetype="application/json")
     server = make_server("127.0.0.1", 0, answer, threaded=True)
     threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()

@@ -35,6 +35,7 @@ class VkAccess(Adapter):
             placeholder="vk1.a.…",
         ),
     )
+    has_more_accounts = True
     reasons = {
         "vk_token_form": ("Это не похоже на токен VK", "Скопируйте его целиком: он начинается с vk1.a."),
         "vk_token": ("VK не принял токен", "Проверьте, что он скопирован целиком и не отозван."),
@@ -103,10 +104,7 @@ class VkAccess(Adapter):
         return [account], token
 
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """An own token: the page of its user and the communities that the user may post to.
-
-        Where VK refuses to list communities, the page alone says so; where VK does not answer, nothing is connected.
-        """
+        """An own token, and the page of its user."""
         token = fields["token"].strip()
         if not _OWN_TOKEN.fullmatch(token):
             raise Refused("vk_token_form", field="token")
@@ -117,29 +115,26 @@ class VkAccess(Adapter):
         if not users:
             raise Refused("vk_token", field="token")
         [user] = users
-        try:
-            communities, limitation = self._communities(token), None
-        except (Reconnect, TokenExpired) as error:
-            raise Refused("vk_token", error.detail, field="token") from None
-        except RouteUnknown:
-            communities, limitation = [], "vk_groups"
-        except Refused as refused:
-            if refused.reason == "vk_user_wanted":
-                raise
-            communities, limitation = [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"
         page = Account(
             id=str(user["id"]),
             name=f"{user['first_name']} {user['last_name']}",
             url=f"https://vk.com/id{user['id']}",
             avatar_url=user.get("photo_100"),
             facts={"owner_id": user["id"]},
-            limitation=limitation,
         )
-        return [page, *communities], Token(access=token)
+        return [page], Token(access=token)
 
-    def _communities(self, token: str) -> list[Account]:
-        groups = self._api.items("groups.get", token, filter="editor", extended=1, fields="photo_100")
-        return [
+    def accounts(self, token: Token) -> tuple[list[Account], str | None]:
+        """The communities that the user of an own token may post to."""
+        try:
+            groups = self._api.items("groups.get", token.access, filter="editor", extended=1, fields="photo_100")
+        except RouteUnknown:
+            return [], "vk_groups"
+        except Refused as refused:
+            if refused.reason == "vk_user_wanted":
+                raise
+            return [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"
+        communities = [
             Account(
                 id=f"-{group['id']}",
                 name=group.get("name") or f"Сообщество {group['id']}",
@@ -149,6 +144,7 @@ class VkAccess(Adapter):
             )
             for group in groups
         ]
+        return communities, None
 
     def refresh(self, token: Token) -> Token:
         """The refresh token rotates: the answer's pair is the only one that is good afterwards."""

@@ -22,6 +22,7 @@ from app.platforms.http import ssrf_guard
 from app.platforms.http.client import Answer, Http, retry_at
 from app.services import connections, publications
 from app.services.publications import Choice
+from tests.edges import committed
 from tests.publishing.conftest import settle
 
 
@@ -200,7 +201,9 @@ def test_an_upload_address_inside_our_network_ends_the_publication(app, user, re
     vk.answer = lambda request: _send(request, json.dumps({"response": made}).encode())
     app.config["VK_API_URL"] = vk.origin
     owner = user()
-    connection = connections.save(owner, "vk", [Account("1", "Анна", facts={"owner_id": 1})], Token("vk1.a.token"))
+    connection = committed(
+        connections.save(owner, "vk", [Account("1", "Анна", facts={"owner_id": 1})], Token("vk1.a.token"))
+    )
     [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
     commit()
     done = settle(one.id)

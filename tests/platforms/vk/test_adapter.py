@@ -12,11 +12,12 @@ from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
 from app.problems import Problem
 from app.services import connections, publications, retries
 from app.services.publications import Choice
+from tests.edges import committed
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until
+from tests.questions import VK_TOKEN, ask_platforms, connect_vk, connect_vk_page, wait_for_failure
 
 DAY = 24 * 3600
-OWN_TOKEN = "vk1.a.vezde-demo"
 
 
 def call(method: str) -> str:
@@ -66,8 +67,7 @@ class VKContract(Contract):
         assert row(publication_id).attempt <= (call in (self.commit, UPLOAD))
 
     def connect(self, user) -> PlatformConnection:
-        connection = connections.connect(user, "vk", {"token": OWN_TOKEN})
-        return connections.choose(user, connection.id, "1")
+        return connect_vk_page(user)
 
 
 class TestClipsRoute(VKContract):
@@ -217,21 +217,21 @@ class TestVideoRoute(VKContract):
 
 def test_own_token_offers_the_page_and_the_communities_one_may_post_to(app, user, sandbox):
     owner = user()
-    connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    connection = connect_vk(owner)
     assert connection.status == ConnectionStatus.CHOOSING
     ids = [choice["id"] for choice in connection.choices]
     assert ids[0] == "1"
     assert all(one.startswith("-") for one in ids[1:]) and len(ids) >= 2
-    chosen = connections.choose(owner, connection.id, ids[1])
+    chosen = committed(connections.choose(owner, connection.id, ids[1]))
     assert (chosen.status, chosen.account_id) == (ConnectionStatus.ACTIVE, ids[1])
     assert chosen.facts["group_id"] == -int(ids[1])
 
 
 def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
     owner = user()
-    connection = connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    connection = connect_vk(owner)
     group = connection.choices[1]["id"]
-    connections.choose(owner, connection.id, group)
+    committed(connections.choose(owner, connection.id, group))
     clip = ready_clip(owner)
     [one] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
     commit()
@@ -239,28 +239,31 @@ def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
     assert [post["account"] for post in sandbox.posts] == [group]
 
 
-@pytest.mark.parametrize(("token", "says"), [("нет", "не похоже"), ("vk1.a.somebody-else", "не принял токен")])
+@pytest.mark.parametrize(("token", "says"), [("нет", "не похоже"), ("vk1.a.another-user", "не принял токен")])
 def test_refusals_of_an_own_token(app, user, sandbox, token, says):
-    with pytest.raises(Problem, match=says) as problem:
+    with pytest.raises(Problem) as problem:
         connections.connect(user(), "vk", {"token": token})
     assert problem.value.field == "token"
+    assert says in problem.value.text
 
 
 @pytest.mark.parametrize(
     ("do", "says"), [("error:7", "права groups"), ("error:15", "права groups"), ("error:3", "отказал")]
 )
-def test_communities_that_vk_does_not_list_are_told(app, user, sandbox, sign_in, do, says):
-    """Only the page is left, and its user learns it: at once, and on the page of the integrations."""
+def test_the_page_alone_is_connected_where_vk_refuses_to_list_communities(app, user, sandbox, sign_in, do, says):
+    """Its user sees why: at once, and on the page of the integrations."""
     sandbox.trouble({"match": call("groups.get"), "do": do})
     web = sign_in(user())
-    web.post("/settings/integrations/vk/connect", data={"token": OWN_TOKEN})
+    choose = web.post("/settings/integrations/vk/connect", data={"token": VK_TOKEN}).location
+    ask_platforms()
+    assert web.get(choose).location == "/settings/integrations"
     for _ in range(2):
         page = web.get("/settings/integrations").text
         assert "Доступна только ваша страница" in page
         assert says in page
     sandbox.trouble()
     owner = user()
-    connections.connect(owner, "vk", {"token": OWN_TOKEN})
+    connect_vk_page(owner)
     assert "Доступна только" not in sign_in(owner).get("/settings/integrations").text
 
 
@@ -273,12 +276,19 @@ def test_communities_that_vk_does_not_list_are_told(app, user, sandbox, sign_in,
         ("error:10", "не отвечает"),
         ("error:6", "подождать"),
         ("error:14", "что это вы"),
-        ("error:5", "не принял токен"),
+        ("error:5", "больше не действует"),
     ],
 )
-def test_without_an_answer_about_communities_nothing_is_connected(app, user, sandbox, do, says):
+def test_without_an_answer_about_communities_nothing_is_connected_yet(app, user, sandbox, sign_in, do, says):
+    """Its user sees why, and may ask once more."""
     owner = user()
     sandbox.trouble({"match": call("groups.get"), "do": do})
-    with pytest.raises(Problem, match=says):
-        connections.connect(owner, "vk", {"token": OWN_TOKEN})
-    assert connections.all_of(owner) == []
+    connection = connect_vk(owner)
+    wait_for_failure()
+    web, path = sign_in(owner), f"/settings/integrations/{connection.id}"
+    assert says in web.get(f"{path}/choose").text
+    assert connection.status == ConnectionStatus.CHOOSING
+    sandbox.trouble()
+    assert web.post(f"{path}/ask").location == f"{path}/choose"
+    ask_platforms()
+    assert "Моя страница" in web.get(f"{path}/choose").text

@@ -1,0 +1,113 @@
+"""The answers to questions to platforms (`app.platform_access.questions`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, select, update
+
+from app import clock
+from app.db import db
+from app.models import Question, QuestionState, User
+from app.models.claim import claim
+from app.models.types import is_due
+from app.platform_access import questions
+from app.platforms.errors import PlatformError, RateLimited, Unavailable
+from app.services import connections
+from app.vault import CannotOpen
+
+log = structlog.get_logger(__name__)
+
+# What else an answer changes, in the transaction that stores it.
+ON_ANSWER: dict[str, Callable[[Question, Any], None]] = {"accounts": connections.add_accounts}
+
+# Longer than a call to a platform takes. Asking does no harm, so an answer that comes after it counts too.
+_LEASE = timedelta(seconds=45)
+# Between two tries where the platform is away, and until when it is asked again: its user waits in front of the page.
+_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8, 15))
+_PATIENCE = timedelta(seconds=35)
+_MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one try: an answer, a failure with its reason, or when to ask again."""
+
+    answer: Any = None
+    reason: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    ask_again_at: datetime | None = None
+
+
+def newest(user: User, kind: str, connection_id: int) -> Question | None:
+    """The user's latest question of that kind about one of their connections."""
+    return db.session.scalar(
+        select(Question)
+        .where(Question.user_id == user.id, Question.kind == kind, Question.connection_id == connection_id)
+        .order_by(Question.id.desc())
+        .limit(1)
+    )
+
+
+def due() -> list[int]:
+    """Ids of questions that wait for a try: lost on their way to a worker, or to be asked again."""
+    due = select(Question.id).where(is_due(Question.wake_at, clock.now(), _LEASE)).order_by(Question.wake_at)
+    return list(db.session.scalars(due.limit(_MOST_AT_ONCE)))
+
+
+def claim_question(question_id: int) -> Question | None:
+    """The question for one try; None where it is not due. A worker that ends in a try leaves it to the next."""
+    due = is_due(Question.wake_at, clock.now(), _LEASE)
+    question = claim(Question, question_id, due, lease=_LEASE, tries=Question.tries + 1)
+    if question and question.tries > len(_PAUSES) + 1:
+        settle(question, Outcome(reason="internal"))
+        return None
+    return question
+
+
+def put(question: Question) -> Outcome:
+    """One try. Calls the platform: no transaction may be open."""
+    try:
+        return Outcome(answer=questions.put(question))
+    except (Unavailable, RateLimited) as error:
+        again_at = _again_at(question, error)
+        failed = again_at > question.created_at + _PATIENCE
+        return Outcome(reason=error.reason, params=error.params) if failed else Outcome(ask_again_at=again_at)
+    except PlatformError as error:
+        return Outcome(reason=error.reason, params=error.params)
+    except CannotOpen as error:
+        log.error("a question's secrets cannot be opened", question=question.id, error=str(error))
+        return Outcome(reason="internal")
+    except connections.UNEXPECTED:
+        log.exception("an answer of an unexpected shape")
+        return Outcome(reason="unexpected_answer")
+
+
+def _again_at(question: Question, error: PlatformError) -> datetime:
+    if isinstance(error, RateLimited):
+        return error.until
+    return clock.now() + _PAUSES[min(question.tries, len(_PAUSES)) - 1]
+
+
+def settle(question: Question, outcome: Outcome) -> None:
+    """Stores what a try gave, unless the question is settled already."""
+    if outcome.ask_again_at:
+        values = {"wake_at": outcome.ask_again_at}
+    elif outcome.reason:
+        values = {"state": QuestionState.FAILED, "reason": outcome.reason, "params": dict(outcome.params)}
+    else:
+        values = {"state": QuestionState.ANSWERED, "answer": outcome.answer}
+        if question.kind in ON_ANSWER:
+            # First: its rows are locked before the question's, as by a request that deletes them with their questions.
+            ON_ANSWER[question.kind](question, outcome.answer)
+    db.session.execute(
+        update(Question)
+        .where(Question.id == question.id, Question.state == QuestionState.WAITING)
+        .values({"wake_at": None, **values})
+    )
+
+
+def sweep() -> None:
+    db.session.execute(delete(Question).where(Question.expires_at <= clock.now()))

@@ -1,7 +1,7 @@
 """Rutube, by its token API. The vendor's own client is archived; it is still reported working.
 
 Rutube downloads the file from a link of ours. A video may become public as soon as it is processed, so it is created
-hidden, with a marker by which it can be found when the answer was lost, and revealed by one PATCH: the commit.
+hidden, with a marker by which it can be found when the response was lost, and revealed by one PATCH: the commit.
 """
 
 import re
@@ -26,7 +26,7 @@ from app.platforms.base import (
     number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
-from app.platforms.http.client import Window
+from app.platforms.http.pacing import Window
 
 # Undocumented; this is what keeps out of trouble.
 PER_TOKEN = (1, 1.0)
@@ -83,8 +83,8 @@ class Rutube(Adapter):
         "confirmed": "проверка, что клип виден",
     }
 
-    @property
-    def limits(self) -> Limits:
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
             max_bytes=MAX_BYTES,
             max_seconds=MAX_SECONDS,
@@ -95,10 +95,11 @@ class Rutube(Adapter):
             audio_codecs=frozenset({"aac"}),
         )
 
-    def unready(self) -> str:
+    @classmethod
+    def unready(cls, config: Mapping[str, Any]) -> str:
         """Rutube fetches the clip: our address must be https on a name, or one that is allowed by hand."""
-        address = urlsplit(self.config["PUBLIC_URL"])
-        if address.netloc in self.config["LOCAL_HOSTS"]:
+        address = urlsplit(config["PUBLIC_URL"])
+        if address.netloc in config["LOCAL_HOSTS"]:
             return ""
         host = address.hostname or ""
         named = "." in host and not host.replace(".", "").isdigit() and ":" not in host
@@ -141,7 +142,7 @@ class Rutube(Adapter):
         return receipt
 
     def _create(self, context: PublishContext) -> str:
-        """Hidden; the id comes back at once. Looked for first: the answer of an earlier try may have been lost."""
+        """Hidden; the id comes back at once. Looked for first: the response of an earlier try may have been lost."""
         context.clip.open().close()  # raises what is wrong with the file, which Rutube could only call unavailable
         for video in self._newest(context.token.access):
             if _has_marker(context, video) and not _is_gone(video):
@@ -166,12 +167,12 @@ class Rutube(Adapter):
         """Page by page: how many Rutube puts on one is its own choice."""
         page, seen, more = 1, 0, True
         while more and seen < SEARCHED:
-            answer = self._call("GET", _MINE, token, params={"limit": SEARCHED, "page": page})
-            videos = answer.get("results")
+            response = self._call("GET", _MINE, token, params={"limit": SEARCHED, "page": page})
+            videos = response.get("results")
             if not isinstance(videos, list):
                 raise Unavailable("в ответе Rutube нет списка видео")
             yield from videos
-            page, seen, more = page + 1, seen + len(videos), bool(videos) and answer.get("has_next")
+            page, seen, more = page + 1, seen + len(videos), bool(videos) and response.get("has_next")
 
     def _processed(self, context: PublishContext, video_id: str) -> bool | None:
         video = self._video(context, video_id)
@@ -250,8 +251,8 @@ class Rutube(Adapter):
 
     # Counting
 
-    @property
-    def counting(self) -> Counting:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never={"shares": "Rutube не считает репосты."}, unknown="Rutube не показал это число.")
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
@@ -300,22 +301,22 @@ class Rutube(Adapter):
         return self._answer(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
 
     def _answer(self, method: str, path: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
-        answer = self.http.request(method, f"{self.config['RUTUBE_API_URL']}{path}", **kwargs)
-        payload = answer.json()
+        response = self.http.request(method, f"{self.config['RUTUBE_API_URL']}{path}", **kwargs)
+        payload = response.json()
         own = isinstance(payload, dict)
-        if own and answer.status == 404 and missing_is_none:
+        if own and response.status == 404 and missing_is_none:
             return None
-        answer.raise_if_limited(_PAUSE, definitely_not_applied=own and answer.status == 429)
-        if own and answer.status in (401, 403):
-            raise _Denied(answer.status, _said(payload))
-        if own and answer.status == 404:
+        response.raise_if_limited(_PAUSE, definitely_not_applied=own and response.status == 429)
+        if own and response.status in (401, 403):
+            raise _Denied(response.status, _said(payload))
+        if own and response.status == 404:
             raise Refused("rutube_gone", _said(payload))
-        if own and 400 <= answer.status < 500:
+        if own and 400 <= response.status < 500:
             raise Refused("refused", _said(payload))
-        if answer.status == 204:
+        if response.status == 204:
             return {}
-        if answer.status >= 300 or not own:
-            raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Rutube")
+        if response.status >= 300 or not own:
+            raise Unavailable(f"HTTP {response.status}, не похоже на ответ Rutube")
         return payload
 
 

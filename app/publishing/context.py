@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 from sqlalchemy import Select, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock
+from app import clock, platforms
 from app.db import db, is_db_down, reading, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
 from app.platforms.base import Account, ClipFile, NotPublished, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
-from app.platforms.http.client import ANSWER_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.http.timeouts import RESPONSE_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.options import with_defaults
 from app.publishing import receipts, state_machine
 from app.publishing.fetch_links import FetchLink
 from app.publishing.lease import Lease, lease_term
@@ -72,6 +73,7 @@ class PublishContext:
         self.link, self.is_fetched = link.new, link.is_fetched
         self.title = publication.title
         self.description = publication.description
+        self.options = with_defaults(platforms.ADAPTERS[publication.platform].options, publication.options)
         self.clip, self.account, self.token = clip, account, token
         self._lease, self._vault = lease, vault
         self._commit_in_doubt = publication.commit_in_doubt
@@ -150,7 +152,7 @@ class PublishContext:
         self._renew()
         try:
             receipt = fn(
-                *args, begin_commit=lambda answer_seconds=ANSWER_SECONDS: self._begin_commit(name, answer_seconds)
+                *args, begin_commit=lambda response_seconds=RESPONSE_SECONDS: self._begin_commit(name, response_seconds)
             )
         except PlatformError as error:
             if self._commit_in_doubt == name and error.definitely_not_applied:
@@ -160,9 +162,9 @@ class PublishContext:
             raise
         self._record_receipt(name, receipt, last)
 
-    def _begin_commit(self, name: str, answer_seconds: float) -> None:
+    def _begin_commit(self, name: str, response_seconds: float) -> None:
         """Holds only with our fence and an unexpired lease; a cancel and somebody else's receipt raise the fence."""
-        deadline, until = lease_term(commit_lease(answer_seconds))
+        deadline, until = lease_term(commit_lease(response_seconds))
 
         def write() -> None:
             with transaction():

@@ -18,7 +18,7 @@ from app import clock, process
 from app.db import db, reading, retry_while_db_down, transaction
 from app.models import Publication, Stage, Status, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN, LONGEST_LEASE
-from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.platforms.http.timeouts import UNACKNOWLEDGED_MS
 from app.publishing import state_machine
 
 # A row that is worked on is written to say so at most this often.

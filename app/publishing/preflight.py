@@ -1,6 +1,8 @@
 """What does not fit, told before anything is sent: an adapter's declared limits against the probed facts."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from app.models import Clip, Publication
 from app.platforms.base import Adapter, Limits
@@ -9,16 +11,16 @@ _MB = 1_000_000
 MAX_TITLE = Publication.title.type.impl.length
 
 
-def problems(adapter: Adapter, clip: Clip) -> list[str]:
+def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> list[str]:
     """Sentences; empty where the file fits."""
-    limits = adapter.limits
+    limits = adapter.limits(config)
     checks = (_size, _length, _shape, _format)
-    found = [adapter.unready(), *(check(limits, clip) for check in checks)]
+    found = [adapter.unready(config), *(check(limits, clip) for check in checks)]
     return [sentence for sentence in found if sentence]
 
 
-def text_problems(adapter: Adapter, title: str, description: str) -> list[str]:
-    limits, found = adapter.limits, []
+def text_problems(adapter: type[Adapter], config: Mapping[str, Any], title: str, description: str) -> list[str]:
+    limits, found = adapter.limits(config), []
     if len(title) > MAX_TITLE and not (limits.max_title and limits.max_title <= MAX_TITLE):
         found.append(f"Название длиннее {MAX_TITLE} знаков: перенесите часть его в описание.")
     if limits.max_title and adapter.count(title) > limits.max_title:

@@ -12,7 +12,7 @@ from app import clock, vault
 from app.db import db, reading, transaction
 from app.models import Publication, Stage, User, touch
 from app.platforms.base import Account, ClipFile, Receipt, Token
-from app.platforms.http.client import ANSWER_SECONDS
+from app.platforms.http.timeouts import RESPONSE_SECONDS
 from app.publishing import claims, dispatch, engine, receipts, state_machine
 from app.publishing.context import PublishContext
 from app.publishing.fetch_links import FetchLink
@@ -54,7 +54,7 @@ def _upload(lease: Lease) -> None:
     )
     with suppress(LeaseLost):
         lease.renew(stage=Stage.UPLOADING, sent=0, total=0)
-    context._begin_commit("", ANSWER_SECONDS)
+    context._begin_commit("", RESPONSE_SECONDS)
 
 
 def _settle(lease: Lease) -> None:

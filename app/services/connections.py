@@ -59,21 +59,21 @@ class Ending:
 def cards(user: User) -> list[PlatformCard]:
     mine = all_of(user)
     return [
-        _card(user, platforms.adapter(key, current_app.config), [one for one in mine if one.platform == key])
-        for key in platforms.ADAPTERS
+        _card(user, adapter, [one for one in mine if one.platform == key])
+        for key, adapter in platforms.ADAPTERS.items()
     ]
 
 
-def _card(user: User, adapter: Adapter, mine: list[PlatformConnection]) -> PlatformCard:
+def _card(user: User, adapter: type[Adapter], mine: list[PlatformConnection]) -> PlatformCard:
     return PlatformCard(
         key=adapter.key,
         name=adapter.name,
         allowed=user.plan.allows(adapter.key),
         plan_needed=cheapest_for(adapter.key),
-        consent=adapter.oauth is not None,
+        consent=adapter.oauth(current_app.config) is not None,
         form=adapter.form,
-        mode=adapter.mode,
-        unready=adapter.unready(),
+        mode=adapter.mode(current_app.config),
+        unready=adapter.unready(current_app.config),
         connections=mine,
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app import platforms
 from app.db import db
 from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User
+from app.platforms.options import Option as PublicationOption
 from app.publishing import preflight
 
 
@@ -26,6 +27,7 @@ class Option:
     standing: Publication | None
     max_title: int | None
     max_text: int | None
+    options: Sequence[PublicationOption]
 
 
 def for_clip(user: User, clip: Clip) -> list[Option]:
@@ -50,7 +52,8 @@ def _option(
     siblings: Counter[str],
     publications: Sequence[Publication],
 ) -> Option:
-    adapter = platforms.adapter(connection.platform, current_app.config)
+    adapter, config = platforms.ADAPTERS[connection.platform], current_app.config
+    limits = adapter.limits(config)
     mine = [
         publication
         for publication in publications
@@ -61,12 +64,13 @@ def _option(
         connection=connection,
         platform_name=adapter.name,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
-        problems=_problems_of_account(user, connection) + preflight.problems(adapter, clip),
-        mode=adapter.mode,
+        problems=_problems_of_account(user, connection) + preflight.problems(adapter, config, clip),
+        mode=adapter.mode(config),
         live=next((one for one in mine if one.status in LIVE), None),
         standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
-        max_title=min(adapter.limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
-        max_text=adapter.limits.max_text,
+        max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
+        max_text=limits.max_text,
+        options=adapter.options,
     )
 
 

@@ -1,7 +1,7 @@
 """What a user can do with publications: publish, retry, cancel, and answer when we cannot know."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from app import clock, platforms, queue
 from app.db import db
 from app.models import LIVE, Clip, ClipStatus, PlatformConnection, Publication, Stage, Status, User
 from app.platform_access import lease_times
+from app.platforms import options
 from app.problems import NotFound, Problem
 from app.publishing import dispatch, preflight, state_machine
 from app.services import clips, destinations
@@ -53,6 +54,7 @@ class Choice:
     title: str
     description: str
     again: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
@@ -102,8 +104,8 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
 
 
 def _check(option: Option, choice: Choice) -> None:
-    adapter = platforms.adapter(option.connection.platform, current_app.config)
-    problems = option.problems + preflight.text_problems(adapter, choice.title, choice.description)
+    adapter = platforms.ADAPTERS[option.connection.platform]
+    problems = option.problems + preflight.text_problems(adapter, current_app.config, choice.title, choice.description)
     if problems:
         raise Problem(f"{option.label}: {problems[0]}", f"connection-{option.connection.id}")
     if option.standing and not choice.again:
@@ -127,6 +129,9 @@ def _new(
         account_url=connection.account_url,
         title=choice.title,
         description=choice.description,
+        options=options.check(
+            platforms.ADAPTERS[connection.platform].options, choice.options, f"option-{connection.id}-"
+        ),
         status=Status.SCHEDULED if due_at else Status.PUBLISHING,
         **begin,
     )

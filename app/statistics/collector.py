@@ -133,7 +133,7 @@ class _Platform:
         self._connection = connection
         self._adapter = paced_adapter(connection.platform)
         self._account = account_of(connection)
-        self._counting = self._adapter.counting
+        self._counting = self._adapter.counting(self._adapter.config)
         self.token = None
         self.per_call = self._counting.per_call
         self.gives = self._counting.gives

@@ -149,7 +149,7 @@ class People:
     def _consent(self, user: User, platform: str, account: str) -> PlatformConnection:
         """The platform's consent page, as a browser and Authlib go through it: such a token can be refreshed."""
         adapter = platforms.adapter(platform, current_app.config)
-        oauth = adapter.oauth
+        oauth = adapter.oauth(current_app.config)
         verifier = secrets.token_urlsafe(48)
         digest = hashlib.sha256(verifier.encode()).digest()
         asked = {

@@ -221,7 +221,7 @@ class Contract:
         """Where there are refresh tokens; elsewhere the user has to connect again."""
         make = publication
         adapter = platforms.adapter(self.platform, app.config)
-        if adapter.oauth is None:
+        if adapter.oauth(app.config) is None:
             with pytest.raises(Reconnect):
                 adapter.refresh(Token("access"))
             return
@@ -234,7 +234,7 @@ class Contract:
     def test_a_token_that_was_revoked(self, publication, app):
         """The platform's own word: no refresh helps, the account says so, and nothing shows."""
         make = publication
-        if platforms.adapter(self.platform, app.config).oauth:
+        if platforms.ADAPTERS[self.platform].oauth(app.config):
             self.connection_id = consent.connect(self.owner, self.platform).id
         for account in self.accounts():
             self.sandbox.control("revoke", platform=self.platform, account=account)
@@ -249,10 +249,10 @@ class Contract:
         assert len(self.posts()) == 1
 
     def test_oversize_is_told_before_sending(self, publication):
-        adapter = platforms.adapter(self.platform, current_app.config)
-        limit = adapter.limits.max_bytes
+        adapter, config = platforms.ADAPTERS[self.platform], current_app.config
+        limit = adapter.limits(config).max_bytes
         self.clip.size = (limit or 10**12) + 1
-        told = any("МБ" in problem for problem in preflight.problems(adapter, self.clip))
+        told = any("МБ" in problem for problem in preflight.problems(adapter, config, self.clip))
         assert told == (limit is not None), "where the platform names no limit, nothing is said"
         db.session.rollback()
 
@@ -348,7 +348,7 @@ class Contract:
         return {count: getattr(publication, count) for count in COUNTS}
 
     def _counting(self) -> Counting:
-        return platforms.adapter(self.platform, current_app.config).counting
+        return platforms.ADAPTERS[self.platform].counting(current_app.config)
 
     def _die_in_the_commit(self, app, publication_id: int, commit: str) -> None:
         """Kills the work horse once it has armed and its request is at the platform, which does nothing with it."""

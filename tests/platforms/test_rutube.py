@@ -132,8 +132,9 @@ def create_video(sandbox) -> None:
 
 
 def test_an_address_that_rutube_cannot_reach_is_told_before_sending(app, user, ready_clip):
-    adapter = platforms.adapter("rutube", {**app.config, "PUBLIC_URL": "http://10.0.0.5", "LOCAL_HOSTS": ()})
-    assert "Публичный адрес не настроен" in preflight.problems(adapter, ready_clip(user()))[0]
+    config = {**app.config, "PUBLIC_URL": "http://10.0.0.5", "LOCAL_HOSTS": ()}
+    problem, *_ = preflight.problems(platforms.ADAPTERS["rutube"], config, ready_clip(user()))
+    assert "Публичный адрес не настроен" in problem
 
 
 @pytest.mark.parametrize("token", ["чужой", "somebody-elses-token"])

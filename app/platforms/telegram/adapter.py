@@ -13,7 +13,9 @@ from app.config import Setting, number, optional_web_address, web_address
 from app.platforms.base import Account, Adapter, Counting, FormField, Limits, PublishContext, Receipt, Stats, Token
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
 from app.platforms.http.body import FileBody, Multipart
-from app.platforms.http.client import LONG_ANSWER_SECONDS, Answer, Window, retry_at
+from app.platforms.http.pacing import Window
+from app.platforms.http.response import Response, retry_at
+from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.telegram import widget
 
 # https://core.telegram.org/bots/api#sendvideo
@@ -117,9 +119,9 @@ class Telegram(Adapter):
 
     steps = {"send": "отправка в канал"}
 
-    @property
-    def limits(self) -> Limits:
-        return Limits(max_bytes=self.config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
+        return Limits(max_bytes=config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
 
     # Connecting
 
@@ -192,16 +194,16 @@ class Telegram(Adapter):
                 head=form.head,
                 tail=form.tail,
                 on_block=context.progress,
-                before_last=lambda: begin_commit(LONG_ANSWER_SECONDS),
+                before_last=lambda: begin_commit(LONG_RESPONSE_SECONDS),
             )
-            answer = self._call(
+            response = self._call(
                 "sendVideo",
                 context.token.access,
                 data=body,
                 headers={"Content-Type": form.content_type},
-                answer_seconds=LONG_ANSWER_SECONDS,
+                response_seconds=LONG_RESPONSE_SECONDS,
             )
-        message = _result(answer, context.account.facts.get("bot", ""))
+        message = _result(response, context.account.facts.get("bot", ""))
         message_id = message.get("message_id") if isinstance(message, dict) else None
         if not isinstance(message_id, int):
             raise Unavailable("в ответе Telegram нет номера сообщения")
@@ -210,8 +212,8 @@ class Telegram(Adapter):
 
     # Counting
 
-    @property
-    def counting(self) -> Counting:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(
             never={"shares": "Telegram не показывает, сколько раз пост переслали."},
             unknown="Telegram не показал это число: просмотры и реакции видны только у открытых каналов.",
@@ -229,13 +231,13 @@ class Telegram(Adapter):
         found: dict[str, Stats] = {}
         for message_id in ids:
             self.http.pace(Window("telegram:web", *PER_SITE))
-            answer = self.http.request(
+            response = self.http.request(
                 "GET",
                 f"{self.config['TELEGRAM_WEB_URL']}/{username}/{message_id}",
                 params={"embed": "1"},
                 proxy=self.config["TELEGRAM_PROXY_URL"],
             )
-            counts = _widget(answer, f"{username}/{message_id}")
+            counts = _widget(response, f"{username}/{message_id}")
             if counts is not None:
                 found[message_id] = counts
         return found
@@ -257,14 +259,14 @@ class Telegram(Adapter):
 
     # The wire
 
-    def _call(self, method: str, token: str, **kwargs: Any) -> Answer:
+    def _call(self, method: str, token: str, **kwargs: Any) -> Response:
         url = f"{self.config['TELEGRAM_API_URL']}/bot{token}/{method}"
         return self.http.request("POST", url, proxy=self.config["TELEGRAM_PROXY_URL"], **kwargs)
 
     def _ask(self, method: str, token: str, on_unauthorized: str = "", **params: Any) -> Mapping[str, Any]:
-        answer = self._call(method, token, data=params)
+        response = self._call(method, token, data=params)
         try:
-            return _result(answer)
+            return _result(response)
         except Reconnect as error:
             raise Refused(on_unauthorized or "telegram_token", error.detail, field="bot_token") from None
 
@@ -287,34 +289,34 @@ def _chat_id(text: str) -> str:
     return f"@{name}"
 
 
-def _widget(answer: Answer, post: str) -> Stats | None:
+def _widget(response: Response, post: str) -> Stats | None:
     """The counts on a post's widget; None where the post is gone."""
-    answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
-    if answer.status != 200:
-        raise Unavailable(f"HTTP {answer.status} от t.me")
+    response.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
+    if response.status != 200:
+        raise Unavailable(f"HTTP {response.status} от t.me")
     try:
-        return widget.read(answer.body.decode("utf-8", "replace"), post)
+        return widget.read(response.body.decode("utf-8", "replace"), post)
     except widget.NotAWidget:
         raise Unavailable("не похоже на виджет t.me") from None
 
 
-def _result(answer: Answer, bot: str = "") -> Any:
-    """The `result` of an answer, or the error that it means."""
-    payload = answer.json()
+def _result(response: Response, bot: str = "") -> Any:
+    """The `result` of a response, or the error that it means."""
+    payload = response.json()
     if not isinstance(payload, dict) or "ok" not in payload:
-        if answer.status == 413:
+        if response.status == 413:
             raise Refused("too_large")
-        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
-        raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Telegram")
+        response.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
+        raise Unavailable(f"HTTP {response.status}, не похоже на ответ Telegram")
     if payload["ok"] is True:
         return payload.get("result")
     code = payload.get("error_code")
-    code = code if isinstance(code, int) else answer.status
+    code = code if isinstance(code, int) else response.status
     said = str(payload.get("description", ""))
     parameters = payload.get("parameters")
     parameters = parameters if isinstance(parameters, dict) else {}
     if code == 429:
-        wait = parameters.get("retry_after", answer.headers.get("Retry-After"))
+        wait = parameters.get("retry_after", response.headers.get("Retry-After"))
         raise RateLimited(retry_at(wait, _PAUSE_WITHOUT_RETRY_AFTER), said)
     if code in (401, 404):
         raise Reconnect(said)
@@ -322,7 +324,7 @@ def _result(answer: Answer, bot: str = "") -> Any:
         raise Refused("too_large", said)
     if not 400 <= code < 500:
         # Its own 500 too may come after the deed: the Bot API server gives it for whatever fails inside.
-        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER, said)
+        response.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER, said)
         raise Unavailable(f"{code} {said}")
     if "migrate_to_chat_id" in parameters:
         raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})

@@ -24,7 +24,8 @@ from app.platforms.base import (
     number,
 )
 from app.platforms.errors import PlatformError, Refused, Unavailable
-from app.platforms.http.client import LONG_ANSWER_SECONDS, Window
+from app.platforms.http.pacing import Window
+from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.vk.api import RouteUnknown, UploadLost
 from app.platforms.vk.auth import VkAccess
 
@@ -71,8 +72,8 @@ class VK(VkAccess):
         "confirmed": "проверка, что клип виден",
     }
 
-    @property
-    def limits(self) -> Limits:
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
             max_title=NAME_CHARACTERS,
             max_text=DESCRIPTION_CHARACTERS,
@@ -143,8 +144,8 @@ class VK(VkAccess):
         return self._api.upload(context, video["upload_url"], "file")
 
     def _encoded(self, context: PublishContext, video: Mapping[str, Any], video_hash: str) -> bool | None:
-        answer = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
-        return True if answer.get("is_ready") else None
+        response = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
+        return True if response.get("is_ready") else None
 
     def _describe(self, context: PublishContext, video: Mapping[str, Any]) -> None:
         self._api.method(
@@ -160,7 +161,7 @@ class VK(VkAccess):
     ) -> Receipt:
         begin_commit()
         try:
-            answer = self._api.method(
+            response = self._api.method(
                 "shortVideo.publish", context.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
             )
         except Refused:
@@ -168,7 +169,7 @@ class VK(VkAccess):
                 if self._on_wall(context, video):
                     return _receipt("clip", video)  # published by an earlier try
             raise
-        published = answer.get("video") or {}
+        published = response.get("video") or {}
         if (published.get("owner_id"), published.get("id")) != (video["owner_id"], video["video_id"]):
             raise Unavailable("в ответе VK нет номера клипа")
         return _receipt("clip", video, published.get("direct_url"))
@@ -177,14 +178,14 @@ class VK(VkAccess):
         self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
     ) -> Receipt:
         uploaded = self._api.upload(
-            context, video["upload_url"], "video_file", lambda: begin_commit(LONG_ANSWER_SECONDS)
+            context, video["upload_url"], "video_file", lambda: begin_commit(LONG_RESPONSE_SECONDS)
         )
         return _receipt("video", video, uploaded.get("direct_link"))
 
     def _post(self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]) -> Receipt:
         community = {"from_group": 1} if "group_id" in context.account.facts else {}
         begin_commit()
-        answer = self._api.method(
+        response = self._api.method(
             "wall.post",
             context.token.access,
             owner_id=video["owner_id"],
@@ -194,7 +195,7 @@ class VK(VkAccess):
             guid=f"vezde-{context.publication_id}-{video['video_id']}",
             **community,
         )
-        if not answer.get("post_id"):
+        if not response.get("post_id"):
             raise Unavailable("в ответе VK нет номера записи")
         return _receipt("video", video)
 
@@ -264,20 +265,20 @@ class VK(VkAccess):
 
     # Counting
 
-    @property
-    def counting(self) -> Counting:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never={}, unknown="VK не показал это число.", per_call=STATS_AT_ONCE)
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         # `count` is 100 unless said.
-        answer = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
+        response = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
         return {
             f"{item['owner_id']}_{item['id']}": Stats(
                 views=number(item.get("views")),
                 likes=number((item.get("likes") or {}).get("count")),
                 shares=number((item.get("reposts") or {}).get("count")),
             )
-            for item in answer.get("items") or []
+            for item in response.get("items") or []
         }
 
 

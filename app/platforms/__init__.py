@@ -8,7 +8,7 @@ from app.platforms.base import Adapter
 from app.platforms.dzen import Dzen
 from app.platforms.http.client import Http
 from app.platforms.http.ssrf_guard import own_origins
-from app.platforms.rutube import Rutube
+from app.platforms.rutube.adapter import Rutube
 from app.platforms.telegram.adapter import Telegram
 from app.platforms.vk.adapter import VK
 

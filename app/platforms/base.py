@@ -116,6 +116,11 @@ def number(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
+def link_or(value: Any, otherwise: str) -> str:
+    """A link as a platform gave it, or `otherwise` where it is none."""
+    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else otherwise
+
+
 @dataclass(frozen=True)
 class FormField:
     """One field of the form that connects an account."""

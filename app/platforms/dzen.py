@@ -1,8 +1,8 @@
-"""Дзен. There is no public API for publishing a video, so there are two ways, and the user sees which one is on.
+"""Дзен. There is no public API for publishing a video, so there are two ways; pages show which one is on.
 
 Assisted (default): at its time the user gets the file, the text and a link to Дзен Студия, and pastes the result's
-link. Partner API (DZEN_API_URL set): an ASSUMED contract, the one that the product's upstream described; nobody here
-has seen a real response. Everything that is assumed is in this file, below «Partner API».
+link. Partner API (DZEN_API_URL set): an ASSUMED contract, never tried against the real one. Everything that is assumed
+is in this file, below «Partner API».
 
 Consent is Yandex OAuth: https://yandex.ru/dev/id/doc/ru/
 """
@@ -26,6 +26,7 @@ from app.platforms.base import (
     Stats,
     Token,
     Unknown,
+    link_or,
     number,
 )
 from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
@@ -43,7 +44,7 @@ MP4 = containers.CONTAINERS["mp4"]  # assumed, as the contract is: its upload na
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
-# Answers of an upload address that has expired. It is asked without the token: 401 and 403 say nothing of the account.
+# Statuses of an expired upload address. It is called without the token: 401 and 403 mean nothing for the account.
 _ADDRESS_GONE = (401, 403, 404, 410)
 
 
@@ -85,10 +86,7 @@ class Dzen(Adapter):
         ),
     )
     reasons = {
-        "dzen_scopes": (
-            "Дзен не дал права на публикацию: {missing}",
-            "Подключите ещё раз и разрешите публикацию.",
-        ),
+        "dzen_scopes": ("Дзен не дал права на публикацию: {missing}", "Подключите ещё раз и разрешите публикацию."),
         "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
         "dzen_upload": ("Адрес, который Дзен дал для загрузки, не действует", "Повторите позже."),
         "dzen_gone": ("Черновика на Дзене больше нет", "Повторите, чтобы загрузить клип снова."),
@@ -132,23 +130,14 @@ class Dzen(Adapter):
     # Connecting
 
     def accept(self, response: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
-        granted = response.get("scope")
-        asked = self.config["DZEN_SCOPES"].split()
         # Yandex names the scopes only where they differ from what was asked.
-        missing = [
-            scope
-            for scope in PUBLISHING_SCOPES
-            if self.config["DZEN_API_URL"] and scope not in (granted.split() if granted is not None else asked)
-        ]
-        if missing:
+        granted = self.config["DZEN_SCOPES"] if response.get("scope") is None else response["scope"]
+        missing = [scope for scope in PUBLISHING_SCOPES if scope not in granted.split()]
+        if missing and self.config["DZEN_API_URL"]:
             raise Refused("dzen_scopes", missing=", ".join(missing))
         token = self._token(response)
-        info = self.http.request(
-            "GET",
-            f"{self.config['YANDEX_LOGIN_URL']}/info",
-            params={"format": "json"},
-            headers={"Authorization": f"OAuth {token.access}"},
-        ).json()
+        url, headers = f"{self.config['YANDEX_LOGIN_URL']}/info", {"Authorization": f"OAuth {token.access}"}
+        info = self.http.request("GET", url, params={"format": "json"}, headers=headers).json()
         if not isinstance(info, dict) or "id" not in info:
             raise Unavailable("Яндекс ID не ответил")
         avatar = info.get("default_avatar_id")
@@ -183,19 +172,12 @@ class Dzen(Adapter):
         )
 
     def _oauth(self, path: str, **form: str) -> Mapping[str, Any]:
-        response = self.http.request(
-            "POST",
-            f"{self.config['YANDEX_OAUTH_URL']}/{path}",
-            data={
-                **form,
-                "client_id": self.config["YANDEX_CLIENT_ID"],
-                "client_secret": self.config["YANDEX_CLIENT_SECRET"],
-            },
-        )
+        client = {"client_id": self.config["YANDEX_CLIENT_ID"], "client_secret": self.config["YANDEX_CLIENT_SECRET"]}
+        response = self.http.request("POST", f"{self.config['YANDEX_OAUTH_URL']}/{path}", data={**form, **client})
         response.raise_if_limited(_PAUSE)
         payload = response.json()
         if response.status >= 500 or not isinstance(payload, dict):
-            raise Unavailable(f"HTTP {response.status} от Яндекс OAuth")  # it says nothing of the token
+            raise Unavailable(f"HTTP {response.status} от Яндекс OAuth")  # not of the token
         return payload
 
     # Publishing
@@ -212,12 +194,8 @@ class Dzen(Adapter):
     # Partner API (assumed)
 
     def _create(self, context: PublishContext) -> dict[str, str]:
-        made = self._call(
-            "POST",
-            "/publisher/videos/drafts",
-            context.token,
-            json={"title": context.title, "description": context.description, "type": "short"},
-        )
+        texts = {"title": context.title, "description": context.description}
+        made = self._call("POST", "/publisher/videos/drafts", context.token, json={**texts, "type": "short"})
         if not (made.get("id") and made.get("upload_url")):
             raise Unavailable("в ответе Дзена нет черновика")
         return {"id": str(made["id"]), "upload_url": made["upload_url"]}
@@ -254,7 +232,7 @@ class Dzen(Adapter):
         return found
 
     def _find(self, context: PublishContext, draft: Mapping[str, str]) -> Receipt | NotPublished | Unknown:
-        """Whether the draft was handed over; what becomes of it then is for `_processed`."""
+        """Whether the draft was handed over; `_processed` waits for the rest."""
         video = self._call("GET", f"/publisher/videos/{draft['id']}", context.token)
         if video.get("status") in ("processing", "published", "rejected"):
             return _receipt(draft, video)
@@ -286,15 +264,12 @@ class Dzen(Adapter):
     ) -> Mapping[str, Any] | None:
         self.http.pace(Window(f"dzen:token:{token.access}", *PER_TOKEN))
         response = self.http.request(
-            method,
-            f"{self.config['DZEN_API_URL']}{path}",
-            headers={"Authorization": f"OAuth {token.access}"},
-            **kwargs,
+            method, f"{self.config['DZEN_API_URL']}{path}", headers={"Authorization": f"OAuth {token.access}"}, **kwargs
         )
         payload = response.json()
         if response.status == none_for:
             return None
-        if response.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's word
+        if response.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's
             raise Stale("dzen_gone", f"HTTP {response.status}")
         if not 200 <= response.status < 300 or not isinstance(payload, dict):
             raise _error(response)
@@ -302,14 +277,11 @@ class Dzen(Adapter):
 
 
 def _receipt(draft: Mapping[str, str], video: Mapping[str, Any]) -> Receipt:
-    url = str(video.get("url") or "")
-    return Receipt(
-        draft["id"], url if url.startswith(("https://", "http://")) else f"https://dzen.ru/shorts/{draft['id']}"
-    )
+    return Receipt(draft["id"], link_or(video.get("url"), f"https://dzen.ru/shorts/{draft['id']}"))
 
 
 def _error(response: Response) -> Exception:
-    """Only `{error: {code, message}}` is Дзен's own word; a gateway's page says nothing of the token or the video."""
+    """Only `{error: {code, message}}` is Дзен's own; a gateway's page means nothing for the token or the video."""
     status, payload = response.status, response.json()
     error = payload.get("error") if isinstance(payload, dict) else None
     own = isinstance(error, dict)

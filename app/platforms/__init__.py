@@ -1,4 +1,4 @@
-"""The platforms there are. A new one is a line here."""
+"""All platforms. A new one is a line here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def reasons() -> dict[str, tuple[str, str]]:
 
 
 def step(key: str, name: str) -> str:
-    """What an adapter calls its step in Russian."""
+    """The Russian name of an adapter's step."""
     return ADAPTERS[key].steps.get(name, "очередной шаг")
 
 

@@ -159,7 +159,7 @@ class PublishContext(Protocol):
     marker: str
     title: str
     description: str
-    options: Mapping[str, Any]  # the user's answers to the adapter's `options`, by name
+    options: Mapping[str, Any]  # what the user chose of the adapter's `options`, by name
     account: Account
     token: Token
     clip: ClipFile

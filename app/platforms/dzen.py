@@ -285,14 +285,14 @@ def _error(response: Response) -> Exception:
     status, payload = response.status, response.json()
     error = payload.get("error") if isinstance(payload, dict) else None
     own = isinstance(error, dict)
-    said = str(error.get("message") or error.get("code") or "") if own else ""
-    response.raise_if_limited(_PAUSE, said, definitely_not_applied=own and status == 429)
+    detail = str(error.get("message") or error.get("code") or "") if own else ""
+    response.raise_if_limited(_PAUSE, detail, definitely_not_applied=own and status == 429)
     if status == 413:
-        return Refused("too_large", said)
+        return Refused("too_large", detail)
     if not own or status >= 500:
-        return Unavailable(f"HTTP {status} {said}".strip())
+        return Unavailable(f"HTTP {status} {detail}".strip())
     if status == 401:
-        return TokenExpired(said)
+        return TokenExpired(detail)
     if status == 403:
-        return Refused("dzen_forbidden", said)
-    return Refused("refused", said)
+        return Refused("dzen_forbidden", detail)
+    return Refused("refused", detail)

@@ -31,6 +31,6 @@ _NOT_OF_THE_TOKEN = {
 def refresh_refused(response: Mapping[str, Any]) -> PlatformError:
     """What an error at the token address means for the refresh token."""
     code = response["error"]
-    said = str(response.get("error_description") or code)
+    detail = str(response.get("error_description") or code)
     of_the_token = isinstance(code, str) and code not in _NOT_OF_THE_TOKEN
-    return Reconnect(said) if of_the_token else Unavailable(said)
+    return Reconnect(detail) if of_the_token else Unavailable(detail)

@@ -1,6 +1,6 @@
 """What a user decides for one publication beside its texts: an adapter declares it, pages render and services check it.
 
-An answer is a string, or True or False of a Checkbox; "" is no answer. `publications.options` keeps them by name.
+A value is a string, or True or False of a Checkbox; "" stands for none. `publications.options` stores them by name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ Choices = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """`name` is ASCII: adapters find the answer by it. `label` and `help` are Russian."""
+    """`name` is ASCII: adapters find the value by it. `label` and `help` are Russian."""
 
     kind: ClassVar[str]
     name: str
@@ -24,13 +24,13 @@ class Option:
     required: bool = False
     default: Any = ""
 
-    def parse(self, answer: Any, field: str) -> Any:
-        """The answer as it is kept. Raises Problem at `field`."""
+    def parse(self, value: Any, field: str) -> Any:
+        """The value as it is stored. Raises Problem at `field`."""
         raise NotImplementedError
 
-    def text(self, answer: Any) -> str:
-        """The answer as users read it."""
-        return str(answer)
+    def text(self, value: Any) -> str:
+        """The value as users read it."""
+        return str(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +41,15 @@ class Select(Option):
     choices: Choices = field(default_factory=dict)
     asked: bool = False
 
-    def parse(self, answer: Any, field: str) -> str:
-        if answer == "" and self.required:
+    def parse(self, value: Any, field: str) -> str:
+        if value == "" and self.required:
             raise Problem("option_not_chosen", field, label=self.label)
-        if answer != "" and (not isinstance(answer, str) or answer not in self.choices):
+        if value != "" and (not isinstance(value, str) or value not in self.choices):
             raise Problem("option_not_among_choices", field, label=self.label)
-        return answer
+        return value
 
-    def text(self, answer: str) -> str:
-        return self.choices.get(answer, answer)
+    def text(self, value: str) -> str:
+        return self.choices.get(value, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +59,16 @@ class Checkbox(Option):
     kind = "checkbox"
     default: bool = False
 
-    def parse(self, answer: Any, field: str) -> bool:
-        ticked = {"on": True, "": False}.get(answer) if isinstance(answer, str) else answer
+    def parse(self, value: Any, field: str) -> bool:
+        ticked = {"on": True, "": False}.get(value) if isinstance(value, str) else value
         if not isinstance(ticked, bool):
             raise Problem("option_not_true_or_false", field, label=self.label)
         if self.required and not ticked:
             raise Problem("option_not_ticked", field, label=self.label)
         return ticked
 
-    def text(self, answer: bool) -> str:
-        return "да" if answer else "нет"
+    def text(self, value: bool) -> str:
+        return "да" if value else "нет"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +78,10 @@ class Text(Option):
     kind = "text"
     max_length: int
 
-    def parse(self, answer: Any, field: str) -> str:
-        if not isinstance(answer, str):
+    def parse(self, value: Any, field: str) -> str:
+        if not isinstance(value, str):
             raise Problem("option_not_text", field, label=self.label)
-        line = " ".join(answer.split())
+        line = " ".join(value.split())
         if self.required and not line:
             raise Problem("option_empty", field, label=self.label)
         if len(line) > self.max_length:
@@ -97,26 +97,26 @@ def with_choices(declared: Sequence[Option], asked: Mapping[str, Choices]) -> Se
     ]
 
 
-def check(declared: Sequence[Option], answers: Mapping[str, Any], field: str = "option-") -> dict[str, Any]:
-    """An answer to each declared option, as it is kept; defaults where none is given.
+def check(declared: Sequence[Option], values: Mapping[str, Any], field: str = "option-") -> dict[str, Any]:
+    """A value for each declared option, as it is stored; the default where none is given.
 
     Raises Problem at the field whose name is `field` and the option's name.
     """
-    for name in sorted(answers.keys() - {option.name for option in declared}):
+    for name in sorted(values.keys() - {option.name for option in declared}):
         raise Problem("option_unknown", f"{field}{name}", name=name)
     return {
-        option.name: option.parse(answers.get(option.name, option.default), f"{field}{option.name}")
+        option.name: option.parse(values.get(option.name, option.default), f"{field}{option.name}")
         for option in declared
     }
 
 
-def with_defaults(declared: Sequence[Option], kept: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(declared: Sequence[Option], stored: Mapping[str, Any]) -> dict[str, Any]:
     """For the adapter: a publication can be older than an option."""
-    return {option.name: kept.get(option.name, option.default) for option in declared}
+    return {option.name: stored.get(option.name, option.default) for option in declared}
 
 
-def facts(declared: Sequence[Option], kept: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Label and answer of what was kept, for the publication's page. Without what has no answer."""
+def facts(declared: Sequence[Option], stored: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Label and text of each stored value, for the publication's page; without those that are empty."""
     for option in declared:
-        if kept.get(option.name, "") != "":
-            yield option.label, option.text(kept[option.name])
+        if stored.get(option.name, "") != "":
+            yield option.label, option.text(stored[option.name])

@@ -120,7 +120,7 @@ def platform_name(key: str) -> str:
 
 
 def option_facts(publication) -> list[tuple[str, str]]:
-    """The user's answers to the platform's publication options: label, answer."""
+    """What the user chose of the platform's publication options: label, text."""
     return list(options.facts(platforms.ADAPTERS[publication.platform].options, publication.options))
 
 

@@ -1,4 +1,4 @@
-"""the answers to a platform's publication options
+"""what users choose of a platform's publication options
 
 They are by the names that its adapter declares; older publications have none.
 """

@@ -228,7 +228,7 @@ class Rutube(Adapter):
         return True if video and _is_open(video) and not _has_marker(context, video) else None
 
     def _video(self, context: PublishContext, video_id: str) -> Mapping[str, Any] | None:
-        """None right after creation, when Rutube answers 404 for a while."""
+        """None right after creation, when Rutube returns 404 for a while."""
         return self._api.call("GET", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
 
     def discard(self, context: PublishContext) -> None:

@@ -9,7 +9,7 @@ from app.platforms.http.pacing import Window
 # Undocumented; this is what keeps out of trouble.
 PER_TOKEN = (1, 1.0)
 MINE = "/api/video/person/"
-PAUSE = 30  # seconds, where Rutube does not say how long
+PAUSE = 30  # seconds, where Rutube names none
 
 
 class Denied(Unavailable):
@@ -55,11 +55,11 @@ class RutubeApi:
             return None
         response.raise_if_limited(PAUSE, definitely_not_applied=own and response.status == 429)
         if own and response.status in (401, 403):
-            raise Denied(response.status, _said(payload))
+            raise Denied(response.status, _detail(payload))
         if own and response.status == 404:
-            raise Refused("rutube_gone", _said(payload))
+            raise Refused("rutube_gone", _detail(payload))
         if own and 400 <= response.status < 500:
-            raise Refused("refused", _said(payload))
+            raise Refused("refused", _detail(payload))
         if response.status == 204:
             return {}
         if response.status >= 300 or not own:
@@ -67,7 +67,7 @@ class RutubeApi:
         return payload
 
 
-def _said(payload: Any) -> str:
+def _detail(payload: Any) -> str:
     """`{field: [msg]}`, `{non_field_errors: […]}` or `{detail}` as one line."""
     if not isinstance(payload, dict):
         return ""

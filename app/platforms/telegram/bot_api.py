@@ -5,7 +5,7 @@ from typing import Any
 from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
 from app.platforms.http.response import Response, retry_at
 
-PAUSE = 30  # seconds, where Telegram does not say how long
+PAUSE = 30  # seconds, where Telegram names none
 
 _NO_RIGHTS = (
     "kicked",

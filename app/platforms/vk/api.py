@@ -28,7 +28,7 @@ _RIGHTS = {7, 15, 203, 204, 214, 1051}
 _USER_WANTED = {14, 17, 24, 25}
 # Of an upload address' refusals: those that another address would not mend.
 _NOT_OF_THE_ADDRESS = (408, 429)
-PAUSE = 5  # seconds, where VK does not say how long
+PAUSE = 5  # seconds, where VK names none
 _ENCODE_PAUSE = timedelta(seconds=5)
 
 
@@ -92,8 +92,8 @@ def _uploaded(response: Response, size: int, is_commit: bool) -> Mapping[str, An
     if response.status == 413:
         raise Refused("too_large")
     if isinstance(payload, dict) and response.status < 500 and ("error" in payload or "error_code" in payload):
-        said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
-        raise UploadLost("unavailable", str(said))
+        detail = payload.get("error_descr") or payload.get("error") or payload["error_code"]
+        raise UploadLost("unavailable", str(detail))
     if 400 <= response.status < 500 and response.status not in _NOT_OF_THE_ADDRESS:
         raise UploadLost("unavailable", f"HTTP {response.status} от адреса загрузки VK")
     if response.status < 400 and not isinstance(payload, dict) and not is_commit:
@@ -108,22 +108,22 @@ def _uploaded(response: Response, size: int, is_commit: bool) -> Mapping[str, An
 
 
 def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
-    code, said = error["error_code"], str(error.get("error_msg", ""))
+    code, detail = error["error_code"], str(error.get("error_msg", ""))
     if code == _UNKNOWN_METHOD:
-        return RouteUnknown("refused", said)
+        return RouteUnknown("refused", detail)
     if code == _UPLOAD_FAILED:
-        return UploadLost("unavailable", said)
+        return UploadLost("unavailable", detail)
     if code == _NOT_ENCODED:
-        return RateLimited(clock.now() + _ENCODE_PAUSE, said)
+        return RateLimited(clock.now() + _ENCODE_PAUSE, detail)
     if code in _RETRY:
-        response.raise_if_limited(PAUSE, said)
-        return Unavailable(f"{code} {said}")
+        response.raise_if_limited(PAUSE, detail)
+        return Unavailable(f"{code} {detail}")
     if code in _TOKEN:
-        return TokenExpired(said)
+        return TokenExpired(detail)
     if code in _LIMIT:
-        return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), response.retry_at(_LIMIT[code])), said)
+        return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), response.retry_at(_LIMIT[code])), detail)
     if code in _RIGHTS:
-        return Refused("vk_rights", said)
+        return Refused("vk_rights", detail)
     if code in _USER_WANTED:
-        return Refused("vk_user_wanted", said)
-    return Refused("refused", said)
+        return Refused("vk_user_wanted", detail)
+    return Refused("refused", detail)

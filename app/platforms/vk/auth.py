@@ -173,7 +173,7 @@ class VkAccess(Adapter):
         if not isinstance(response, dict) or not ("access_token" in response or "error" in response):
             raise Unavailable("непонятный ответ VK ID")
         if status >= 500:
-            raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
+            raise Unavailable(f"HTTP {status} от VK ID")  # not of the token
         if "error" in response:
             raise refresh_refused(response)
         return self._token(response, token.extra.get("device_id", ""))

@@ -54,6 +54,8 @@ class Contract:
     removes_drafts = True
     # What the sandbox answers for a token that is no longer good, at the first call.
     bad_token: dict = {"do": "status:401"}
+    # The values of the adapter's publication options.
+    options: dict = {}
     # The calls that reading the counts makes.
     stats_calls: tuple[str, ...] = ()
 
@@ -71,10 +73,13 @@ class Contract:
         def make(title: str = "Закат", description: str = "Волга, июль", source: Path | None = None) -> int:
             if source:
                 self.clip = ready_clip(self.owner, source=source)
-            [one] = publications.publish(self.owner, self.clip.id, [Choice(self.connection_id, title, description)])
+            [one] = publications.publish(self.owner, self.clip.id, [self.choice(title, description)])
             return one.id
 
         return make
+
+    def choice(self, title: str, description: str) -> Choice:
+        return Choice(self.connection_id, title, description, options=self.options)
 
     def accounts(self) -> list[str]:
         """Whose tokens the sandbox revokes: by default those of the connection's own account."""

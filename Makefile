@@ -1,4 +1,4 @@
-# Set-up happens by itself and only when something changed: scripts/setup.py. Another Python: make run PYTHON=python3.12
+# Set-up runs automatically, when something has changed: scripts/setup.py. Another Python: make run PYTHON=python3.12
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +26,7 @@ flask: setup-run
 test: setup-dev
 	@$(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
 
-# What depends on the Python most, on SQLite alone: another version of Python changes no SQL. A venv for each: .venv-3.12
+# The tests that depend on the Python version most, on SQLite only: SQL does not depend on it. A venv for each: .venv-3.12
 MAIN_TESTS := tests/media/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py
 test-pythons: setup-dev
 	@$(BIN)/python scripts/pythons.py | while read -r version path; do \

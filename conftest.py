@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytest_plugins = ["tests.s3"]
+pytest_plugins = ["tests.s3", "tests.publishing.fixtures"]
 
 
 def pytest_collection_modifyitems(items):

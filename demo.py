@@ -1,6 +1,6 @@
-"""What `make run` needs of the machine, and the settings it gives the application: ports, VAR_DIR, keys, the sandbox.
+"""Checks of the machine for `make run`, and the settings of the application: ports, VAR_DIR, keys, the sandbox.
 
-Whatever the environment already says wins, so that everything can be pointed elsewhere.
+Environment variables override every setting.
 """
 
 import errno
@@ -25,11 +25,11 @@ NEEDS_MB = 200
 
 
 class CannotRun(Exception):
-    """The text is one line that says what to do."""
+    """The text is one line: what to do."""
 
 
 def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int | None = None) -> str:
-    """Gives every setting that is missing. Returns the vault's private key apart: only workers are to have it."""
+    """Sets every missing setting. Returns the vault's private key, which only workers get, instead of setting it."""
     public_key, private_key = vault_keys(var / "keys")
     sandbox = f"http://{HOST}:{sandbox_port}"
     defaults = {
@@ -39,7 +39,7 @@ def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int
         "DATABASE_URL": f"sqlite:///{var / 'vezde.db'}",
         "REDIS_URL": f"unix://{redis_socket(var)}",
         "STORAGE_URL": f"file:{var / 'clips'}",
-        "SECRET_KEY": kept(var / "keys" / "secret_key", lambda: secrets.token_hex(32)),
+        "SECRET_KEY": read_or_create(var / "keys" / "secret_key", lambda: secrets.token_hex(32)),
         "VAULT_PUBLIC_KEY": public_key,
         "LOCAL_HOSTS": f"{HOST}:{sandbox_port} {HOST}:{port}",
     }
@@ -63,8 +63,8 @@ def ports() -> tuple[int, int]:
 
 
 def smtp_port(sandbox_port: int) -> int:
-    """Where the sandbox takes mails: SANDBOX_SMTP_PORT, or a free port that depends on the sandbox's, so that two
-    copies find one each and keep it. It lies below the ports that the kernel lends to connections.
+    """Returns the SMTP port of the sandbox: SANDBOX_SMTP_PORT, or a free port derived from the sandbox's port, so that
+    two copies have different ones. It is below the kernel's ephemeral ports.
     """
     if os.environ.get("SANDBOX_SMTP_PORT"):
         port = _port("SANDBOX_SMTP_PORT", "")
@@ -100,7 +100,7 @@ def check_free(variable: str, port: int) -> None:
 
 
 def check_workers() -> None:
-    """Before the application is imported: that takes a second."""
+    """Called before the application is imported, which takes a second."""
     for name, most in (("WORKERS", 200), ("PROBE_WORKERS", 50)):
         text = os.environ.get(name, "1")
         if not text.isdigit() or not 0 < int(text) <= most:
@@ -122,9 +122,9 @@ def var_dir() -> Path:
 
 
 def lock(var: Path) -> int:
-    """Holds VAR_DIR: two Redis servers over one journal would ruin it. The children inherit the lock."""
+    """Locks VAR_DIR: two Redis servers would corrupt their common journal. The children inherit the lock."""
     descriptor = os.open(var / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    give_up = time.monotonic() + 3  # the children of a killed run go within moments
+    give_up = time.monotonic() + 3  # the children of a killed run end shortly
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,15 +138,15 @@ def lock(var: Path) -> int:
 
 
 def redis_socket(var: Path) -> Path:
-    """In a short folder, since a socket's path ends at 107 bytes; the same at each start, so that a flask command
-    finds it. Others may write to /tmp too: it must be a folder of ours that nobody else can enter.
+    """Returns a path in a folder with a short name (a socket's path has at most 107 bytes), the same at each start, so
+    that a flask command finds it. Other users can write to /tmp: the folder must be ours and closed to them.
     """
     folder = Path(tempfile.gettempdir()) / f"vezde-{os.getuid()}-{hashlib.sha256(bytes(var)).hexdigest()[:12]}"
     if len(bytes(folder)) > 90:
         folder = Path("/tmp") / folder.name
     folder.mkdir(mode=0o700, exist_ok=True)
-    facts = folder.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise CannotRun(f"Папка {folder} не ваша или открыта другим: удалите её или задайте другую, TMPDIR=…")
     return folder / "redis.sock"
 
@@ -163,14 +163,14 @@ def vault_keys(folder: Path) -> tuple[str, str]:
         return given[0], given[1]
     if any(given):
         raise CannotRun("Из VAULT_PUBLIC_KEY и VAULT_PRIVATE_KEY задан один: задайте оба или ни одного.")
-    from app import vault  # not at the top: it is slow to import, and the ports are asked for first
+    from app import vault  # not at the top: it is slow to import, and the ports are checked first
 
-    public_key, private_key = kept(folder / "vault_keys", lambda: "\n".join(vault.generate())).split()
+    public_key, private_key = read_or_create(folder / "vault_keys", lambda: "\n".join(vault.generate())).split()
     return public_key, private_key
 
 
-def kept(file: Path, make: Callable[[], str]) -> str:
-    """The file's text; made at the first start."""
+def read_or_create(file: Path, make: Callable[[], str]) -> str:
+    """Returns the file's text, which is created at the first start."""
     if not file.exists():
         fresh = file.with_suffix(".new")
         fresh.write_text(make())

@@ -1,4 +1,4 @@
-"""Settings of the web process, for the Procfile and for `make run` alike. WEB_CONCURRENCY: how many workers."""
+"""Settings of the web process, for the Procfile and `make run`. WEB_CONCURRENCY: number of workers."""
 
 import os
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 from app.process import die_with_parent
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
-worker_class = "app.server.worker.Worker"  # no slow client holds one of these threads: docs/decisions/0012
+worker_class = "app.server.worker.Worker"  # no slow client blocks a thread: docs/decisions/0012
 threads = 16
-# This only ends a worker whose main loop has stopped.
+# Only ends a worker whose main loop has stopped.
 timeout = 120
-# Uploads go on from where they were cut, so a restart need not wait for them.
+# Interrupted uploads are resumed, so a restart does not wait for them.
 graceful_timeout = 8
-# The heartbeat file in memory: a busy disk would make a healthy worker look dead.
+# The heartbeat file is in memory: with a busy disk, a healthy worker could time out.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
-# Its own words in the same JSON lines as the application's.
+# gunicorn's log has the same JSON format as the application's.
 logconfig_dict = {
     "handlers": {"json": {"()": "app.observability.logs.handler"}},
     "formatters": {},

@@ -1,8 +1,8 @@
-"""`make run`: everything on this machine by one command, to look at and to develop with.
+"""`make run`: the whole system on this machine by one command, for demo and development.
 
-One parent imports the application and forks Redis, the web, the workers, the scheduler with its ticks and the sandbox;
-they share its memory. State stays in VAR_DIR. `python run.py flask …` is a flask command with the same settings.
-Production does not come here: see Procfile.
+A parent process imports the application and forks Redis, the web process, the workers, the scheduler, the ticks and the
+sandbox, which share its memory. The state is in VAR_DIR. `python run.py flask …` runs a flask command with the same
+settings. Production uses the Procfile instead.
 """
 
 import gc
@@ -34,7 +34,7 @@ DEMO_USERS = ("free", "start", "pro", "business", "admin")
 
 def main(arguments: list[str]) -> int:
     if "MAKELEVEL" in os.environ:
-        die_with_parent(os.getppid(), signal.SIGTERM)  # a killed make must not leave everything running
+        die_with_parent(os.getppid(), signal.SIGTERM)  # otherwise all processes survive a killed make
     os.chdir(ROOT)
     os.umask(0o077)
     try:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except CannotStart as error:
-        print(f"Не запустилось: {error}{last_words(error.child)}", file=sys.stderr)
+        print(f"Не запустилось: {error}{last_error(error.child)}", file=sys.stderr)
         return 1
     return 0
 
@@ -68,23 +68,23 @@ def run() -> None:
 
     redis_socket = demo.redis_socket(var)
     if os.environ["REDIS_URL"] == f"unix://{redis_socket}":
-        add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_answers(redis_socket), last=True)
+        add("redis", lambda: serve_redis(var, lock), ready=lambda: redis_responds(redis_socket), last=True)
     add("prepare", lambda: prepare(app), once=True)
-    # Before the first fork that stays: a page that changes in the parent later is not shared with it any more.
-    add("web", lambda: serve_web(port), before=lambda: rehearse(app), ready=lambda: web_answers(port, "/healthz"))
-    add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_answers(sandbox_port, "/"))
+    # Before the first permanent child is forked: memory that the parent changes later is no longer shared with it.
+    add("web", lambda: serve_web(port), before=lambda: rehearse(app), ready=lambda: web_responds(port, "/healthz"))
+    add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_responds(sandbox_port, "/"))
     for name, work in crew(app):
         add(name, partial(start_worker, app, vault_private_key, work))
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:
-        supervisor.run(started=lambda: greet(port, sandbox_port, var))
+        supervisor.run(started=lambda: print_addresses(port, sandbox_port, var))
     finally:
         demo.forget_redis_socket(var)
 
 
 def preload() -> "Flask":
-    """The application, and in memory all that its processes will use. It connects to nothing yet."""
+    """Returns the application, with all modules of its processes imported. Opens no connection."""
     import app
     from app.config import BadSettings
 
@@ -94,19 +94,19 @@ def preload() -> "Flask":
     for name in ("worker", "gunicorn.app.wsgiapp"):
         importlib.import_module(name)
     try:
-        import wsgi  # gunicorn will find it imported
+        import wsgi  # already imported for gunicorn
     except BadSettings as error:
         raise CannotRun(str(error)) from error
     importlib.import_module("sqlalchemy.orm").configure_mappers()
-    # Compiled once for all processes, instead of in the web's own memory as pages are first opened: 0.3 s, 4 MB.
+    # Compiled once for all processes, not in the web process on the first request: saves 0.3 s and 4 MB.
     for name in wsgi.app.jinja_env.list_templates():
         wsgi.app.jinja_env.get_template(name)
     gc.collect()
-    gc.freeze()  # or the collector would touch, and so copy, every page in each child
+    gc.freeze()  # otherwise the collector writes to, and so copies, every memory page in each child
     return wsgi.app
 
 
-# What the children do
+# Child processes
 
 
 def serve_redis(var: Path, lock: int) -> None:
@@ -127,14 +127,16 @@ def serve_redis(var: Path, lock: int) -> None:
 
 
 def prepare(app: "Flask") -> None:
-    """Brings the database up to date."""
+    """Upgrades the database and creates the demo users."""
     import flask_migrate
 
+    from app.db import transaction
     from app.services import users
 
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        users.create_demo_users()
+        with transaction():
+            users.create_demo_users()
 
 
 def serve_sandbox(port: int, smtp_port: int, var: Path) -> None:
@@ -181,10 +183,10 @@ def tick(app: "Flask") -> None:
     worker.run_ticks(app)
 
 
-# Whether they are ready
+# Readiness
 
 
-def redis_answers(path: Path) -> bool:
+def redis_responds(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1)
         try:
@@ -195,7 +197,7 @@ def redis_answers(path: Path) -> bool:
             return False
 
 
-def web_answers(port: int, path: str) -> bool:
+def web_responds(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", path)
@@ -206,11 +208,11 @@ def web_answers(port: int, path: str) -> bool:
         connection.close()
 
 
-# What a person sees
+# Output
 
 
 def log_file(var: Path, name: str) -> Path | None:
-    """The child's log, or None for the terminal. What earlier starts left is set aside when it has grown."""
+    """Returns the child's log file, or None for the terminal. A log that is too large is renamed first."""
     if os.environ.get("VERBOSE"):
         return None
     file = var / "log" / f"{name}.log"
@@ -219,14 +221,14 @@ def log_file(var: Path, name: str) -> Path | None:
     return file
 
 
-def last_words(child: Child) -> str:
-    """What its log ends with: the error's own line (`sqlite3.OperationalError: …`) if there is one."""
+def last_error(child: Child) -> str:
+    """Returns the last error in the log (`sqlite3.OperationalError: …`), or its last line."""
     text = child.log.read_text(errors="replace") if child.log and child.log.exists() else ""
     errors = re.findall(r"^[\w.]+: .+$", text, re.MULTILINE)
     return "\n" + (errors or text.splitlines() or [""])[-1]
 
 
-def greet(port: int, sandbox_port: int, var: Path) -> None:
+def print_addresses(port: int, sandbox_port: int, var: Path) -> None:
     print(
         f"""
   «Везде» работает   http://{HOST}:{port}
@@ -240,7 +242,7 @@ def greet(port: int, sandbox_port: int, var: Path) -> None:
 
 
 def flask_command(arguments: list[str]) -> int:
-    """A flask command on the data of `make run`. It is the operator's: it gets the private key too."""
+    """Runs a flask command on the data of `make run`, with the private key: it is for operators."""
     private_key = demo.complete_environment(demo.var_dir(), *demo.ports())
     os.environ["VAULT_PRIVATE_KEY"] = private_key
     return os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *arguments[1:]])

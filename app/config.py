@@ -1,4 +1,4 @@
-"""Settings: declared once, read from the environment once, checked, with errors that say what to do.
+"""Settings: declared once, read from the environment once, checked, with errors that name a remedy.
 
 The platforms declare theirs beside their adapters (`app.platforms.settings()`); `load()` takes both.
 """
@@ -96,7 +96,7 @@ def secret_key(text: str) -> str:
 
 
 def mail_server(text: str) -> str:
-    """`urlsplit` reads the port only when it is asked for."""
+    """`urlsplit` parses the port only on access."""
     try:
         parts = urlsplit(text)
         known = parts.scheme in ("smtp", "smtps", "smtp+starttls") and parts.hostname and parts.port != 0

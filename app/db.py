@@ -16,7 +16,7 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 from werkzeug.local import LocalProxy
 
 from app import clock
@@ -71,9 +71,11 @@ def after_commit(action: Callable[[], object]) -> None:
     db.session.info.setdefault(_AFTER_COMMIT, []).append(action)
 
 
-@event.listens_for(db.session, "after_rollback")
-def _forget_actions(session: Session) -> None:
-    session.info.pop(_AFTER_COMMIT, None)
+@event.listens_for(db.session, "after_soft_rollback")
+def _forget_actions(session: Session, ended: SessionTransaction) -> None:
+    """Not at the rollback of a savepoint: the unit of work goes on."""
+    if not ended.nested:
+        session.info.pop(_AFTER_COMMIT, None)
 
 
 def end_reading() -> None:

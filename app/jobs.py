@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
 from app import process, queue
-from app.db import db, reading
-from app.notifications import inbox
+from app.db import db, reading, transaction
+from app.models import event_cursor
+from app.notifications import create, email, inbox, reminders
 from app.platform_access import revocations, tokens
 from app.publishing import dispatch, engine, lease, wake_times
 from app.services import audit_log, clips, connections, consents, erasures, heartbeats, recovery, retention, uploads
@@ -56,7 +58,7 @@ def revoke_token(revocation_id: int) -> None:
 
 def mail_notification(notification_id: int) -> None:
     with structlog.contextvars.bound_contextvars(notification=notification_id):
-        inbox.mail_out(notification_id)
+        email.send(notification_id)
 
 
 def read_stats(connection_id: int) -> None:
@@ -66,7 +68,19 @@ def read_stats(connection_id: int) -> None:
 
 def mail_recovery(recovery_id: int) -> None:
     with structlog.contextvars.bound_contextvars(recovery=recovery_id):
-        recovery.mail_link(recovery_id)
+        with transaction():
+            letter = recovery.claim_letter(recovery_id)
+        if letter is None:
+            return
+
+        def mark_sent() -> None:
+            with transaction():
+                recovery.mark_sent(letter)
+
+        with suppress(recovery.SentMeanwhile):
+            error = recovery.send(letter, mark_sent)
+            with transaction():
+                recovery.settle(letter, error)
 
 
 def erase_file(erasure_id: int) -> None:
@@ -87,12 +101,16 @@ def _release_due() -> None:
         dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
+def tick_events() -> None:
+    create.read_events()
+
+
 def tick_clips() -> None:
     _wake("app.jobs.probe", clips.due_probes)
 
 
 def tick_mails() -> None:
-    _wake("app.jobs.mail_notification", inbox.due_mails)
+    _wake("app.jobs.mail_notification", email.due)
     _wake("app.jobs.mail_recovery", recovery.due_mails)
 
 
@@ -105,7 +123,7 @@ def tick_revocations() -> None:
 
 
 def tick_reminders() -> None:
-    inbox.remind()
+    reminders.notify_upcoming()
 
 
 def tick_stats() -> None:
@@ -113,7 +131,7 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    sweeps = (uploads, audit_log, inbox, heartbeats, consents, recovery, connections)
+    sweeps = (uploads, audit_log, event_cursor, inbox, heartbeats, consents, recovery, connections)
     _each(
         *(module.sweep for module in sweeps),
         lambda: _wake("app.jobs.remove_old", retention.due),

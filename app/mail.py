@@ -18,9 +18,9 @@ _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 class NotSent(Exception):
-    """The letter was not taken. `final`: and it never will be (no such mailbox).
+    """The server did not accept the letter. `final`: and never will (no such mailbox).
 
-    `unknown`: the server had the letter and its answer was lost, so it may go out after all.
+    `unknown`: the server had the letter and its reply was lost, so it may be delivered after all.
     """
 
     def __init__(self, text: str, *, final: bool = False, unknown: bool = False) -> None:
@@ -36,8 +36,8 @@ def is_set_up() -> bool:
 def send(to: str, subject: str, text: str, *, key: str = "", before_send: Callable[[], None] = lambda: None) -> None:
     """Hands one letter to the server. Raises NotSent.
 
-    `key` makes its Message-ID the same on every try, so that a mailbox can tell a letter that came twice.
-    `arm` is called at the last moment before the letter itself goes over: what it raises stops the sending.
+    `key` makes its Message-ID the same on every try, so that a mailbox recognises a letter that came twice.
+    `before_send` is called just before the letter itself is transferred: what it raises stops the sending.
     """
     letter = _letter(to, subject, text, key)
     handed_over = False
@@ -57,7 +57,7 @@ def send(to: str, subject: str, text: str, *, key: str = "", before_send: Callab
         raise NotSent(f"{error.smtp_code}", final=500 <= error.smtp_code < 600) from None
     except (OSError, smtplib.SMTPException) as error:
         raise NotSent(type(error).__name__, unknown=handed_over) from None
-    # The letter is theirs: how they part from us does not matter.
+    # The server has the letter: an error of QUIT changes nothing.
     with suppress(OSError, smtplib.SMTPException):
         server.quit()
 
@@ -102,7 +102,7 @@ def _connect() -> smtplib.SMTP:
     return server
 
 
-def _check(answer: tuple[int, bytes]) -> None:
-    code, said = answer
+def _check(reply: tuple[int, bytes]) -> None:
+    code, text = reply
     if not 200 <= code < 300:
-        raise smtplib.SMTPResponseException(code, said)
+        raise smtplib.SMTPResponseException(code, text)

@@ -1,10 +1,10 @@
-"""Why what was asked for cannot be done."""
+"""Refusals of a service."""
 
 from app import texts
 
 
 class Problem(Exception):
-    """`code` is a key of `texts.PROBLEMS`, whose sentence `params` fill; `field` names the form's field at fault."""
+    """`code` is a key of PROBLEMS; `params` fill its sentence; `field` names the form's field at fault."""
 
     def __init__(self, code: str, field: str | None = None, **params: object) -> None:
         super().__init__(code)
@@ -17,4 +17,4 @@ class Problem(Exception):
 
 
 class NotFound(Exception):
-    """It does not exist, or belongs to another user: the two cannot be told apart."""
+    """It does not exist, or belongs to another user: the two are not distinguished."""

@@ -50,6 +50,7 @@ JOBS = {
 # Everything that is done again and again, in seconds. Only SQL and wake-ups: uploads never delay it.
 PERIODIC = {
     "app.jobs.tick_publications": 1,
+    "app.jobs.tick_events": 1,
     "app.jobs.tick_stats": 3,
     "app.jobs.tick_clips": 5,
     "app.jobs.tick_mails": 5,

@@ -25,7 +25,7 @@ _KEY_ID_BYTES = 8
 
 
 class CannotOpen(Exception):
-    """Wrong key, wrong row, or damaged bytes. Says nothing of the content."""
+    """Wrong key, wrong row, or damaged bytes. Its text reveals nothing of the content."""
 
 
 class BadKey(ValueError):

@@ -1,1 +1,1 @@
-"""`make bench`: each figure against something that stands beside it in the same run. See docs/benchmarks.md."""
+"""`make bench`: each figure is compared with a baseline measured in the same run. See docs/benchmarks.md."""

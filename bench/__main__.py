@@ -1,6 +1,6 @@
-"""`python -m bench [--small] [NAME…]`: runs benches, one process each, and writes their sections of docs/benchmarks.md.
+"""`python -m bench [--small] [NAME…]`: runs each bench in a process and writes its section of docs/benchmarks.md.
 
-`--small` tries everything with small sizes, prints what it found and writes nothing.
+`--small` runs everything with small sizes, prints the results and writes nothing.
 """
 
 import importlib
@@ -15,21 +15,21 @@ from bench import report
 from bench.harness import Figure, Skip, folder
 
 BENCHES = ("upload", "tus", "click", "schedule", "parallel", "fairness", "pages", "growth", "memory", "start")
-LONGEST_SECONDS = 300
-MORE_SECONDS = {"growth": 600}  # it fills two databases with a million rows
+MAX_SECONDS = 300
+MAX_SECONDS_OF = {"growth": 600}  # it fills two databases with a million rows
 
 
 def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--one"]:
-        return one(arguments[1], Path(arguments[2]), small="--small" in arguments)
-    small, wanted = "--small" in arguments, [name for name in arguments if name != "--small"]
-    strangers = set(wanted) - set(BENCHES)
-    if strangers:
-        print(f"Нет замера {', '.join(sorted(strangers))}. Есть: {', '.join(BENCHES)}.", file=sys.stderr)
+        return run_one(arguments[1], Path(arguments[2]), small="--small" in arguments)
+    small, selected = "--small" in arguments, [name for name in arguments if name != "--small"]
+    unknown = set(selected) - set(BENCHES)
+    if unknown:
+        print(f"Нет замера {', '.join(sorted(unknown))}. Есть: {', '.join(BENCHES)}.", file=sys.stderr)
         return 2
     began, failed, sections = time.monotonic(), [], []
     with folder() as work:
-        for name in wanted or BENCHES:
+        for name in selected or BENCHES:
             print(f"{name}…", file=sys.stderr, flush=True)
             section = measure(name, work / f"{name}.json", small)
             if section is None:
@@ -45,31 +45,31 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def measure(name: str, answer: Path, small: bool) -> report.Section | None:
-    """In a process of its own: settings, memory and whatever it breaks stay there."""
-    command = [sys.executable, "-m", "bench", "--one", name, str(answer), *(["--small"] if small else [])]
-    longest = MORE_SECONDS.get(name, LONGEST_SECONDS)
+def measure(name: str, result_file: Path, small: bool) -> report.Section | None:
+    """Runs a bench in a process, which isolates its settings, memory and failures."""
+    command = [sys.executable, "-m", "bench", "--one", name, str(result_file), *(["--small"] if small else [])]
+    max_seconds = MAX_SECONDS_OF.get(name, MAX_SECONDS)
     try:
-        subprocess.run(command, check=True, timeout=longest)
+        subprocess.run(command, check=True, timeout=max_seconds)
     except subprocess.TimeoutExpired:
-        print(f"  прервано: дольше {longest} с", file=sys.stderr)
+        print(f"  прервано: дольше {max_seconds} с", file=sys.stderr)
         return None
     except subprocess.CalledProcessError:
         return None
-    found = json.loads(answer.read_text())
+    result = json.loads(result_file.read_text())
     module = importlib.import_module(f"bench.{name}")
-    figures = [Figure(**figure) for figure in found["figures"]]
-    return report.Section(name, module.TITLE, module.PROFILE, figures, found["skipped"])
+    figures = [Figure(**figure) for figure in result["figures"]]
+    return report.Section(name, module.TITLE, module.PROFILE, figures, result["skipped"])
 
 
-def one(name: str, answer: Path, small: bool) -> int:
+def run_one(name: str, result_file: Path, small: bool) -> int:
     figures, skipped = [], ""
     try:
         for figure in importlib.import_module(f"bench.{name}").run(small):
             figures.append(asdict(figure))
     except Skip as reason:
         skipped = str(reason)
-    answer.write_text(json.dumps({"figures": figures, "skipped": skipped}))
+    result_file.write_text(json.dumps({"figures": figures, "skipped": skipped}))
     return 0
 
 

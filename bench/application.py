@@ -1,4 +1,4 @@
-"""The application in the bench's own process: for rows and pages, without anything of `make run` behind it."""
+"""The application in the bench's own process, for rows and pages, without the processes of `make run`."""
 
 import os
 import re
@@ -13,18 +13,26 @@ from sqlalchemy import event
 
 import demo
 from app import create_app
-from app.db import db
+from app.db import db, transaction
 from app.services import users
 from bench.harness import ROOT
 from tests.conftest import free_port
 
 EMAIL = "pro@demo.vezde.ru"
-OURS = ("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "PUBLIC_URL", "SECRET_KEY", "VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEY")
+SETTINGS = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "STORAGE_URL",
+    "PUBLIC_URL",
+    "SECRET_KEY",
+    "VAULT_PUBLIC_KEY",
+    "VAULT_PRIVATE_KEY",
+)
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
-class Person(requests.Session):
-    """Somebody at the page at `base`, who sends paths."""
+class Session(requests.Session):
+    """An HTTP session with a base URL; requests take paths."""
 
     def __init__(self, base: str) -> None:
         super().__init__()
@@ -34,12 +42,12 @@ class Person(requests.Session):
         return super().request(method, self.base + url, *args, **kwargs)
 
 
-def environment(var: Path, **settings: str) -> dict[str, str]:
-    """This process's environment made that of an application in `var`, as `make run` does it; with the private key.
+def environ(var: Path, **settings: str) -> dict[str, str]:
+    """Sets this process's environment for an application in `var`, like `make run`; removes the shell's settings.
 
-    Whatever the developer's shell says about where the data lie does not reach it.
+    Returns it with the private key.
     """
-    for name in OURS:
+    for name in SETTINGS:
         os.environ.pop(name, None)
     port, sandbox_port = free_port(), free_port()
     os.environ.update({"VAR_DIR": str(var), "PORT": str(port), "SANDBOX_PORT": str(sandbox_port), **settings})
@@ -47,32 +55,32 @@ def environment(var: Path, **settings: str) -> dict[str, str]:
     return os.environ | {"VAULT_PRIVATE_KEY": private_key}
 
 
-def outside() -> dict[str, str]:
-    """The environment for a `make run` of its own, which finds its keys in the folder."""
-    return {name: value for name, value in os.environ.items() if name not in OURS}
+def make_run_environment() -> dict[str, str]:
+    """Returns the environment for a `make run`, which finds its keys in the folder."""
+    return {name: value for name, value in os.environ.items() if name not in SETTINGS}
 
 
 def application(var: Path, **settings: str) -> Flask:
-    """With the tables and the demo users in its database."""
-    app = create_app(environment(var, **settings))
+    """Returns an application; its database has the tables and the demo users."""
+    app = create_app(environ(var, **settings))
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        users.create_demo_users()
-        db.session.remove()
+        with transaction():
+            users.create_demo_users()
     return app
 
 
-def forget(var: Path) -> None:
-    """The folder of its Redis socket, which lies elsewhere."""
+def remove_redis_socket(var: Path) -> None:
+    """Removes the folder of the Redis socket, which is outside `var`."""
     with suppress(OSError):
         demo.forget_redis_socket(var)
 
 
-def sign_in(someone: requests.Session | FlaskClient, email: str = EMAIL) -> dict[str, str]:
-    """Signs in by the form; answers the header that a change needs."""
-    form = {"csrf_token": token(someone.get("/sign-in").text), "email": email, "password": users.DEMO_PASSWORD}
-    someone.post("/sign-in", data=form)
-    page = someone.get("/").text
+def sign_in(session: requests.Session | FlaskClient, email: str = EMAIL) -> dict[str, str]:
+    """Signs in by the form; returns the CSRF header for changes."""
+    form = {"csrf_token": token(session.get("/sign-in").text), "email": email, "password": users.DEMO_PASSWORD}
+    session.post("/sign-in", data=form)
+    page = session.get("/").text
     if "Выйти" not in page:
         raise RuntimeError("could not sign in")
     return {"X-CSRFToken": token(page)}
@@ -83,11 +91,11 @@ def token(page: str) -> str:
 
 
 class Queries:
-    """Counts what the database is asked."""
+    """Counts database queries."""
 
     def __init__(self) -> None:
         self.count = 0
-        event.listen(db.engine, "before_cursor_execute", self._asked)
+        event.listen(db.engine, "before_cursor_execute", self._count)
 
-    def _asked(self, *_what: object) -> None:
+    def _count(self, *_args: object) -> None:
         self.count += 1

@@ -1,4 +1,4 @@
-"""What gunicorn serves while tus is measured: the application, and beside it an endpoint that only writes a file."""
+"""The WSGI application of the tus bench: ours, and an endpoint that only writes a file."""
 
 import os
 import shutil
@@ -8,14 +8,14 @@ from typing import Any
 
 import wsgi
 
-BARE = "/bench/bare"
+BASELINE = "/bench/baseline"
 
 
 def application(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-    if environ["PATH_INFO"] != BARE:
+    if environ["PATH_INFO"] != BASELINE:
         return wsgi.app(environ, start_response)
     block = int(environ["QUERY_STRING"] or shutil.COPY_BUFSIZE)
-    with Path(os.environ["VAR_DIR"], "bare").open("ab", buffering=0) as file:
+    with Path(os.environ["VAR_DIR"], "baseline").open("ab", buffering=0) as file:
         shutil.copyfileobj(environ["wsgi.input"], file, block)
     start_response("204 No Content", [])
     return []

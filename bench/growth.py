@@ -1,4 +1,4 @@
-"""From a thousand publications to a million: what the tick, a claim, the poll and the pages take then."""
+"""The tick, a claim, the poll and the pages at a million publications, compared with a thousand."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -8,14 +8,14 @@ from flask import Flask
 
 from app.db import db, transaction
 from app.models import User
-from app.notifications import inbox
+from app.notifications import reminders
 from app.publishing import dispatch, lease
 from app.services import users
 from app.statistics import collector, tally
 from bench import application
-from bench.harness import Figure, at_most, folder, in_turns, number, say, timed
-from bench.rows import LIGHT, fill, give_all, make_due, make_unread, tidy
-from bench.visits import Visitor
+from bench.harness import Figure, at_most, folder, format_number, interleaved, progress, timed
+from bench.rows import LIGHT, fill, make_due, make_stats_due, move_all_to, vacuum
+from bench.timed_client import TimedClient
 from tests import postgres
 
 TITLE = "Рост базы"
@@ -40,7 +40,7 @@ def run(small: bool) -> Iterator[Figure]:
     many = 20_000 if small else MANY
     yield from _compare("SQLite", many, {}, {})
     if postgres.binaries() is None:
-        say("PostgreSQL не найден: apt install postgresql")
+        progress("PostgreSQL не найден: apt install postgresql")
         return
     server = postgres.Postgres()
     try:
@@ -53,19 +53,19 @@ def run(small: bool) -> Iterator[Figure]:
 def _compare(database: str, many: int, *settings: dict[str, str]) -> Iterator[Figure]:
     with folder() as work:
         apps = [_filled(count, work / str(count), values) for count, values in zip((FEW, many), settings, strict=True)]
-        for what, (few, lots) in _measured(*apps):
-            say(f"{what}: {lots * 1000:.1f} мс, было {few * 1000:.1f}")
+        for what, (small, large) in _measured(*apps):
+            progress(f"{what}: {large * 1000:.1f} мс, было {small * 1000:.1f}")
             yield Figure(
                 f"{database}, публикаций {many}: {what}",
                 f"то же, публикаций {FEW}",
-                f"{number(lots * 1000, 1)} мс",
-                f"{number(few * 1000, 1)} мс",
-                **at_most(lots / few, 1.5),
+                f"{format_number(large * 1000, 1)} мс",
+                f"{format_number(small * 1000, 1)} мс",
+                **at_most(large / small, 1.5),
             )
         for app in apps:
             with app.app_context():
                 db.engine.dispose()
-            application.forget(Path(app.config["VAR_DIR"]))
+            application.remove_redis_socket(Path(app.config["VAR_DIR"]))
 
 
 def _filled(count: int, var: Path, settings: dict[str, str]) -> Flask:
@@ -76,20 +76,20 @@ def _filled(count: int, var: Path, settings: dict[str, str]) -> Flask:
 
 
 def _measured(*apps: Flask) -> Iterator[tuple[str, list[float]]]:
-    """What was done, and the median seconds that it took in each application. They take turns."""
+    """Yields a name and the median seconds in each application. The applications take turns."""
     for app in apps:
         _add_up(app)
     for what, prepare, work in (
         ("тик (30 к сроку, 10 в работе)", make_due, _tick),
         ("взятие строки", make_due, _claim),
-        ("тик статистики (читать на 30)", make_unread, _tick_of_stats),
-        ("тик напоминаний", make_due, lambda _due: inbox.remind()),
+        ("тик статистики (читать на 30)", make_stats_due, _tick_of_stats),
+        ("тик напоминаний", make_due, lambda _due: reminders.notify_upcoming()),
     ):
-        yield what, in_turns(TIMES, *(partial(_once, app, prepare, work) for app in apps))
+        yield what, interleaved(TIMES, *(partial(_once, app, prepare, work) for app in apps))
     yield from _visits(apps, {"у кого половина": application.EMAIL, "у кого сто": LIGHT})
     for app in apps:
         with app.app_context():
-            _timed("всё отдано одному", lambda: give_all(users.by_email(application.EMAIL)))
+            _timed("всё отдано одному", lambda: move_all_to(users.by_email(application.EMAIL)))
         _add_up(app)
     yield from _visits(apps, {"у кого почти всё": application.EMAIL, "у кого сто рядом с ним": LIGHT})
 
@@ -100,11 +100,11 @@ def _add_up(app: Flask) -> None:
         db.session.rollback()
         _timed("статистика сложена", lambda: [tally.catch_up(*user) for user in users])
         db.session.rollback()
-        tidy()
+        vacuum()
 
 
 def _timed(what: str, work: Callable[[], object]) -> None:
-    say(f"{what}: {timed(work):.1f} с")
+    progress(f"{what}: {timed(work):.1f} с")
 
 
 def _once(app: Flask, prepare: Callable[[], Sequence[int]], work: Callable[[Sequence[int]], object]) -> float:
@@ -113,17 +113,17 @@ def _once(app: Flask, prepare: Callable[[], Sequence[int]], work: Callable[[Sequ
         return timed(lambda: work(due))
 
 
-def _visits(apps: Sequence[Flask], people: dict[str, str]) -> Iterator[tuple[str, list[float]]]:
-    for whose, email in people.items():
-        visitors = [Visitor(app, email) for app in apps]
-        pages = {"опрос": [visitor.poll() for visitor in visitors]} | {
-            what: [path] * len(visitors) for what, path in PAGES.items()
+def _visits(apps: Sequence[Flask], emails: dict[str, str]) -> Iterator[tuple[str, list[float]]]:
+    for label, email in emails.items():
+        clients = [TimedClient(app, email) for app in apps]
+        pages = {"опрос": [client.poll() for client in clients]} | {
+            what: [path] * len(clients) for what, path in PAGES.items()
         }
         for what, paths in pages.items():
-            visits = [partial(visitor.once, path) for visitor, path in zip(visitors, paths, strict=True)]
-            for visit in visits:
-                visit()
-            yield f"{what}, {whose}", in_turns(TIMES, *visits)
+            visits = [partial(client.once, path) for client, path in zip(clients, paths, strict=True)]
+            for measure in visits:
+                measure()
+            yield f"{what}, {label}", interleaved(TIMES, *visits)
 
 
 def _claim(due: Sequence[int]) -> None:
@@ -133,9 +133,9 @@ def _claim(due: Sequence[int]) -> None:
 
 def _tick(due: Sequence[int]) -> None:
     if dispatch.release_due(lambda few, many: True) != len(due):
-        raise RuntimeError("the tick released something else than what is due")
+        raise RuntimeError("the tick did not release exactly the due rows")
 
 
 def _tick_of_stats(connection_ids: Sequence[int]) -> None:
     if collector.release_due(lambda ids: sorted(ids) == sorted(connection_ids)) == 0:
-        raise RuntimeError("the tick released something else than what is to be read")
+        raise RuntimeError("the tick did not release exactly the accounts to be read")

@@ -1,4 +1,4 @@
-"""What every bench is made of: figures, a work folder that goes away, and a machine's description."""
+"""Shared by all benches: figures, a temporary folder, timing, a description of the machine."""
 
 import os
 import platform
@@ -17,12 +17,12 @@ MB = 1_000_000
 
 
 class Skip(Exception):
-    """The bench cannot run here. The text is one line that says why and what to do."""
+    """The bench cannot run here. The text is one line: the reason and what to do."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. All texts are Russian and hold their units; `met` is None where a figure is only told."""
+    """A row of the table. Texts are Russian, with units; `met` is None for a figure without a target."""
 
     what: str
     against: str
@@ -33,13 +33,13 @@ class Figure:
     met: bool | None
 
 
-def say(text: str) -> None:
+def progress(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """On the same disk as the project's own data: /tmp may be memory."""
+    """Yields a temporary folder on the disk of the project: /tmp may be in memory."""
     parent = ROOT / "var" / "bench"
     parent.mkdir(parents=True, exist_ok=True)
     path = Path(tempfile.mkdtemp(dir=parent))
@@ -50,26 +50,26 @@ def folder() -> Iterator[Path]:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds."""
+    """Returns the seconds that `work` takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
-def in_turns(times: int, *works: Callable[[], float]) -> list[float]:
-    """The median answer of each; they take turns, so that what disturbs the machine disturbs all of them alike."""
-    answers = [[work() for work in works] for _ in range(times)]
-    return [statistics.median(column) for column in zip(*answers, strict=True)]
+def interleaved(times: int, *works: Callable[[], float]) -> list[float]:
+    """Returns the median result of each. They take turns, so that other load affects all alike."""
+    results = [[work() for work in works] for _ in range(times)]
+    return [statistics.median(column) for column in zip(*results, strict=True)]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Of all values, the smallest that at least `percent` % do not exceed."""
+    """Returns the smallest value that at least `percent` % of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * percent // 100).__int__() - 1)]
 
 
 def wait_for(true: Callable[[], object], within: float, every: float = 0.01, what: str = "") -> float:
-    """Seconds until it came true. Raises TimeoutError."""
+    """Waits until `true()` holds; returns the seconds. Raises TimeoutError."""
     began = time.perf_counter()
     while not true():
         if time.perf_counter() - began > within:
@@ -79,15 +79,15 @@ def wait_for(true: Callable[[], object], within: float, every: float = 0.01, wha
 
 
 def rss(pid: int | str = "self", field: str = "VmRSS") -> int:
-    """Bytes; `field` VmHWM for the highest it has been."""
+    """Returns bytes; `field` VmHWM is the peak."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) << 10
     raise ProcessLookupError(pid)
 
 
-def forget_peak(pid: int | str = "self") -> None:
-    """From here on VmHWM counts anew: proc(5), clear_refs."""
+def reset_peak_rss(pid: int | str = "self") -> None:
+    """Resets VmHWM: proc(5), clear_refs."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
@@ -97,14 +97,14 @@ def machine() -> str:
     return f"ядер: {cores}, памяти: {total:.0f} ГиБ, Python {platform.python_version()}, {platform.system()}"
 
 
-def number(value: float, digits: int = 2) -> str:
+def format_number(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace(".", ",")
 
 
 def at_least(ratio: float, target: float) -> dict[str, object]:
-    """The last three fields of a figure that is to reach a ratio."""
-    return {"ratio": f"{number(ratio)} ×", "target": f"≥ {number(target)} ×", "met": ratio >= target}
+    """Returns the last three fields of a figure with a minimum ratio."""
+    return {"ratio": f"{format_number(ratio)} ×", "target": f"≥ {format_number(target)} ×", "met": ratio >= target}
 
 
 def at_most(ratio: float, target: float) -> dict[str, object]:
-    return {"ratio": f"{number(ratio)} ×", "target": f"≤ {number(target, 1)} ×", "met": ratio <= target}
+    return {"ratio": f"{format_number(ratio)} ×", "target": f"≤ {format_number(target, 1)} ×", "met": ratio <= target}

@@ -1,12 +1,12 @@
-"""Many large clips at once through ten workers, against one alone."""
+"""Many large clips through ten workers, compared with a single upload."""
 
 import statistics
 import time
 from collections.abc import Iterator
 
-from bench.harness import MB, Figure, at_least, folder, number, say
+from bench.environment import Environment, parse_time, running_environment
+from bench.harness import MB, Figure, at_least, folder, format_number, progress
 from bench.sink import sink
-from bench.stand import Stand, moment, stand
 
 TITLE = "Много больших клипов сразу"
 PROFILE = """
@@ -14,9 +14,9 @@ PROFILE = """
 загрузки пишут раз в секунду, и на время сети ни замка, ни соединения с базой никто не держит.
 """
 WORKERS = 10
-# What a channel to a platform gives, so that uploads last long enough to be seen side by side.
+# A realistic rate, so that uploads last long enough to overlap.
 SLOW = 25 * MB
-LONGEST_SECONDS = 120
+MAX_SECONDS = 120
 
 
 def run(small: bool) -> Iterator[Figure]:
@@ -24,16 +24,16 @@ def run(small: bool) -> Iterator[Figure]:
     for rate in (0, SLOW):
         with folder() as work, sink(bytes_per_second=rate) as address:
             settings = {"TELEGRAM_API_URL": address, "LOCAL_HOSTS": address.partition("//")[2]}
-            with stand(work, workers=WORKERS, clip_bytes=size, **settings) as one:
-                yield from _compare(one, rate, size)
+            with running_environment(work, workers=WORKERS, clip_bytes=size, **settings) as env:
+                yield from _compare(env, rate, size)
 
 
-def _compare(one: Stand, rate: int, size: int) -> Iterator[Figure]:
-    alone = statistics.median(_publish(one, 1)[0] for _ in range(1 if rate else 3))
+def _compare(env: Environment, rate: int, size: int) -> Iterator[Figure]:
+    alone = statistics.median(_publish(env, 1)[0] for _ in range(1 if rate else 3))
     line = f"линия {SLOW // MB} МБ/с на соединение" if rate else "линия без предела"
     for count in (10, 40):
-        together, most = _publish(one, count)
-        say(f"{count} по {size // MB} МБ, {line}: {together / MB:.0f} МБ/с, сразу {most}")
+        together, max_concurrent = _publish(env, count)
+        progress(f"{count} по {size // MB} МБ, {line}: {together / MB:.0f} МБ/с, сразу {max_concurrent}")
         yield Figure(
             f"{count} по {size // MB} МБ, {line}: вместе",
             "одна загрузка",
@@ -45,31 +45,31 @@ def _compare(one: Stand, rate: int, size: int) -> Iterator[Figure]:
             yield Figure(
                 f"{count} по {size // MB} МБ, {line}: идут в один миг",
                 "одна загрузка",
-                str(most),
+                str(max_concurrent),
                 "1",
-                ratio=f"{number(most, 0)} ×",
+                ratio=f"{format_number(max_concurrent, 0)} ×",
                 target=f"≥ {WORKERS}",
-                met=most >= WORKERS,
+                met=max_concurrent >= WORKERS,
             )
 
 
-def _publish(one: Stand, count: int) -> tuple[float, int]:
-    """Bytes a second of all together, and how many were seen uploading at one moment."""
-    owners = one.users(count)
-    places = list(zip(one.clips(owners), one.channels(owners), strict=True))
-    first = one.schedule(places, [one.soon(0)] * count)
-    going = "SELECT count(*) FROM publications WHERE id > ? AND stage IN ('uploading', 'sent') AND sent IS NOT NULL"
-    most, give_up = 0, time.monotonic() + LONGEST_SECONDS
-    while one.unsettled(first):
-        [[now]] = one.ask(going, first)
-        most = max(most, now)
+def _publish(env: Environment, count: int) -> tuple[float, int]:
+    """Returns the total bytes a second, and the maximum of simultaneous uploads."""
+    owners = env.users(count)
+    targets = list(zip(env.clips(owners), env.channels(owners), strict=True))
+    first = env.schedule(targets, [env.soon(0)] * count)
+    uploading = "SELECT count(*) FROM publications WHERE id > ? AND stage IN ('uploading', 'sent') AND sent IS NOT NULL"
+    max_concurrent, give_up = 0, time.monotonic() + MAX_SECONDS
+    while env.unfinished(first):
+        [[now]] = env.query(uploading, first)
+        max_concurrent = max(max_concurrent, now)
         if time.monotonic() > give_up:
-            raise TimeoutError(f"{count} публикаций не закончились за {LONGEST_SECONDS} с")
+            raise TimeoutError(f"{count} публикаций не закончились за {MAX_SECONDS} с")
         time.sleep(0.05)
-    [[begun, ended, done]] = one.ask(
+    [[started, ended, done]] = env.query(
         "SELECT min(started_at), max(published_at), count(published_at) FROM publications WHERE id > ?", first
     )
     if done != count:
         raise RuntimeError(f"опубликовано {done} из {count}")
-    seconds = (moment(ended) - moment(begun)).total_seconds()
-    return count * one.file.stat().st_size / seconds, most
+    seconds = (parse_time(ended) - parse_time(started)).total_seconds()
+    return count * env.file.stat().st_size / seconds, max_concurrent

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: a section a bench, kept until that bench is run again."""
+"""Writes docs/benchmarks.md: one section per bench, replaced when that bench runs again."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ HEAD = """# Замеры
 Тесты времени не меряют. Всё идёт через 127.0.0.1.
 """
 TABLE = "| что | рядом с чем | у нас | рядом | отношение | надо | |\n| --- | --- | --- | --- | --- | --- | --- |"
-VERDICTS = {True: "да", False: "**нет**", None: ""}
+MET = {True: "да", False: "**нет**", None: ""}
 
 
 @dataclass(frozen=True)
 class Section:
-    """`skipped` says in a line what could not be measured."""
+    """`skipped`: the reason, if something was not measured."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class Section:
 
 def text(section: Section) -> str:
     rows = [
-        f"| {one.what} | {one.against} | {one.ours} | {one.beside} | {one.ratio} | {one.target} | {VERDICTS[one.met]} |"
+        f"| {one.what} | {one.against} | {one.ours} | {one.beside} | {one.ratio} | {one.target} | {MET[one.met]} |"
         for one in section.figures
     ]
     parts = [
@@ -44,13 +44,13 @@ def text(section: Section) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write(fresh: Sequence[Section], order: Sequence[str]) -> None:
-    """Puts the fresh sections in the places of the old ones."""
-    known = _known() | {section.name: text(section) for section in fresh}
-    PAGE.write_text("\n".join([HEAD, *(known[name] for name in order if name in known)]))
+def write(sections: Sequence[Section], order: Sequence[str]) -> None:
+    """Replaces the sections of the benches that ran."""
+    sections_by_name = _existing() | {section.name: text(section) for section in sections}
+    PAGE.write_text("\n".join([HEAD, *(sections_by_name[name] for name in order if name in sections_by_name)]))
 
 
-def _known() -> dict[str, str]:
+def _existing() -> dict[str, str]:
     if not PAGE.exists():
         return {}
     sections = re.split(r"(?m)^(?=## )", PAGE.read_text())[1:]

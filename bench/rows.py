@@ -1,8 +1,8 @@
-"""A database full of publications, by SQL that both databases know, and the requests that are measured on it.
+"""Fills a database with publications, by SQL for both databases, and prepares rows for the measurements.
 
-A light user has a hundred, a heavy one half of the rest or all of it, 998 others what is left; each clip has four, on
-four accounts. One of 50 has failed, four are scheduled for later; thirty are due now and ten are being sent, however
-many there are. What the two have published was read three times.
+A light user has a hundred publications, a heavy user half of the rest or all of it, 998 other users the remainder; each
+clip has four, on four accounts. Of 50 publications, one has failed and four are scheduled for later. Thirty are due now
+and ten are being sent, regardless of the total. The statistics of the light and the heavy user were read three times.
 """
 
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ USERS = 1000
 LIGHT = "bench-0@example.org"  # the others' passwords are the demo users'
 LIGHT_CLIPS = 25
 ACCOUNTS = 4
-DUE, HELD = 30, 10
-_MANY = (Clip, Publication, StatsSample)
+DUE, LEASED = 30, 10
+_LARGE_TABLES = (Clip, Publication, StatsSample)
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {})"
 # Which user has clip number c: 0 is the heavy one, 1 the light one.
 _OWNER = "CASE WHEN {c} < {light} THEN 1 WHEN {c} % 2 = 0 THEN 0 ELSE 2 + {c} % {others} END"
-# How old a reading is, in hours, and how much of the newest counts it shows, in percent.
+# Age of a reading in hours, and its counts in percent of the newest ones.
 READINGS = ((40 * 24, 30), (5 * 24, 90), (1, 100))
 
 
 def fill(count: int) -> User:
-    """`count` publications. Answers the heavy user, who can sign in. Runs in an app context."""
+    """Creates `count` publications. Returns the heavy user, which can sign in. Needs an app context."""
     heavy = users.by_email(EMAIL)
     indexes = _drop_indexes()
     _check_keys(False)
@@ -65,42 +65,42 @@ def fill(count: int) -> User:
     for index in indexes:
         index.create(db.engine)
     make_due()
-    tidy()
+    vacuum()
     return heavy
 
 
-def give_all(user: User) -> None:
-    """The others' clips and publications become the user's, but for the light one's."""
+def move_all_to(user: User) -> None:
+    """Moves the clips and publications of all users but the light one to `user`."""
     light = users.by_email(LIGHT)
     for model in (Clip, Publication, Uncounted):
-        theirs = (model.user_id != user.id, model.user_id != light.id)
-        db.session.execute(db.update(model).where(*theirs).values(user_id=user.id))
+        of_others = (model.user_id != user.id, model.user_id != light.id)
+        db.session.execute(db.update(model).where(*of_others).values(user_id=user.id))
     db.session.commit()
-    tidy()
+    vacuum()
 
 
-def tidy() -> None:
-    """What PostgreSQL does by itself within minutes: the demo of a database that is in use."""
+def vacuum() -> None:
+    """PostgreSQL's autovacuum does this within minutes in a database that is in use."""
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
 
 
 def _drop_indexes() -> list[Index]:
-    """Made anew once the rows are there, which is faster. What keeps rows unique stays."""
-    indexes = [one for model in _MANY for one in model.__table__.indexes if not one.unique]
+    """Drops the indexes that are not unique and returns them: to create them after the rows is faster."""
+    indexes = [one for model in _LARGE_TABLES for one in model.__table__.indexes if not one.unique]
     db.session.commit()
     for index in indexes:
         index.drop(db.engine)
     return indexes
 
 
-def _check_keys(wanted: bool) -> None:
-    """Whether PostgreSQL looks up each row that a new row names: half of the time, and ours are there."""
+def _check_keys(enabled: bool) -> None:
+    """Switches PostgreSQL's foreign key checks, which take half of the time."""
     if db.engine.dialect.name == "postgresql":
-        for model in _MANY:
+        for model in _LARGE_TABLES:
             table = model.__tablename__
-            db.session.execute(text(f"ALTER TABLE {table} {'ENABLE' if wanted else 'DISABLE'} TRIGGER ALL"))
+            db.session.execute(text(f"ALTER TABLE {table} {'ENABLE' if enabled else 'DISABLE'} TRIGGER ALL"))
             db.session.execute(text(f"ALTER TABLE {table} ENABLE TRIGGER USER"))
 
 
@@ -120,23 +120,23 @@ def _samples(first_publication: int, user_ids: Sequence[int]) -> None:
 
 
 def make_due() -> list[int]:
-    """Ids of the rows that are due, as they were before anybody took them up. The heavy user's are being sent."""
+    """Returns the ids of the due rows, reset to unclaimed. Rows of the heavy user are being sent."""
     now = clock.now()
     heavy, light = users.by_email(EMAIL), users.by_email(LIGHT)
     due = _scheduled(Publication.user_id.not_in([heavy.id, light.id]), DUE)
-    held = _scheduled(Publication.user_id == heavy.id, HELD)
+    leased = _scheduled(Publication.user_id == heavy.id, LEASED)
     soon = now + timedelta(minutes=1)
     for ids, values in (
         (due, {"wake_at": now - timedelta(seconds=1), "queued_at": None, "lease_until": None}),
-        (held, {"wake_at": soon, "queued_at": None, "lease_until": soon}),
+        (leased, {"wake_at": soon, "queued_at": None, "lease_until": soon}),
     ):
         db.session.execute(db.update(Publication).where(Publication.id.in_(ids)).values(**values))
     db.session.commit()
     return due
 
 
-def make_unread() -> list[int]:
-    """Ids of the accounts where a publication's counts are to be read now, as they were before the tick."""
+def make_stats_due() -> list[int]:
+    """Returns the ids of the accounts with a publication whose counts are due, reset to the time before the tick."""
     newest = db.select(db.func.max(Publication.id)).where(Publication.status == Status.PUBLISHED)
     each = newest.group_by(Publication.connection_id).order_by(Publication.connection_id).limit(DUE)
     ids = db.session.scalars(each).all()
@@ -147,13 +147,13 @@ def make_unread() -> list[int]:
     return list(connection_ids)
 
 
-def _scheduled(whose: ColumnElement[bool], count: int) -> list[int]:
-    scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED, whose)
+def _scheduled(condition: ColumnElement[bool], count: int) -> list[int]:
+    scheduled = db.select(Publication.id).where(Publication.status == Status.SCHEDULED, condition)
     return list(db.session.scalars(scheduled.order_by(Publication.id).limit(count)))
 
 
 def _users(pattern: User) -> int:
-    """999 others; answers the first one's id."""
+    """Creates 999 more users; returns the first id."""
     return _copy(pattern, USERS - 1, email="'bench-' || i || '@example.org'")
 
 
@@ -163,7 +163,7 @@ def _connections(pattern: PlatformConnection, heavy: int, first: int) -> int:
 
 
 def _patterns(owner: User) -> tuple[PlatformConnection, Clip, Publication]:
-    """One row of each kind, to be copied: whatever columns there are have proper values."""
+    """Creates one row of each kind, as a pattern with valid values in all columns."""
     now = clock.now()
     connection = PlatformConnection(
         user_id=owner.id, platform="telegram", account_id="pattern", account_name="Канал", facts={}
@@ -210,7 +210,7 @@ def _patterns(owner: User) -> tuple[PlatformConnection, Clip, Publication]:
 
 
 def _copy(pattern: db.Model, count: int, **changes: str) -> int:
-    """`count` rows like the pattern, but for `changes`: SQL of the row's number `i`. Answers the first one's id."""
+    """Copies the pattern `count` times. `changes`: SQL by column, with the row number `i`. Returns the first id."""
     table = type(pattern).__table__
     first = db.session.scalar(db.select(db.func.max(table.c.id))) + 1
     values = {column.name: f"p.{column.name}" for column in table.columns} | {"id": f"{first} + i"} | changes

@@ -1,4 +1,4 @@
-"""Scheduled publications: how late they start, a thousand at once, and what the engine costs on small clips."""
+"""Scheduled publications: delays, a thousand at once, and the overhead of the engine for small clips."""
 
 import time
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import redis
 from rq_scheduler import Scheduler
 
-from bench import bare
-from bench.harness import Figure, at_least, folder, number, percentile, say, wait_for
-from bench.stand import Stand, fresh, moment, stand
+from bench import baseline
+from bench.environment import Environment, parse_time, running_environment, spawn
+from bench.harness import Figure, at_least, folder, format_number, percentile, progress, wait_for
 
 TITLE = "По расписанию"
 PROFILE = """
@@ -20,43 +20,43 @@ fork (теперь рабочий процесс берёт и следующи�
 
 
 def run(small: bool) -> Iterator[Figure]:
-    with folder() as work, stand(work) as one:
-        yield from _spread(one, *((6, 6) if small else (60, 60)))
-        yield from _at_once(one, *((60, 1, 60) if small else (200, 5, 400)))
+    with folder() as work, running_environment(work) as env:
+        yield from _spread(env, *((6, 6) if small else (60, 60)))
+        yield from _at_once(env, *((60, 1, 60) if small else (200, 5, 400)))
 
 
-def _spread(one: Stand, count: int, seconds: int) -> Iterator[Figure]:
-    """Both at the same time: what disturbs one disturbs the other."""
-    owners = one.users(count)
-    places = list(zip(one.clips(owners), one.channels(owners), strict=True))
-    begin = one.soon(5)
-    due = [begin + timedelta(seconds=seconds * (place + 0.37) / count) for place in range(count)]
-    with _plain_scheduler(one) as plain:
-        scheduler = Scheduler(bare.QUEUE, connection=plain)
-        for one_due in due:
-            scheduler.enqueue_at(one_due.astimezone(UTC).replace(tzinfo=None), bare.note, one_due.timestamp())
-        first = one.schedule(places, due)
-        say(f"{count} публикаций за {seconds} с…")
-        wait_for(lambda: plain.llen(bare.LATE) == count, seconds + 60, 0.2, "rq-scheduler")
-        beside = [float(late) for late in plain.lrange(bare.LATE, 0, -1)]
-    wait_for(lambda: one.unsettled(first) == 0, 60, 0.1, "публикации")
-    rows = one.ask("SELECT due_at, started_at FROM publications WHERE id > ?", first)
-    ours = [(moment(started) - moment(wanted)).total_seconds() for wanted, started in rows]
-    tail, their_tail = percentile(ours, 99), percentile(beside, 99)
+def _spread(env: Environment, count: int, seconds: int) -> Iterator[Figure]:
+    """Both run at the same time, so that other load affects both."""
+    owners = env.users(count)
+    targets = list(zip(env.clips(owners), env.channels(owners), strict=True))
+    start = env.soon(5)
+    due = [start + timedelta(seconds=seconds * (index + 0.37) / count) for index in range(count)]
+    with _plain_scheduler(env) as plain:
+        scheduler = Scheduler(baseline.QUEUE, connection=plain)
+        for moment in due:
+            scheduler.enqueue_at(moment.astimezone(UTC).replace(tzinfo=None), baseline.record_delay, moment.timestamp())
+        first = env.schedule(targets, due)
+        progress(f"{count} публикаций за {seconds} с…")
+        wait_for(lambda: plain.llen(baseline.LATE) == count, seconds + 60, 0.2, "rq-scheduler")
+        beside = [float(late) for late in plain.lrange(baseline.LATE, 0, -1)]
+    wait_for(lambda: env.unfinished(first) == 0, 60, 0.1, "публикации")
+    rows = env.query("SELECT due_at, started_at FROM publications WHERE id > ?", first)
+    ours = [(parse_time(started) - parse_time(due_at)).total_seconds() for due_at, started in rows]
+    tail, baseline_tail = percentile(ours, 99), percentile(beside, 99)
     yield Figure(
         f"{count} по сроку за {seconds} с: опоздание до взятия, p99",
         "rq-scheduler, enqueue_at, опрос раз в секунду (обычно раз в минуту); начинает и раньше срока",
-        f"{number(tail)} с",
-        f"{number(their_tail)} с",
-        ratio=f"{number(tail - their_tail)} с позже",
+        f"{format_number(tail)} с",
+        f"{format_number(baseline_tail)} с",
+        ratio=f"{format_number(tail - baseline_tail)} с позже",
         target="≤ 1,5 с",
         met=tail <= 1.5,
     )
     yield Figure(
         f"{count} по сроку за {seconds} с: самое раннее",
         "то же",
-        f"{number(min(ours))} с",
-        f"{number(min(beside))} с",
+        f"{format_number(min(ours))} с",
+        f"{format_number(min(beside))} с",
         ratio="",
         target="не раньше срока",
         met=min(ours) >= 0,
@@ -64,10 +64,12 @@ def _spread(one: Stand, count: int, seconds: int) -> Iterator[Figure]:
 
 
 @contextmanager
-def _plain_scheduler(one: Stand) -> Iterator[redis.Redis]:
-    """On the same Redis, in a database of its own: ours clears away what it does not know."""
-    url = f"{one.app.config['REDIS_URL']}?db=1"
-    processes = [fresh.Process(target=target, args=(url,), daemon=True) for target in (bare.schedule, bare.work)]
+def _plain_scheduler(env: Environment) -> Iterator[redis.Redis]:
+    """Uses another database of the same Redis: our scheduler removes unknown jobs."""
+    url = f"{env.app.config['REDIS_URL']}?db=1"
+    processes = [
+        spawn.Process(target=target, args=(url,), daemon=True) for target in (baseline.schedule, baseline.work)
+    ]
     for process in processes:
         process.start()
     connection = redis.Redis.from_url(url)
@@ -81,58 +83,58 @@ def _plain_scheduler(one: Stand) -> Iterator[redis.Redis]:
         connection.flushdb()
 
 
-def _at_once(one: Stand, users: int, each: int, measured: int) -> Iterator[Figure]:
-    """The rates are of the first `measured`: the rest would only take time."""
-    owners = one.users(users)
-    places = [
+def _at_once(env: Environment, users: int, each: int, measured: int) -> Iterator[Figure]:
+    """The rates are measured on the first `measured` publications, to save time."""
+    owners = env.users(users)
+    targets = [
         (clip, channel)
-        for channel, owner in zip(one.channels(owners), owners, strict=True)
-        for clip in one.clips([owner] * each)
+        for channel, owner in zip(env.channels(owners), owners, strict=True)
+        for clip in env.clips([owner] * each)
     ]
-    due = one.soon(2 + len(places) / 500)
-    first = one.schedule(places, [due] * len(places))
-    say(f"{len(places)} публикаций на одну секунду…")
-    waiting = "SELECT count(*) FROM publications WHERE id > ? AND status = 'scheduled' AND queued_at IS NULL"
+    due = env.soon(2 + len(targets) / 500)
+    first = env.schedule(targets, [due] * len(targets))
+    progress(f"{len(targets)} публикаций на одну секунду…")
+    unreleased_query = "SELECT count(*) FROM publications WHERE id > ? AND status = 'scheduled' AND queued_at IS NULL"
     wait_for(lambda: datetime.now(UTC) >= due, 60)
-    released = wait_for(lambda: one.ask(waiting, first) == [(0,)], 120, 0.05, "раздача")
+    released = wait_for(lambda: env.query(unreleased_query, first) == [(0,)], 120, 0.05, "раздача")
     yield Figure(
-        f"{len(places)} на одну секунду: все розданы",
+        f"{len(targets)} на одну секунду: все розданы",
         "похожие программы: опрос раз в 15–60 с",
-        f"{number(released)} с",
+        f"{format_number(released)} с",
         "15–60 с",
-        ratio=f"{number(released / 7.5)} ×",
+        ratio=f"{format_number(released / 7.5)} ×",
         target="≤ 5 с",
         met=released <= 5,
     )
-    done = "SELECT count(*) FROM publications WHERE id > ? AND status = 'published'"
-    seconds = released + wait_for(lambda: one.ask(done, first)[0][0] >= measured, 120, 0.05, "публикации")
-    rate = one.ask(done, first)[0][0] / seconds
-    say(f"{rate:.1f} публикаций в секунду")
-    _end(one, first)
-    bare_rate = _bare_rate(one, [channel for _, channel in places[:measured]])
+    published_query = "SELECT count(*) FROM publications WHERE id > ? AND status = 'published'"
+    seconds = released + wait_for(lambda: env.query(published_query, first)[0][0] >= measured, 120, 0.05, "публикации")
+    rate = env.query(published_query, first)[0][0] / seconds
+    progress(f"{rate:.1f} публикаций в секунду")
+    _stop_rest(env, first)
+    baseline_rate = _baseline_rate(env, [channel for _, channel in targets[:measured]])
     yield Figure(
-        f"Малые клипы: публикаций в секунду ({len(places)} на одну секунду, первые {measured})",
+        f"Малые клипы: публикаций в секунду ({len(targets)} на одну секунду, первые {measured})",
         "задачи с тем же запросом без движка, те же работники",
-        f"{number(rate, 1)} в секунду",
-        f"{number(bare_rate, 1)} в секунду",
-        **at_least(rate / bare_rate, 0.7),
+        f"{format_number(rate, 1)} в секунду",
+        f"{format_number(baseline_rate, 1)} в секунду",
+        **at_least(rate / baseline_rate, 0.7),
     )
 
 
-def _end(one: Stand, first: int) -> None:
-    """Nothing of it is left in the workers' way."""
-    with one.writing() as connection:
+def _stop_rest(env: Environment, first: int) -> None:
+    """Stops the remaining publications, so that the workers are free."""
+    with env.writing() as connection:
         connection.execute("UPDATE publications SET wake_at = NULL WHERE id > ? AND lease_until IS NULL", (first,))
-    one.redis.delete("rq:queue:publish")
-    held = "SELECT count(*) FROM publications WHERE id > ? AND lease_until IS NOT NULL"
-    wait_for(lambda: one.ask(held, first) == [(0,)], 60, 0.05, "начатые публикации")
+    env.redis.delete("rq:queue:publish")
+    leased_query = "SELECT count(*) FROM publications WHERE id > ? AND lease_until IS NOT NULL"
+    wait_for(lambda: env.query(leased_query, first) == [(0,)], 60, 0.05, "начатые публикации")
 
 
-def _bare_rate(one: Stand, channels: list) -> float:
-    api = one.app.config["TELEGRAM_API_URL"]
-    calls = [(str(one.file), f"{api}/bot{one.bot(channel)}/sendVideo", int(channel.account_id)) for channel in channels]
-    one.redis.delete(bare.SENT)
+def _baseline_rate(env: Environment, channels: list) -> float:
+    api = env.app.config["TELEGRAM_API_URL"]
+    calls = [(str(env.file), f"{api}/bot{env.bot(channel)}/sendVideo", int(channel.account_id)) for channel in channels]
+    env.redis.delete(baseline.SENT)
     began = time.perf_counter()
-    bare.enqueue(one.redis, calls)
-    wait_for(lambda: int(one.redis.get(bare.SENT) or 0) >= len(calls), 120, 0.05, "задачи без движка")
+    baseline.enqueue(env.redis, calls)
+    wait_for(lambda: int(env.redis.get(baseline.SENT) or 0) >= len(calls), 120, 0.05, "задачи без движка")
     return len(calls) / (time.perf_counter() - began)

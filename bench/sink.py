@@ -1,6 +1,6 @@
-"""A sink for uploads: takes a body as fast as it comes, or as fast as it is told, and answers as the Bot API does.
+"""A sink for uploads: discards a body, with or without a rate limit, and responds like the Bot API.
 
-A process of its own, so that it is the same to whoever sends. The answer suits everyone: `curl` does not look at it.
+It runs in a process, so that it is the same for each client. `curl` ignores the response.
 """
 
 import itertools
@@ -37,7 +37,7 @@ class Certificate:
 
 @contextmanager
 def sink(certificate: Certificate | None = None, bytes_per_second: int = 0) -> Iterator[str]:
-    """A running sink's address. `bytes_per_second` is for each connection; 0: no limit."""
+    """Runs a sink and yields its URL. `bytes_per_second` is per connection; 0: no limit."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     process = multiprocessing.get_context("fork").Process(
         target=_serve, args=(listener, certificate, bytes_per_second, multiprocessing.current_process().pid)
@@ -85,25 +85,25 @@ def _serve(listener: socket.socket, certificate: Certificate | None, bytes_per_s
     numbers = itertools.count(1)
     while True:
         connection, _ = listener.accept()
-        threading.Thread(target=_talk, args=(connection, context, bytes_per_second, numbers), daemon=True).start()
+        threading.Thread(target=_handle, args=(connection, context, bytes_per_second, numbers), daemon=True).start()
 
 
-def _talk(connection: socket.socket, context: ssl.SSLContext | None, rate: int, numbers: Iterator[int]) -> None:
-    with suppress(OSError):  # whoever sends may hang up
+def _handle(connection: socket.socket, context: ssl.SSLContext | None, rate: int, numbers: Iterator[int]) -> None:
+    with suppress(OSError):  # the client may disconnect
         if context:
             connection = context.wrap_socket(connection, server_side=True)
         with connection:
             buffer = memoryview(bytearray(BLOCK))
-            while (head := _head(connection)) is not None:
+            while (head := _read_headers(connection)) is not None:
                 headers, rest = head
                 if headers.get("expect"):
                     connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                _swallow(connection, int(headers.get("content-length", 0)) - rest, buffer, rate)
-                connection.sendall(_answer(next(numbers)))
+                _discard_body(connection, int(headers.get("content-length", 0)) - rest, buffer, rate)
+                connection.sendall(_response(next(numbers)))
 
 
-def _head(connection: socket.socket) -> tuple[dict[str, str], int] | None:
-    """Headers in lower case, and how much of the body has come with them; None at the end."""
+def _read_headers(connection: socket.socket) -> tuple[dict[str, str], int] | None:
+    """Returns the headers in lower case and the number of body bytes read with them; None at the end."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)
@@ -115,19 +115,19 @@ def _head(connection: socket.socket) -> tuple[dict[str, str], int] | None:
     return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}, len(rest)
 
 
-def _swallow(connection: socket.socket, left: int, buffer: memoryview, rate: int) -> None:
-    began, came = time.monotonic(), 0
+def _discard_body(connection: socket.socket, left: int, buffer: memoryview, rate: int) -> None:
+    started, received = time.monotonic(), 0
     while left > 0:
         count = connection.recv_into(buffer, min(left, BLOCK))
         if not count:
             raise ConnectionResetError
         left -= count
-        came += count
-        if rate and (ahead := came / rate - (time.monotonic() - began)) > 0:
+        received += count
+        if rate and (ahead := received / rate - (time.monotonic() - started)) > 0:
             time.sleep(ahead)
 
 
-def _answer(number: int) -> bytes:
+def _response(number: int) -> bytes:
     chat = {"id": -1001000000001, "type": "channel", "username": "vezde_bench"}
     result = {"message_id": number, "date": int(time.time()), "chat": chat}
     body = json.dumps({"ok": True, "result": result}).encode()

@@ -1,4 +1,4 @@
-"""From `make run` to the first page: in a fresh copy of the project, and where everything is installed."""
+"""From `make run` to the first page: in a fresh copy of the project, and with everything installed."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from bench import application
-from bench.harness import ROOT, Figure, folder, number, say
+from bench.harness import ROOT, Figure, folder, format_number, progress
 from tests.conftest import free_port
 
 TITLE = "Запуск"
@@ -18,20 +18,20 @@ PROFILE = """
 Профиль: холодный запуск — загрузка и установка пакетов; готовый — импорт приложения в одном родителе, потом по очереди
 Redis, миграции, песочница, веб.
 """
-LONGEST_SECONDS = 200
+MAX_SECONDS = 200
 
 
 def run(small: bool) -> Iterator[Figure]:
     with folder() as work:
         first = _seconds_to_first_page(ROOT, work / "var")
         warm = min(_seconds_to_first_page(ROOT, work / "var") for _ in range(1 if small else 3))
-        say(f"готовое: {warm:.1f} с")
+        progress(f"готовое: {warm:.1f} с")
         yield Figure(
             "`make run` до первой страницы, всё установлено",
             "первый раз с новой папкой данных",
-            f"{number(warm, 1)} с",
-            f"{number(first, 1)} с",
-            ratio=f"{number(warm / first)} ×",
+            f"{format_number(warm, 1)} с",
+            f"{format_number(first, 1)} с",
+            ratio=f"{format_number(warm / first)} ×",
             target="≤ 5 с",
             met=warm <= 5,
         )
@@ -43,16 +43,16 @@ def run(small: bool) -> Iterator[Figure]:
         yield Figure(
             "`make run` до первой страницы в свежей копии: ставит пакеты (их кэш уже есть)",
             "всё установлено",
-            f"{number(cold, 1)} с",
-            f"{number(warm, 1)} с",
-            ratio=f"{number(cold / warm, 1)} ×",
+            f"{format_number(cold, 1)} с",
+            f"{format_number(warm, 1)} с",
+            ratio=f"{format_number(cold / warm, 1)} ×",
             target="просто сказано",
             met=None,
         )
 
 
 def _copy(to: Path) -> None:
-    """What a clone of the present files has."""
+    """Copies the files that a clone of the working tree has."""
     listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
@@ -63,17 +63,18 @@ def _copy(to: Path) -> None:
 def _seconds_to_first_page(project: Path, var: Path) -> float:
     port = free_port()
     settings = {"PORT": str(port), "SANDBOX_PORT": str(free_port()), "VAR_DIR": str(var)}
-    # A make above this one must not hand its job slots down.
-    outside = {name: value for name, value in application.outside().items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    # The jobserver of an outer make must not be inherited.
+    inherited = application.make_run_environment()
+    environment = {name: value for name, value in inherited.items() if name not in ("MAKEFLAGS", "MFLAGS")}
     output = var.with_suffix(".txt")
-    with output.open("w") as said:
+    with output.open("w") as log:
         began = time.perf_counter()
         make = subprocess.Popen(
-            ["make", "run"], cwd=project, env=outside | settings, stdout=said, stderr=said, process_group=0
+            ["make", "run"], cwd=project, env=environment | settings, stdout=log, stderr=log, process_group=0
         )
     try:
-        while not _answers(port):
-            if make.poll() is not None or time.perf_counter() - began > LONGEST_SECONDS:
+        while not _responds(port):
+            if make.poll() is not None or time.perf_counter() - began > MAX_SECONDS:
                 raise RuntimeError(output.read_text()[-2000:])
             time.sleep(0.02)
         return time.perf_counter() - began
@@ -81,7 +82,7 @@ def _seconds_to_first_page(project: Path, var: Path) -> float:
         _stop(make, var)
 
 
-def _answers(port: int) -> bool:
+def _responds(port: int) -> bool:
     try:
         return requests.get(f"http://127.0.0.1:{port}/sign-in", timeout=5).ok
     except requests.RequestException:
@@ -89,8 +90,8 @@ def _answers(port: int) -> bool:
 
 
 def _stop(make: subprocess.Popen, var: Path) -> None:
-    """As Ctrl-C in its terminal: the whole group."""
+    """Stops the whole process group, like Ctrl-C in a terminal."""
     if make.poll() is None:
         os.killpg(make.pid, 2)
     make.wait(60)
-    application.forget(var)
+    application.remove_redis_socket(var)

@@ -1,4 +1,4 @@
-"""Sending a clip by our FileBody and Http, against curl with the same file and the same sink."""
+"""Sending a clip by our FileBody and Http, compared with curl with the same file and sink."""
 
 import multiprocessing
 import os
@@ -10,7 +10,19 @@ from pathlib import Path
 
 from app.platforms.http.body import FileBody, Multipart
 from app.platforms.http.client import Http
-from bench.harness import MB, Figure, Skip, at_least, folder, forget_peak, in_turns, number, rss, say, timed
+from bench.harness import (
+    MB,
+    Figure,
+    Skip,
+    at_least,
+    folder,
+    format_number,
+    interleaved,
+    progress,
+    reset_peak_rss,
+    rss,
+    timed,
+)
 from bench.sink import Certificate, certificate, sink
 from tests.clips import write_big
 
@@ -19,13 +31,13 @@ PROFILE = """
 Профиль: процессор почти весь в ядре и в шифре. PUT без TLS шёл в 0,8 от curl, пока блок отдавали ломтями по 128 КиБ;
 теперь `send` берёт, сколько влезет, и срок ожидания у каждого раза свой.
 """
-MOST_MEMORY = 40 * MB
-# What the browser sends as well; YouTube and TikTok take it too.
+MAX_MEMORY = 40 * MB
+# As in the browser; YouTube and TikTok accept it too.
 CHUNK = 16 << 20
 
 
 @dataclass(frozen=True)
-class Way:
+class Method:
     name: str
     ours: Callable[[Path, str, str], None]  # clip, address, certificate's file
     curl: Callable[[Path, str], list[str]]
@@ -38,31 +50,31 @@ def run(small: bool) -> Iterator[Figure]:
     size, turns = (50 * MB, 2) if small else (500 * MB, 5)
     with folder() as work:
         clip = write_big(work / "clip.mp4", size)
-        clip.write_bytes(clip.read_bytes())  # without the hole, which some file systems read faster than data
+        clip.write_bytes(clip.read_bytes())  # without holes, which some file systems read faster than data
         for own in (None, certificate(work)):
             with sink(own) as address:
-                for way in WAYS:
-                    yield _compare(way, clip, address, own, turns)
+                for method in METHODS:
+                    yield _compare(method, clip, address, own, turns)
         with sink() as address:
             yield _memory(clip, address)
 
 
-def _compare(way: Way, clip: Path, address: str, own: Certificate | None, turns: int) -> Figure:
-    name = f"{way.name}, {'TLS' if own else 'без TLS'}"
+def _compare(method: Method, clip: Path, address: str, own: Certificate | None, turns: int) -> Figure:
+    name = f"{method.name}, {'TLS' if own else 'без TLS'}"
     trusted = str(own.file) if own else ""
-    # Its own count of seconds: without the start of its process.
+    # curl's own time, without the start of its process.
     curl = ["curl", "--silent", "--show-error", "--fail", "--output", os.devnull, "--write-out", "%{time_total}"]
     curl += ["--cacert", trusted] if own else []
-    ours, beside = in_turns(
+    ours, beside = interleaved(
         turns,
-        lambda: timed(lambda: way.ours(clip, address, trusted)),
-        lambda: float(subprocess.check_output([*curl, *way.curl(clip, address)])),
+        lambda: timed(lambda: method.ours(clip, address, trusted)),
+        lambda: float(subprocess.check_output([*curl, *method.curl(clip, address)])),
     )
     size = clip.stat().st_size
-    say(f"{name}: {number(beside / ours)} ×")
+    progress(f"{name}: {format_number(beside / ours)} ×")
     return Figure(
         f"{size // MB} МБ: {name}",
-        way.beside,
+        method.beside,
         f"{size / ours / MB:.0f} МБ/с",
         f"{size / beside / MB:.0f} МБ/с",
         **at_least(beside / ours, 0.95),
@@ -70,17 +82,17 @@ def _compare(way: Way, clip: Path, address: str, own: Certificate | None, turns:
 
 
 def _memory(clip: Path, address: str) -> Figure:
-    """In a fork, as a work-horse is: what the upload adds to what it had."""
+    """Measures, in a fork like a work horse, how much memory an upload adds."""
     receiving, sending = multiprocessing.Pipe(duplex=False)
 
-    def horse() -> None:
+    def work_horse() -> None:
         Http().close()
         idle = rss()
-        forget_peak()
+        reset_peak_rss()
         _multipart(clip, address, "")
         sending.send((idle, rss(field="VmHWM")))
 
-    process = multiprocessing.get_context("fork").Process(target=horse)
+    process = multiprocessing.get_context("fork").Process(target=work_horse)
     process.start()
     process.join()
     idle, peak = receiving.recv()
@@ -90,15 +102,15 @@ def _memory(clip: Path, address: str) -> Figure:
         f"{peak / MB:.0f} МБ",
         f"{idle / MB:.0f} МБ",
         ratio=f"+{(peak - idle) / MB:.0f} МБ",
-        target=f"≤ +{MOST_MEMORY // MB} МБ",
-        met=peak - idle <= MOST_MEMORY,
+        target=f"≤ +{MAX_MEMORY // MB} МБ",
+        met=peak - idle <= MAX_MEMORY,
     )
 
 
-# The ways. Each has its progress callback and its held-back last block, as in a publication.
+# The methods, with progress callback and withheld last block, as in a publication.
 
 
-def _nothing(*_what: object) -> None:
+def _ignore(*_args: object) -> None:
     pass
 
 
@@ -106,13 +118,13 @@ def _multipart(clip: Path, address: str, trusted: str) -> None:
     form = Multipart({"chat_id": "1", "caption": "Закат"}, "video", "clip.mp4", "video/mp4")
     with clip.open("rb") as file:
         size = clip.stat().st_size
-        body = FileBody(file, size, head=form.head, tail=form.tail, on_block=_nothing, before_last=_nothing)
+        body = FileBody(file, size, head=form.head, tail=form.tail, on_block=_ignore, before_last=_ignore)
         _send(_http(address), "POST", f"{address}/multipart", body, {"Content-Type": form.content_type}, trusted)
 
 
 def _put(clip: Path, address: str, trusted: str) -> None:
     with clip.open("rb") as file:
-        body = FileBody(file, clip.stat().st_size, on_block=_nothing, before_last=_nothing)
+        body = FileBody(file, clip.stat().st_size, on_block=_ignore, before_last=_ignore)
         _send(_http(address), "PUT", f"{address}/put", body, {"Content-Type": "video/mp4"}, trusted)
 
 
@@ -121,9 +133,9 @@ def _chunks(clip: Path, address: str, trusted: str) -> None:
     with clip.open("rb") as file:
         for start in range(0, size, CHUNK):
             length = min(CHUNK, size - start)
-            body = FileBody(file, length, on_block=_nothing)
-            place = {"Content-Range": f"bytes {start}-{start + length - 1}/{size}"}
-            _send(http, "PUT", f"{address}/chunks", body, place, trusted)
+            body = FileBody(file, length, on_block=_ignore)
+            content_range = {"Content-Range": f"bytes {start}-{start + length - 1}/{size}"}
+            _send(http, "PUT", f"{address}/chunks", body, content_range, trusted)
     http.close()
 
 
@@ -134,13 +146,13 @@ def _http(address: str) -> Http:
 
 
 def _send(http: Http, method: str, url: str, body: FileBody, headers: dict[str, str], trusted: str) -> None:
-    answer = http.request(method, url, data=body, headers=headers, verify=trusted or True)
-    if answer.status != 200:
-        raise RuntimeError(f"the sink answered {answer.status}")
+    response = http.request(method, url, data=body, headers=headers, verify=trusted or True)
+    if response.status != 200:
+        raise RuntimeError(f"the sink returned {response.status}")
 
 
-WAYS = (
-    Way("форма (multipart)", _multipart, lambda clip, url: ["-F", f"video=@{clip}", f"{url}/multipart"], "curl -F"),
-    Way("PUT целиком", _put, lambda clip, url: ["-T", str(clip), f"{url}/put"], "curl -T"),
-    Way("PUT частями по 16 МиБ", _chunks, lambda clip, url: ["-T", str(clip), f"{url}/put"], "curl -T целиком"),
+METHODS = (
+    Method("форма (multipart)", _multipart, lambda clip, url: ["-F", f"video=@{clip}", f"{url}/multipart"], "curl -F"),
+    Method("PUT целиком", _put, lambda clip, url: ["-T", str(clip), f"{url}/put"], "curl -T"),
+    Method("PUT частями по 16 МиБ", _chunks, lambda clip, url: ["-T", str(clip), f"{url}/put"], "curl -T целиком"),
 )

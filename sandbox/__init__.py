@@ -1,6 +1,6 @@
-"""The outside world for the demo and for tests: strict emulators of the platforms.
+"""Strict emulators of the platforms, for the demo and for tests.
 
-Imports nothing of `app`, and `app` nothing of it. How to use it: README.md.
+Imports nothing of `app`, and `app` nothing of it. Usage: README.md.
 """
 
 from pathlib import Path
@@ -10,24 +10,24 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from sandbox.body import ConnectionLost
+from sandbox.commands import BadCommand, bad_command_response
 from sandbox.control import Control
 from sandbox.dzen import Dzen
 from sandbox.emulator import OPTIONS, Emulator
-from sandbox.gate import Gate
+from sandbox.faults import FaultRules
 from sandbox.mail import Mailbox
-from sandbox.orders import BadOrder, refused
-from sandbox.people import People
+from sandbox.middleware import FaultMiddleware
+from sandbox.pages import Pages
 from sandbox.rutube import Rutube
+from sandbox.state import DraftGone, State
 from sandbox.telegram import Telegram
-from sandbox.trouble import Troubles
 from sandbox.vk import Vk
-from sandbox.world import Gone, World
 
 EMULATORS = (Vk, Rutube, Dzen, Telegram)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
-    """`var_dir` is for one process alone. `base_url`: where Host is not what callers see."""
+    """`var_dir` belongs to one process. `base_url`: the public address, if it differs from the Host header."""
     app = Flask(__name__)
     app.config["BASE_URL"] = base_url
     app.json.ensure_ascii = False
@@ -36,42 +36,42 @@ def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
     options = dict(OPTIONS)
     for emulator in EMULATORS:
         options |= emulator.options
-    world = World(Path(var_dir), options)
-    troubles = Troubles(world)
-    emulators = [emulator(world) for emulator in EMULATORS]
+    state = State(Path(var_dir), options)
+    faults = FaultRules(state)
+    emulators = [emulator(state) for emulator in EMULATORS]
     for emulator in emulators:
-        world.seed(emulator.key, emulator.seed)
+        state.seed(emulator.key, emulator.seed)
         app.register_blueprint(emulator.blueprint())
-    mailbox = app.extensions["mailbox"] = Mailbox(world, troubles)
-    for part in (Control, People):
-        app.register_blueprint(part(world, troubles, emulators, mailbox).blueprint())
+    mailbox = app.extensions["mailbox"] = Mailbox(state, faults)
+    for part in (Control, Pages):
+        app.register_blueprint(part(state, faults, emulators, mailbox).blueprint())
 
     @app.before_request
-    def settle() -> None:
+    def advance_emulators() -> None:
         if isinstance(request.routing_exception, RequestRedirect):
-            abort(404)  # no vendor sends a POST on to the address with the slash
-        with world.lock:
+            abort(404)  # no vendor redirects a POST to the address with the slash
+        with state.lock:
             for emulator in emulators:
-                emulator.settle()
+                emulator.advance()
 
     by_prefix = {prefix: emulator for emulator in emulators for prefix in emulator.prefixes}
-    app.register_error_handler(HTTPException, lambda error: _unrouted(error, by_prefix))
-    app.register_error_handler(BadOrder, refused)
-    app.register_error_handler(ConnectionLost, _unanswered)
-    app.register_error_handler(Gone, _unanswered)
-    app.wsgi_app = Gate(app.wsgi_app, world, troubles, by_prefix)
+    app.register_error_handler(HTTPException, lambda error: _routing_error(error, by_prefix))
+    app.register_error_handler(BadCommand, bad_command_response)
+    app.register_error_handler(ConnectionLost, _no_response)
+    app.register_error_handler(DraftGone, _no_response)
+    app.wsgi_app = FaultMiddleware(app.wsgi_app, state, faults, by_prefix)
     return app
 
 
-def _unrouted(error: HTTPException, by_prefix: dict[str, Emulator]) -> Response | HTTPException:
-    """A path or method that a platform does not have is refused in its own shape."""
+def _routing_error(error: HTTPException, by_prefix: dict[str, Emulator]) -> Response | HTTPException:
+    """An unknown path or method of a platform: an error in the platform's format."""
     emulator = by_prefix.get(request.path.split("/")[1])
     if emulator is None or request.routing_exception is None:
         return error
     return emulator.status(request.path, error.code, None)
 
 
-def _unanswered(_: Exception) -> tuple[str, int]:
-    """Nobody sees this answer: the gate hangs up instead."""
-    request.environ["wsgi.input"].lost = True
+def _no_response(_: Exception) -> tuple[str, int]:
+    """A placeholder: the middleware closes the connection instead of sending it."""
+    request.environ["wsgi.input"].aborted = True
     return "", 400

@@ -1,4 +1,4 @@
-"""Orders from tests and from people: what is there, what went wrong, what shall. JSON in, JSON out."""
+"""The control API: reads and changes the state, the faults and the options. JSON in, JSON out."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -6,36 +6,36 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from sandbox.emulator import Emulator, external
+from sandbox.commands import BadCommand, parse_command, required
+from sandbox.emulator import Emulator, external_url
+from sandbox.faults import FaultRules
 from sandbox.mail import Mailbox
-from sandbox.orders import BadOrder, posted, required
-from sandbox.trouble import Troubles
-from sandbox.world import UnknownOption, Video, World
+from sandbox.state import State, UnknownOption, Video
 
 COUNTS = ("views", "likes", "shares")
 
 
 class Control:
-    def __init__(self, world: World, troubles: Troubles, emulators: Iterable[Emulator], mailbox: Mailbox) -> None:
-        self._world = world
-        self._troubles = troubles
+    def __init__(self, state: State, faults: FaultRules, emulators: Iterable[Emulator], mailbox: Mailbox) -> None:
+        self._state = state
+        self._faults = faults
         self._mailbox = mailbox
         self._emulators = {emulator.key: emulator for emulator in emulators}
 
     def blueprint(self) -> Blueprint:
         blueprint = Blueprint("control", __name__, url_prefix="/control")
-        for name, answer in {
+        for name, handler in {
             "posts": self._posts,
             "drafts": self._drafts,
             "requests": self._requests,
             "mails": self._mails,
-            "trouble": self._show_trouble,
+            "trouble": self._show_faults,
             "options": self._show_options,
         }.items():
-            blueprint.add_url_rule(f"/{name}", f"show_{name}", answer, methods=["GET"])
-        for name, order in {
+            blueprint.add_url_rule(f"/{name}", f"show_{name}", handler, methods=["GET"])
+        for name, handler in {
             "reset": self._reset,
-            "trouble": self._set_trouble,
+            "trouble": self._set_faults,
             "tokens": self._add_token,
             "expire": self._expire,
             "revoke": self._revoke,
@@ -43,96 +43,96 @@ class Control:
             "options": self._set_options,
             "stats": self._stats,
         }.items():
-            blueprint.add_url_rule(f"/{name}", name, order, methods=["POST"])
+            blueprint.add_url_rule(f"/{name}", name, handler, methods=["POST"])
         return blueprint
 
-    # What is there
+    # Queries
 
     def _posts(self) -> Response:
-        with self._world.lock:
-            return jsonify(posts=[_post(video) for video in self._world.videos if video.published])
+        with self._state.lock:
+            return jsonify(posts=[_post(video) for video in self._state.videos if video.published])
 
     def _drafts(self) -> Response:
-        with self._world.lock:
-            return jsonify(drafts=[_draft(video) for video in self._world.videos if not video.published])
+        with self._state.lock:
+            return jsonify(drafts=[_draft(video) for video in self._state.videos if not video.published])
 
     def _requests(self) -> Response:
-        return jsonify(requests=[asdict(logged) for logged in self._world.requests])
+        return jsonify(requests=[asdict(logged) for logged in self._state.requests])
 
     def _mails(self) -> Response:
         return jsonify(mails=[asdict(mail) for mail in self._mailbox.mails])
 
-    def _show_trouble(self) -> Response:
-        return jsonify(rules=self._troubles.as_json())
+    def _show_faults(self) -> Response:
+        return jsonify(rules=self._faults.as_json())
 
     def _show_options(self) -> Response:
-        return jsonify(self._world.options)
+        return jsonify(self._state.options)
 
-    # Orders
+    # Commands
 
     def _reset(self) -> Response:
-        self._world.reset()
-        return _done()
+        self._state.reset()
+        return _ok()
 
-    def _set_trouble(self) -> Response:
-        rules = posted().get("rules")
+    def _set_faults(self) -> Response:
+        rules = parse_command().get("rules")
         if not isinstance(rules, list):
-            raise BadOrder("rules is a list; an empty one ends all trouble")
-        self._troubles.replace(rules)
-        return _done()
+            raise BadCommand("rules is a list; an empty one removes all faults")
+        self._faults.replace(rules)
+        return _ok()
 
     def _add_token(self) -> Response:
-        self._emulator().add_token(posted())
-        return _done()
+        self._emulator().add_token(parse_command())
+        return _ok()
 
     def _expire(self) -> Response:
-        self._emulator().expire(posted())
-        return _done()
+        self._emulator().expire(parse_command())
+        return _ok()
 
     def _revoke(self) -> Response:
-        self._emulator().revoke(posted())
-        return _done()
+        self._emulator().revoke(parse_command())
+        return _ok()
 
     def _rights(self) -> Response:
-        self._emulator().rights(posted())
-        return _done()
+        self._emulator().rights(parse_command())
+        return _ok()
 
     def _set_options(self) -> Response:
-        """`{"telegram_max_mb": 50}` or `{"telegram": {"max_mb": 50}}`."""
+        """Accepts `{"telegram_max_mb": 50}` or `{"telegram": {"max_mb": 50}}`."""
         changes: dict[str, Any] = {}
-        for name, value in posted().items():
+        for name, value in parse_command().items():
             if isinstance(value, dict):
                 changes |= {f"{name}_{inner}": inner_value for inner, inner_value in value.items()}
             else:
                 changes[name] = value
         try:
-            self._world.set_options(changes)
+            self._state.set_options(changes)
         except UnknownOption as error:
-            raise BadOrder(str(error)) from error
+            raise BadCommand(str(error)) from error
         return self._show_options()
 
     def _stats(self) -> Response:
-        order = posted()
-        platform, number = required(order, "platform"), str(required(order, "id"))
-        with self._world.lock:
-            named = [
+        command = parse_command()
+        platform, number = required(command, "platform"), str(required(command, "id"))
+        with self._state.lock:
+            found = [
                 video
-                for video in self._world.videos
+                for video in self._state.videos
                 if video.published
                 and (video.platform, video.id) == (platform, number)
-                and str(order.get("account", video.account)) == video.account
+                and str(command.get("account", video.account)) == video.account
             ]
-            if len(named) != 1:
-                raise BadOrder(f"{platform} has {len(named)} posts with id {number}; account tells them apart")
+            if len(found) != 1:
+                raise BadCommand(f"{platform} has {len(found)} posts with id {number}; name the account")
             for count in COUNTS:
-                setattr(named[0], count, order.get(count, getattr(named[0], count)))
-            self._world.keep(named[0])
-        return _done()
+                setattr(found[0], count, command.get(count, getattr(found[0], count)))
+            self._state.save(found[0])
+        return _ok()
 
     def _emulator(self) -> Emulator:
-        key = required(posted(), "platform")
+        key = required(parse_command(), "platform")
         if key not in self._emulators:
-            raise BadOrder(f"there is no platform {key!r}; there are {', '.join(self._emulators)}")
+            raise BadCommand(f"there is no platform {key!r}; there are {', '.join(self._emulators)}")
         return self._emulators[key]
 
 
@@ -144,7 +144,7 @@ def _post(video: Video) -> dict[str, Any]:
         "title": video.title,
         "bytes": video.bytes,
         "sha256": video.sha256,
-        "url": external(video.url),
+        "url": external_url(video.url),
         "created_at": video.created_at,
         "visible": video.visible,
     }
@@ -163,5 +163,5 @@ def _draft(video: Video) -> dict[str, Any]:
     }
 
 
-def _done() -> Response:
+def _ok() -> Response:
     return jsonify(ok=True)

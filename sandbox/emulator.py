@@ -1,4 +1,4 @@
-"""What an emulated platform offers. A new one is a module with an `Emulator`, and a word in `__init__`."""
+"""The base class of an emulated platform. A new platform is a subclass, listed in `EMULATORS` of `__init__`."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
 
-from sandbox.orders import BadOrder, required
-from sandbox.world import Token, Video, World
+from sandbox.commands import BadCommand, required
+from sandbox.state import State, Token, Video
 
 OPTIONS = {
     "rate_limits": True,
@@ -20,44 +20,44 @@ OPTIONS = {
     "token_seconds": 0,
     "code_seconds": 600,
 }
-"""What several platforms have in common, with the values at the start. `token_seconds` 0: the vendor's own."""
+"""Options of several platforms, with their defaults. `token_seconds` 0: the vendor's own lifetime."""
 
 RETRY_AFTER = 1
-"""Seconds that a 429 asks for where a trouble names none."""
+"""Seconds in a 429, unless the fault rule has `retry_after`."""
 
 
 class Emulator:
     key: ClassVar[str]
     name: ClassVar[str]
-    """For people."""
+    """The display name."""
     prefixes: ClassVar[tuple[str, ...]]
-    """First path segments that belong to the platform."""
+    """First path segments of the platform's URLs."""
     publishing: ClassVar[str]
-    """A regex on "METHOD /path" of the call that makes a clip visible."""
+    """A regex on "METHOD /path": the request that makes a clip visible."""
     uploading: ClassVar[str]
-    """A regex on "METHOD /path" of the call that brings its bytes."""
+    """A regex on "METHOD /path": the request that uploads its bytes."""
     options: ClassVar[Mapping[str, Any]] = {}
-    """Own options with their values at the start, by their full names. `<key>_rate_limits` is a must."""
+    """The platform's options by full name, with defaults. `<key>_rate_limits` is required."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, state: State) -> None:
+        self.state = state
 
     def blueprint(self) -> Blueprint:
         raise NotImplementedError
 
     def seed(self) -> None:
-        """What is known from the start."""
+        """Creates the initial accounts, tokens and channels."""
         raise NotImplementedError
 
-    def settle(self) -> None:
-        """What has changed by time alone since the last look: it is called before every request."""
+    def advance(self) -> None:
+        """Applies the changes that come with time alone. Called before every request."""
 
-    def place(self, video: Video) -> str:
-        """Where a clip stands, for people."""
+    def account_label(self, video: Video) -> str:
+        """Returns the name of the account, for the web page."""
         return video.account
 
-    def state(self, draft: Video) -> str:
-        """What became of a draft, for people."""
+    def draft_status(self, draft: Video) -> str:
+        """Returns the status of a draft, for the web page."""
         if draft.sha256 is None:
             return "загружается" if draft.bytes else "ждёт файл"
         if draft.ready_at is None:
@@ -65,119 +65,119 @@ class Emulator:
         return "загружен, но не показан" if draft.ready else "обрабатывается"
 
     def redact(self, path: str) -> str:
-        """The path without secrets."""
+        """Returns the path without secrets."""
         return path
 
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
-        """The vendor's answer with an HTTP status at this path. `retry_after` in seconds."""
+        """Returns the vendor's response with this HTTP status at this path. `retry_after` is in seconds."""
         raise NotImplementedError
 
     def error(self, path: str, code: str, retry_after: int | None) -> Response:
-        """The vendor's answer with one of its own error codes. Any code is answered somehow."""
+        """Returns the vendor's response with one of its own error codes, also for an unknown code."""
         raise NotImplementedError
 
     def option(self, name: str) -> Any:
-        return self.world.options[f"{self.key}_{name}"]
+        return self.state.options[f"{self.key}_{name}"]
 
     @property
     def rate_limited(self) -> bool:
-        return self.world.options["rate_limits"] and self.option("rate_limits")
+        return self.state.options["rate_limits"] and self.option("rate_limits")
 
     def process(self, video: Video) -> None:
-        """Its bytes have all come: it will be ready after `processing_seconds`."""
-        video.ready_at = time.time() + self.world.options["processing_seconds"]
-        self.world.keep(video)
+        """Starts processing after the last byte: the video is ready in `processing_seconds`."""
+        video.ready_at = time.time() + self.state.options["processing_seconds"]
+        self.state.save(video)
 
-    # Control orders. Where a vendor is different, its emulator overrides them.
+    # Control commands. An emulator overrides those that differ.
 
-    def add_token(self, order: Mapping[str, Any]) -> None:
-        """`token, account, scopes?, expires_in?` (seconds)."""
-        lifetime = order.get("expires_in")
-        self.keep_token(
+    def add_token(self, command: Mapping[str, Any]) -> None:
+        """`command`: `token, account, scopes?, expires_in?` (seconds)."""
+        lifetime = command.get("expires_in")
+        self.save_token(
             Token(
                 platform=self.key,
-                token=required(order, "token"),
-                account=str(required(order, "account")),
-                scopes=words(order.get("scopes", [])),
+                token=required(command, "token"),
+                account=str(required(command, "account")),
+                scopes=split_list(command.get("scopes", [])),
                 expires_at=None if lifetime is None else time.time() + lifetime,
             )
         )
 
-    def expire(self, order: Mapping[str, Any]) -> None:
-        for token in self.tokens_of(order):
+    def expire(self, command: Mapping[str, Any]) -> None:
+        for token in self.select_tokens(command):
             token.expires_at = 0
-            self.keep_token(token)
+            self.save_token(token)
 
-    def revoke(self, order: Mapping[str, Any]) -> None:
-        for token in self.tokens_of(order):
+    def revoke(self, command: Mapping[str, Any]) -> None:
+        for token in self.select_tokens(command):
             token.revoked = True
-            self.keep_token(token)
+            self.save_token(token)
 
-    def rights(self, order: Mapping[str, Any]) -> None:
-        """`scopes`: what the tokens may do from now on."""
-        if "scopes" not in order:
-            raise BadOrder("scopes is needed; none is []")
-        for token in self.tokens_of(order):
-            token.scopes = words(order["scopes"])
-            self.keep_token(token)
+    def rights(self, command: Mapping[str, Any]) -> None:
+        """Replaces the `scopes` of tokens."""
+        if "scopes" not in command:
+            raise BadCommand("scopes is needed; none is []")
+        for token in self.select_tokens(command):
+            token.scopes = split_list(command["scopes"])
+            self.save_token(token)
 
-    def token(self, token: str) -> Token | None:
-        """Whatever became of it; see `expired` and `revoked`."""
-        return self.world.tokens.get(f"{self.key} {token}")
+    def find_token(self, token: str) -> Token | None:
+        """Returns the token, also an expired or revoked one."""
+        return self.state.tokens.get(f"{self.key} {token}")
 
     def authorized(self, scheme: str) -> Token | None:
-        """The good token in this request's `Authorization: <scheme> <token>`."""
-        said, _, text = request.headers.get("Authorization", "").partition(" ")
-        token = self.token(text) if said == scheme else None
+        """Returns the valid token of this request's `Authorization: <scheme> <token>` header."""
+        given, _, text = request.headers.get("Authorization", "").partition(" ")
+        token = self.find_token(text) if given == scheme else None
         return token if token is not None and not (token.revoked or token.expired) else None
 
-    def keep_token(self, token: Token) -> None:
-        self.world.tokens.put(f"{self.key} {token.token}", token)
+    def save_token(self, token: Token) -> None:
+        self.state.tokens.put(f"{self.key} {token.token}", token)
 
-    def known_tokens(self) -> list[Token]:
-        return [token for token in self.world.tokens if token.platform == self.key]
+    def list_tokens(self) -> list[Token]:
+        return [token for token in self.state.tokens if token.platform == self.key]
 
-    def tokens_of(self, order: Mapping[str, Any]) -> list[Token]:
-        """The tokens an order names by `token` or `account`. Raises BadOrder when it names none."""
-        if "token" not in order and "account" not in order:
-            raise BadOrder("token or account is needed")
-        named = [
+    def select_tokens(self, command: Mapping[str, Any]) -> list[Token]:
+        """Returns the tokens selected by `token` or `account`. Raises BadCommand if there are none."""
+        if "token" not in command and "account" not in command:
+            raise BadCommand("token or account is needed")
+        found = [
             token
-            for token in self.known_tokens()
-            if order.get("token", token.token) == token.token
-            and str(order.get("account", token.account)) == token.account
+            for token in self.list_tokens()
+            if command.get("token", token.token) == token.token
+            and str(command.get("account", token.account)) == token.account
         ]
-        if not named:
-            raise BadOrder(f"{self.key} has no such token or account")
-        return named
+        if not found:
+            raise BadCommand(f"{self.key} has no such token or account")
+        return found
 
 
-def words(text: str | list[str]) -> list[str]:
-    """«a b», «a,b» or a list."""
+def split_list(text: str | list[str]) -> list[str]:
+    """Returns the items of «a b», «a,b» or a list."""
     return re.findall(r"[^\s,]+", text) if isinstance(text, str) else list(text)
 
 
-def answer(value: Any, status: int = 200, retry_after: int | None = None) -> Response:
-    """JSON, also outside of an application context."""
+def json_response(value: Any, status: int = 200, retry_after: int | None = None) -> Response:
+    """Returns a JSON response; works outside an application context."""
     response = Response(json.dumps(value, ensure_ascii=False), status, content_type="application/json")
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
 
 
-def phrase(status: int) -> str:
+def reason_phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Error"
 
 
-def avatar(name: str) -> str:
-    """The address of a picture for somebody."""
-    return external(f"/avatars/{quote(name, safe='')}.svg")
+def avatar_url(name: str) -> str:
+    """Returns the URL of an account's picture."""
+    return external_url(f"/avatars/{quote(name, safe='')}.svg")
 
 
-def external(path: str) -> str:
-    """An address of the sandbox as its caller reaches it."""
+def external_url(path: str) -> str:
+    """Returns the absolute URL of a path of the sandbox, as the client reaches it."""
     base = current_app.config["BASE_URL"] or request.host_url
     return base.rstrip("/") + path

@@ -1,7 +1,7 @@
-"""The mailbox of everybody: whatever is sent by SMTP is kept, for people to read and for tests to ask.
+"""An SMTP server that stores every message, for the web page and for tests.
 
-Speaks RFC 5321 on a port of its own (aiosmtpd). Troubles see a letter as "MAIL <its first recipient>"; of their kinds
-a letter knows `status:<SMTP code>`, `lose_answer` and `hang`/`delay`.
+Implements RFC 5321 on its own port (aiosmtpd). Fault rules match a message as "MAIL <first recipient>". These kinds
+apply: `status:<SMTP code>`, `lose_answer`, `hang` and `delay`.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from email.message import EmailMessage
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from sandbox.trouble import Rule, Troubles
-from sandbox.world import World
+from sandbox.faults import FaultRules, Rule
+from sandbox.state import State
 
 ACCEPTED = "250 OK"
 
 
 @dataclass
 class Mail:
-    """One letter. `to` are the envelope's recipients; `text` is its plain part."""
+    """One message. `to`: recipients of the envelope; `text`: the plain text part."""
 
     id: str
     at: str
@@ -34,55 +34,55 @@ class Mail:
 
 
 class Mailbox:
-    def __init__(self, world: World, troubles: Troubles) -> None:
-        self._world = world
-        self._troubles = troubles
-        self._mails = world.table("mail", Mail)
+    def __init__(self, state: State, faults: FaultRules) -> None:
+        self._state = state
+        self._faults = faults
+        self._mails = state.table("mail", Mail)
 
     @property
     def mails(self) -> list[Mail]:
-        """The oldest first."""
-        with self._world.lock:
+        """Returns all messages, the oldest first."""
+        with self._state.lock:
             return list(self._mails)
 
     def serve(self, host: str, port: int) -> None:
-        """Listens from now on, in a thread that ends with the process."""
+        """Starts listening, in a daemon thread."""
         Controller(self, hostname=host, port=port, enable_SMTPUTF8=True, ident="sandbox").start()
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
-        """aiosmtpd's hook: a letter has come in whole. Answers what the sender is told."""
-        rule = self._troubles.strike(f"MAIL {envelope.rcpt_tos[0]}")
+        """aiosmtpd's hook for a complete message. Returns the SMTP reply."""
+        rule = self._faults.match(f"MAIL {envelope.rcpt_tos[0]}")
         if rule is None:
-            self._keep(envelope)
+            self._store(envelope)
             return ACCEPTED
-        return await self._trouble(rule, server, envelope)
+        return await self._inject(rule, server, envelope)
 
-    async def _trouble(self, rule: Rule, server: SMTP, envelope: Envelope) -> str:
+    async def _inject(self, rule: Rule, server: SMTP, envelope: Envelope) -> str:
         if rule.effect or rule.kind in ("lose_answer", "delay"):
-            self._keep(envelope)
+            self._store(envelope)
         if rule.kind == "status":
-            return f"{rule.argument} Trouble in the sandbox"
+            return f"{rule.argument} Fault injected by the sandbox"
         if rule.kind in ("delay", "hang"):
             await asyncio.sleep(rule.argument)
         if rule.kind != "delay":
             server.transport.abort()
         return ACCEPTED
 
-    def _keep(self, envelope: Envelope) -> None:
-        letter = message_from_bytes(envelope.original_content, policy=policy.default)
+    def _store(self, envelope: Envelope) -> None:
+        message = message_from_bytes(envelope.original_content, policy=policy.default)
         mail = Mail(
             id=uuid.uuid4().hex,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            sender=str(letter["From"] or envelope.mail_from),
+            sender=str(message["From"] or envelope.mail_from),
             to=list(envelope.rcpt_tos),
-            subject=str(letter["Subject"] or ""),
-            text=_text(letter),
-            message_id=str(letter["Message-ID"] or ""),
+            subject=str(message["Subject"] or ""),
+            text=_text(message),
+            message_id=str(message["Message-ID"] or ""),
         )
-        with self._world.lock:
+        with self._state.lock:
             self._mails.put(mail.id, mail)
 
 
-def _text(letter: EmailMessage) -> str:
-    part = letter.get_body(("plain", "html"))
+def _text(message: EmailMessage) -> str:
+    part = message.get_body(("plain", "html"))
     return part.get_content().replace("\r\n", "\n") if part else ""

@@ -1,6 +1,6 @@
-"""A multipart/form-data body as a stream: constant memory, and as fast as the disk.
+"""A streaming parser of multipart/form-data: constant memory, as fast as the disk.
 
-Werkzeug's own parser keeps up with 130 MB/s; clips of 2 GB want more.
+Werkzeug's own parser reaches 130 MB/s, which is too slow for clips of 2 GB.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from typing import Protocol
 
 from werkzeug.http import parse_options_header
 
-from sandbox.world import BLOCK
+from sandbox.state import BLOCK
 
 MAX_HEAD = 16 << 10
 MAX_FIELD = 1 << 20
 
 
 class BadMultipart(ValueError):
-    """Not what multipart/form-data allows (RFC 7578)."""
+    """The body is not valid multipart/form-data (RFC 7578)."""
 
 
 class Readable(Protocol):
@@ -25,7 +25,7 @@ class Readable(Protocol):
 
 @dataclass
 class Part:
-    """`filename` is None for a plain field. `blocks` has to be read before the next part is asked for."""
+    """`filename` is None for a plain field. `blocks` must be read before the next part is requested."""
 
     name: str
     filename: str | None
@@ -33,7 +33,7 @@ class Part:
     blocks: Iterator[memoryview]
 
     def bytes(self, limit: int = MAX_FIELD) -> bytes:
-        """The whole part. Raises BadMultipart when it is longer than `limit` bytes."""
+        """Returns the whole part. Raises BadMultipart if it is longer than `limit` bytes."""
         return _join(self.blocks, limit)
 
     def text(self) -> str:
@@ -41,16 +41,16 @@ class Part:
 
 
 def parts(stream: Readable, content_type: str) -> Iterator[Part]:
-    """The parts in their order. Ends only after the whole body was read. Raises BadMultipart."""
+    """Yields the parts in order; ends only after the whole body was read. Raises BadMultipart."""
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise BadMultipart("no multipart/form-data with a boundary")
-    # The first boundary has no line end of its own before it.
+    # The first boundary has no line end before it.
     window = _Window(stream, b"\r\n")
     boundary = b"\r\n--" + options["boundary"].encode()
     _exhaust(window.until(boundary))
     while (mark := window.take(2)) == b"\r\n":
-        part = _part(_join(window.until(b"\r\n\r\n"), MAX_HEAD), window.until(boundary))
+        part = _parse_part(_join(window.until(b"\r\n\r\n"), MAX_HEAD), window.until(boundary))
         yield part
         _exhaust(part.blocks)
     if mark != b"--":
@@ -59,7 +59,7 @@ def parts(stream: Readable, content_type: str) -> Iterator[Part]:
         pass
 
 
-def _part(head: bytes, blocks: Iterator[memoryview]) -> Part:
+def _parse_part(head: bytes, blocks: Iterator[memoryview]) -> Part:
     headers = {}
     for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
@@ -71,30 +71,30 @@ def _part(head: bytes, blocks: Iterator[memoryview]) -> Part:
 
 
 class _Window:
-    """The piece of the stream that is being looked at."""
+    """A buffer over the stream, searched for boundaries."""
 
     def __init__(self, stream: Readable, start: bytes) -> None:
         self._stream = stream
         self._data = start
 
     def until(self, mark: bytes) -> Iterator[memoryview]:
-        """Everything before `mark`; the mark itself is consumed."""
-        keep = len(mark) - 1  # a mark may lie across two blocks
+        """Yields everything before `mark` and consumes the mark."""
+        keep = len(mark) - 1  # a mark may be split between two blocks
         while (at := self._data.find(mark)) < 0:
             if len(self._data) > keep:
                 ready, self._data = memoryview(self._data)[:-keep], self._data[-keep:]
                 yield ready
-            self._more()
+            self._read_more()
         ready, self._data = memoryview(self._data)[:at], self._data[at + len(mark) :]
         yield ready
 
     def take(self, count: int) -> bytes:
         while len(self._data) < count:
-            self._more()
+            self._read_more()
         taken, self._data = self._data[:count], self._data[count:]
         return taken
 
-    def _more(self) -> None:
+    def _read_more(self) -> None:
         block = self._stream.read(BLOCK)
         if not block:
             raise BadMultipart("the body ends before its last boundary")

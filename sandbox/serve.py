@@ -1,4 +1,4 @@
-"""Runs the sandbox under gunicorn: one process, many threads, since its world lives in memory."""
+"""Runs the sandbox under gunicorn: one process with many threads, since the state is in memory."""
 
 import ctypes
 import os
@@ -12,11 +12,11 @@ from gunicorn.app.base import BaseApplication
 from sandbox import create_sandbox
 
 THREADS = 64
-"""A trouble that waits (`delay`, `hang`, `slow`) holds a thread, and so does each upload."""
+"""Each upload and each waiting fault (`delay`, `hang`, `slow`) occupies a thread."""
 KEEPALIVE = 75
-"""Seconds, as at nginx: a shorter time lets clients' pools run into connections that just close."""
+"""Seconds, as in nginx: with a shorter time, connection pools of clients meet connections that are just closing."""
 GRACE = 2
-"""Seconds that running requests get at the end."""
+"""Seconds for running requests at shutdown."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -32,7 +32,7 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """In the one worker: the mailbox listens beside it, in the same world."""
+        """Runs in the only worker process. The SMTP server runs beside it and shares its state."""
         app = create_sandbox(self._var_dir)
         if self._smtp:
             app.extensions["mailbox"].serve(*self._smtp)
@@ -40,9 +40,9 @@ class Server(BaseApplication):
 
 
 def main(host: str, port: int, var_dir: str | Path, threads: int = THREADS, smtp_port: int | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then ends the process (SystemExit). Safe to call in a forked child.
+    """Serves until SIGTERM or SIGINT, then raises SystemExit. Safe to call in a forked child.
 
-    Without `smtp_port` no mail can come in.
+    Without `smtp_port` there is no SMTP server.
     """
     settings = {
         "bind": f"{host}:{port}",
@@ -60,7 +60,7 @@ def main(host: str, port: int, var_dir: str | Path, threads: int = THREADS, smtp
 
 
 def _die_with_parent(parent: int) -> None:
-    """A killed arbiter would leave its worker answering, and writing, beside the next one that is started."""
+    """Otherwise the worker of a killed arbiter keeps serving and writing beside the worker of the next start."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

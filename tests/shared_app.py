@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 import psycopg
-from app.db import db
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 
 from app import create_app
+from app.db import db
 from tests.postgres import Postgres
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")

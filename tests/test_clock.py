@@ -1,7 +1,6 @@
 """The time that a process goes by: the database's, and between two readings a clock that cannot be set."""
 
 import multiprocessing
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,12 +11,6 @@ from app.db import db
 
 HOUR = timedelta(hours=1)
 CLOSE = timedelta(seconds=5)  # on a busy machine
-
-
-@pytest.fixture(autouse=True)
-def real_time() -> Iterator[None]:
-    yield
-    clock.correct(datetime.now(UTC))
 
 
 def test_a_prompt_answer_corrects_the_clock():

@@ -151,7 +151,9 @@ def test_the_list_is_read_in_its_order(app, crowd, filters, index):
     owner = crowd(3)
     with asked() as found:
         history.page(owner, filters)
-    for told in plans(found, "publications"):
+    ways = plans(found, "publications")
+    assert ways
+    for told in ways:
         assert re.search(rf"{index}\b", told) and not SORTS.search(told), told
 
 
@@ -163,7 +165,9 @@ def test_a_clips_publications_are_found_by_the_clip(app, crowd, filters):
     with asked() as found:
         history.counts(owner, Filters(clip_id=clip_id, **filters))
         history.page(owner, Filters(clip_id=clip_id, **filters), counted=2)
-    for told in plans(found, "publications"):
+    ways = plans(found, "publications")
+    assert ways
+    for told in ways:
         lines = [line for line in told.splitlines() if re.search(r"(SEARCH|SCAN| on) publications\b", line)]
         assert lines and all(re.search("ix_publications_clip |uq_publications_live", line) for line in lines), told
 
@@ -185,7 +189,7 @@ def test_counting_ends_where_nobody_counts_any_more(app, crowd):
 def test_the_notifications_are_read_in_their_order(app, crowd):
     owner = _admin(crowd(1))
     with asked() as found:
-        inbox.look(owner)
+        inbox.read_page(owner)
     told = plans(found[:2], "notifications")
     assert told and all("ix_notifications_user_newest" in one and not SORTS.search(one) for one in told), told
     with asked() as found:
@@ -209,7 +213,9 @@ def test_the_statistics_read_what_is_added_up(app, crowd, sign_in):
         assert len(listed) == 2
         for told in listed:
             assert f"ix_standings_{days}" in told and not SORTS.search(told), told
-        for told in plans(found, "FROM standing_days") + plans(found, "FROM standing_platforms"):
+        by_day, by_platform = plans(found, "FROM standing_days"), plans(found, "FROM standing_platforms")
+        assert by_day and by_platform
+        for told in by_day + by_platform:
             assert re.search("PRIMARY KEY|pk_standing|autoindex_standing", told), told
             assert not reads_whole(told, "standing_(days|platforms)"), told
 
@@ -222,7 +228,9 @@ def test_a_sample_is_counted_among_its_clips_own(app, crowd, user):
     db.session.commit()
     with asked() as found:
         report.report(owner)
-    for told in plans(found, "stats_samples"):
+    ways = plans(found, "stats_samples")
+    assert ways
+    for told in ways:
         assert not reads_whole(told, "stats_samples") and not reads_whole(told, "publications"), told
 
 

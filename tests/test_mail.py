@@ -72,7 +72,7 @@ def test_addresses_of_mail_servers(given):
 @pytest.mark.parametrize(
     "given", ["localhost:25", "https://mail.example.org", "smtp://", "smtp://h:port", "smtp://h:0"]
 )
-def test_what_is_no_address_is_told_without_its_password(given):
+def test_a_bad_address_is_refused_without_its_password(given):
     with pytest.raises(config.BadSettings) as error:
         config.load({"SMTP_URL": given, "MAIL_FROM": "никто"}, settings())
     assert "SMTP_URL: нужен адрес вида" in str(error.value)

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+WITHIN_SECONDS = 40
+# For what the kernel does when a busy machine gives it the time.
+SLACK_SECONDS = 1
 
 SUPERVISE = """
 import os, signal, subprocess, sys, time
@@ -56,7 +59,7 @@ class Program:
         wait_until(lambda: len(self.pids(name)) >= nth)
         return self.pids(name)[nth - 1]
 
-    def end(self, signum: int = signal.SIGTERM, within: float = 10) -> str:
+    def end(self, signum: int = signal.SIGTERM, within: float = WITHIN_SECONDS) -> str:
         self.process.send_signal(signum)
         return self.process.communicate(timeout=within)[0]
 
@@ -75,7 +78,7 @@ def program(tmp_path):
         one.process.communicate()
 
 
-def wait_until(true, within: float = 10) -> None:
+def wait_until(true, within: float = WITHIN_SECONDS) -> None:
     give_up = time.monotonic() + within
     while not true():
         assert time.monotonic() < give_up, "it did not come true in time"
@@ -210,7 +213,7 @@ supervisor.run()
 def test_a_second_signal_does_not_wait(program):
     ran = program("""
 def deaf():
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: alive("asked"))
     alive("deaf")
     while True:
         time.sleep(60)
@@ -220,9 +223,9 @@ supervisor.run()
 """)
     ran.nth_pid("deaf", 1)
     ran.process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    ran.nth_pid("asked", 1)
     assert ran.process.poll() is None
-    ran.end(signal.SIGINT, within=5)
+    ran.end(signal.SIGINT)
 
 
 def test_what_a_dead_child_left_is_killed_before_it_starts_again(program):
@@ -288,9 +291,11 @@ supervisor.run()
 
 LOOP = """
 import sys, time
-from app.process import end_at
+from app.process import kill_self_at
 
 file = open(sys.argv[1], "a", buffering=1)
+start = time.monotonic()
+print(start, file=file)
 {begin}
 while True:
     print(time.monotonic(), file=file)
@@ -305,47 +310,50 @@ def work_horse(tmp_path: Path, begin: str) -> tuple[subprocess.Popen, Path]:
     return process, file
 
 
-def last_beat(file: Path) -> float:
-    return float(file.read_text().splitlines()[-1])
+def beats(file: Path) -> list[float]:
+    """When it began, and when it was seen to run."""
+    return [float(line) for line in file.read_text().splitlines()]
 
 
 def test_the_kernel_ends_a_process_at_its_deadline(tmp_path):
-    deadline = time.monotonic() + 1
-    process, file = work_horse(tmp_path, f"end_at({deadline})")
-    assert process.wait(timeout=10) == -signal.SIGALRM
-    assert deadline - 0.3 < last_beat(file) <= deadline + 0.05
+    process, file = work_horse(tmp_path, "kill_self_at(start + 1)")
+    assert process.wait(timeout=WITHIN_SECONDS) == -signal.SIGALRM
+    start, *_, last = beats(file)
+    assert time.monotonic() >= start + 1
+    assert last <= start + 1 + SLACK_SECONDS
 
 
 def test_a_deadline_can_be_moved(tmp_path):
-    first, second = time.monotonic() + 0.5, time.monotonic() + 1.5
-    process, file = work_horse(tmp_path, f"end_at({first}); end_at({second})")
-    assert process.wait(timeout=10) == -signal.SIGALRM
-    assert first + 0.3 < last_beat(file) <= second + 0.05
+    process, file = work_horse(tmp_path, "kill_self_at(start + 1); kill_self_at(start + 2.5)")
+    assert process.wait(timeout=WITHIN_SECONDS) == -signal.SIGALRM
+    start, *_, last = beats(file)
+    assert time.monotonic() >= start + 2.5
+    assert last <= start + 2.5 + SLACK_SECONDS
 
 
 def test_a_deadline_that_has_passed_is_due_at_once(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", LOOP.format(begin="end_at(time.monotonic() - 5)"), str(tmp_path / "beats")], cwd=ROOT
+        [sys.executable, "-c", LOOP.format(begin="kill_self_at(time.monotonic() - 5)"), str(tmp_path / "beats")],
+        cwd=ROOT,
     )
-    assert process.wait(timeout=10) == -signal.SIGALRM
+    assert process.wait(timeout=WITHIN_SECONDS) == -signal.SIGALRM
 
 
 def test_a_process_that_slept_through_its_deadline_does_nothing_after_it(tmp_path):
     """Stopped before the deadline, continued after it: not one more instruction of ours may run."""
-    deadline = time.monotonic() + 1
-    process, file = work_horse(tmp_path, f"end_at({deadline})")
+    process, file = work_horse(tmp_path, "kill_self_at(start + 3)")
     process.send_signal(signal.SIGSTOP)
-    time.sleep(max(deadline + 0.5 - time.monotonic(), 0))
+    time.sleep(max(beats(file)[0] + 3.5 - time.monotonic(), 0))
     assert lives(process.pid)
     before = file.read_text()
     process.send_signal(signal.SIGCONT)
-    assert process.wait(timeout=10) == -signal.SIGALRM
+    assert process.wait(timeout=WITHIN_SECONDS) == -signal.SIGALRM
     assert file.read_text() == before
 
 
 def test_a_deadline_goes_on_while_the_machine_is_suspended(tmp_path):
     """CLOCK_MONOTONIC, by which setitimer(2) goes, stands still then: the lease would end long before the process."""
-    process, _ = work_horse(tmp_path, f"end_at({time.clock_gettime(time.CLOCK_BOOTTIME) + 30})")
+    process, _ = work_horse(tmp_path, f"kill_self_at({time.clock_gettime(time.CLOCK_BOOTTIME) + 30})")
     timers = Path(f"/proc/{process.pid}/timers").read_text()
     process.kill()
     process.wait()
@@ -355,10 +363,10 @@ def test_a_deadline_goes_on_while_the_machine_is_suspended(tmp_path):
 def test_a_deadline_holds_in_a_process_whose_parent_masked_the_alarm(tmp_path):
     begin = (
         "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM}); "
-        "signal.signal(signal.SIGALRM, signal.SIG_IGN); end_at(time.monotonic() + 0.3)"
+        "signal.signal(signal.SIGALRM, signal.SIG_IGN); kill_self_at(time.monotonic() + 0.3)"
     )
     process, _ = work_horse(tmp_path, begin)
-    assert process.wait(timeout=10) == -signal.SIGALRM
+    assert process.wait(timeout=WITHIN_SECONDS) == -signal.SIGALRM
 
 
 def test_a_process_is_known_by_its_full_name_and_not_by_its_number_alone():

@@ -165,7 +165,7 @@ def test_the_next_start_goes_on_with_the_same_data(run):
 def test_a_killed_run_leaves_nothing_and_the_next_one_starts_at_once(run):
     one = run().wait_for_start()
     one.redis().set("kept", "yes")
-    time.sleep(1.1)  # the journal is written to disk once a second
+    wait_until(lambda: one.redis().info("persistence")["aof_buffer_length"] == 0)
     one.process.kill()
     wait_until(lambda: one.left() == [])
 

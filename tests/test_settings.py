@@ -18,7 +18,7 @@ def test_env_example_is_what_the_code_declares():
     assert EXAMPLE.read_text() == "\n".join(lines)
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_errors_are_shown_at_once():
     with pytest.raises(config.BadSettings) as error:
         config.load({"PORT": "http", "DATABASE_URL": "mysql://x", "SECRET_KEY": "short"}, platforms.settings())
     for name in ("PORT", "DATABASE_URL", "SECRET_KEY", "REDIS_URL", "VAULT_PUBLIC_KEY", "PUBLIC_URL"):

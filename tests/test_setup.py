@@ -111,7 +111,9 @@ def test_every_icon_that_a_template_uses_is_in_the_sprite():
 
 def test_the_font_has_our_alphabet_and_the_rouble():
     css = (VENDOR / "font.css").read_text()
-    for file in re.findall(r"url\((.+?)\)", css):
+    files = re.findall(r"url\((.+?)\)", css)
+    assert files
+    for file in files:
         assert (VENDOR / file).read_bytes()[:4] == b"wOF2"
     ranges = [
         (int(first, 16), int(last or first, 16)) for first, last in re.findall(r"U\+([0-9A-F]+)(?:-([0-9A-F]+))?", css)

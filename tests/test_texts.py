@@ -1,4 +1,4 @@
-"""Sentences say whose turn it is, name the numbers of the settings, and refer to nothing that is not there."""
+"""Sentences name the next step and the settings' numbers, and refer to nothing that is not shown."""
 
 import re
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class _Retrying:
 def test_a_retry_is_one_of_as_many_as_the_setting_has(app, pauses: tuple[int, ...], most: int):
     app.config["RETRY_SECONDS"] = pauses
     now = clock.now()
-    said = texts.progress(_Retrying(wake_at=now + timedelta(seconds=30)), now)
-    assert said == f"повтор через 30 с (2 из {most})"
+    shown = texts.progress(_Retrying(wake_at=now + timedelta(seconds=30)), now)
+    assert shown == f"повтор через 30 с (2 из {most})"
 
 
 def test_a_reason_refers_to_an_answer_only_where_one_is_shown(app):

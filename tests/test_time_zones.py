@@ -13,7 +13,7 @@ from tests.procfile import ROOT, environ
 
 @pytest.fixture
 def old_system(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The environment of a machine whose own data are old: Almaty is still at UTC+6, and a place has a name of its own.
+    """The environment of a machine with old data: Almaty is still at UTC+6, and a place has a name of its own.
 
     https://data.iana.org/time-zones/tzdb/NEWS, release 2024a: Kazakhstan is at UTC+5 since 2024-03-01.
     """
@@ -31,18 +31,18 @@ def test_the_pinned_zones_win_over_the_system_s(old_system, imports):
 import {imports}
 from datetime import UTC, datetime, timedelta
 from app import clock
-from app.web import zones
+from app.web import time_zones
 typed = datetime(2026, 7, 1, 12)
 assert clock.from_zone(typed, "Asia/Almaty") == datetime(2026, 7, 1, 7, tzinfo=UTC)
 assert clock.to_zone(datetime(2026, 7, 1, 7, tzinfo=UTC), "Asia/Almaty").replace(tzinfo=None) == typed
-assert zones.label("Asia/Almaty").endswith("(UTC+5)")
-assert zones.label("Asia/Atlantis").endswith("(UTC+3)")  # kept while the system knew it: as an unknown one
+assert time_zones.label("Asia/Almaty").endswith("(UTC+5)")
+assert time_zones.label("Asia/Atlantis").endswith("(UTC+3)")  # kept while the system knew it: as an unknown one
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=old_system, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_doctor_says_whose_zones_are_used(old_system):
+def test_the_doctor_names_the_origin_of_the_zones(old_system):
     command = ["flask", "--app", "wsgi", "doctor"]
     done = subprocess.run(command, cwd=ROOT, env=old_system, capture_output=True, text=True)
     assert f"✓ Часовые пояса: пакет tzdata {tzdata.IANA_VERSION}" in done.stdout, done.stdout + done.stderr

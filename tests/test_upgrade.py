@@ -36,8 +36,9 @@ from app.platform_access import tokens
 from app.publishing import engine
 from app.services import connections, consents, users
 from app.statistics import report
-from tests.conftest import MIGRATIONS, SQLITE, settings
+from tests.conftest import SQLITE, settings
 from tests.publishing.conftest import at_work, fresh
+from tests.shared_app import MIGRATIONS
 
 # The mapping, from the dump's names to those of today: what is not in it has kept its name and its values.
 TABLES = {"notices": "notifications", "security_events": "audit_events"}

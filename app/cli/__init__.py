@@ -1,4 +1,4 @@
-"""Commands for operators: `flask users …`, `flask keys …` and more. Errors are a Russian sentence, exit code 1."""
+"""Commands for operators: `flask users …`, `flask keys …` and more."""
 
 import click
 from flask import Flask
@@ -8,7 +8,7 @@ from app.cli import doctor, keys, publications, settings, storage, users
 
 
 class _Commands(AppGroup):
-    """`flask db` is Flask-Migrate's, which is loaded when it is asked for."""
+    """`flask db` is Flask-Migrate's, which is loaded when it is needed."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(name=app.name)

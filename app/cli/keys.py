@@ -2,11 +2,12 @@
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
+from app.cli.group import Group
+from app.db import commit
 from app.services import keys
 
-group = AppGroup("keys", help="Ключи, которыми запечатаны токены.")
+group = Group("keys", help="Ключи, которыми запечатаны токены.")
 
 
 @group.command("new")
@@ -29,9 +30,12 @@ def rotate_keys() -> None:
     """Перезапечатать всё нынешним открытым ключом. Нужны закрытые ключи, старый и новый, через запятую."""
     if not current_app.extensions["vault"].can_open:
         raise click.ClickException("Нет закрытых ключей. Задайте VAULT_PRIVATE_KEY=новый,старый и повторите.")
-    done = keys.rotate()
-    click.echo(f"Перезапечатано: {done.sealed}.")
-    if done.lost:
+    sealed = lost = 0
+    for batch in keys.rotate():
+        commit()
+        sealed, lost = sealed + batch.sealed, lost + batch.lost
+    click.echo(f"Перезапечатано: {sealed}.")
+    if lost:
         raise click.ClickException(
-            f"Не открылось: {done.lost}. Добавьте их ключ в VAULT_PRIVATE_KEY (flask keys status) и повторите."
+            f"Не открылось: {lost}. Добавьте их ключ в VAULT_PRIVATE_KEY (flask keys status) и повторите."
         )

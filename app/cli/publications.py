@@ -1,50 +1,40 @@
-"""`flask publications`: what the night shift does when a user writes that something hangs."""
+"""`flask publications`: for operators, when a user reports that a publication hangs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 
 import click
-from flask.cli import AppGroup
 
 from app import clock, platforms, texts
+from app.cli.group import Group
 from app.models import Publication
-from app.problems import NotFound, Problem
 from app.services import history, support
 
-group = AppGroup("publications", help="Публикации: посмотреть, повторить, отменить.")
-
-
-@contextmanager
-def _plainly(publication_id: int) -> Iterator[None]:
-    try:
-        yield
-    except NotFound:
-        raise click.ClickException(f"Нет публикации {publication_id}. Номер — из /ops или из журнала.") from None
-    except Problem as problem:
-        raise click.ClickException(problem.text) from None
+group = Group(
+    "publications",
+    help="Публикации: посмотреть, повторить, отменить.",
+    not_found="Нет публикации {publication_id}. Номер — из /ops или из журнала.",
+)
 
 
 @group.command()
 @click.argument("publication_id", metavar="ID", type=int)
 def show(publication_id: int) -> None:
     """Что с публикацией: состояние, сроки, история. Время — UTC. Токены не показываются."""
-    with _plainly(publication_id):
-        publication = support.find(publication_id)
-        for name, value in _facts(publication):
-            click.echo(f"{name + ':':<22} {value}")
-        click.echo("История:")
-        for attempt in history.attempts(publication):
-            for line in attempt.lines:
-                click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, _words(line)))}")
+    publication = support.find(publication_id)
+    for name, value in _facts(publication):
+        click.echo(f"{name + ':':<22} {value}")
+    click.echo("История:")
+    for attempt in history.attempts(publication):
+        for line in attempt.lines:
+            click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, _words(line)))}")
 
 
 @group.command()
 @click.argument("publication_id", metavar="ID", type=int)
 def retry(publication_id: int) -> None:
     """Повторить публикацию, которая кончилась ошибкой: как кнопка «Повторить» у пользователя."""
-    with _plainly(publication_id):
-        publication = support.retry(publication_id)
+    publication = support.retry(publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 
@@ -52,8 +42,7 @@ def retry(publication_id: int) -> None:
 @click.argument("publication_id", metavar="ID", type=int)
 def cancel(publication_id: int) -> None:
     """Отменить, пока клип не передан платформе."""
-    with _plainly(publication_id):
-        publication = support.cancel(publication_id)
+    publication = support.cancel(publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 

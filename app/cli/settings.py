@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import click
-from flask.cli import AppGroup
 
 from app import config, platforms
+from app.cli.group import Group
 
-group = AppGroup("settings", help="Настройки: таблица для документации.")
+group = Group("settings", help="Настройки: таблица для документации.")
 
 BEGIN, END = "<!-- настройки: пишет flask settings write -->", "<!-- конец настроек -->"
 

@@ -2,13 +2,13 @@
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from app import config
+from app.cli.group import Group
 from app.services import storage_copy
 from app.storage import StorageUnavailable, storage_at
 
-group = AppGroup("storage", help="Файлы клипов: копия в другое хранилище.")
+group = Group("storage", help="Файлы клипов: копия в другое хранилище.")
 
 
 @group.command()

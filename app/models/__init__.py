@@ -6,6 +6,8 @@ from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus
 from app.models.connection import ConnectionStatus, PlatformConnection
 from app.models.erasure import Erasure
+from app.models.event import Event, record_event
+from app.models.event_cursor import EventCursor
 from app.models.heartbeat import Heartbeat
 from app.models.notification import Notification
 from app.models.oauth_state import OAuthState
@@ -51,6 +53,8 @@ __all__ = [
     "ClipStatus",
     "ConnectionStatus",
     "Erasure",
+    "Event",
+    "EventCursor",
     "Heartbeat",
     "Notification",
     "OAuthState",
@@ -72,6 +76,7 @@ __all__ = [
     "User",
     "fold",
     "load_user",
+    "record_event",
     "step_sealed_for",
     "touch",
 ]

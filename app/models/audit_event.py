@@ -9,7 +9,7 @@ from app.models.types import Id, String, UTCDateTime
 
 
 class AuditEvent(db.Model):
-    """A line of «Безопасность». Without a user: somebody tried an e-mail that nobody has (which one is not kept)."""
+    """A line of «Безопасность». Without a user: a sign-in with an unknown e-mail, which is not kept."""
 
     __tablename__ = "audit_events"
 

@@ -8,15 +8,15 @@ from app.models.types import String, UTCDateTime
 
 
 class Heartbeat(db.Model):
-    """A process that works in the background, as it says itself every few seconds.
+    """A background process, written by itself every few seconds.
 
-    In the database, since Redis' own list of workers goes to nothing when Redis is wiped, though they work on.
+    In the database: Redis' own list of workers is empty after Redis is wiped, though they work on.
     """
 
     __tablename__ = "heartbeats"
 
     name: Mapped[str] = mapped_column(String(128), primary_key=True)  # host:pid
-    kind: Mapped[str] = mapped_column(String(16))  # worker, spare, scheduler or ticks
+    kind: Mapped[str] = mapped_column(String(16))  # worker, spare, probe, scheduler or ticks
     opens_tokens: Mapped[bool]  # whether it holds the vault's private key
     started_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     seen_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

@@ -12,20 +12,20 @@ _UNREAD_SQL = text("read_at IS NULL")
 
 
 class Notification(db.Model):
-    """Something that its user must know: shown at the bell, and sent by mail. One a matter."""
+    """Something that its user must know, once: shown at the bell, and sent by mail."""
 
     __tablename__ = "notifications"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(32))  # a key of texts.NOTIFICATIONS
-    dedup_key: Mapped[str] = mapped_column(String(100))  # what it is about, once: "publication:7:failed:2"
+    dedup_key: Mapped[str] = mapped_column(String(100))  # subject and cause: "publication:7:failed:2"
     facts: Mapped[dict] = mapped_column(JSON, default=dict)  # what the text is filled with
     publication_id: Mapped[int | None] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"))
     connection_id: Mapped[int | None] = mapped_column(ForeignKey("platform_connections.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     read_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The mail: when it must be looked at next, how often it was tried, when it went out.
+    # The mail: when it is due or its lease ends, how often it was tried, when it was sent.
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     tries: Mapped[int] = mapped_column(default=0)
     mailed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

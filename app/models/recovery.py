@@ -9,8 +9,8 @@ from app.models.types import Id, UTCDateTime
 
 
 class Recovery(db.Model):
-    """A letter with a link for a new password, until it has been sent. Without a user: nobody has that e-mail, and
-    asking must be as much work.
+    """A letter with a link for a new password, until it has been sent. Without a user for an unknown e-mail, which
+    must be as much work.
     """
 
     __tablename__ = "recoveries"

@@ -29,7 +29,7 @@ class String(TypeDecorator[str]):
     """At most `length` characters, cut where there are more; without what PostgreSQL does not store (`storable`).
 
     SQLite takes anything, so that only PostgreSQL would refuse a platform's long name. What may not be cut (an id by
-    which an account is recognised) is refused before it gets here.
+    which an account is recognised) is refused earlier.
     """
 
     impl = PlainString

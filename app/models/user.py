@@ -24,7 +24,7 @@ class User(UserMixin, db.Model):
     # When a clip of the user's was last taken for a probe: the probes' workers serve users in turn.
     probed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
-    # To personal data being processed, at sign-up; None where an operator made the account.
+    # To personal data being processed, at sign-up; None where an operator added the user.
     consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     def get_id(self) -> str:

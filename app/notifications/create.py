@@ -1,92 +1,68 @@
-"""What a user must be told, written down once a matter, in the transaction that makes it so."""
+"""Makes notifications: of events here, of publications that come up in `reminders`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import select
 
 from app import clock, mail, platforms
 from app.db import db
-from app.models import Notification, PlatformConnection, Publication, Status
+from app.models import Event, Notification, PlatformConnection, Status, touch
+from app.models.event_cursor import consume
 
-# Statuses that their user must know of; each is a kind of texts.NOTIFICATIONS too.
-OF_STATUS = frozenset({Status.FAILED, Status.UNCONFIRMED, Status.AWAITING_USER})
-_AT_ONCE = 500  # matters in one query
+# Kinds of notifications (keys of texts.NOTIFICATIONS) by the kind of the event.
+_KINDS: dict[str, str] = {
+    "publication.failed": Status.FAILED,
+    "publication.unconfirmed": Status.UNCONFIRMED,
+    "publication.awaiting_user": Status.AWAITING_USER,
+    "connection.reconnect": "reconnect",
+}
+_KEYS_PER_QUERY = 500
 
 
-def tell_of_publication(publication_id: int) -> None:
-    """What has just become of it. Each move raises the fence, so that a failure after «Повторить» is a new matter."""
-    row = db.session.execute(
-        select(
-            Publication.user_id,
-            Publication.status,
-            Publication.fence,
-            Publication.platform,
-            Publication.account_name,
-            Publication.title,
-            Publication.reason,
-        ).where(Publication.id == publication_id)
-    ).one()
-    _tell(
-        row.user_id,
-        kind=row.status,
-        dedup_key=f"publication:{publication_id}:{row.status}:{row.fence}",
-        facts=_facts(row) | {"reason": row.reason},
-        publication_id=publication_id,
+def read_events() -> None:
+    consume("notifications", _notify)
+
+
+def _notify(events: Sequence[Event]) -> None:
+    events = [event for event in events if event.kind in _KINDS]
+    if not events:
+        return
+    accounts = {event.connection_id for event in events if not event.publication_id}
+    connected = set(db.session.scalars(select(PlatformConnection.id).where(PlatformConnection.id.in_(accounts))))
+    # An account that has been disconnected since need not be connected again.
+    add_new([_of(event) for event in events if event.publication_id or event.connection_id in connected])
+    # An open page's poll finds its clip changed, and brings the bell with it.
+    for publication_id in sorted({event.publication_id for event in events if event.publication_id}):
+        touch(publication_id)
+
+
+def _of(event: Event) -> Notification:
+    kind, data = _KINDS[event.kind], event.data
+    facts = {"platform": platforms.ADAPTERS[data["platform"]].name, "account": data["account"]}
+    if event.publication_id:
+        # Each move raises the fence: a failure after «Повторить» is another one.
+        dedup_key = f"publication:{event.publication_id}:{kind}:{data['fence']}"
+        facts |= {"title": data["title"], "reason": data["reason"]}
+        subject = {"publication_id": event.publication_id}
+    else:
+        dedup_key = f"connection:{event.connection_id}:{kind}:{event.at:%Y%m%d%H%M%S}"
+        subject = {"connection_id": event.connection_id}
+    return Notification(
+        user_id=event.user_id, kind=kind, dedup_key=dedup_key, facts=facts, created_at=event.at, **subject
     )
 
 
-def tell_of_connection(connection: PlatformConnection) -> None:
-    """It has to be connected again. A connection that is renewed may need it once more, later."""
-    _tell(
-        connection.user_id,
-        kind="reconnect",
-        dedup_key=f"connection:{connection.id}:reconnect:{clock.now():%Y%m%d%H%M%S}",
-        facts={"platform": platforms.ADAPTERS[connection.platform].name, "account": connection.account_name},
-        connection_id=connection.id,
-    )
-
-
-def notify_upcoming(user_id: int, soon: Sequence[tuple[Any, int]]) -> None:
-    """The user's publications, as rows, that fall due within so many hours while their account has to be connected
-    again. A moved time is a new matter.
-    """
-    dedup_keys = {f"publication:{one.id}:ahead:{hours}:{one.due_at:%Y%m%d%H%M%S}": one for one, hours in soon}
-    known = _told(user_id, list(dedup_keys))
-    for dedup_key, one in dedup_keys.items():
-        if dedup_key not in known:
-            facts = _facts(one) | {"due_at": one.due_at.isoformat()}
-            _add(user_id, kind="ahead", dedup_key=dedup_key, facts=facts, publication_id=one.id)
-
-
-def _facts(publication: Any) -> dict[str, Any]:
-    return {
-        "platform": platforms.ADAPTERS[publication.platform].name,
-        "account": publication.account_name,
-        "title": publication.title,
-    }
-
-
-def _tell(user_id: int, *, kind: str, dedup_key: str, facts: Mapping[str, Any], **about: int) -> None:
-    if not _told(user_id, [dedup_key]):
-        _add(user_id, kind=kind, dedup_key=dedup_key, facts=facts, **about)
-
-
-def _told(user_id: int, dedup_keys: Sequence[str]) -> set[str]:
-    """Those of the matters that the user has been told of."""
-    told: set[str] = set()
-    for start in range(0, len(dedup_keys), _AT_ONCE):
-        some = dedup_keys[start : start + _AT_ONCE]
-        told.update(
-            db.session.scalars(
-                select(Notification.dedup_key).where(Notification.user_id == user_id, Notification.dedup_key.in_(some))
-            )
+def add_new(notifications: Sequence[Notification]) -> None:
+    """Adds those whose user has none with the same `dedup_key`; by mail too, where mail is set up."""
+    new = {(one.user_id, one.dedup_key): one for one in notifications}
+    keys = list(new)
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        users, dedup_keys = zip(*keys[start : start + _KEYS_PER_QUERY], strict=True)
+        known = select(Notification.user_id, Notification.dedup_key).where(
+            Notification.user_id.in_(set(users)), Notification.dedup_key.in_(dedup_keys)
         )
-    return told
-
-
-def _add(user_id: int, *, kind: str, dedup_key: str, facts: Mapping[str, Any], **about: int) -> None:
-    by_mail = clock.now() if mail.is_set_up() else None
-    db.session.add(
-        Notification(user_id=user_id, kind=kind, dedup_key=dedup_key, facts=dict(facts), wake_at=by_mail, **about)
-    )
+        for key in db.session.execute(known):
+            new.pop(tuple(key), None)
+    for notification in new.values():
+        notification.wake_at = clock.now() if mail.is_set_up() else None
+    db.session.add_all(new.values())

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on stdout, with the ids that the context carries, and without secrets.
 
-Tracebacks show lines of code and never the values of variables. A command's own stdout is its answer: there the log
-goes to stderr.
+Tracebacks show lines of code and never the values of variables. A command's stdout is its result: its log goes to
+stderr.
 """
 
 import logging
@@ -37,7 +37,7 @@ def configure() -> None:
 
 
 def handler() -> logging.Handler:
-    """For the application, and for gunicorn.conf.py: gunicorn's own words look the same."""
+    """For the application, and for gunicorn.conf.py: one format for both."""
     made = logging.StreamHandler(sys.stderr if click.get_current_context(silent=True) else sys.stdout)
     made.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -46,7 +46,7 @@ def handler() -> logging.Handler:
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
-                # The last: whatever any library has said, in whatever field, has to pass it.
+                # The last: every field of every library's line passes it.
                 lambda _logger, _name, line: redact.text(line),
             ],
         )

@@ -1,4 +1,4 @@
-"""The figures as Prometheus reads them. Computed when it asks: files of forked workers would pile up."""
+"""The figures in Prometheus' format, computed at each scrape: files of forked workers would pile up."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ class _Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         figures = self._figures
         yield _by("vezde_publications", "Publications by status", "status", figures.publications)
-        yield _one("vezde_due", "Publications whose time has come and that no worker has taken up", figures.due)
+        yield _one("vezde_due", "Due publications that wait for a worker", figures.due)
         yield _one("vezde_oldest_due_seconds", "How long the oldest of them has waited", figures.oldest_due)
         if figures.lateness.worst is not None:
             yield _one("vezde_lateness_median_seconds", "Lateness of scheduled starts, 24 h", figures.lateness.usual)
@@ -41,7 +41,7 @@ class _Figures(Collector):
         yield _one("vezde_redis_up", "Whether Redis answers", figures.queues is not None)
         yield from _outcomes(figures.outcomes)
         yield _one("vezde_clips", "Clips", figures.clips)
-        yield _one("vezde_clips_bytes", "What the clips weigh", figures.clip_bytes)
+        yield _one("vezde_clips_bytes", "Size of all clips", figures.clip_bytes)
         yield _one("vezde_uploads", "Uploads under way", figures.uploads)
 
 

@@ -1,7 +1,7 @@
-"""What must not be read in a log or a report: secrets that this process knows, and whatever looks like one.
+"""Removes secrets from logs and reports: those that this process knows, and texts in the form of one.
 
-Known are the settings that are declared secret and every Token that was made here. By its looks a secret is known
-where it comes from elsewhere: in an address that a library quotes, in a header, in a line of a server's own log.
+Known are the settings that are declared secret and every Token that was made here. Secrets from elsewhere are found by
+their form: in an address that a library quotes, in a header, in a line of a server's own log.
 """
 
 import re
@@ -15,7 +15,7 @@ _known: deque[str] = deque(maxlen=1000)
 _FIELDS = "access_token|refresh_token|code_verifier|client_secret|password|authorization|cookie"
 _PARAMETERS = f"{_FIELDS}|code|code_challenge|device_id|token|state|payload|sig|signature|x-amz-signature"
 
-_LOOKS = [
+_FORMS = [
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         # Telegram's, in an address or alone; VK's.
@@ -29,7 +29,7 @@ _LOOKS = [
         (r"((?:set-)?cookie:\s*)[^\r\n\"\\]+", rf"\1{HIDDEN}"),
         # Links of ours that open something by themselves.
         (r"(/(?:fetch|recovery)/)[^\s\"'?<>\\]+", rf"\1{HIDDEN}"),
-        # Somebody's name and password in an address.
+        # A user's name and password in an address.
         (r"(://[^/\s:@\"]*:)[^/\s@\"]+(?=@)", rf"\1{HIDDEN}"),
     )
 ]
@@ -46,6 +46,6 @@ def text(text: str) -> str:
     """The text without secrets."""
     for secret in tuple(_known):
         text = text.replace(secret, HIDDEN)
-    for pattern, replacement in _LOOKS:
+    for pattern, replacement in _FORMS:
         text = pattern.sub(replacement, text)
     return text

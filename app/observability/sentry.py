@@ -1,7 +1,7 @@
-"""Errors to Sentry, where SENTRY_DSN names one: what broke and where, and nothing of the people who use the service.
+"""Errors to Sentry, where SENTRY_DSN names one: what broke and where, and no user's data.
 
-No request (addresses and headers can hold a token), no local variables, no trail of earlier calls; what an error says
-is redacted as in the log.
+No request (addresses and headers can hold a token), no local variables, no breadcrumbs; an error's text is redacted as
+in the log.
 """
 
 from collections.abc import MutableMapping

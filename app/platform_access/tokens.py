@@ -9,9 +9,8 @@ from sqlalchemy import or_, select, update
 
 from app import clock
 from app.db import db, retry_while_db_down, transaction
-from app.models import ConnectionStatus, PlatformConnection, Revocation
+from app.models import ConnectionStatus, PlatformConnection, Revocation, record_event
 from app.models.types import is_due
-from app.notifications import create
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Adapter, Token
 from app.platforms.errors import Paced, PlatformError, RateLimited, Reconnect, TokenExpired
@@ -145,7 +144,8 @@ def require_reconnect(connection_id: int, used: Token) -> bool:
         if connection.status == ConnectionStatus.ACTIVE:
             connection.status, connection.reason = ConnectionStatus.RECONNECT, "reconnect"
             connection.token_refresh_at = None
-            create.tell_of_connection(connection)
+            facts = {"platform": connection.platform, "account": connection.account_name}
+            record_event(connection.user_id, "connection.reconnect", facts, connection_id=connection.id)
         return True
 
 

@@ -6,13 +6,12 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, select,
 
 from app import clock
 from app.db import db
-from app.models import Publication, PublicationEvent, PublicationStep, Status, touch
-from app.notifications import create
+from app.models import Publication, PublicationEvent, PublicationStep, Status, record_event, touch
 from app.statistics import cadence
 
 S = Status
 
-# failed and cancelled lead to published only by evidence: a platform's answer that came after all.
+# failed and cancelled lead to published only by a receipt: a platform's response that came after all.
 MOVES: dict[Status, frozenset[Status]] = {
     S.SCHEDULED: frozenset({S.SCHEDULED, S.PUBLISHING, S.CANCELLED, S.FAILED}),  # to itself: to another time
     S.PUBLISHING: frozenset({S.PUBLISHED, S.FAILED, S.UNCONFIRMED, S.AWAITING_USER, S.CANCELLED}),
@@ -25,7 +24,10 @@ MOVES: dict[Status, frozenset[Status]] = {
 
 SETTLED = frozenset({S.PUBLISHED, S.FAILED, S.CANCELLED})
 
-# What a settled publication no longer has: nothing wakes it, nobody holds it, nothing is under way.
+# The kind of the event with which a status begins.
+_EVENTS = {status: f"publication.{status}" for status in Status} | {S.PUBLISHING: "publication.started"}
+
+# What a settled publication no longer has: no wake-up, no lease, nothing under way.
 _AT_REST = {
     "wake_at": None,
     "queued_at": None,
@@ -51,9 +53,9 @@ def move(
 ) -> bool:
     """One conditional UPDATE: True if the row was in a status that may lead to `to` and every `where` held.
 
-    Leaves an event, tells the user what they must know, erases the stored steps of what settles and lets go of every
-    worker by raising the fence. The caller commits, and reads again what it had read. `name` is the event's, where the
-    reason is not.
+    Adds a line of history and an event, erases the stored steps of what settles, and raises the fence: no worker's
+    lease holds any more. The caller commits, and reads again what it had read. `event` and `name` are the line's, where
+    they are not the status and the reason.
     """
     sources = [status for status, targets in MOVES.items() if to in targets]
     fresh = dict(_AT_REST) if to in SETTLED else {}
@@ -63,20 +65,48 @@ def move(
         update(Publication)
         .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
         .values(status=to, fence=Publication.fence + 1, **(fresh | values))
+        .returning(*_EVENT_COLUMNS)
         .execution_options(synchronize_session=False)
-    )
-    if moved.rowcount == 0:
+    ).one_or_none()
+    if moved is None:
         return False
     if to == Status.CANCELLED and _has_steps(publication_id):
-        # What it has left at the platform is removed by a worker, who needs the steps for that.
+        # What it has left at the platform is removed by a worker, which needs the steps for that.
         db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=clock.now()))
     elif to in SETTLED:
         erase_steps(publication_id)
     note(publication_id, event or to, status=to, name=name or values.get("reason"), detail=values.get("detail"))
-    if to in create.OF_STATUS:
-        create.tell_of_publication(publication_id)
+    _record(moved)
     touch(publication_id)
     return True
+
+
+def begin(publication: Publication) -> None:
+    """The first line of history and the first event of a publication that was just added."""
+    name = publication.due_at.isoformat() if publication.status == Status.SCHEDULED else None
+    note(publication.id, "scheduled" if name else "created", status=Status(publication.status), name=name)
+    _record(publication)
+
+
+def _record(publication: Any) -> None:
+    """The event of the status that the publication, or a row of _EVENT_COLUMNS, has come to."""
+    record_event(
+        publication.user_id,
+        _EVENTS[publication.status],
+        {
+            "platform": publication.platform,
+            "account": publication.account_name,
+            "title": publication.title,
+            "due_at": publication.due_at.isoformat(),
+            "fence": publication.fence,
+            "reason": publication.reason,
+            "detail": publication.detail,
+            "url": publication.url,
+        },
+        publication_id=publication.id,
+        clip_id=publication.clip_id,
+        connection_id=publication.connection_id,
+    )
 
 
 def _has_steps(publication_id: int) -> bool:
@@ -92,6 +122,12 @@ def note(publication_id: int, kind: str, *, status: Status, name: str | None = N
     line = {"publication_id": publication_id, "kind": kind, "status": status, "name": name, "detail": detail}
     db.session.execute(_NOTE, line)
 
+
+_EVENT_COLUMNS = tuple(
+    getattr(Publication, name)
+    for name in ("id", "user_id", "clip_id", "connection_id", "status", "platform", "account_name", "title", "due_at")
+    + ("fence", "reason", "detail", "url")
+)
 
 # Built once, and without the ORM: a worker holds SQLite's one write lock while a statement is put together.
 _STEPS = PublicationStep.__table__

@@ -1,5 +1,5 @@
-"""«Безопасность»: who came in and what was changed, as the account's user sees it. The lines outlive nobody: they go
-with the account, and after half a year.
+"""«Безопасность»: sign-ins and what was changed, as the user sees it. Lines are deleted with their user, and after half
+a year.
 """
 
 from contextvars import ContextVar
@@ -12,17 +12,17 @@ from app.db import db
 from app.models import AuditEvent, User
 
 KEPT = timedelta(days=180)
-# Tries at e-mails that nobody has are the operator's business only, and not for long.
+# Sign-ins with unknown e-mails: only operators see these, and not for long.
 KEPT_WITHOUT_USER = timedelta(days=30)
 SHOWN = 100
 MAX_DETAIL, MAX_ADDRESS = 300, 45
 
-# Where the request comes from; None where an operator's command is at work.
-client_ip: ContextVar[str | None] = ContextVar("visitor", default=None)
+# Where the request comes from; None in an operator's command.
+client_ip: ContextVar[str | None] = ContextVar("client_ip", default=None)
 
 
 def record(user_id: int | None, kind: str, detail: str = "") -> None:
-    """One line; the caller commits. `kind` is a key of texts.SECURITY, `detail` never a secret."""
+    """Adds a line. `kind` is a key of texts.SECURITY, `detail` never a secret."""
     address = client_ip.get()
     # A proxy may hand on more than an address.
     address = address and address[:MAX_ADDRESS]
@@ -38,12 +38,10 @@ def latest(user: User) -> list[AuditEvent]:
 
 
 def sweep() -> int:
-    """Removes what is old; answers how many lines."""
+    """Deletes old lines; returns how many."""
     now = clock.now()
     old = or_(
         AuditEvent.at < now - KEPT,
         AuditEvent.user_id.is_(None) & (AuditEvent.at < now - KEPT_WITHOUT_USER),
     )
-    swept = db.session.execute(delete(AuditEvent).where(old)).rowcount
-    db.session.commit()
-    return swept
+    return db.session.execute(delete(AuditEvent).where(old)).rowcount

@@ -15,7 +15,7 @@ from app import clock
 from app.db import db, reading
 from app.media import containers
 from app.media import probe as probing
-from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User
+from app.models import LIVE, LIVE_SQL, Clip, ClipStatus, Publication, Status, User, record_event
 from app.models.types import is_due
 from app.paging import Page, indexed_eq, paginate
 from app.problems import NotFound, Problem
@@ -308,9 +308,13 @@ def _set(clip_id: int, number: int, **values) -> bool:
         update(Clip)
         .where(Clip.id == clip_id, Clip.status == ClipStatus.PROCESSING, Clip.probes == number)
         .values(**values)
-    )
+        .returning(Clip.user_id, Clip.title, Clip.status, Clip.reason)
+    ).one_or_none()
+    if outcome and outcome.status != ClipStatus.PROCESSING:
+        facts = {"title": outcome.title, "reason": outcome.reason}
+        record_event(outcome.user_id, f"clip.{outcome.status}", facts, clip_id=clip_id)
     db.session.commit()
-    return outcome.rowcount == 1
+    return outcome is not None
 
 
 def _exists(clip_id: int) -> bool:

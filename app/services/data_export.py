@@ -1,4 +1,4 @@
-"""A person's own data: all of it to take along, and all of it removed (Federal Law 152-ФЗ)."""
+"""A user's own data as one JSON document (Federal Law 152-ФЗ)."""
 
 import json
 from collections.abc import Iterator
@@ -7,12 +7,11 @@ from enum import Enum
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from app import clock
-from app.db import db
+from app.db import db, end_reading
 from app.models import (
-    LIVE,
     AuditEvent,
     Clip,
     Notification,
@@ -22,12 +21,11 @@ from app.models import (
     StatsSample,
     User,
 )
-from app.paging import COUNTED, count_up_to
-from app.services import audit_log, clips, connections, erasures, uploads, users
+from app.services import audit_log
 
 BATCH = 500
 
-# What is written down of each thing, by the names of its columns; secrets and our own bookkeeping are not.
+# What is exported of each table, by its columns' names: no secrets and no internal columns.
 _PROFILE = ("email", "name", "timezone", "plan_key", "created_at", "consented_at")
 _TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "connections": (
@@ -54,12 +52,11 @@ _TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
 
 
 def export(user: User) -> Iterator[str]:
-    """One JSON document, piece by piece: an account with a hundred thousand rows takes no more memory than a small one.
+    """The document piece by piece: a hundred thousand rows take no more memory than a few.
 
-    The clips' files are not in it; each clip names the address at which its own can be saved.
+    It is read after the unit of work is committed. The clips' files are not in it, but the addresses to save them from.
     """
     audit_log.record(user.id, "data_downloaded")
-    db.session.commit()
     return _document(user.id, _row(user, _PROFILE))
 
 
@@ -76,7 +73,7 @@ def _document(user_id: int, profile: dict[str, Any]) -> Iterator[str]:
 
 
 def _rows(model: type, user_id: int) -> Iterator[Any]:
-    """In batches, and between them the connection goes back: whoever downloads may be slow."""
+    """In batches, between which the connection goes back: a client may be slow."""
     query = select(model).order_by(model.id).limit(BATCH)
     if hasattr(model, "user_id"):
         query = query.where(model.user_id == user_id)
@@ -86,7 +83,7 @@ def _rows(model: type, user_id: int) -> Iterator[Any]:
     while rows := db.session.scalars(query.where(model.id > after)).all():
         after = rows[-1].id
         db.session.expunge_all()
-        db.session.rollback()
+        end_reading()
         yield from rows
 
 
@@ -110,34 +107,3 @@ def _plain(value: Any) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     raise TypeError(type(value).__name__)
-
-
-# The end of an account
-
-
-def held(user: User) -> dict[str, int]:
-    """What would go with the account: how many `clips`, `connections`, and `live` publications. COUNTED + 1 stands for
-    any greater number.
-    """
-    theirs = {
-        "clips": select(Clip).where(Clip.user_id == user.id),
-        "connections": select(PlatformConnection).where(PlatformConnection.user_id == user.id),
-        "live": select(Publication).where(Publication.user_id == user.id, Publication.status.in_(LIVE)),
-    }
-    return {name: count_up_to(COUNTED, rows) for name, rows in theirs.items()}
-
-
-def delete_account(user: User, password: str) -> None:
-    """Removes everything of the user: live publications are cancelled, tokens, files and rows go. Raises Problem.
-
-    Broken off half way, it can be done again. Files that the storage does not erase now are erased later.
-    """
-    users.require_password(user, password)
-    uploads.terminate_all(user)
-    for connection in connections.all_of(user):
-        connections.disconnect(user, connection.id)
-    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())  # no clip comes in meanwhile
-    keys = clips.plan_erasure(user)
-    db.session.execute(delete(User).where(User.id == user.id))
-    db.session.commit()
-    erasures.carry_out(keys)

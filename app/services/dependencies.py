@@ -1,4 +1,4 @@
-"""Whether what an installation stands on answers: its own parts, its workers, and the platforms' hosts."""
+"""Whether what an installation depends on works: its own parts, its processes and the platforms' hosts."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -16,36 +16,36 @@ ADVICE = {
     "redis": "Redis не отвечает: проверьте REDIS_URL. Публикации ждут в базе и пойдут, когда он вернётся.",
     "storage": "Хранилище клипов не принимает файлы: проверьте STORAGE_URL, права и место.",
 }
-ANSWERS = {"database": "База отвечает.", "redis": "Redis отвечает.", "storage": "Хранилище клипов принимает файлы."}
+WORKS = {"database": "База отвечает.", "redis": "Redis отвечает.", "storage": "Хранилище клипов принимает файлы."}
 
 
 def parts() -> dict[str, bool]:
-    """A sentence for each part of ours, and whether it works."""
-    return {ANSWERS[name] if works else ADVICE[name]: works for name, works in readiness.state().items()}
+    """A sentence for each of its own parts, and whether it works."""
+    return {WORKS[name] if works else ADVICE[name]: works for name, works in readiness.state().items()}
 
 
 def missing_processes() -> list[str]:
-    """Kinds of background processes of which none has been heard lately."""
+    """Kinds of background processes without a recent heartbeat."""
     return [kind for kind, number in heartbeats.count().items() if number == 0]
 
 
 def unreachable_hosts() -> list[str]:
-    """Settings whose host cannot be connected to from here within CONNECT_SECONDS."""
+    """Names of settings with a host that takes no connection from here within CONNECT_SECONDS."""
     addresses = {
         setting.name: current_app.config[setting.name]
         for setting in platforms.settings()
         if setting.parse in (web_address, optional_web_address) and current_app.config[setting.name]
     }
     with ThreadPoolExecutor(max_workers=len(addresses) or 1) as pool:
-        answers = pool.map(_answers, addresses.values())
-        return [name for name, answer in zip(addresses, answers, strict=True) if not answer]
+        reachable = pool.map(_is_reachable, addresses.values())
+        return [name for name, reached in zip(addresses, reachable, strict=True) if not reached]
 
 
 def sends_mail() -> bool:
     return mail.is_set_up()
 
 
-def _answers(address: str) -> bool:
+def _is_reachable(address: str) -> bool:
     parts = urlsplit(address)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:

@@ -1,4 +1,4 @@
-"""What this process is made of, and whether that is as it should be: a list of checks, each a sentence."""
+"""Checks of this process and its dependencies, each with a sentence as its finding."""
 
 import os
 import zoneinfo
@@ -17,7 +17,7 @@ from app.platform_access import tokens
 from app.services import dependencies
 from app.vault import CannotOpen, Vault
 
-# What a process is for, by its command in the Procfile; only workers open tokens.
+# Commands of the Procfile, and whether such a process opens tokens: only workers do.
 ROLES = {"web": False, "scheduler": False, "release": False, "worker": True}
 
 VAULT_KEY = "VAULT_PRIVATE_KEY"
@@ -26,7 +26,7 @@ _PROBE = b"doctor's probe"
 
 @dataclass(frozen=True)
 class Finding:
-    """`good` is None for what is only said."""
+    """`good` is None where nothing is judged."""
 
     text: str
     good: bool | None = None
@@ -36,8 +36,8 @@ Check = Callable[[str | None], Finding]
 
 
 def examine(role: str | None = None) -> list[Finding]:
-    """`role` is a key of ROLES, where the process is to be judged by what it is for."""
-    return [*(check(role) for check in CHECKS), *_around()]
+    """`role`, a key of ROLES, is what the process should be: it decides whether it should open tokens."""
+    return [*(check(role) for check in CHECKS), *_dependencies()]
 
 
 def public_key(_role: str | None) -> Finding:
@@ -52,14 +52,14 @@ def private_keys(role: str | None) -> Finding:
 
 
 def environment(role: str | None) -> Finding:
-    """What a program that reads this process' environment would find."""
+    """Any program that reads this process' environment finds the key."""
     if os.environ.get(VAULT_KEY):
         return Finding(f"{VAULT_KEY} есть в окружении процесса.", _should(role, opens=True))
     return Finding(f"{VAULT_KEY} в окружении процесса нет.", _should(role, opens=False))
 
 
 def sealing(role: str | None) -> Finding:
-    """Tried, not believed: a value is sealed here and then opened, or not."""
+    """A trial: a value is sealed here and then opened, or not."""
     here = _vault()
     try:
         opened = here.open(here.seal(_PROBE, "doctor"), "doctor") == _PROBE
@@ -135,15 +135,15 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def _around() -> list[Finding]:
-    """What it stands on, each with what to do where it does not answer."""
-    answers = dependencies.parts()
-    found = [Finding(text, works) for text, works in answers.items()]
-    if dependencies.ADVICE["database"] not in answers:
+def _dependencies() -> list[Finding]:
+    """What it depends on, each with what to do where it does not work."""
+    parts = dependencies.parts()
+    found = [Finding(text, works) for text, works in parts.items()]
+    if dependencies.ADVICE["database"] not in parts:
         found.append(_processes())
-    silent = ", ".join(dependencies.unreachable_hosts())
-    if silent:
-        found.append(Finding(f"Отсюда не открыть соединение: {silent}. Проверьте адреса, сеть и прокси.", False))
+    unreachable = ", ".join(dependencies.unreachable_hosts())
+    if unreachable:
+        found.append(Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False))
     else:
         found.append(Finding("Хосты платформ принимают соединения.", True))
     if dependencies.sends_mail():
@@ -154,10 +154,10 @@ def _around() -> list[Finding]:
 
 
 def _processes() -> Finding:
-    """Only said: at a release they have not begun yet."""
-    absent = ", ".join(dependencies.missing_processes())
-    if absent:
-        return Finding(f"Не слышно процессов: {absent}. Запустите их по Procfile.")
+    """Not judged: at a release they have not begun yet."""
+    missing = ", ".join(dependencies.missing_processes())
+    if missing:
+        return Finding(f"Не слышно процессов: {missing}. Запустите их по Procfile.")
     return Finding("Работники, расписание и тики на месте.", True)
 
 

@@ -3,18 +3,19 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from flask import current_app
 from sqlalchemy import select, update
 
 from app import vault
-from app.db import db
+from app.db import db, end_reading
 from app.models import PlatformConnection, PublicationStep, Revocation
 from app.vault import CannotOpen, Vault
 
 BATCH = 200
 
-# Every column that holds sealed values. Each of their rows tells by `sealed_for` what its value is bound to.
+# Every column that holds sealed values; `sealed_for` of the same row is what its value is bound to.
 _COLUMNS = (PlatformConnection.sealed_token, PublicationStep.sealed_answer, Revocation.sealed_token)
 
 
@@ -30,7 +31,7 @@ class KeyUse:
 
 @dataclass(frozen=True)
 class Rotation:
-    """`lost` could not be opened: their key is not among the private ones, or they are damaged."""
+    """Of one batch. `lost` could not be opened: their key is not among the private ones, or they are damaged."""
 
     sealed: int
     lost: int
@@ -44,50 +45,52 @@ def new() -> tuple[str, str]:
 def status() -> list[KeyUse]:
     """Every key that is in use or could be, the present one first."""
     here = _vault()
-    counts = Counter(vault.sealed_with(sealed) for column in _COLUMNS for _, sealed, _ in _values(column))
+    values = chain.from_iterable(batch for column in _COLUMNS for batch in _batches(column))
+    counts = Counter(vault.sealed_with(sealed) for _, sealed, _ in values)
     known = dict.fromkeys([here.key_id, *here.private_key_ids, *counts])
     return [KeyUse(one, counts[one], one == here.key_id, one in here.private_key_ids) for one in known]
 
 
-def rotate() -> Rotation:
+def rotate() -> Iterator[Rotation]:
     """Seals with the present public key whatever another one seals. Needs the private keys, old and new.
 
-    Workers may go on: a value is replaced only while it is still the one that was opened. Can be broken off and begun
-    again.
+    The caller commits after each batch. Workers may go on: a value is replaced only while it is still the one that was
+    opened. Can be interrupted and begun again.
     """
-    here, sealed_anew, lost = _vault(), 0, 0
+    here = _vault()
     for column in _COLUMNS:
-        for row_id, sealed, bound_to in _values(column):
-            if vault.sealed_with(sealed) == here.key_id:
-                continue
-            try:
-                fresh = here.seal(here.open(sealed, bound_to), bound_to)
-            except CannotOpen:
-                lost += 1
-                continue
-            model = column.class_
-            changed = db.session.execute(
-                update(model).where(model.id == row_id, column == sealed).values({column.key: fresh})
-            )
-            db.session.commit()
-            sealed_anew += changed.rowcount
-    return Rotation(sealed_anew, lost)
+        for batch in _batches(column):
+            fresh, lost = [], 0
+            for row_id, sealed, bound_to in batch:
+                if vault.sealed_with(sealed) == here.key_id:
+                    continue
+                try:
+                    fresh.append((row_id, sealed, here.seal(here.open(sealed, bound_to), bound_to)))
+                except CannotOpen:
+                    lost += 1
+            yield Rotation(sum(_replace(column, *one) for one in fresh), lost)
+
+
+def _replace(column, row_id: int, sealed: bytes, fresh: bytes) -> int:
+    model = column.class_
+    replaced = update(model).where(model.id == row_id, column == sealed).values({column.key: fresh})
+    return db.session.execute(replaced).rowcount
 
 
 def _vault() -> Vault:
     return current_app.extensions["vault"]
 
 
-def _values(column) -> Iterator[tuple[int, bytes, str]]:
-    """Id, sealed value and what it is bound to, of every row; in short transactions, so that nobody waits."""
+def _batches(column) -> Iterator[list[tuple[int, bytes, str]]]:
+    """Id, sealed value and what it is bound to, of every row; no transaction is open between batches."""
     model, after = column.class_, 0
     while True:
         rows = db.session.scalars(
             select(model).where(model.id > after, column.is_not(None)).order_by(model.id).limit(BATCH)
         ).all()
-        found = [(row.id, getattr(row, column.key), row.sealed_for) for row in rows]
-        db.session.rollback()
-        if not found:
+        batch = [(row.id, getattr(row, column.key), row.sealed_for) for row in rows]
+        end_reading()
+        if not batch:
             return
-        yield from found
-        after = found[-1][0]
+        yield batch
+        after = batch[-1][0]

@@ -1,4 +1,4 @@
-"""What an operator wants to know of the whole installation, as numbers: for «Управление» and for /metrics."""
+"""Figures of the whole installation, for «Управление» and /metrics."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ MOST_WAITING = 10
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of one platform's publications in the last WINDOW, and how its connections stand."""
+    """One platform's publications that ended in the last WINDOW, and its connections."""
 
     platform: str
     published: int
@@ -39,11 +39,11 @@ class Outcomes:
     failed: int
     connections: int
     reconnect: int  # connections that wait for their user
-    expiring: int  # whose token has run out or will within SOON; most are refreshed when they are used
+    expiring: int  # with a token that has expired or will within SOON; most are refreshed when they are used
 
     @property
     def success(self) -> float | None:
-        """Published of all that came to an end, 0 to 1; None where nothing did."""
+        """Published of all that ended, 0 to 1; None where nothing did."""
         ended = self.published + self.failed
         return self.published / ended if ended else None
 
@@ -59,7 +59,7 @@ class Lateness:
 @dataclass(frozen=True)
 class Figures:
     publications: dict[str, int]  # by status
-    due: int  # rows whose time has come and that nobody has taken up
+    due: int  # rows that wait for a worker
     oldest_due: float  # for how many seconds the oldest of them has waited
     lateness: Lateness
     outcomes: list[Outcomes]
@@ -100,7 +100,7 @@ def workers() -> list[Heartbeat]:
 
 
 def _waiting(now: datetime) -> tuple:
-    """Due, and held by nobody: a worker that holds a row has put its lease's end into wake_at."""
+    """Due and without a lease: a worker that holds a row has put its lease's end into wake_at."""
     return (Publication.wake_at <= now, Publication.status.in_(CLAIMABLE))
 
 
@@ -110,7 +110,7 @@ def _by_status() -> dict[str, int]:
 
 
 def _lateness(now: datetime) -> Lateness:
-    """From the last starts: SQLite and PostgreSQL subtract times differently, Python does it alike."""
+    """Of the last starts. Subtracted here, since SQLite and PostgreSQL subtract times differently."""
     starts = db.session.execute(
         select(PublicationEvent.at, Publication.due_at)
         .join(Publication, Publication.id == PublicationEvent.publication_id)
@@ -140,7 +140,7 @@ def _outcomes(now: datetime) -> list[Outcomes]:
 
 
 def _ended(now: datetime) -> Counter:
-    """By platform and outcome: publications whose last end lies in the WINDOW, each counted once."""
+    """By platform and outcome: publications that ended in the WINDOW, each counted once."""
     first_try = case(
         (Publication.status == Status.FAILED, "failed"),
         (Publication.attempt + Publication.crashes == 0, "first_try"),
@@ -165,7 +165,7 @@ def _ended(now: datetime) -> Counter:
 
 
 def _connected(now: datetime) -> Counter:
-    """By platform: all connections, those that wait for their user, those whose token runs out soon."""
+    """By platform: all connections, those that wait for their user, those with a token that expires soon."""
     waits = PlatformConnection.status == ConnectionStatus.RECONNECT
     ends = ~waits & (PlatformConnection.token_expires_at < now + SOON)
     rows = db.session.execute(

@@ -94,10 +94,7 @@ def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime 
     db.session.add_all(made)
     db.session.flush()
     for publication in made:
-        if due_at:
-            state_machine.note(publication.id, "scheduled", status=Status.SCHEDULED, name=due_at.isoformat())
-        else:
-            state_machine.note(publication.id, "created", status=Status.PUBLISHING)
+        state_machine.begin(publication)
     clip.version = Clip.version + 1
     db.session.commit()
     return made

@@ -1,4 +1,4 @@
-"""Whether what this process needs is there. The texts of what is wrong go to the log, never to a visitor."""
+"""Whether this process can use what it needs. The texts of errors go to the log, never to a client."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import db
+from app.db import db, end_reading
 from app.redis_client import redis_client
 from app.storage import StorageUnavailable, storage
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 def database() -> None:
     db.session.execute(text("SELECT 1"))
-    db.session.rollback()
+    end_reading()
 
 
 def queues() -> None:
@@ -31,7 +31,7 @@ CHECKS: dict[str, Callable[[], None]] = {"database": database, "redis": queues, 
 
 
 def state() -> dict[str, bool]:
-    """For each part whether it can be used now. Answers within seconds."""
+    """For each part whether it can be used now. Returns within seconds."""
     return {name: _works(name, check) for name, check in CHECKS.items()}
 
 

@@ -1,10 +1,12 @@
 """A forgotten password: a link by mail that works once and for an hour.
 
 The link is stored nowhere. It is signed over the password's hash and the session key, so that it ends with either.
-Asking gives the same answer after the same work, whether there is an account with that e-mail or not.
+Asking has the same result after the same work, whether there is a user with that e-mail or not.
 """
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -14,8 +16,9 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import delete, select, update
 
 from app import clock, mail, queue
-from app.db import db, transaction
+from app.db import after_commit, db
 from app.models import Recovery, User
+from app.models.claim import claim
 from app.problems import NotFound, Problem
 from app.services import audit_log, throttle, users
 from app.services.throttle import Limit
@@ -23,13 +26,13 @@ from app.services.throttle import Limit
 log = structlog.get_logger(__name__)
 
 MAX_AGE_SECONDS = 3600
-_PER_ACCOUNT = Limit("recovery-account", times=3, seconds=3600)
+_PER_EMAIL = Limit("recovery-email", times=3, seconds=3600)
 _PER_ADDRESS = Limit("recovery-address", times=20, seconds=3600)
 
-# A mail server that is away is tried again after these, as long as a link would live; then the user asks again.
+# Pauses before a mail server that is away is tried again: as long as a link is valid. Then the user asks again.
 _PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 2, 5, 10, 15, 25))
-# Longer than one try takes: a worker that died before the letter went over is followed by another.
-_TRY = timedelta(minutes=2)
+# Longer than one try takes; after it another worker may try.
+_LEASE = timedelta(minutes=2)
 _MOST_AT_ONCE = 200
 
 _LETTER = """Здравствуйте!
@@ -42,18 +45,33 @@ _LETTER = """Здравствуйте!
 """
 
 
+@dataclass(frozen=True)
+class Letter:
+    """One try of one letter. The link is made for each try and stored nowhere."""
+
+    recovery_id: int
+    tries: int
+    to: str
+    link: str
+
+
+class SentMeanwhile(Exception):
+    """Another job has handed the letter over."""
+
+
 def ask(email: str, address: str) -> None:
-    """A worker sends the link, if there is an account to send it to. Raises Problem, alike for any e-mail."""
+    """A worker sends the link, if there is a user with that e-mail. Raises Problem, alike for any e-mail."""
     if not mail.is_set_up():
-        raise Problem("Здесь не настроена почта. Попросите администратора сервиса задать вам новый пароль.")
+        raise Problem("mail_not_configured")
     email = email.strip().lower()
-    throttle.hit((_PER_ACCOUNT, email), (_PER_ADDRESS, address))
+    throttle.hit((_PER_EMAIL, email), (_PER_ADDRESS, address))
     user_id = db.session.scalar(select(User.id).where(User.email == email))
     audit_log.record(user_id, "recovery_asked")
-    letter = Recovery(user_id=user_id, expires_at=clock.now() + timedelta(seconds=MAX_AGE_SECONDS))
-    db.session.add(letter)
-    db.session.commit()
-    queue.enqueue("app.jobs.mail_recovery", letter.id)  # the tick would find it anyway; this is faster
+    recovery = Recovery(user_id=user_id, expires_at=clock.now() + timedelta(seconds=MAX_AGE_SECONDS))
+    db.session.add(recovery)
+    db.session.flush()
+    recovery_id = recovery.id
+    after_commit(lambda: queue.enqueue("app.jobs.mail_recovery", recovery_id))  # faster than the tick
 
 
 def due_mails() -> list[int]:
@@ -61,91 +79,79 @@ def due_mails() -> list[int]:
     return list(db.session.scalars(due))
 
 
-def mail_link(recovery_id: int) -> None:
-    """What the worker does. A letter that the mail server may have is not sent again."""
-    claimed = _claim(recovery_id)
-    if claimed is None:
-        return
-    tries, to, link = claimed
+def claim_letter(recovery_id: int) -> Letter | None:
+    """None where it is not due, has expired or has no user to go to."""
+    now = clock.now()
+    recovery = claim(Recovery, recovery_id, Recovery.wake_at <= now, lease=_LEASE, tries=Recovery.tries + 1)
+    if recovery is None:
+        return None
+    user = recovery.user_id and db.session.get(User, recovery.user_id)
+    if user is None or recovery.expires_at <= now:
+        _forget(recovery_id)
+        return None
+    link = f"{current_app.config['PUBLIC_URL']}/recovery/{quote(_signed(user))}"
+    return Letter(recovery_id, recovery.tries, user.email, link)
+
+
+def send(letter: Letter, before_send: Callable[[], None]) -> mail.NotSent | None:
+    """The error, where there is one. `before_send` commits `mark_sent`."""
     try:
-        mail.send(
-            to, "Новый пароль для «Везде»", _LETTER.format(link=link), before_send=lambda: _mark_sent(recovery_id)
-        )
-    except _Gone:
-        return
+        mail.send(letter.to, "Новый пароль для «Везде»", _LETTER.format(link=letter.link), before_send=before_send)
     except mail.NotSent as error:
         log.error("recovery letter was not sent", error=str(error), unknown=error.unknown)
-        if not (error.final or error.unknown) and tries <= len(_PAUSES):
-            with transaction():
-                db.session.execute(
-                    update(Recovery).where(Recovery.id == recovery_id).values(wake_at=clock.now() + _PAUSES[tries - 1])
-                )
-            return
-    with transaction():
-        db.session.execute(delete(Recovery).where(Recovery.id == recovery_id))
+        return error
+    return None
+
+
+def mark_sent(letter: Letter) -> None:
+    """From here on it counts as sent: the server may have it though its reply is lost. Raises SentMeanwhile."""
+    sent = update(Recovery).where(Recovery.id == letter.recovery_id, Recovery.wake_at.is_not(None))
+    if db.session.execute(sent.values(wake_at=None)).rowcount == 0:
+        raise SentMeanwhile
+
+
+def settle(letter: Letter, error: mail.NotSent | None) -> None:
+    """After a try: the next one, or the end. A letter that the mail server may have is not sent again."""
+    if error and not (error.final or error.unknown) and letter.tries <= len(_PAUSES):
+        later = clock.now() + _PAUSES[letter.tries - 1]
+        db.session.execute(update(Recovery).where(Recovery.id == letter.recovery_id).values(wake_at=later))
+    else:
+        _forget(letter.recovery_id)
 
 
 def sweep() -> None:
-    with transaction():
-        db.session.execute(delete(Recovery).where(Recovery.expires_at <= clock.now()))
+    db.session.execute(delete(Recovery).where(Recovery.expires_at <= clock.now()))
 
 
-class _Gone(Exception):
-    """Another job sends it."""
-
-
-def _claim(recovery_id: int) -> tuple[int, str, str] | None:
-    """The number of this try, the address and the link; None where it is not due, or there is nobody to write to.
-
-    The link is made anew for each try, while the letter's hour lasts.
-    """
-    now = clock.now()
-    with transaction():
-        letter = db.session.get(Recovery, recovery_id, with_for_update=True)
-        if letter is None or letter.wake_at is None or letter.wake_at > now:
-            return None
-        user = letter.user_id and db.session.get(User, letter.user_id)
-        if user is None or letter.expires_at <= now:
-            db.session.delete(letter)
-            return None
-        letter.wake_at = now + _TRY
-        letter.tries += 1
-        return letter.tries, user.email, f"{current_app.config['PUBLIC_URL']}/recovery/{quote(_signed(user))}"
-
-
-def _mark_sent(recovery_id: int) -> None:
-    """From here on it counts as sent: the server may have it though its answer is lost."""
-    with transaction():
-        sent = update(Recovery).where(Recovery.id == recovery_id, Recovery.wake_at.is_not(None))
-        if db.session.execute(sent.values(wake_at=None)).rowcount == 0:
-            raise _Gone
+def _forget(recovery_id: int) -> None:
+    db.session.execute(delete(Recovery).where(Recovery.id == recovery_id))
 
 
 def user_of(signed: str) -> User:
-    """Whose link it is. Raises NotFound where it has been used, has run out or never was one."""
+    """The user of a link. Raises NotFound where it has been used, has expired or never was one."""
     try:
-        user_id, print_ = _signer().loads(signed, max_age=MAX_AGE_SECONDS)
+        user_id, fingerprint = _signer().loads(signed, max_age=MAX_AGE_SECONDS)
         user = db.session.get(User, user_id)
     except (BadSignature, ValueError, TypeError):
         raise NotFound from None
-    if user is None or print_ != _print(user):
+    if user is None or fingerprint != _fingerprint(user):
         raise NotFound
     return user
 
 
 def set_password(signed: str, new: str) -> None:
     """Ends the link, and signs every browser out. Raises NotFound, Problem."""
-    users.recover(user_of(signed), new)
+    users.recover(lambda: user_of(signed), new)
 
 
 def _signed(user: User) -> str:
-    return _signer().dumps([user.id, _print(user)])
+    return _signer().dumps([user.id, _fingerprint(user)])
 
 
 def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="password-recovery")
 
 
-def _print(user: User) -> str:
-    """Changes with the password and with the session key; tells nothing of them."""
+def _fingerprint(user: User) -> str:
+    """Changes with the password and with the session key, and reveals neither."""
     return hashlib.sha256(f"{user.password_hash}:{user.session_key}".encode()).hexdigest()[:32]

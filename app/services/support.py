@@ -1,4 +1,4 @@
-"""What an operator looks up and does for a user, by a publication's number."""
+"""What an operator can do for a user, by a publication's number."""
 
 from app.db import db
 from app.models import Publication, User
@@ -7,7 +7,7 @@ from app.services import publications
 
 
 def find(publication_id: int) -> Publication:
-    """Anybody's publication. Raises NotFound."""
+    """A publication of any user. Raises NotFound."""
     publication = db.session.get(Publication, publication_id)
     if publication is None:
         raise NotFound

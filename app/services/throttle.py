@@ -1,4 +1,4 @@
-"""How often somebody may try before they have to wait: passwords are not to be guessed."""
+"""Limits of attempts, counted in Redis: passwords are not to be guessed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,28 +14,27 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `times` of `what` by one person, account or address in `seconds`."""
+    """At most `times` attempts of one subject (an e-mail, an address) in `seconds`."""
 
-    what: str
+    name: str
     times: int
     seconds: int
 
-    def key(self, whose: str) -> str:
-        """A digest: who tried to sign in is nobody's business who can look into Redis."""
-        return f"attempts:{self.what}:{hashlib.sha256(whose.encode()).hexdigest()[:32]}"
+    def key(self, subject: str) -> str:
+        """A digest: Redis holds no e-mails and no addresses."""
+        return f"attempts:{self.name}:{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
 
 
 def hit(*attempts: tuple[Limit, str]) -> None:
     """Counts an attempt against each limit, before its outcome is known: a thousand at once get no further than
-    a thousand in a row. Raises Problem where one is used up. Without Redis everybody may try: a person who knows the
+    a thousand in a row. Raises Problem where one is used up. Without Redis nothing is limited: a user who knows the
     password must get in.
     """
     try:
-        for limit, whose in attempts:
-            wait = _count(limit, limit.key(whose))
+        for limit, subject in attempts:
+            wait = _count(limit, subject)
             if wait:
-                minutes = max(1, round(wait / 60))
-                raise Problem(f"Слишком много попыток. Попробуйте через {minutes} мин.")
+                raise Problem("too_many_attempts", minutes=max(1, round(wait / 60)))
     except redis.RedisError as error:
         log.warning("attempts are not counted", error=type(error).__name__)
 
@@ -43,14 +42,15 @@ def hit(*attempts: tuple[Limit, str]) -> None:
 def release(*attempts: tuple[Limit, str]) -> None:
     """The attempt succeeded: it does not count."""
     try:
-        for limit, whose in attempts:
-            _count(limit, limit.key(whose), -1)
+        for limit, subject in attempts:
+            _count(limit, subject, -1)
     except redis.RedisError as error:
         log.warning("attempts are not counted", error=type(error).__name__)
 
 
-def _count(limit: Limit, key: str, step: int = 1) -> int:
+def _count(limit: Limit, subject: str, step: int = 1) -> int:
     """Seconds to wait; 0 where the attempt may be made."""
+    key = limit.key(subject)
     pipeline = redis_client().pipeline()
     pipeline.incr(key, step)
     pipeline.expire(key, limit.seconds, lt=True)  # never later than it stands, unless a clock was set back meanwhile

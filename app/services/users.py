@@ -1,8 +1,8 @@
-"""People: signing up and in, passwords, profiles, plans."""
+"""Users: signing up and in, passwords, profiles, plans."""
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from zoneinfo import available_timezones
@@ -14,24 +14,24 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock, plans
-from app.db import db
+from app.db import db, end_reading
 from app.models import User
 from app.problems import NotFound, Problem
 from app.services import audit_log, throttle
 from app.services.throttle import Limit
 
 MIN_PASSWORD = 8
-MAX_PASSWORD = 128  # hashing a novel would keep a thread busy
+MAX_PASSWORD = 128  # a longer one would take longer to hash
 MAX_NAME = 80
 
 DEMO_PASSWORD = "demo-demo"
 DEMO_DOMAIN = "demo.vezde.ru"
 
-_PER_ACCOUNT = Limit("sign-in-account", times=10, seconds=15 * 60)
-_PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
-_NEW_PER_ADDRESS = Limit("sign-up-address", times=100, seconds=3600)  # a mobile operator's customers share one
+_SIGN_INS_PER_EMAIL = Limit("sign-in-email", times=10, seconds=15 * 60)
+_SIGN_INS_PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
+_SIGN_UPS_PER_ADDRESS = Limit("sign-up-address", times=100, seconds=3600)  # a mobile operator's customers share one
 
-# OWASP's argon2id, 19 MiB each, and two at a time in a process: sign-ins at once wait a little for each other.
+# OWASP's argon2id, 19 MiB each, and two at a time in a process: simultaneous sign-ins wait for each other.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _hashing = threading.BoundedSemaphore(2)
 _HASHING_SECONDS = 10
@@ -40,116 +40,113 @@ _HASHING_SECONDS = 10
 def sign_up(
     *, email: str, password: str, name: str, timezone: str, address: str | None = None, consents: bool = False
 ) -> User:
-    """A new account on the plan Free. `timezone` is the browser's guess: one that does not exist is not kept.
+    """A new user on the plan Free. `timezone` is the browser's guess and replaced by the default where it is unknown.
 
-    `address` is the visitor's, whose sign-ups are limited. `consents`: to personal data being processed.
+    `address` is the client's, whose sign-ups are limited. `consents`: to personal data being processed.
     Raises Problem with its field.
     """
     email, name = _email(email), _name(name)
     _check_password(password)
     if address:
-        throttle.hit((_NEW_PER_ADDRESS, address))
+        throttle.hit((_SIGN_UPS_PER_ADDRESS, address))
     zone = timezone if timezone in available_timezones() else clock.DEFAULT_ZONE
-    return _add(email, password, name, zone, consented_at=clock.now() if consents else None)
+    return _add(email, _hash(password), name, zone, consented_at=clock.now() if consents else None)
 
 
-def _add(email: str, password: str, name: str, timezone: str = clock.DEFAULT_ZONE, **more) -> User:
+def _add(email: str, password_hash: str, name: str, timezone: str = clock.DEFAULT_ZONE, **more) -> User:
     user = User(
-        email=email,
-        password_hash=_hash(password),
-        session_key=_session_key(),
-        name=name,
-        timezone=timezone,
-        **more,
+        email=email, password_hash=password_hash, session_key=_session_key(), name=name, timezone=timezone, **more
     )
-    db.session.add(user)
     try:
-        db.session.flush()
-        audit_log.record(user.id, "signed_up")
-        db.session.commit()
+        with db.session.begin_nested():
+            db.session.add(user)
     except IntegrityError:
-        db.session.rollback()
-        raise Problem("Аккаунт с этой почтой уже есть. Войдите.", "email") from None
+        raise Problem("email_taken", "email") from None
+    audit_log.record(user.id, "signed_up")
     return user
 
 
-def authenticate(email: str, password: str, address: str) -> User:
-    """The user, or Problem: the same, after the same time, for a wrong password and for an e-mail that nobody has."""
+def authenticate(email: str, password: str, address: str) -> User | None:
+    """The user; None for a wrong password and for an unknown e-mail, after the same work and the same time.
+
+    Raises Problem after too many attempts.
+    """
     try:
         email = _email(email)
     except Problem:
         email = email.strip().lower()
-    spent = (_PER_ACCOUNT, email), (_PER_ADDRESS, address)
-    throttle.hit(*spent)
+    attempts = (_SIGN_INS_PER_EMAIL, email), (_SIGN_INS_PER_ADDRESS, address)
+    throttle.hit(*attempts)
     user = _find(email)
-    right = _matches(user, password)
-    # A line is written whoever it is for, and whether there is somebody: the time tells nothing.
-    audit_log.record(user and user.id, "signed_in" if right else "sign_in_failed")
-    db.session.commit()
-    if not right:
-        raise Problem("Почта или пароль не подходят.")
-    throttle.release(*spent)
+    user_id = user and user.id
+    matches = _matches(user, password)
+    # Also for an unknown e-mail: a missing write would show in the time.
+    audit_log.record(user_id, "signed_in" if matches else "sign_in_failed")
+    if not matches:
+        return None
+    throttle.release(*attempts)
     return user
 
 
 def change_password(user: User, present: str, new: str) -> None:
-    """Also gives a new session key: every browser is signed out, and the caller signs this one in again."""
+    """Signs every browser out; the caller signs this one in again. Raises Problem with its field."""
     _check_password(new, "new")
     require_password(user, present, "present")
-    _set_password(user, new, "password_changed")
+    _set_password(user, _hash(new), "password_changed")
 
 
 def require_password(user: User, password: str, field: str = "password") -> None:
-    """For what a stolen session must not do. Raises Problem at `field`."""
-    spent = (_PER_ACCOUNT, user.email)
-    throttle.hit(spent)
+    """For what a stolen session must not do; nothing may have been changed before. Raises Problem at `field`."""
+    attempt = (_SIGN_INS_PER_EMAIL, user.email)
+    throttle.hit(attempt)
     if not _matches(user, password):
-        raise Problem("Это не ваш нынешний пароль.", field)
-    throttle.release(spent)
+        raise Problem("wrong_current_password", field)
+    throttle.release(attempt)
 
 
 def reset_password(email: str, new: str) -> None:
     """By an operator. Raises NotFound, Problem."""
     _check_password(new)
-    _set_password(by_email(email), new, "password_changed")
+    password_hash = _hash(new)
+    _set_password(by_email(email), password_hash, "password_changed")
 
 
-def recover(user: User, new: str) -> None:
-    """By the link that came with a letter. Raises Problem."""
+def recover(find: Callable[[], User], new: str) -> None:
+    """By the link of a recovery letter. `find` is called after the hashing: the link may have been used meanwhile.
+
+    Raises Problem, and what `find` raises.
+    """
     _check_password(new, "new")
-    _set_password(user, new, "password_recovered")
+    password_hash = _hash(new)
+    _set_password(find(), password_hash, "password_recovered")
 
 
 def sign_out_everywhere(user: User) -> None:
     user.session_key = _session_key()
     audit_log.record(user.id, "signed_out_everywhere")
-    db.session.commit()
 
 
 def update_profile(user: User, name: str, timezone: str) -> None:
     name = _name(name)
     if timezone not in available_timezones():
-        raise Problem("Выберите часовой пояс из списка.", "timezone")
+        raise Problem("timezone_unknown", "timezone")
     user.name, user.timezone = name, timezone
-    db.session.commit()
 
 
 def set_plan(email: str, plan_key: str) -> User:
     """Raises NotFound for an unknown e-mail, Problem for an unknown plan."""
     if plan_key not in plans.PLANS:
-        raise Problem(f"Нет тарифа «{plan_key}». Есть: {', '.join(plans.PLANS)}.")
+        raise Problem("plan_unknown", plan=plan_key, plans=", ".join(plans.PLANS))
     user = by_email(email)
     if user.plan_key != plan_key:
         user.plan_key, user.plan_since = plan_key, clock.now()
         audit_log.record(user.id, "plan_changed", user.plan.title)
-    db.session.commit()
     return user
 
 
 def make_admin(email: str) -> User:
     user = by_email(email)
     user.is_admin = True
-    db.session.commit()
     return user
 
 
@@ -165,16 +162,17 @@ def list_users() -> list[User]:
 
 
 def create_demo_users() -> None:
-    """The people of the embedded demo. What is there already is left as it is."""
+    """The users of the embedded demo; those that exist are left as they are."""
+    password_hash = _hash(DEMO_PASSWORD)
     for plan in plans.PLANS.values():
-        _add_demo(plan.key, name=plan.title, plan_key=plan.key)
-    _add_demo("admin", name="Админ", plan_key=plans.BUSINESS.key, is_admin=True)
+        _add_demo(plan.key, password_hash, name=plan.title, plan_key=plan.key)
+    _add_demo("admin", password_hash, name="Админ", plan_key=plans.BUSINESS.key, is_admin=True)
 
 
-def _add_demo(login: str, *, name: str, **more) -> None:
+def _add_demo(login: str, password_hash: str, *, name: str, **more) -> None:
     email = f"{login}@{DEMO_DOMAIN}"
     if _find(email) is None:
-        _add(email, DEMO_PASSWORD, name, **more)
+        _add(email, password_hash, name, **more)
 
 
 def _find(email: str) -> User | None:
@@ -182,19 +180,15 @@ def _find(email: str) -> User | None:
 
 
 def _matches(user: User | None, password: str) -> bool:
-    """Takes the same time where there is no user."""
+    """Takes the same time where there is no user. A hash with old parameters is replaced."""
     known = user.password_hash if user else _dummy_hash()
-    # Hashing is slow on purpose; SQLite's one write lock must not wait for it.
-    db.session.rollback()
     try:
-        with _turn_to_hash():
+        with _hashing_turn():
             _hasher.verify(known, password[: MAX_PASSWORD + 1])
     except (VerificationError, InvalidHashError):
         return False
     if user and _hasher.check_needs_rehash(known):
-        rehashed = _hash(password)
-        user.password_hash = rehashed
-        db.session.commit()
+        user.password_hash = _hash(password)
     return user is not None
 
 
@@ -204,26 +198,29 @@ def _dummy_hash() -> str:
 
 
 def _hash(password: str) -> str:
-    with _turn_to_hash():
+    with _hashing_turn():
         return _hasher.hash(password)
 
 
 @contextmanager
-def _turn_to_hash() -> Iterator[None]:
-    """Raises Problem when it takes too long."""
+def _hashing_turn() -> Iterator[None]:
+    """Hashing is slow on purpose: neither a connection nor SQLite's write lock is held meanwhile.
+
+    Raises Problem when it takes too long.
+    """
+    end_reading()
     if not _hashing.acquire(timeout=_HASHING_SECONDS):
-        raise Problem("Сейчас входят слишком многие. Подождите минуту и попробуйте снова.")
+        raise Problem("too_many_sign_ins")
     try:
         yield
     finally:
         _hashing.release()
 
 
-def _set_password(user: User, password: str, event: str) -> None:
-    user.password_hash = _hash(password)
+def _set_password(user: User, password_hash: str, event: str) -> None:
+    user.password_hash = password_hash
     user.session_key = _session_key()
     audit_log.record(user.id, event)
-    db.session.commit()
 
 
 def _session_key() -> str:
@@ -231,24 +228,24 @@ def _session_key() -> str:
 
 
 def _email(text: str) -> str:
-    """Lower case as a whole: nobody runs a mail server where that makes a difference."""
+    """All lower case: no mail server in use distinguishes by case."""
     try:
         return validate_email(text.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError:
-        raise Problem("Это не похоже на почту. Проверьте адрес: имя@сайт.ру.", "email") from None
+        raise Problem("email_invalid", "email") from None
 
 
 def _name(text: str) -> str:
     name = " ".join(text.split())
     if not name:
-        raise Problem("Напишите имя.", "name")
+        raise Problem("name_missing", "name")
     if len(name) > MAX_NAME or not name.isprintable():
-        raise Problem(f"Имя — до {MAX_NAME} обычных знаков.", "name")
+        raise Problem("name_invalid", "name", max=MAX_NAME)
     return name
 
 
 def _check_password(password: str, field: str = "password") -> None:
     if len(password) < MIN_PASSWORD:
-        raise Problem(f"Пароль слишком короткий: нужно не меньше {MIN_PASSWORD} знаков.", field)
+        raise Problem("password_too_short", field, min=MIN_PASSWORD)
     if len(password) > MAX_PASSWORD:
-        raise Problem(f"Пароль слишком длинный: не больше {MAX_PASSWORD} знаков.", field)
+        raise Problem("password_too_long", field, max=MAX_PASSWORD)

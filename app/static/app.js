@@ -1,8 +1,8 @@
-// What htmx does not do by itself: the one dialog, toasts, the pace of the poll. Everything works without it, as forms.
+// What htmx does not do: the one dialog, toasts, the pace of the poll. Every form works without this script.
 
 const $ = (selector, root = document) => root.querySelector(selector);
 
-// Dialog: htmx loads content into it, we open it; a server that is done sends `close-dialog`.
+// Dialog: htmx loads content into it, this opens it; the server closes it by the event `close-dialog`.
 
 const dialog = $("#dialog");
 
@@ -27,7 +27,7 @@ if (dialog) {
     event.preventDefault();
     dialog.close();
   });
-  // Empty while closed: a video stops, and nothing secret stays in the page.
+  // Empty while closed: a video stops, and no secret stays in the page.
   dialog.addEventListener("close", () => {
     dialog.replaceChildren();
     // The browser gives the focus back to the button, but its card may have been swapped meanwhile.
@@ -43,8 +43,8 @@ function inside(box, { clientX, clientY }) {
   return clientX >= box.left && clientX <= box.right && clientY >= box.top && clientY <= box.bottom;
 }
 
-// How much of a platform's limits the words take: of the title's, and of the text's where both go out as one. An emoji
-// is one character. The server counts for real.
+// The length of a title, and of the text where a platform takes both as one, against the platform's limits. An emoji is
+// one character. The server's count decides.
 function measure(option) {
   const parts = [$("[data-title]", option)?.value.trim(), $("[data-description]", option)?.value.trim()];
   const titleNote = $("[data-title-limit]", option);
@@ -79,32 +79,39 @@ document.body.addEventListener("htmx:sendError", ({ detail }) => {
   if (detail.elt.id !== "poll") toast("Нет связи с сервером. Проверьте интернет и попробуйте ещё раз.", "error");
 });
 
-// The poll: one for the page, as often as its cards need it. A hidden page asks nothing, and asks at once when it is
-// looked at again.
+// The poll: one for the page, as often as its cards need it. A hidden page does not poll; it does at once when it is
+// shown again.
 
 const EVERY_MS = { fast: 2000, slow: 30000 };
+// After a change the poll stays fast for so long: the notification of it comes a moment later.
+const AFTER_CHANGE_MS = 10000;
 const poll = $("#poll");
-let askedAt = Date.now();
+let polledAt = Date.now();
+let changedAt = -Infinity;
 
-function ask() {
-  askedAt = Date.now();
+function sendPoll() {
+  polledAt = Date.now();
   window.htmx.trigger(poll, "poll");
 }
 
-function askWhenDue() {
+function pollWhenDue() {
   if (document.hidden) return;
-  const pace = $('[data-pace="fast"]') ? "fast" : $('[data-pace="slow"]') ? "slow" : null;
-  // A timer may ring a little early.
-  if (pace && Date.now() - askedAt >= EVERY_MS[pace] - 100) ask();
+  const changing = $('[data-pace="fast"]') || Date.now() - changedAt < AFTER_CHANGE_MS;
+  const pace = changing ? "fast" : $('[data-pace="slow"]') ? "slow" : null;
+  // A timer may fire a little early.
+  if (pace && Date.now() - polledAt >= EVERY_MS[pace] - 100) sendPoll();
 }
 
 if (poll) {
-  setInterval(askWhenDue, EVERY_MS.fast);
-  const lookedAt = () => {
-    if (!document.hidden && Date.now() - askedAt > 1000) ask();
+  setInterval(pollWhenDue, EVERY_MS.fast);
+  poll.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.xhr.status === 200) changedAt = Date.now();
+  });
+  const onShown = () => {
+    if (!document.hidden && Date.now() - polledAt > 1000) sendPoll();
   };
-  document.addEventListener("visibilitychange", lookedAt);
-  window.addEventListener("focus", lookedAt);
+  document.addEventListener("visibilitychange", onShown);
+  window.addEventListener("focus", onShown);
 }
 
 // Sign-up: the browser knows its time zone.
@@ -112,7 +119,7 @@ if (poll) {
 const zone = $("[data-browser-zone]");
 if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 
-// Copying a text that is to be pasted elsewhere.
+// Copies a text to the clipboard.
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

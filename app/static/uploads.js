@@ -13,7 +13,7 @@ const maxBytes = Number(form.dataset.maxBytes);
 const waiting = [];
 const lost = new Set(); // rows that wait for the connection
 let running = 0;
-// Cards are asked for one after the other: of several requests for one place htmx keeps only the last.
+// Cards are requested one after the other: of several requests for one place htmx keeps only the last.
 let shown = Promise.resolve();
 
 function add(files) {
@@ -27,7 +27,7 @@ function add(files) {
 
 function enqueue(row) {
   waiting.push(row);
-  row.say("В очереди");
+  row.show("В очереди");
   startNext();
 }
 
@@ -43,7 +43,7 @@ function finished() {
   startNext();
 }
 
-// One file on its way. `active` says whether it takes one of the places.
+// One file's upload. `active`: it takes one of the slots.
 class Row {
   constructor(file) {
     this.file = file;
@@ -61,7 +61,7 @@ class Row {
     this.retry.addEventListener("click", () => this.again());
   }
 
-  say(text) {
+  show(text) {
     this.state.textContent = text;
   }
 
@@ -71,7 +71,7 @@ class Row {
       endpoint: form.dataset.endpoint,
       chunkSize: CHUNK,
       retryDelays: RETRY_MS,
-      onShouldRetry: ({ originalResponse: answer }) => !answer || isPassing(answer),
+      onShouldRetry: ({ originalResponse: response }) => !response || isPassing(response),
       removeFingerprintOnSuccess: true,
       headers: { "X-CSRFToken": form.elements.csrf_token.value },
       metadata: { filename: this.file.name, filetype: this.file.type },
@@ -79,7 +79,7 @@ class Row {
       onError: (error) => this.stop(error),
       onSuccess: ({ lastResponse }) => this.succeed(lastResponse.getHeader("X-Clip-Id")),
     });
-    this.say("Начинаем…");
+    this.show("Начинаем…");
     const [earlier] = await this.upload.findPreviousUploads();
     if (!this.active) return; // cancelled meanwhile
     if (earlier) this.upload.resumeFromPreviousUpload(earlier);
@@ -89,12 +89,12 @@ class Row {
 
   progress(sent, total) {
     const now = performance.now();
-    // What an earlier try has sent says nothing about the speed of this one.
+    // What an earlier try has sent does not count for the speed of this one.
     this.since ??= { at: now, sent };
     const seconds = (now - this.since.at) / 1000;
     const speed = seconds > 0.5 ? ` · ${megabytes((sent - this.since.sent) / seconds)} МБ/с` : "";
     this.bar.value = (100 * sent) / total;
-    this.say(`${Math.floor((100 * sent) / total)} % · ${megabytes(sent)} из ${megabytes(total)} МБ${speed}`);
+    this.show(`${Math.floor((100 * sent) / total)} % · ${megabytes(sent)} из ${megabytes(total)} МБ${speed}`);
   }
 
   succeed(clipId) {
@@ -104,22 +104,22 @@ class Row {
     shown = shown.then(() => window.htmx.ajax("GET", card, { target: "#clips", swap: "afterbegin" })).catch(() => {});
   }
 
-  // The server refuses with a sentence; without an answer it is the connection, and that comes back.
-  stop({ originalResponse: answer }) {
-    if (!answer) {
+  // The server refuses with a sentence; without a response the connection is lost, and tried again.
+  stop({ originalResponse: response }) {
+    if (!response) {
       lost.add(this);
       this.fail("Связь прервалась. Вернётся — продолжим с того же места.");
       return;
     }
-    const isSentence = (answer.getHeader("Content-Type") ?? "").startsWith("text/plain");
-    this.fail((isSentence && answer.getBody().trim()) || "Сервер не принял файл. Попробуйте ещё раз.");
+    const isSentence = (response.getHeader("Content-Type") ?? "").startsWith("text/plain");
+    this.fail((isSentence && response.getBody().trim()) || "Сервер не принял файл. Попробуйте ещё раз.");
   }
 
   fail(text, mayRetry = true) {
     this.leave();
     this.element.classList.add("wrong");
     this.retry.hidden = !mayRetry;
-    this.say(text);
+    this.show(text);
   }
 
   again() {
@@ -133,7 +133,7 @@ class Row {
     lost.delete(this);
     const place = waiting.indexOf(this);
     if (place >= 0) waiting.splice(place, 1);
-    // The server forgets it too; if that fails, it sweeps the rest away by itself.
+    // The server deletes it too; if that fails, its sweep does later.
     this.upload?.abort(true).catch(() => {});
     this.leave();
     this.element.remove();
@@ -147,9 +147,9 @@ class Row {
 }
 
 // The server is busy or away, or another request still holds this upload.
-function isPassing(answer) {
-  const status = answer.getStatus();
-  return status >= 500 || status === 409 || status === 423 || Boolean(answer.getHeader("Retry-After"));
+function isPassing(response) {
+  const status = response.getStatus();
+  return status >= 500 || status === 409 || status === 423 || Boolean(response.getHeader("Retry-After"));
 }
 
 function megabytes(bytes) {

@@ -70,7 +70,7 @@ EVENTS = {
     "disconnected": "Аккаунт отключён, публикация заканчивается сама",
 }
 
-# The same lines, where the adapter says which of its steps they are about.
+# The same lines, where the adapter names the step.
 STEP_EVENTS = {
     "step": "Готово: {step}",
     "waiting": "Ждём: {step}",
@@ -92,8 +92,8 @@ SECURITY = {
     "data_downloaded": "Данные скачаны",
 }
 
-# What is wrong, what to do. Adapters bring their own: `add_reasons()`. They stand in letters and notifications too, so
-# none refers to what stands beside it.
+# What is wrong, what to do. Adapters add their own: `add_reasons()`. They are shown in letters and notifications too:
+# none refers to what is beside it on a page.
 REASONS: dict[str, tuple[str, str]] = {
     "unavailable": ("Платформа не отвечает", "Повторите позже: с вашей стороны ничего менять не нужно."),
     "unexpected_answer": (
@@ -137,7 +137,7 @@ REASONS: dict[str, tuple[str, str]] = {
 }
 
 
-# What a notification says: a headline and a sentence that its facts fill. Keys are `Notification.kind`.
+# A notification's headline and sentence, which its facts fill. Keys are `Notification.kind`.
 NOTIFICATIONS: dict[str, tuple[str, str]] = {
     "reconnect": (
         "Переподключите {platform}",
@@ -157,7 +157,7 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
 
 
 _WITHOUT_ANSWER = ("unavailable", "unknown", "reconnect")
-# What to do instead where the platform's answer is shown below.
+# What to do instead where the platform's response is shown below.
 ANSWERED = {"refused": "Прочитайте её ответ ниже, исправьте и повторите."}
 
 
@@ -180,9 +180,9 @@ def _filled(text: str, known: Mapping[str, str]) -> str:
 
 
 def detail_label(detail: str, reason_key: str | None = None) -> str:
-    """Whose words they are: what we noticed ourselves (`app.platforms.errors`) begins with a small Russian letter."""
-    noticed = reason_key in (None, *_WITHOUT_ANSWER) and re.match("[а-яё]", detail)
-    return "Что случилось" if noticed else "Ответ платформы"
+    """The origin of a detail: our own (`app.platforms.errors`) begins with a small Russian letter."""
+    own = reason_key in (None, *_WITHOUT_ANSWER) and re.match("[а-яё]", detail)
+    return "Что случилось" if own else "Ответ платформы"
 
 
 def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
@@ -224,7 +224,7 @@ def event(kind: str, name: str | None, zone_name: str) -> str:
 
 
 def step_event(kind: str, step: str) -> str:
-    """A line of the history about a step, by its adapter's word for it: «Готово: загрузка видео»."""
+    """A line of the history about a step, by its adapter's name for it: «Готово: загрузка видео»."""
     return STEP_EVENTS[kind].format(step=step)
 
 

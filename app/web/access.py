@@ -1,4 +1,4 @@
-"""Who may see what: everything demands a signed-in user unless it is marked `@public`; reading does not lock."""
+"""Access: every view needs a signed-in user unless it is marked `@public`; reading takes no write lock."""
 
 import secrets
 from collections.abc import Callable
@@ -20,25 +20,25 @@ View = TypeVar("View", bound=Callable)
 
 
 def public(view: View) -> View:
-    """Marks a view that needs nobody signed in."""
+    """Marks a view that needs no signed-in user."""
     view.is_public = True
     return view
 
 
 def writes(view: View) -> View:
-    """Marks a view that changes something though it is asked by GET (a return from a consent page)."""
+    """Marks a view that changes something on GET (a return from a consent page)."""
     view.writes = True
     return view
 
 
 def require_admin() -> None:
-    """For `before_request` of what is the operator's alone: to others it does not exist."""
+    """For `before_request` of operators' pages: to other users they do not exist."""
     if not current_user.is_admin:
         abort(404)
 
 
 def browser_id() -> str:
-    """What identifies this browser's session; made when it is first asked for."""
+    """Identifies this browser's session; made at the first call."""
     return session.setdefault("browser", secrets.token_urlsafe(16))
 
 
@@ -51,12 +51,12 @@ def register(app: Flask) -> None:
 
 
 def is_local(url: str) -> bool:
-    """Whether a redirect to it stays here: `next` comes from the address bar."""
+    """Whether a redirect to it stays on this site: `next` comes from the address bar."""
     return url.startswith("/") and not url.startswith(("//", "/\\")) and url.isprintable()
 
 
 def address_of(url: str | None) -> SplitResult:
-    """The parts of an address that a browser's header named; of the start page's where it cannot be read."""
+    """The parts of an address in a browser's header; of the start page's where it cannot be parsed."""
     try:
         return urlsplit(url or "/")
     except ValueError:
@@ -68,7 +68,7 @@ def path_of(url: str | None) -> str:
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """A page leads to the sign-in and back; a part of a page takes the whole page there."""
+    """From a page to the sign-in and back; a fragment's request takes the whole page there."""
     if request.htmx:
         return responses.go(url_for("auth.sign_in", next=path_of(request.htmx.current_url)))
     back = request.full_path.rstrip("?") if request.method == "GET" else None
@@ -76,19 +76,19 @@ def ask_to_sign_in() -> ResponseReturnValue:
 
 
 def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
-    """The first hook of a request: before anything asks for the user."""
+    """The first hook of a request: before the user is loaded."""
     view = current_app.view_functions.get(endpoint)
     reads_only.set(request.method in READING and not getattr(view, "writes", False))
 
 
 def _forget_request(_error: BaseException | None) -> None:
-    """The thread serves others after it."""
+    """The thread serves other requests after it."""
     reads_only.set(False)
     client_ip.set(None)
 
 
 def _remember_client_ip() -> None:
-    """For «Безопасность»."""
+    """For the audit log."""
     client_ip.set(request.remote_addr)
 
 

@@ -15,7 +15,7 @@ from app.web.responses import blame, go
 
 blueprint = Blueprint("auth", __name__)
 
-# What a browser's own check says first; without scripts and by hand it is said here.
+# For requests that no browser has checked.
 NEEDED = InputRequired("Заполните это поле.")
 
 
@@ -45,7 +45,7 @@ def sign_up() -> ResponseReturnValue:
                 name=form.name.data,
                 timezone=form.timezone.data,
                 address=request.remote_addr,
-                consents=True,  # the sentence beside the button says so
+                consents=True,  # by the sentence beside the button
             )
         except Problem as problem:
             blame(form, problem)
@@ -67,9 +67,11 @@ def sign_in() -> ResponseReturnValue:
         except Problem as problem:
             blame(form, problem)
         else:
-            to = _next()
-            start_session(user)
-            return go(to)
+            if user:
+                to = _next()
+                start_session(user)
+                return go(to)
+            form.form_errors.append(Problem("wrong_credentials").text)  # no `blame`: the audit log keeps the failure
     return form_page("auth/sign_in.html", form, demo_password=_demo_password())
 
 
@@ -81,10 +83,10 @@ def sign_out() -> ResponseReturnValue:
 
 
 def start_session(user: User) -> None:
-    """A new session: nothing of the visitor's old one goes on."""
+    """A new session: nothing of the old one is kept."""
     session.clear()
     login_user(user, remember=True)
-    browser_id()  # before two tabs ask for it at once
+    browser_id()  # before two tabs need it at once
 
 
 def _next() -> str:

@@ -1,4 +1,4 @@
-"""What a person sees when something is wrong: a sentence and a way on."""
+"""Error pages: what is wrong, and what to do."""
 
 import secrets
 
@@ -38,8 +38,8 @@ RETRY_SECONDS = 5
 class Busy(Problem):
     """Too much at once, of one user (429) or of all (503): a program tries again by itself."""
 
-    def __init__(self, text: str, status: int) -> None:
-        super().__init__(text)
+    def __init__(self, code: str, status: int, **params: object) -> None:
+        super().__init__(code, **params)
         self.status = status
 
 
@@ -57,20 +57,17 @@ def register(app: Flask) -> None:
 
 
 def problem(error: Problem) -> Response:
-    """A refusal for which the view has no form: told as a toast."""
-    db.session.rollback()
+    """A refusal for which the view has no form: shown as a toast."""
     return responses.refused(error.text, 422, _came_from())
 
 
 def deleted_meanwhile(error: SQLAlchemyError) -> Response:
     """Another request (a second tab, a double click) has deleted the row while this one worked on it."""
     log.info("deleted meanwhile", path=request.path, error=type(error).__name__)
-    db.session.rollback()
     return _page(404, *PAGES[404])
 
 
 def busy(error: Busy) -> Response:
-    db.session.rollback()
     response = _page(error.status, CROWDED, error.text)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
@@ -78,7 +75,6 @@ def busy(error: Busy) -> Response:
 
 def storage_is_away(error: StorageUnavailable) -> Response:
     log.error("storage is away", path=request.path, error=str(error))
-    db.session.rollback()
     return _page(503, *AWAY)
 
 
@@ -98,12 +94,12 @@ def http_error(error: HTTPException) -> Response:
 def unexpected(error: Exception) -> Response:
     code = secrets.token_hex(4)
     log.error("unexpected error", code=code, method=request.method, path=request.path, exc_info=error)
-    db.session.rollback()
     what, advice = BROKEN
     return _page(500, what, advice.format(code=code))
 
 
 def _page(status: int, what: str, advice: str) -> Response:
+    db.session.rollback()
     if request.htmx:
         return responses.refused(f"{what}. {advice}", status, "/")
     return make_response(render_template("errors/page.html", what=what, advice=advice), status)

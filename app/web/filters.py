@@ -1,4 +1,4 @@
-"""Russian for pages: plurals, sizes, times, and what the templates ask by name."""
+"""Jinja filters, tests and globals: Russian plurals, sizes, times, and what templates call by name."""
 
 from datetime import date as Date
 
@@ -111,8 +111,8 @@ def duration(milliseconds: int) -> str:
 
 
 def initials(name: str) -> str:
-    words = [word for word in name.split() if word[0].isalnum()]
-    return "".join(word[0] for word in words[:2]).upper() or "•"
+    parts = [part for part in name.split() if part[0].isalnum()]
+    return "".join(part[0] for part in parts[:2]).upper() or "•"
 
 
 def platform_name(key: str) -> str:
@@ -125,26 +125,26 @@ def option_facts(publication) -> list[tuple[str, str]]:
 
 
 def progress_percent(publication) -> int | None:
-    """For the bar; None where there is nothing to measure."""
+    """For the progress bar; None where nothing is measured."""
     if publication.stage != "uploading" or not publication.total:
         return None
     return 100 * (publication.sent or 0) // publication.total
 
 
 def due_soon(publication) -> bool:
-    """Whether a page shall look often, so as to see it begin."""
+    """Whether a page polls often, so as to show its start."""
     return publication.status == "scheduled" and publication.due_at <= clock.now() + clips.SOON
 
 
 def pace(publication) -> str:
-    """How often a page has to ask for it: `fast`, `slow`, or empty once nothing changes by itself."""
+    """How often a page polls for it: `fast`, `slow`, or empty once nothing changes by itself."""
     if publication.status == "publishing" or due_soon(publication) or report.awaits_first(publication):
         return "fast"
     return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
 
 
 def has_countdown(publication) -> bool:
-    """Whether its words change by the clock alone, so that a page has to ask for them again."""
+    """Whether its text changes by the clock alone, so that each poll has to return it."""
     counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
     may_resend_soon = publication.status == "unconfirmed" and publications.may_still_arrive(publication)
     return counts_down or may_resend_soon

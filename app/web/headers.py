@@ -1,4 +1,4 @@
-"""What browsers are told: cookies, headers, and what a page may load."""
+"""Cookies, response headers and the content security policy."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def register(app: Flask) -> None:
     )
     proxies = app.config["TRUSTED_PROXIES"]
     if proxies:
-        # Otherwise everybody would come from the proxy's address, and share its limits.
+        # Otherwise all clients would have the proxy's address and share its limits.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
     policy = content_policy(app)
 
@@ -50,13 +50,13 @@ def register(app: Flask) -> None:
         if secure:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         if response.mimetype == "text/html":
-            # Nobody's pages stay behind in the browser of a shared computer.
+            # No page is kept in the browser of a shared computer.
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
 def content_policy(app: Flask) -> str:
-    # A form whose answer redirects to a consent page is blocked unless that host is named.
+    # A form that is redirected to a consent page is blocked unless that host is named.
     consent_hosts = app.config.get("FORM_ACTION_HOSTS", ())
     # The sandbox's avatars; in production there are no local hosts.
     local = [f"http://{host}" for host in app.config["LOCAL_HOSTS"]]

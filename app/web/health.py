@@ -1,4 +1,4 @@
-"""For machines that watch: does the process answer, has it what it needs, and the figures for Prometheus."""
+"""For monitoring: liveness, readiness and the figures for Prometheus."""
 
 import hmac
 
@@ -16,18 +16,18 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @public
 def process() -> str:
-    """This process answers."""
+    """Liveness."""
     return "ok"
 
 
 @blueprint.get("/readyz")
 @public
 def ready() -> ResponseReturnValue:
-    """Database, Redis and storage can be used by this process; otherwise 503. Only names: the log says why."""
+    """Database, Redis and storage can be used by this process; otherwise 503. Only names: the causes are in the log."""
     state = readiness.state()
-    answer = jsonify({name: "ok" if works else "down" for name, works in state.items()})
-    answer.cache_control.no_store = True
-    return answer, 200 if all(state.values()) else 503
+    response = jsonify({name: "ok" if works else "down" for name, works in state.items()})
+    response.cache_control.no_store = True
+    return response, 200 if all(state.values()) else 503
 
 
 @blueprint.get("/metrics")

@@ -1,4 +1,4 @@
-"""What no honest request holds, refused before anything looks at it: numbers that no row can have, zero bytes."""
+"""Refuses ids that no row can have, and zero bytes, before a view sees them."""
 
 from flask import Flask, abort, request
 from werkzeug.routing import IntegerConverter
@@ -19,7 +19,7 @@ def register(app: Flask) -> None:
 
 
 def refuse_zero_bytes() -> None:
-    """PostgreSQL takes none in a text. What stands behind the «?» is only ever compared, and may be nonsense."""
+    """PostgreSQL takes none in a text. The query string is only compared with rows, never stored."""
     typed = (text for field in request.form.items(multi=True) for text in field)
     if any("\0" in text for text in (request.path, *typed)):
         abort(400)

@@ -15,18 +15,18 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(
         unread_notifications=lambda: inbox.unread(current_user),
         most_unread=inbox.MOST_UNREAD,
-        notification_about=inbox.about,
+        notification_link=inbox.link,
     )
 
 
 @blueprint.get("")
 @writes
 def page() -> ResponseReturnValue:
-    """Opening it is reading it."""
-    shown, new = inbox.look(current_user, request.args.get("page", 1, int))
+    """Opening it marks its notifications as read."""
+    shown, new = inbox.read_page(current_user, request.args.get("page", 1, int))
     return render_template("notifications/page.html", shown=shown, new=new)
 
 
 def bell() -> Markup:
-    """For an answer that tells of a change: takes the place of the bell that the page shows."""
+    """For a response to a page that is open: takes the place of its bell."""
     return Markup(render_template("notifications/_bell.html", oob=True))

@@ -1,4 +1,4 @@
-"""«Управление»: how the whole installation is doing, for admins. Nothing of anybody's clips or tokens is shown."""
+"""«Управление»: the state of the whole installation, for admins. Shows no user's clips and no tokens."""
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue

@@ -1,8 +1,8 @@
-"""/ops/queues: rq-dashboard, to look at and for admins only.
+"""/ops/queues: rq-dashboard, read-only and for admins.
 
-Its buttons are taken away: a job is only a wake-up, so nothing is won by putting it back or throwing it out, and its
-requests come without a form token, one of them by GET. Its pages bring inline scripts: they get a nonce and a content
-policy of their own, so that a job's text that is shown as HTML still runs nothing.
+Its buttons are removed: a job is only a wake-up, so requeueing or deleting it gains nothing, and its requests have no
+form token, one of them is a GET. Its pages have inline scripts: they get a nonce and a content policy of their own, so
+that a job's text that is shown as HTML still runs nothing.
 """
 
 import secrets

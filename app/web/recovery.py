@@ -1,4 +1,4 @@
-"""A forgotten password: asking for the letter, and the page that its link opens."""
+"""A forgotten password: the request for a letter, and the page that its link opens."""
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +8,7 @@ from wtforms import EmailField, PasswordField
 from app.problems import NotFound, Problem
 from app.services import recovery
 from app.web.access import public
-from app.web.auth import NEEDED
+from app.web.auth import NEEDED, form_page
 from app.web.responses import blame, flash, go
 
 blueprint = Blueprint("recovery", __name__, url_prefix="/recovery")
@@ -33,8 +33,7 @@ def ask() -> ResponseReturnValue:
             blame(form, problem)
         else:
             asked = True
-    wrong = form.errors or form.form_errors
-    return render_template("recovery/ask.html", form=form, asked=asked), 422 if wrong else 200
+    return form_page("recovery/ask.html", form, asked=asked)
 
 
 @blueprint.route("/<signed>", methods=["GET", "POST"])
@@ -53,4 +52,4 @@ def choose(signed: str) -> ResponseReturnValue:
         else:
             flash("Пароль изменён. Войдите с ним.", "ok")
             return go(url_for("auth.sign_in"))
-    return render_template("recovery/choose.html", form=form, email=user.email), 422 if form.errors else 200
+    return form_page("recovery/choose.html", form, email=user.email)

@@ -1,4 +1,4 @@
-"""Each request has an id: in every line of its log, and in its answer, so that a user can name it."""
+"""Each request has an id: in every line of its log and in its response, so that a user can name it."""
 
 import re
 import secrets
@@ -11,12 +11,12 @@ log = structlog.get_logger(__name__)
 
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(r"[A-Za-z0-9_.-]{8,64}")
-# What is asked all the time and says nothing.
+# Too frequent to be of use in a log.
 SILENT = ("health.process", "health.ready", "health.metrics", "static")
 
 
 def register(app: Flask) -> None:
-    app.url_value_preprocessor(_begin)  # before anything can refuse
+    app.url_value_preprocessor(_begin)  # before a hook can refuse
     app.after_request(_name)
     app.teardown_request(lambda _error: structlog.contextvars.unbind_contextvars("request"))
 

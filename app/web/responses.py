@@ -1,4 +1,4 @@
-"""Answers that suit both ways of asking: htmx gets a fragment and events, a plain form gets a page or a redirect."""
+"""Responses for both kinds of request: htmx gets a fragment and events, a plain form a page or a redirect."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def dialog(fragment: str, status: int = 200, **context: Any) -> Response:
 
 
 def done(text: str, to: str, fragments: str = "") -> Response:
-    """It worked: says so, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`."""
+    """Success: shows `text`, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`."""
     if not request.htmx:
         flash(text, "ok")
         return go(to)
@@ -48,7 +48,7 @@ def done(text: str, to: str, fragments: str = "") -> Response:
 
 
 def refused(text: str, status: int, to: str) -> Response:
-    """It did not work, and there is no form to show it in. Nothing of the request is kept."""
+    """A refusal that no form can show. Rolls the unit of work back."""
     db.session.rollback()
     if not request.htmx:
         flash(text, "error")
@@ -60,7 +60,7 @@ def refused(text: str, status: int, to: str) -> Response:
 
 
 def blame(form: FlaskForm, problem: Problem) -> None:
-    """Puts a service's refusal where it belongs: at its field, or above the form. Nothing of the request is kept."""
+    """Shows a service's refusal at its field, or above the form. Rolls the unit of work back."""
     db.session.rollback()
     if problem.field in form:
         form[problem.field].errors = [*form[problem.field].errors, problem.text]

@@ -1,4 +1,4 @@
-"""«Настройки»: profile, password, «Безопасность», the user's data and the end of the account."""
+"""«Настройки»: profile, password, «Безопасность», the user's data and its deletion."""
 
 from flask import Blueprint, Response, redirect, render_template, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
@@ -7,7 +7,7 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField
 
 from app.problems import Problem
-from app.services import audit_log, data_export, users
+from app.services import audit_log, data_export, user_deletion, users
 from app.web import time_zones
 from app.web.auth import NEEDED, form_page, start_session
 from app.web.responses import blame, flash, go
@@ -25,7 +25,7 @@ class ChangePassword(FlaskForm):
     new = PasswordField("Новый пароль", [NEEDED])
 
 
-class DeleteAccount(FlaskForm):
+class DeleteUser(FlaskForm):
     password = PasswordField("Пароль", [NEEDED])
 
 
@@ -80,19 +80,19 @@ def sign_out_everywhere() -> ResponseReturnValue:
 
 @blueprint.post("/data")
 def export() -> Response:
-    """A POST: it is written down under «Безопасность»."""
-    answer = Response(stream_with_context(data_export.export(current_user)), mimetype="application/json")
-    answer.headers["Content-Disposition"] = 'attachment; filename="vezde-data.json"'
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    """A POST: it adds a line to «Безопасность»."""
+    response = Response(stream_with_context(data_export.export(current_user)), mimetype="application/json")
+    response.headers["Content-Disposition"] = 'attachment; filename="vezde-data.json"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.route("/delete", methods=["GET", "POST"])
 def delete() -> ResponseReturnValue:
-    form = DeleteAccount()
+    form = DeleteUser()
     if form.validate_on_submit():
         try:
-            data_export.delete_account(current_user, form.password.data)
+            user_deletion.delete_user(current_user, form.password.data)
         except Problem as problem:
             blame(form, problem)
         else:
@@ -100,5 +100,4 @@ def delete() -> ResponseReturnValue:
             logout_user()
             flash("Аккаунт и всё, что в нём было, удалены.", "ok")
             return go(url_for("auth.sign_in"))
-    status = 422 if form.errors or form.form_errors else 200
-    return render_template("settings/delete.html", form=form, held=data_export.held(current_user)), status
+    return form_page("settings/delete.html", form, affected=user_deletion.affected(current_user))

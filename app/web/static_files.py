@@ -1,4 +1,4 @@
-"""Our own files for browsers: kept for a year, under addresses that change with their content."""
+"""Static files: cached for a year, at addresses that change with their content."""
 
 import hashlib
 from functools import lru_cache
@@ -17,14 +17,14 @@ def register(app: Flask) -> None:
         root=str(folder),
         prefix="static/",
         max_age=YEAR,
-        # Otherwise files are measured once, and must not change under the process; in the demo people change them.
+        # Otherwise their sizes are read once, and they must not change while the process runs; in the demo they may.
         autorefresh=app.debug or app.config["DEMO"],
         allow_all_origins=False,
         add_headers_function=lambda headers, _path, _url: headers.add_header("X-Content-Type-Options", "nosniff"),
     )
 
     def static(name: str) -> str:
-        """Found out once a request: a page names its icons hundreds of times."""
+        """Computed once a request: a page names its icons hundreds of times."""
         known = g.setdefault("statics", {})
         if name not in known:
             file = folder / name

@@ -1,4 +1,4 @@
-"""Time zones as a Russian speaker looks for them: by city, the own country first, each with its offset."""
+"""Time zones for Russian speakers: by city, Russia first, each with its offset."""
 
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -11,7 +11,7 @@ from babel.dates import get_timezone_location
 
 from app import clock
 
-# The country's own, named by the offset people know: MSK+n.
+# One zone for each offset, by its largest cities.
 RUSSIA = {
     "Europe/Kaliningrad": "Калининград",
     "Europe/Moscow": "Москва, Санкт-Петербург",
@@ -28,7 +28,7 @@ RUSSIA = {
 }
 
 _RUSSIAN = Locale("ru")
-_NO_COUNTRY = "001"  # Etc/GMT-3 and the like, whose signs mislead
+_NO_COUNTRY = "001"  # Etc/GMT-3 and the like: their signs mislead
 
 Choices = list[tuple[str, str]]
 

@@ -1,19 +1,19 @@
-"""Дзен: Yandex OAuth below /yandex-oauth and /yandex-login, the assumed partner API below /dzen (platforms/dzen.md)."""
+"""Дзен: Yandex OAuth at /yandex-oauth and /yandex-login, the assumed partner API at /dzen (platforms/dzen.md)."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from flask import Blueprint, Response, abort, render_template
 
-from sandbox.dzen.publisher import Publisher, Refusal
+from sandbox.commands import required
+from sandbox.dzen.publisher import ApiError, Publisher
 from sandbox.dzen.yandex import Yandex
-from sandbox.emulator import RETRY_AFTER, Emulator, answer, phrase
+from sandbox.emulator import RETRY_AFTER, Emulator, json_response, reason_phrase
 from sandbox.oauth import Account
-from sandbox.orders import required
-from sandbox.world import Video, World
+from sandbox.state import State, Video
 
-WORDS = {401: "unauthorized", 403: "forbidden", 409: "conflict", 413: "too_large", 429: "too_many_requests"}
-"""The codes are assumed, as the whole contract is."""
+ERROR_CODES = {401: "unauthorized", 403: "forbidden", 409: "conflict", 413: "too_large", 429: "too_many_requests"}
+"""Assumed, as the whole contract."""
 
 
 class Dzen(Emulator):
@@ -29,8 +29,8 @@ class Dzen(Emulator):
         "yandex_client_secret": "",
     }
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
         self._yandex = Yandex(self)
         self._publisher = Publisher(self)
 
@@ -52,40 +52,40 @@ class Dzen(Emulator):
             abort(404)
         return render_template("watch.html", video=video)
 
-    def settle(self) -> None:
-        self._publisher.settle()
+    def advance(self) -> None:
+        self._publisher.advance()
 
-    def place(self, video: Video) -> str:
+    def account_label(self, video: Video) -> str:
         account = self._yandex.oauth.account(video.account)
         return account.name if account else video.account
 
-    def state(self, draft: Video) -> str:
+    def draft_status(self, draft: Video) -> str:
         if draft.facts["rejected"]:
             return "не прошёл модерацию"
         if draft.sha256 is not None and draft.facts["uploaded"] and draft.ready_at is None:
             return "загружен, но не опубликован"
-        return super().state(draft)
+        return super().draft_status(draft)
 
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
         if not path.startswith("/dzen/"):
-            said = {"error": "server_error", "error_description": phrase(status)}
-            return answer(said, status, retry_after)
+            body = {"error": "server_error", "error_description": reason_phrase(status)}
+            return json_response(body, status, retry_after)
         retry_after = retry_after or (RETRY_AFTER if status == 429 else None)
-        return Refusal(status, WORDS.get(status, "error"), phrase(status), retry_after).response()
+        return ApiError(status, ERROR_CODES.get(status, "error"), reason_phrase(status), retry_after).response()
 
     def error(self, path: str, code: str, retry_after: int | None) -> Response:
-        """At Yandex `invalid_grant`; at Дзен an HTTP status, or a code of a 400."""
+        """Yandex: an OAuth code such as `invalid_grant`. Дзен: an HTTP status, or the code of a 400."""
         if not path.startswith("/dzen/"):
-            return answer({"error": code, "error_description": phrase(400)}, 400, retry_after)
+            return json_response({"error": code, "error_description": reason_phrase(400)}, 400, retry_after)
         if code.isdigit():
             return self.status(path, int(code), retry_after)
-        return Refusal(400, code, phrase(400), retry_after).response()
+        return ApiError(400, code, reason_phrase(400), retry_after).response()
 
     # Control
 
-    def add_token(self, order: Mapping[str, Any]) -> None:
-        """A Yandex token: `scopes` as Yandex calls them. Who is not known yet comes to be."""
-        account = str(required(order, "account"))
+    def add_token(self, command: Mapping[str, Any]) -> None:
+        """Adds a Yandex token with Yandex `scopes`. Creates an unknown account."""
+        account = str(required(command, "account"))
         if self._yandex.oauth.account(account) is None:
             self._yandex.oauth.add_account(Account(account, f"Автор {account}", f"author.{account}"))
-        super().add_token(order)
+        super().add_token(command)

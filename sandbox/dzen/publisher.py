@@ -1,4 +1,4 @@
-"""The partner API. ASSUMED: Дзен has no public API for videos; this is the contract of platforms/dzen.md."""
+"""The partner API. ASSUMED: Дзен has no public API for videos; this is the contract in platforms/dzen.md."""
 
 import secrets
 import uuid
@@ -7,17 +7,17 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from sandbox.emulator import Emulator, answer, external
-from sandbox.world import BLOCK, Token, Video
+from sandbox.emulator import Emulator, external_url, json_response
+from sandbox.state import BLOCK, Token, Video
 
 TOKEN_RATE = (5, 1.0)
-"""Requests in seconds. The contract names no number; off unless the option is on."""
+"""Requests per seconds. The contract has no limit; off by default."""
 
 FIELDS = ("title", "description", "type")
 
 
-class Refusal(Exception):
-    """`{"error": {"code", "message"}}`."""
+class ApiError(Exception):
+    """An error response: `{"error": {"code", "message"}}`."""
 
     def __init__(self, status: int, code: str, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -26,130 +26,130 @@ class Refusal(Exception):
         self._retry_after = retry_after
 
     def response(self) -> Response:
-        return answer(self._body, self._status, self._retry_after)
+        return json_response(self._body, self._status, self._retry_after)
 
 
 class Publisher:
-    """A video's facts: `upload_key`; `uploaded`, once its file is whole; `rejected` by moderation.
+    """A video's facts: `upload_key`; `uploaded`: the file is complete; `rejected`: by moderation.
 
-    Its processing begins with `publish`.
+    Processing begins with `publish`.
     """
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._world = emulator.world
+        self._state = emulator.state
 
     def add_routes(self, blueprint: Blueprint) -> None:
-        for rule, right, deed in (
+        for rule, scope, handler in (
             ("POST videos/drafts", "zen:write", self._begin),
             ("POST videos/<number>/publish", "zen:write", self._publish),
             ("GET videos/<number>", "zen:read", self._show),
         ):
             method, path = rule.split()
-            blueprint.add_url_rule(f"/dzen/publisher/{path}", rule, self._guarded(right, deed), methods=[method])
-        blueprint.add_url_rule("/dzen/upload/<number>", "upload", _answered(self._upload), methods=["PUT"])
+            blueprint.add_url_rule(f"/dzen/publisher/{path}", rule, self._authorized(scope, handler), methods=[method])
+        blueprint.add_url_rule("/dzen/upload/<number>", "upload", _return_errors(self._upload), methods=["PUT"])
 
-    def _guarded(self, right: str, deed: Callable[..., Any]) -> Callable[..., Response]:
+    def _authorized(self, scope: str, handler: Callable[..., Any]) -> Callable[..., Response]:
         def view(**path: str) -> Any:
             token = self._emulator.authorized("OAuth")
             if token is None:
-                raise Refusal(401, "unauthorized", "The token is missing, invalid or expired")
+                raise ApiError(401, "unauthorized", "The token is missing, invalid or expired")
             if self._emulator.rate_limited:
-                seconds = self._world.rates.take((f"dzen {token.token}", *TOKEN_RATE))
+                seconds = self._state.rate_limits.hit((f"dzen {token.token}", *TOKEN_RATE))
                 if seconds:
-                    raise Refusal(429, "too_many_requests", "Too many requests", seconds)
-            if right not in token.scopes:
-                raise Refusal(403, "forbidden", f"The token has no scope {right}")
-            return deed(token, **path)
+                    raise ApiError(429, "too_many_requests", "Too many requests", seconds)
+            if scope not in token.scopes:
+                raise ApiError(403, "forbidden", f"The token has no scope {scope}")
+            return handler(token, **path)
 
-        return _answered(view)
+        return _return_errors(view)
 
     def find(self, number: str) -> Video | None:
-        return self._world.videos.get(f"dzen-{number}")
+        return self._state.videos.get(f"dzen-{number}")
 
-    def settle(self) -> None:
-        for video in self._world.received("dzen"):
+    def advance(self) -> None:
+        for video in self._state.uploaded_drafts("dzen"):
             if video.ready and not video.facts["rejected"]:
-                if self._world.options["moderation"]:
+                if self._state.options["moderation"]:
                     video.facts["rejected"] = True
-                    self._world.keep(video)
+                    self._state.save(video)
                 else:
-                    self._world.publish(video, video.ready_at)
+                    self._state.publish(video, video.ready_at)
 
     def _begin(self, token: Token) -> dict[str, str]:
-        sent = request.get_json(silent=True) if request.is_json else None
-        if not isinstance(sent, dict):
-            raise Refusal(400, "bad_request", "A JSON object is needed")
+        fields = request.get_json(silent=True) if request.is_json else None
+        if not isinstance(fields, dict):
+            raise ApiError(400, "bad_request", "A JSON object is needed")
         for name in FIELDS:
-            if not isinstance(sent.get(name), str):
-                raise Refusal(400, "bad_request", f"{name} is missing or no string")
-        if not sent["title"].strip():
-            raise Refusal(400, "bad_request", "title is empty")
-        if sent["type"] != "short":
-            raise Refusal(400, "bad_request", "type is short")
+            if not isinstance(fields.get(name), str):
+                raise ApiError(400, "bad_request", f"{name} is missing or no string")
+        if not fields["title"].strip():
+            raise ApiError(400, "bad_request", "title is empty")
+        if fields["type"] != "short":
+            raise ApiError(400, "bad_request", "type is short")
         number = uuid.uuid4().hex[:24]
-        video = self._world.begin(
+        video = self._state.begin(
             "dzen",
             token.account,
             f"dzen-{number}",
             id=number,
-            title=sent["title"],
-            text=sent["description"],
+            title=fields["title"],
+            text=fields["description"],
             url=f"/dzen/shorts/{number}",
             facts={"upload_key": secrets.token_hex(16), "uploaded": False, "rejected": False},
         )
-        return {"id": number, "upload_url": external(f"/dzen/upload/{number}?key={video.facts['upload_key']}")}
+        return {"id": number, "upload_url": external_url(f"/dzen/upload/{number}?key={video.facts['upload_key']}")}
 
     def _upload(self, number: str) -> dict[str, Any]:
-        """Raw bytes. May be repeated until it is published; the key in the URL is all that it asks for."""
+        """Raw bytes. Can be repeated until `publish`; the key in the URL is the only authorization."""
         video = self.find(number)
         if video is None or request.args.get("key") != video.facts["upload_key"]:
-            raise Refusal(404, "not_found", "There is no such upload")
+            raise ApiError(404, "not_found", "There is no such upload")
         if request.mimetype != "video/mp4":
-            raise Refusal(415, "unsupported_media_type", "Content-Type has to be video/mp4")
+            raise ApiError(415, "unsupported_media_type", "Content-Type has to be video/mp4")
         _check_not_published(video)
         limit = int(self._emulator.option("max_mb") * 1_000_000)
         video.facts["uploaded"] = False
         stream = request.environ["wsgi.input"]
-        with self._world.receive(video) as receiver:
+        with self._state.receive(video) as receiver:
             while block := stream.read(BLOCK):
                 if video.bytes + len(block) > limit:
-                    raise Refusal(413, "too_large", f"At most {limit} bytes")
+                    raise ApiError(413, "too_large", f"At most {limit} bytes")
                 receiver.write(block)
         if not video.bytes:
-            raise Refusal(400, "bad_request", "The file is empty")
+            raise ApiError(400, "bad_request", "The file is empty")
         video.facts["uploaded"] = True
-        self._world.keep(video)
+        self._state.save(video)
         return {"id": number, "bytes": video.bytes}
 
     def _publish(self, token: Token, number: str) -> dict[str, str]:
-        with self._world.lock:
-            video = self._own(token, number)
+        with self._state.lock:
+            video = self._owned(token, number)
             _check_not_published(video)
             if not video.facts["uploaded"] or video.sha256 is None:
-                raise Refusal(400, "no_file", "The file has not been uploaded")
+                raise ApiError(400, "no_file", "The file has not been uploaded")
             self._emulator.process(video)
-        return {"id": number, "url": external(video.url)}
+        return {"id": number, "url": external_url(video.url)}
 
     def _show(self, token: Token, number: str) -> dict[str, Any]:
-        video = self._own(token, number)
+        video = self._owned(token, number)
         return {
             "id": number,
             "status": _status(video),
-            "url": external(video.url) if video.ready_at is not None else None,
+            "url": external_url(video.url) if video.ready_at is not None else None,
             "statistics": {"views": video.views, "likes": video.likes, "shares": video.shares},
         }
 
-    def _own(self, token: Token, number: str) -> Video:
+    def _owned(self, token: Token, number: str) -> Video:
         video = self.find(number)
         if video is None or video.account != token.account:
-            raise Refusal(404, "not_found", "There is no such video")
+            raise ApiError(404, "not_found", "There is no such video")
         return video
 
 
 def _check_not_published(video: Video) -> None:
     if video.ready_at is not None:
-        raise Refusal(409, "already_published", "The video is published already")
+        raise ApiError(409, "already_published", "The video is published already")
 
 
 def _status(video: Video) -> str:
@@ -160,11 +160,11 @@ def _status(video: Video) -> str:
     return "draft" if video.ready_at is None else "processing"
 
 
-def _answered(deed: Callable[..., Any]) -> Callable[..., Response]:
+def _return_errors(handler: Callable[..., Any]) -> Callable[..., Response]:
     def view(**path: str) -> Response:
         try:
-            return answer(deed(**path))
-        except Refusal as refusal:
-            return refusal.response()
+            return json_response(handler(**path))
+        except ApiError as error:
+            return error.response()
 
     return view

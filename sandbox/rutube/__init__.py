@@ -1,18 +1,18 @@
-"""Rutube: the token API below /rutube/api, pages below /rutube/video and /rutube/shorts. From platforms/rutube.md."""
+"""Rutube: the token API at /rutube/api, pages at /rutube/video and /rutube/shorts. From platforms/rutube.md."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from flask import Blueprint, Response, abort, render_template
 
-from sandbox.emulator import RETRY_AFTER, Emulator, phrase
-from sandbox.orders import BadOrder, required
+from sandbox.commands import BadCommand, required
+from sandbox.emulator import RETRY_AFTER, Emulator, reason_phrase
 from sandbox.rutube.api import Api
 from sandbox.rutube.channels import Channel, Channels
-from sandbox.rutube.pull import Pull
-from sandbox.rutube.shapes import Refusal, too_many
+from sandbox.rutube.download import Downloader
+from sandbox.rutube.rest_framework import ApiError, too_many
 from sandbox.rutube.videos import Videos
-from sandbox.world import Video, World
+from sandbox.state import State, Video
 
 DEMO_TOKEN = "rutube-demo-token"
 DEMO_CHANNEL = "23000001"
@@ -35,14 +35,14 @@ class Rutube(Emulator):
         "rutube_blocks": False,
     }
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._channels = Channels(world)
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._channels = Channels(state)
         self._videos = Videos(self)
-        self._api = Api(self, self._channels, self._videos, Pull(self, self._videos))
+        self._api = Api(self, self._channels, self._videos, Downloader(self, self._videos))
 
     def seed(self) -> None:
-        self._channels.keep(Channel(DEMO_CHANNEL, "Волжские закаты"))
+        self._channels.save(Channel(DEMO_CHANNEL, "Волжские закаты"))
         self.add_token({"token": DEMO_TOKEN, "account": DEMO_CHANNEL})
 
     def blueprint(self) -> Blueprint:
@@ -58,14 +58,14 @@ class Rutube(Emulator):
             abort(404)
         return render_template("watch.html", video=video)
 
-    def settle(self) -> None:
-        self._videos.settle()
+    def advance(self) -> None:
+        self._videos.advance()
 
-    def place(self, video: Video) -> str:
+    def account_label(self, video: Video) -> str:
         channel = self._channels.find(video.account)
         return channel.name if channel else video.account
 
-    def state(self, draft: Video) -> str:
+    def draft_status(self, draft: Video) -> str:
         match draft.facts["state"]:
             case "error":
                 return f"не скачан: {draft.facts['failure']}"
@@ -73,26 +73,26 @@ class Rutube(Emulator):
                 return "на модерации"
             case "ready":
                 return "скрыт"
-        return super().state(draft)
+        return super().draft_status(draft)
 
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
         if status == 429:
             return too_many(retry_after or RETRY_AFTER).response()
-        return Refusal(status, phrase(status), retry_after).response()
+        return ApiError(status, reason_phrase(status), retry_after).response()
 
     def error(self, path: str, code: str, retry_after: int | None) -> Response:
-        """Rutube has no codes of its own: an HTTP status, or the text of a 400."""
+        """An HTTP status, or the text of a 400: Rutube has no error codes."""
         if code.isdigit():
             return self.status(path, int(code), retry_after)
-        return Refusal(400, {"non_field_errors": [code]}, retry_after).response()
+        return ApiError(400, {"non_field_errors": [code]}, retry_after).response()
 
     # Control
 
-    def add_token(self, order: Mapping[str, Any]) -> None:
-        """Rutube's tokens know no scopes: each may do everything. `rights` with `scopes: []` makes one read only."""
-        account = str(required(order, "account"))
+    def add_token(self, command: Mapping[str, Any]) -> None:
+        """Rutube's tokens have no scopes: each has all rights. `rights` with `scopes: []` makes one read-only."""
+        account = str(required(command, "account"))
         if not account.isdigit():
-            raise BadOrder("a Rutube account is a number")
+            raise BadCommand("a Rutube account is a number")
         if self._channels.find(account) is None:
-            self._channels.keep(Channel(account, f"Канал {account}"))
-        super().add_token({**order, "scopes": ["everything"]})
+            self._channels.save(Channel(account, f"Канал {account}"))
+        super().add_token({**command, "scopes": ["everything"]})

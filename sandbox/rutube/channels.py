@@ -1,8 +1,8 @@
-"""Channels: whose video it is."""
+"""Channels, the owners of videos."""
 
 from dataclasses import dataclass
 
-from sandbox.world import World
+from sandbox.state import State
 
 
 @dataclass
@@ -12,12 +12,12 @@ class Channel:
 
 
 class Channels:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._channels = world.table("rutube_channel", Channel)
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._channels = state.table("rutube_channel", Channel)
 
-    def keep(self, channel: Channel) -> None:
-        with self._world.lock:
+    def save(self, channel: Channel) -> None:
+        with self._state.lock:
             self._channels.put(channel.id, channel)
 
     def find(self, number: str) -> Channel | None:

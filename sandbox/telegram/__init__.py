@@ -1,4 +1,4 @@
-"""Telegram: the Bot API below /telegram, t.me below /telegram-web. Written from platforms/telegram.md."""
+"""Telegram: the Bot API at /telegram, t.me at /telegram-web. From platforms/telegram.md."""
 
 import re
 from collections.abc import Mapping
@@ -6,18 +6,18 @@ from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify
 
-from sandbox.emulator import RETRY_AFTER, Emulator, phrase
-from sandbox.orders import BadOrder, posted, required
+from sandbox.commands import BadCommand, parse_command, required
+from sandbox.emulator import RETRY_AFTER, Emulator, reason_phrase
+from sandbox.state import State, Token, Video
 from sandbox.telegram.bot_api import BotApi
 from sandbox.telegram.chats import Chat, Chats
-from sandbox.telegram.shapes import Refusal, too_many
+from sandbox.telegram.responses import ApiError, too_many
 from sandbox.telegram.web import Web
-from sandbox.world import Token, Video, World
 
 DEMO_TOKEN = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
 
 DESCRIPTIONS = {400: "Bad Request: chat not found", 403: "Forbidden: bot was kicked from the channel chat"}
-"""What a bare error code says where trouble asks for it; others say HTTP's own phrase."""
+"""Texts of the error codes in fault rules; others have the HTTP reason phrase."""
 
 CHAT_FIELDS = {"id", "title", "username", "type", "rights", "migrate_to"}
 
@@ -30,9 +30,9 @@ class Telegram(Emulator):
     uploading = publishing
     options: ClassVar = {"telegram_rate_limits": True, "telegram_max_mb": 2000}
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._chats = Chats(world)
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._chats = Chats(state)
         self._bot_api = BotApi(self, self._chats)
         self._web = Web(self._chats)
 
@@ -40,10 +40,10 @@ class Telegram(Emulator):
         self.add_token({"token": DEMO_TOKEN, "username": "vezde_demo_bot"})
         bot = DEMO_TOKEN.partition(":")[0]
         admin = {"status": "administrator", "can_post_messages": True}
-        self._chats.keep(Chat(-1001000000001, "Везде — демо", "vezde_demo", rights={bot: admin}))
-        self._chats.keep(Chat(-1001000000002, "Только читать", "vezde_readonly"))
+        self._chats.save(Chat(-1001000000001, "Везде — демо", "vezde_demo", rights={bot: admin}))
+        self._chats.save(Chat(-1001000000002, "Только читать", "vezde_readonly"))
 
-    def place(self, video: Video) -> str:
+    def account_label(self, video: Video) -> str:
         chat = self._chats.find(video.account)
         return (f"@{chat.username}" if chat.username else chat.title) if chat else video.account
 
@@ -60,53 +60,53 @@ class Telegram(Emulator):
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
         if status == 429:
             return too_many(retry_after or RETRY_AFTER).response()
-        return Refusal(status, phrase(status)).response()
+        return ApiError(status, reason_phrase(status)).response()
 
     def error(self, path: str, code: str, retry_after: int | None) -> Response:
         """`403`, `403 Forbidden: bot was kicked…`, or the text of a 400: `CHAT_ADMIN_REQUIRED`."""
         parsed = re.fullmatch(r"(\d{3})(?: (.+))?", code)
         if parsed is None:
-            return Refusal(400, f"Bad Request: {code}").response()
+            return ApiError(400, f"Bad Request: {code}").response()
         status, description = int(parsed[1]), parsed[2]
         if description or status in DESCRIPTIONS:
-            return Refusal(status, description or DESCRIPTIONS[status]).response()
+            return ApiError(status, description or DESCRIPTIONS[status]).response()
         return self.status(path, status, retry_after)
 
     # Control
 
-    def add_token(self, order: Mapping[str, Any]) -> None:
-        """`token, username`: the bot's id is the number before the colon."""
-        token = required(order, "token")
+    def add_token(self, command: Mapping[str, Any]) -> None:
+        """`command`: `token, username`. The bot's id is the number before the colon."""
+        token = required(command, "token")
         if not re.fullmatch(r"\d+:[\w-]+", token):
-            raise BadOrder("a bot's token is <number>:<letters>")
+            raise BadCommand("a bot's token is <number>:<letters>")
         bot = token.partition(":")[0]
-        self.keep_token(Token(self.key, token, bot, facts={"username": required(order, "username")}))
+        self.save_token(Token(self.key, token, bot, facts={"username": required(command, "username")}))
 
-    def expire(self, order: Mapping[str, Any]) -> None:
-        raise BadOrder("a bot's token does not expire; revoke it")
+    def expire(self, command: Mapping[str, Any]) -> None:
+        raise BadCommand("a bot's token does not expire; revoke it")
 
-    def rights(self, order: Mapping[str, Any]) -> None:
-        """`status` and `can_post_messages` of a bot (`token`; all bots without one) in a chat (`account`)."""
-        chat = self._chats.find(str(required(order, "account")))
+    def rights(self, command: Mapping[str, Any]) -> None:
+        """Sets `status` and `can_post_messages` of a bot (`token`; default: all bots) in a chat (`account`)."""
+        chat = self._chats.find(str(required(command, "account")))
         if chat is None:
-            raise BadOrder(f"there is no chat {order['account']}")
-        changes = {name: order[name] for name in ("status", "can_post_messages") if name in order}
+            raise BadCommand(f"there is no chat {command['account']}")
+        changes = {name: command[name] for name in ("status", "can_post_messages") if name in command}
         if not changes:
-            raise BadOrder("status or can_post_messages is needed")
-        for bot in self.tokens_of({"token": order["token"]}) if "token" in order else self.known_tokens():
+            raise BadCommand("status or can_post_messages is needed")
+        for bot in self.select_tokens({"token": command["token"]}) if "token" in command else self.list_tokens():
             chat.rights[bot.account] = chat.rights.get(bot.account, {"status": "administrator"}) | changes
-        self._chats.keep(chat)
+        self._chats.save(chat)
 
     def _add_chat(self) -> Response:
-        """`id, title, username?, rights, type?, migrate_to?`. A known chat keeps its messages."""
-        order = posted()
-        if set(order) - CHAT_FIELDS or not isinstance(order.get("id"), int):
-            raise BadOrder(f"a chat has {', '.join(sorted(CHAT_FIELDS))}, and its id is a number")
-        required(order, "title")
-        with self.world.lock:
-            chat = Chat(**order)
+        """`command`: `id, title, username?, rights, type?, migrate_to?`. Replaces a known chat; its messages stay."""
+        command = parse_command()
+        if set(command) - CHAT_FIELDS or not isinstance(command.get("id"), int):
+            raise BadCommand(f"a chat has {', '.join(sorted(CHAT_FIELDS))}, and its id is a number")
+        required(command, "title")
+        with self.state.lock:
+            chat = Chat(**command)
             chat.username = (chat.username or "").removeprefix("@") or None
-            before = self._chats.find(str(chat.id))
-            chat.last_message_id = before.last_message_id if before else 0
-            self._chats.keep(chat)
+            old = self._chats.find(str(chat.id))
+            chat.last_message_id = old.last_message_id if old else 0
+            self._chats.save(chat)
         return jsonify(ok=True)

@@ -1,8 +1,8 @@
 """The Bot API's methods: https://core.telegram.org/bots/api#available-methods
 
-The texts of refusals and the order of the checks are those of the vendor's server,
-https://github.com/tdlib/telegram-bot-api (Client.cpp). Stricter than the vendor, who would quietly ignore it:
-a width, height or duration that is no number, a thumbnail that is no JPEG, too large or too heavy.
+Error texts and the order of checks are those of the vendor's server,
+https://github.com/tdlib/telegram-bot-api (Client.cpp). Stricter than the vendor, which ignores them: a width, height
+or duration that is not a number; a thumbnail that is not a JPEG, or too large.
 """
 
 import json
@@ -18,13 +18,13 @@ from flask import Blueprint, Response, request
 from sandbox import jpeg
 from sandbox.emulator import Emulator
 from sandbox.multipart import BadMultipart, Part, parts
-from sandbox.telegram import shapes
+from sandbox.state import Token, Video
+from sandbox.telegram import responses
 from sandbox.telegram.chats import Chat, Chats
-from sandbox.telegram.shapes import Refusal, too_many
-from sandbox.world import Token, Video
+from sandbox.telegram.responses import ApiError, too_many
 
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-"""All are routed, so that those which the Bot API does not know are refused in its own shape."""
+"""All are routed, so that unsupported ones get an error in the Bot API's format."""
 
 MAX_CAPTION = 1024
 """Characters. https://core.telegram.org/bots/api#sendvideo"""
@@ -37,12 +37,12 @@ MAX_PICTURE_BYTES = 10_000_000
 CHAT_RATE = (1, 1.0)
 GROUP_RATE = (20, 60.0)
 BOT_RATE = (30, 1.0)
-"""Messages in seconds. https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this"""
+"""Messages per seconds. https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this"""
 
 
 @dataclass
 class Call:
-    """A method's parameters. Files are where they belong: the video in a draft, pictures here."""
+    """A method's parameters. The video is in a draft, pictures are in memory."""
 
     bot: Token
     fields: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Call:
 class BotApi:
     def __init__(self, emulator: Emulator, chats: Chats) -> None:
         self._emulator = emulator
-        self._world = emulator.world
+        self._state = emulator.state
         self._chats = chats
         self._methods: dict[str, Callable[[Call], Any]] = {
             "getme": self._get_me,
@@ -65,34 +65,34 @@ class BotApi:
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.add_url_rule(
-            "/telegram/<path:path>", None, self._answer, methods=HTTP_METHODS, provide_automatic_options=False
+            "/telegram/<path:path>", None, self._respond, methods=HTTP_METHODS, provide_automatic_options=False
         )
 
-    def _answer(self, path: str) -> Response:
+    def _respond(self, path: str) -> Response:
         try:
-            return shapes.result(self._result(path))
-        except Refusal as refusal:
-            return refusal.response()
+            return responses.result(self._result(path))
+        except ApiError as error:
+            return error.response()
 
     def _result(self, path: str) -> Any:
         if request.method not in ("GET", "POST"):
-            raise Refusal(405, "Method Not Allowed")
+            raise ApiError(405, "Method Not Allowed")
         parsed = re.fullmatch(r"bot(\d+:[\w-]+)/(\w+)", path)
         if parsed is None:
-            raise Refusal(404, "Not Found")
-        bot = self._emulator.token(parsed[1])
+            raise ApiError(404, "Not Found")
+        bot = self._emulator.find_token(parsed[1])
         if bot is None or bot.revoked:
-            raise Refusal(401, "Unauthorized")
-        method = self._methods.get(parsed[2].lower())  # the vendor does not care for case either
+            raise ApiError(401, "Unauthorized")
+        method = self._methods.get(parsed[2].lower())  # the vendor ignores case too
         if method is None:
-            raise Refusal(404, "Not Found: method not found")
+            raise ApiError(404, "Not Found: method not found")
         call = Call(bot)
         try:
             self._read(call)
             return method(call)
-        except Refusal:
+        except ApiError:
             if call.video is not None:
-                self._world.discard(call.video)
+                self._state.discard(call.video)
             raise
 
     # Parameters: https://core.telegram.org/bots/api#making-requests
@@ -102,65 +102,65 @@ class BotApi:
         if request.mimetype == "multipart/form-data":
             try:
                 for part in parts(request.environ["wsgi.input"], request.content_type):
-                    self._take(call, part)
+                    self._read_part(call, part)
             except BadMultipart as error:
-                raise Refusal(400, f"Bad Request: {error}") from error
+                raise ApiError(400, f"Bad Request: {error}") from error
         elif request.mimetype == "application/json":
-            sent = request.get_json(silent=True)
-            if not isinstance(sent, dict):
-                raise Refusal(400, "Bad Request: can't parse request body as JSON object")
-            call.fields |= {name: _plain(value) for name, value in sent.items()}
+            body = request.get_json(silent=True)
+            if not isinstance(body, dict):
+                raise ApiError(400, "Bad Request: can't parse request body as JSON object")
+            call.fields |= {name: _plain(value) for name, value in body.items()}
         else:
             call.fields |= request.form.to_dict()
 
-    def _take(self, call: Call, part: Part) -> None:
+    def _read_part(self, call: Call, part: Part) -> None:
         if part.filename is None:
             call.fields[part.name] = part.text()
         elif part.name == "video" or call.fields.get("video") == f"attach://{part.name}":
-            self._take_video(call, part)
+            self._read_video(call, part)
         else:
             try:
                 call.pictures[part.name] = part.bytes(MAX_PICTURE_BYTES)
             except BadMultipart as error:
-                raise Refusal(413, "Request Entity Too Large") from error
+                raise ApiError(413, "Request Entity Too Large") from error
 
-    def _take_video(self, call: Call, part: Part) -> None:
-        """Whatever ends this early, the draft shows what arrived. The fields before the file name it."""
+    def _read_video(self, call: Call, part: Part) -> None:
+        """Writes the file into a draft, which stays after an interruption. Chat and title are from earlier fields."""
         chat = self._chats.find(call.fields.get("chat_id", ""))
         caption = call.fields.get("caption", "")
-        call.video = self._world.begin(
+        call.video = self._state.begin(
             "telegram", str(chat.id) if chat else "", text=caption, title=_first_line(caption)
         )
         limit = int(self._emulator.option("max_mb") * 1_000_000)
-        with self._world.receive(call.video) as receiver:
+        with self._state.receive(call.video) as receiver:
             for block in part.blocks:
                 if call.video.bytes + len(block) > limit:
-                    raise Refusal(413, "Request Entity Too Large")
+                    raise ApiError(413, "Request Entity Too Large")
                 receiver.write(block)
 
     # Methods
 
     def _get_me(self, call: Call) -> dict[str, Any]:
-        never = ("can_join_groups", "can_read_all_group_messages", "supports_inline_queries")
-        return shapes.user(call.bot) | dict.fromkeys(never, False)
+        unsupported = ("can_join_groups", "can_read_all_group_messages", "supports_inline_queries")
+        return responses.user_json(call.bot) | dict.fromkeys(unsupported, False)
 
     def _get_chat(self, call: Call) -> dict[str, Any]:
         chat = self._chat(call)
         _check_not_kicked(chat, call.bot)
         if chat.username is None and chat.status(call.bot) == "left":
-            raise Refusal(403, f"Forbidden: bot is not a member of the {chat.type} chat")
-        return shapes.full_chat(chat)
+            raise ApiError(403, f"Forbidden: bot is not a member of the {chat.type} chat")
+        return responses.full_chat_json(chat)
 
     def _get_chat_member(self, call: Call) -> dict[str, Any]:
         chat = self._chat(call)
         if not call.fields.get("user_id", "").isdigit():
-            raise Refusal(400, "Bad Request: invalid user_id specified")
+            raise ApiError(400, "Bad Request: invalid user_id specified")
         _check_not_kicked(chat, call.bot)
         if chat.status(call.bot) == "left":
-            raise Refusal(400, "Bad Request: member list is inaccessible")
+            raise ApiError(400, "Bad Request: member list is inaccessible")
         if call.fields["user_id"] != call.bot.account:
-            raise Refusal(400, "Bad Request: user not found")
-        return shapes.member(call.bot, chat)
+            raise ApiError(400, "Bad Request: user not found")
+        return responses.member_json(call.bot, chat)
 
     def _send_video(self, call: Call) -> dict[str, Any]:
         video = _checked_video(call)
@@ -169,45 +169,45 @@ class BotApi:
         _check_posting(chat, call.bot)
         caption = call.fields.get("caption", "")
         if call.fields.get("parse_mode"):
-            raise Refusal(400, "Bad Request: unsupported parse_mode")
+            raise ApiError(400, "Bad Request: unsupported parse_mode")
         if len(caption) > MAX_CAPTION:
-            raise Refusal(400, "Bad Request: message caption is too long")
-        with self._world.lock:
+            raise ApiError(400, "Bad Request: message caption is too long")
+        with self._state.lock:
             self._check_flood(chat, call.bot)
             chat.last_message_id += 1
-            self._chats.keep(chat)
+            self._chats.save(chat)
             video.account = str(chat.id)
             video.id = str(chat.last_message_id)
             video.text = caption
             video.title = _first_line(caption)
             video.url = f"/telegram-web/{chat.path}/{video.id}"
-            video.facts = _shown_facts(call.fields) | {
+            video.facts = _video_facts(call.fields) | {
                 "file_id": "BAACAgIAAxkB" + uuid.uuid4().hex,
                 "date": int(time.time()),
             }
-            self._world.publish(video)
-        return shapes.message(chat, video)
+            self._state.publish(video)
+        return responses.message_json(chat, video)
 
     def _delete_message(self, call: Call) -> bool:
         chat = self._chat(call)
         _check_posting(chat, call.bot)
         video = self._chats.post(chat, call.fields.get("message_id", ""))
         if video is None:
-            raise Refusal(400, "Bad Request: message to delete not found")
-        self._world.discard(video)
+            raise ApiError(400, "Bad Request: message to delete not found")
+        self._state.discard(video)
         return True
 
-    # What several methods ask
+    # Shared
 
     def _chat(self, call: Call) -> Chat:
         if not call.fields.get("chat_id"):
-            raise Refusal(400, "Bad Request: chat_id is empty")
+            raise ApiError(400, "Bad Request: chat_id is empty")
         chat = self._chats.find(call.fields["chat_id"])
-        # A bot cannot know of a private chat where it never was.
+        # A bot has no access to a private chat that it never joined.
         if chat is None or (chat.username is None and call.bot.account not in chat.rights):
-            raise Refusal(400, "Bad Request: chat not found")
+            raise ApiError(400, "Bad Request: chat not found")
         if chat.migrate_to is not None:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "Bad Request: group chat was upgraded to a supergroup chat",
                 migrate_to_chat_id=chat.migrate_to,
@@ -220,7 +220,7 @@ class BotApi:
         windows = [(f"telegram chat {chat.id}", *CHAT_RATE), (f"telegram bot {bot.account}", *BOT_RATE)]
         if chat.type != "channel":
             windows.append((f"telegram group {chat.id}", *GROUP_RATE))
-        seconds = self._world.rates.take(*windows)
+        seconds = self._state.rate_limits.hit(*windows)
         if seconds:
             raise too_many(seconds)
 
@@ -228,34 +228,34 @@ class BotApi:
 def _checked_video(call: Call) -> Video:
     if call.video is not None:
         if call.video.bytes == 0:
-            raise Refusal(400, "Bad Request: file must be non-empty")
+            raise ApiError(400, "Bad Request: file must be non-empty")
         return call.video
-    sent = call.fields.get("video", "")
-    if not sent:
-        raise Refusal(400, "Bad Request: there is no video in the request")
-    if re.match(r"https?://", sent):
-        raise Refusal(400, "Bad Request: failed to get HTTP URL content")
-    raise Refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
+    value = call.fields.get("video", "")
+    if not value:
+        raise ApiError(400, "Bad Request: there is no video in the request")
+    if re.match(r"https?://", value):
+        raise ApiError(400, "Bad Request: failed to get HTTP URL content")
+    raise ApiError(400, "Bad Request: wrong file identifier/HTTP URL specified")
 
 
 def _check_pictures(call: Call) -> None:
     cover = _picture(call, "cover")
     if cover is not None and jpeg.size(cover) is None:
-        raise Refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")
+        raise ApiError(400, "Bad Request: IMAGE_PROCESS_FAILED")
     thumbnail = _picture(call, "thumbnail")
     if thumbnail is None:
         return
     size = jpeg.size(thumbnail)
     if size is None:
-        raise Refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")
+        raise ApiError(400, "Bad Request: IMAGE_PROCESS_FAILED")
     if max(size) > MAX_THUMBNAIL_SIDE:
-        raise Refusal(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
+        raise ApiError(400, "Bad Request: PHOTO_INVALID_DIMENSIONS")
     if len(thumbnail) >= MAX_THUMBNAIL_BYTES:
-        raise Refusal(400, "Bad Request: file is too big")
+        raise ApiError(400, "Bad Request: file is too big")
 
 
 def _picture(call: Call, name: str) -> bytes | None:
-    """Uploaded under its own name, or under another that `attach://<name>` points to."""
+    """Returns the file of the part `name`, or of the part in `attach://<part>`."""
     attached = call.fields.get(name, "").removeprefix("attach://")
     return call.pictures.get(name, call.pictures.get(attached))
 
@@ -263,25 +263,25 @@ def _picture(call: Call, name: str) -> bytes | None:
 def _check_posting(chat: Chat, bot: Token) -> None:
     _check_not_kicked(chat, bot)
     if chat.status(bot) == "left":
-        raise Refusal(403, f"Forbidden: bot is not a member of the {chat.type} chat")
+        raise ApiError(403, f"Forbidden: bot is not a member of the {chat.type} chat")
     if chat.may_post(bot):
         return
     if chat.type == "channel":
-        raise Refusal(400, "Bad Request: need administrator rights in the channel chat")
-    raise Refusal(400, "Bad Request: not enough rights to send videos to the chat")
+        raise ApiError(400, "Bad Request: need administrator rights in the channel chat")
+    raise ApiError(400, "Bad Request: not enough rights to send videos to the chat")
 
 
 def _check_not_kicked(chat: Chat, bot: Token) -> None:
     if chat.status(bot) == "kicked":
-        raise Refusal(403, f"Forbidden: bot was kicked from the {chat.type} chat")
+        raise ApiError(403, f"Forbidden: bot was kicked from the {chat.type} chat")
 
 
-def _shown_facts(fields: Mapping[str, str]) -> dict[str, int]:
+def _video_facts(fields: Mapping[str, str]) -> dict[str, int]:
     facts = {}
     for name in ("width", "height", "duration"):
         text = fields.get(name) or "0"
         if not text.isdigit():
-            raise Refusal(400, f"Bad Request: invalid {name} specified")
+            raise ApiError(400, f"Bad Request: invalid {name} specified")
         facts[name] = int(text)
     return facts
 

@@ -1,16 +1,16 @@
-"""Chats, who may do what there, and what was posted."""
+"""Chats, rights of bots, posts."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.world import Token, Video, World
+from sandbox.state import State, Token, Video
 
 
 @dataclass
 class Chat:
-    """`rights` by bot id: `{"status", "can_post_messages"}`; a bot that is not named was never there.
+    """`rights` by bot id: `{"status", "can_post_messages"}`; other bots never joined.
 
-    `migrate_to`: the id of the supergroup that this group has become.
+    `migrate_to`: the id of the supergroup that replaces this group.
     """
 
     id: int
@@ -23,7 +23,7 @@ class Chat:
 
     @property
     def path(self) -> str:
-        """Its address below t.me."""
+        """Returns the path at t.me."""
         return self.username or f"c/{str(self.id).removeprefix('-100')}"
 
     def status(self, bot: Token) -> str:
@@ -38,30 +38,30 @@ class Chat:
 
 
 class Chats:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._chats = world.table("telegram_chat", Chat)
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._chats = state.table("telegram_chat", Chat)
 
-    def keep(self, chat: Chat) -> None:
+    def save(self, chat: Chat) -> None:
         self._chats.put(str(chat.id), chat)
 
     def find(self, chat_id: str) -> Chat | None:
-        """By `@name` or number."""
-        return self.named(chat_id[1:]) if chat_id.startswith("@") else self._chats.get(chat_id)
+        """Returns the chat by `@name` or number."""
+        return self.find_by_username(chat_id[1:]) if chat_id.startswith("@") else self._chats.get(chat_id)
 
-    def named(self, username: str) -> Chat | None:
+    def find_by_username(self, username: str) -> Chat | None:
         return next((chat for chat in self._chats if (chat.username or "").lower() == username.lower()), None)
 
-    def private(self, number: int) -> Chat | None:
-        """By the number in a `t.me/c/<number>` link."""
+    def find_private(self, number: int) -> Chat | None:
+        """Returns the chat by the number in a `t.me/c/<number>` link."""
         return self._chats.get(f"-100{number}")
 
     def posts(self, chat: Chat) -> list[Video]:
-        """The oldest first."""
-        with self._world.lock:
+        """Returns the posts of a chat, the oldest first."""
+        with self._state.lock:
             return [
                 video
-                for video in self._world.videos
+                for video in self._state.videos
                 if video.published and (video.platform, video.account) == ("telegram", str(chat.id))
             ]
 

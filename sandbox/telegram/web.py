@@ -2,11 +2,11 @@
 
 from flask import Blueprint, abort, render_template, request
 
+from sandbox.state import Video
 from sandbox.telegram.chats import Chat, Chats
-from sandbox.world import Video
 
 POSTS_IN_CHANNEL = 20
-"""That many stand on a channel's page."""
+"""Posts on a channel's page."""
 
 
 class Web:
@@ -23,22 +23,22 @@ class Web:
             blueprint.add_url_rule(f"/telegram-web/{path}", view_func=view)
 
     def _channel(self, name: str) -> str:
-        return self._show_channel(self._chats.named(name))
+        return self._show_channel(self._chats.find_by_username(name))
 
     def _private_channel(self, number: int) -> str:
-        return self._show_channel(self._chats.private(number))
+        return self._show_channel(self._chats.find_private(number))
 
     def _message(self, name: str, message_id: int) -> str:
-        chat = self._chats.named(name)
+        chat = self._chats.find_by_username(name)
         video = self._chats.post(chat, str(message_id)) if chat else None
         if "embed" not in request.args:
             return _show_message(video)
-        # A post that is not there is no 404 at t.me: the widget says so.
+        # t.me returns 200 for an unknown post: the widget shows the error.
         return render_template("telegram/embed.html", chat=chat, name=name, video=video, rounded=rounded)
 
     def _private_message(self, number: int, message_id: int) -> str:
-        """For people in the sandbox. The real t.me shows it to members only, and has no widget for it."""
-        chat = self._chats.private(number)
+        """Only in the sandbox: t.me shows it to members only, without a widget."""
+        chat = self._chats.find_private(number)
         if chat is None or "embed" in request.args:
             abort(404)
         return _show_message(self._chats.post(chat, str(message_id)))
@@ -57,7 +57,7 @@ def _show_message(video: Video | None) -> str:
 
 
 def rounded(count: int) -> str:
-    """As t.me shows a count: 999, 1.2K, 3M."""
+    """Returns a count in t.me's format: 999, 1.2K, 3M."""
     for size, letter in ((1_000_000, "M"), (1_000, "K")):
         if count >= size:
             return f"{count // (size // 10) / 10:.1f}".removesuffix(".0") + letter

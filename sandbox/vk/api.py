@@ -1,4 +1,4 @@
-"""The API's methods: who calls, with what rights, how often. https://dev.vk.com/ru/api/api-requests"""
+"""The API's methods: authorization, scopes, rate limits. https://dev.vk.com/ru/api/api-requests"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from sandbox.emulator import Emulator, answer, avatar, words
+from sandbox.emulator import Emulator, avatar_url, json_response, split_list
 from sandbox.oauth import Account, OAuth
+from sandbox.state import Token
 from sandbox.vk.call import Call
 from sandbox.vk.communities import FILTERS, Communities, Community
-from sandbox.vk.refusal import Refusal
+from sandbox.vk.errors import ApiError
 from sandbox.vk.videos import Videos
 from sandbox.vk.wall import Wall
-from sandbox.world import Token
 
 USER_RATE = (3, 1.0)
 COMMUNITY_RATE = (20, 1.0)
-"""Requests in seconds. https://dev.vk.com/ru/api/api-requests#Частотные ограничения"""
+"""Requests per seconds. https://dev.vk.com/ru/api/api-requests#Частотные ограничения"""
 
 
 @dataclass(frozen=True)
 class Method:
-    """`right`: the scope that the token needs, and `refused_with` the error without it."""
+    """`scope`: the required scope of the token; `scope_error`: the error code without it."""
 
-    deed: Callable[[Call], Any]
-    right: str | None = None
-    refused_with: int = 15
+    handler: Callable[[Call], Any]
+    scope: str | None = None
+    scope_error: int = 15
     for_communities: bool = False
     publishes: bool = False
 
@@ -34,12 +34,12 @@ class Method:
 class Api:
     def __init__(self, emulator: Emulator, oauth: OAuth, communities: Communities, videos: Videos, wall: Wall) -> None:
         self._emulator = emulator
-        self._world = emulator.world
+        self._state = emulator.state
         self._oauth = oauth
         self._communities = communities
         self._methods = {
             "users.get": Method(self._users_get, for_communities=True),
-            "groups.get": Method(self._groups_get, "groups", refused_with=7),
+            "groups.get": Method(self._groups_get, "groups", scope_error=7),
             "video.save": Method(videos.save, "video", publishes=True),
             "video.get": Method(videos.get, "video"),
             "video.delete": Method(videos.delete, "video"),
@@ -53,68 +53,68 @@ class Api:
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.add_url_rule(
-            "/vk-api/method/<name>", "method", self._answer, methods=["GET", "POST"], provide_automatic_options=False
+            "/vk-api/method/<name>", "method", self._respond, methods=["GET", "POST"], provide_automatic_options=False
         )
 
-    def _answer(self, name: str) -> Response:
+    def _respond(self, name: str) -> Response:
         try:
             method = self._method(name)
             token = self._token()
             self._check(method, token)
-            with self._world.lock:
-                return answer({"response": method.deed(Call(token, request.values.to_dict()))})
-        except Refusal as refusal:
-            return refusal.response(_request_params(name))
+            with self._state.lock:
+                return json_response({"response": method.handler(Call(token, request.values.to_dict()))})
+        except ApiError as error:
+            return error.response(_request_params(name))
 
     def _method(self, name: str) -> Method:
         if not request.values.get("v"):
-            raise Refusal(8, "v (version) is required")
+            raise ApiError(8, "v (version) is required")
         method = self._methods.get(name)
         if method is None or (name.startswith("shortVideo.") and not self._emulator.option("clips_route")):
-            raise Refusal(3)
+            raise ApiError(3)
         return method
 
     def _token(self) -> Token:
         text = request.values.get("access_token") or request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not text:
-            raise Refusal(5, instead="User authorization failed: no access_token passed.")
-        token = self._emulator.token(text)
+            raise ApiError(5, instead="User authorization failed: no access_token passed.")
+        token = self._emulator.find_token(text)
         if token is None or token.revoked:
-            raise Refusal(5)
+            raise ApiError(5)
         if token.expired:
-            raise Refusal(5, instead="User authorization failed: access_token has expired.")
+            raise ApiError(5, instead="User authorization failed: access_token has expired.")
         return token
 
     def _check(self, method: Method, token: Token) -> None:
         community = token.account.startswith("-")
         if self._emulator.rate_limited:
             rate = COMMUNITY_RATE if community else USER_RATE
-            if self._world.rates.take((f"vk {token.token}", *rate)):
-                raise Refusal(6)
+            if self._state.rate_limits.hit((f"vk {token.token}", *rate)):
+                raise ApiError(6)
         if community and not method.for_communities:
-            raise Refusal(27)
+            raise ApiError(27)
         if method.publishes and not self._emulator.option("may_publish"):
-            raise Refusal(1051)
-        if method.right is not None and method.right not in token.scopes:
-            raise Refusal(method.refused_with, f"the token has no right {method.right!r}")
+            raise ApiError(1051)
+        if method.scope is not None and method.scope not in token.scopes:
+            raise ApiError(method.scope_error, f"the token has no right {method.scope!r}")
 
     def _users_get(self, call: Call) -> list[dict[str, Any]]:
         """https://dev.vk.com/ru/method/users.get"""
-        asked = words(call.text("user_ids")) or ([] if call.owner < 0 else [call.token.account])
-        found = (self._oauth.account(number) for number in asked)
-        return [_user(account, words(call.text("fields"))) for account in found if account is not None]
+        user_ids = split_list(call.text("user_ids")) or ([] if call.owner < 0 else [call.token.account])
+        found = (self._oauth.account(number) for number in user_ids)
+        return [_user(account, split_list(call.text("fields"))) for account in found if account is not None]
 
     def _groups_get(self, call: Call) -> dict[str, Any]:
         """https://dev.vk.com/ru/method/groups.get"""
         if call.number("user_id", call.owner) != call.owner:
-            raise Refusal(7)
-        by = call.text("filter")
-        if by not in FILTERS:
-            raise Refusal(100, f"filter {by} is unknown")
-        communities = self._communities.of(call.token.account, by)
+            raise ApiError(7)
+        role_filter = call.text("filter")
+        if role_filter not in FILTERS:
+            raise ApiError(100, f"filter {role_filter} is unknown")
+        communities = self._communities.list_for(call.token.account, role_filter)
         if not call.flag("extended"):
             return {"count": len(communities), "items": [community.id for community in communities]}
-        fields = words(call.text("fields"))
+        fields = split_list(call.text("fields"))
         return {
             "count": len(communities),
             "items": [_community(community, call.token.account, fields) for community in communities],
@@ -122,9 +122,9 @@ class Api:
 
 
 def _request_params(name: str) -> list[dict[str, str]]:
-    """What VK repeats of the request in an error. The token is never among it."""
-    said = {"oauth": "1", "method": name} | request.values.to_dict()
-    return [{"key": key, "value": value} for key, value in said.items() if key != "access_token"]
+    """Returns the request's parameters for an error response, without the token."""
+    params = {"oauth": "1", "method": name} | request.values.to_dict()
+    return [{"key": key, "value": value} for key, value in params.items() if key != "access_token"]
 
 
 def _user(account: Account, fields: list[str]) -> dict[str, Any]:
@@ -157,4 +157,4 @@ def _community(community: Community, user: str, fields: list[str]) -> dict[str, 
 
 
 def _photos(name: str, fields: list[str]) -> dict[str, str]:
-    return {field: avatar(name) for field in fields if field.startswith("photo_")}
+    return {field: avatar_url(name) for field in fields if field.startswith("photo_")}

@@ -1,11 +1,11 @@
-"""A method's call: the token and the parameters, as strict as VK reads them."""
+"""A method call: the token and the parameters, parsed as strictly as VK does."""
 
 import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sandbox.vk.refusal import Refusal
-from sandbox.world import Token
+from sandbox.state import Token
+from sandbox.vk.errors import ApiError
 
 
 @dataclass(frozen=True)
@@ -15,32 +15,32 @@ class Call:
 
     @property
     def owner(self) -> int:
-        """Who calls: a user, or with a negative number a community."""
+        """Returns the caller: a user, or a community as a negative number."""
         return int(self.token.account)
 
     def text(self, name: str, limit: int | None = None) -> str:
-        """Empty where it is not given."""
+        """Returns a parameter; empty if it is missing."""
         text = self.params.get(name, "")
         if limit is not None and len(text) > limit:
-            wrong(f"{name} should be less or equal to {limit} letters")
+            raise_invalid(f"{name} should be less or equal to {limit} letters")
         return text
 
     def number(self, name: str, default: int | None = None) -> int:
-        """Raises Refusal where there is neither a number nor a default."""
+        """Returns an integer parameter. Raises ApiError if it is invalid, or missing without a default."""
         text = self.params.get(name, "")
         if not text and default is not None:
             return default
         if not re.fullmatch(r"-?\d{1,18}", text):
-            wrong(f"{name} is undefined" if not text else f"{name} not integer")
+            raise_invalid(f"{name} is undefined" if not text else f"{name} not integer")
         return int(text)
 
     def flag(self, name: str) -> bool:
-        """0 or 1; vk_api's users say True and False."""
+        """Returns a parameter of 0 or 1; True and False are accepted because vk_api sends them."""
         text = self.params.get(name, "").lower()
         if text not in ("", "0", "1", "false", "true"):
-            wrong(f"{name} should be 0 or 1")
+            raise_invalid(f"{name} should be 0 or 1")
         return text in ("1", "true")
 
 
-def wrong(why: str) -> NoReturn:
-    raise Refusal(100, why)
+def raise_invalid(problem: str) -> NoReturn:
+    raise ApiError(100, problem)

@@ -1,10 +1,10 @@
-"""Communities, and who may do what there."""
+"""Communities and the roles of users."""
 
 from dataclasses import dataclass, field
 
-from sandbox.orders import BadOrder
-from sandbox.vk.refusal import Refusal
-from sandbox.world import World
+from sandbox.commands import BadCommand
+from sandbox.state import State
+from sandbox.vk.errors import ApiError
 
 ROLES = ("administrator", "editor", "moderator", "advertiser", "member", "none")
 
@@ -20,7 +20,7 @@ FILTERS = {
 
 @dataclass
 class Community:
-    """`roles` by user id; who is not named has nothing to do with it."""
+    """`roles` by user id; other users have none."""
 
     id: int
     name: str
@@ -29,34 +29,34 @@ class Community:
 
 
 class Communities:
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._communities = world.table("vk_community", Community)
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._communities = state.table("vk_community", Community)
 
-    def keep(self, community: Community) -> None:
-        with self._world.lock:
+    def save(self, community: Community) -> None:
+        with self._state.lock:
             self._communities.put(str(community.id), community)
 
     def find(self, number: int) -> Community | None:
         return self._communities.get(str(number))
 
-    def give(self, community: Community, user: str, role: str) -> None:
+    def set_role(self, community: Community, user: str, role: str) -> None:
         if role not in ROLES:
-            raise BadOrder(f"role is one of {', '.join(ROLES)}")
+            raise BadCommand(f"role is one of {', '.join(ROLES)}")
         community.roles[user] = role
-        self.keep(community)
+        self.save(community)
 
-    def of(self, user: str, by: str) -> list[Community]:
-        return [community for community in self._communities if community.roles.get(user) in FILTERS[by]]
+    def list_for(self, user: str, role_filter: str) -> list[Community]:
+        return [community for community in self._communities if community.roles.get(user) in FILTERS[role_filter]]
 
     def check_editor(self, owner: int, account: str, code: int) -> None:
-        """Raises Refusal where an account may not publish as `owner`."""
+        """Raises ApiError if an account may not publish as `owner`."""
         if owner < 0 and self.find(-owner) is None:
-            raise Refusal(100, "group not found")
+            raise ApiError(100, "group not found")
         if not self.may_edit(owner, account):
-            raise Refusal(code)
+            raise ApiError(code)
 
     def may_edit(self, owner: int, account: str) -> bool:
-        """Whether `owner` is the account itself, or a community that it edits."""
+        """Returns whether `owner` is the account itself, or a community where it is an editor."""
         community = self.find(-owner) if owner < 0 else None
         return str(owner) == account or (community is not None and community.roles.get(account) in FILTERS["editor"])

@@ -10,14 +10,14 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from sandbox.emulator import Emulator, answer, avatar
-from sandbox.oauth import Grant, OAuth, Refused
-from sandbox.vk.refusal import id_refusal
-from sandbox.world import Token
+from sandbox.emulator import Emulator, avatar_url, json_response
+from sandbox.oauth import Grant, OAuth, OAuthError
+from sandbox.state import Token
+from sandbox.vk.errors import id_error
 
 TOKEN_SECONDS = 3600
-"""An access token's life, by the vendor's page."""
-PREFIX = "vk2.a."
+"""Lifetime of an access token, from the vendor's page."""
+TOKEN_PREFIX = "vk2.a."
 
 SCOPES = {
     "video": "видеозаписи: загружать, изменять и удалять",
@@ -36,41 +36,41 @@ SCOPES = {
 class VkId:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._world = emulator.world
+        self._state = emulator.state
         self.oauth = OAuth(emulator, "vk", "VK ID", SCOPES, "vk_scopes", self._callback)
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.add_url_rule("/vk-id/authorize", "authorize", self.oauth.authorize, methods=["GET", "POST"])
-        for path, deed in {
+        for path, handler in {
             "auth": self._auth,
             "user_info": self._user_info,
             "logout": self._logout,
             "revoke": self._revoke,
         }.items():
-            blueprint.add_url_rule(f"/vk-id/oauth2/{path}", path, _refusing(deed), methods=["POST"])
+            blueprint.add_url_rule(f"/vk-id/oauth2/{path}", path, _return_errors(handler), methods=["POST"])
 
     def _callback(self, grant: Grant, state: str) -> Mapping[str, str]:
         grant.facts["device_id"] = secrets.token_urlsafe(48)
-        back = {
+        params = {
             "code": grant.code,
             "state": state,
             "device_id": grant.facts["device_id"],
             "type": "code_v2",
-            "expires_in": self._world.options["code_seconds"],
+            "expires_in": self._state.options["code_seconds"],
         }
-        if self._world.options["vk_callback_payload"]:
-            return {"payload": json.dumps(back)}
-        return back
+        if self._state.options["vk_callback_payload"]:
+            return {"payload": json.dumps(params)}
+        return params
 
     def _auth(self) -> Response:
-        match _needed("grant_type"):
+        match _required_field("grant_type"):
             case "authorization_code":
                 token = self._first_token()
             case "refresh_token":
                 token = self._next_token()
             case other:
-                raise Refused("unsupported_grant_type", f"grant_type {other} is not supported")
-        return answer(
+                raise OAuthError("unsupported_grant_type", f"grant_type {other} is not supported")
+        return json_response(
             {
                 "access_token": token.token,
                 "refresh_token": token.facts["refresh_token"],
@@ -85,72 +85,73 @@ class VkId:
 
     def _first_token(self) -> Token:
         code, client_id, verifier, device_id, redirect_uri, _ = (
-            _needed(name) for name in ("code", "client_id", "code_verifier", "device_id", "redirect_uri", "state")
+            _required_field(name)
+            for name in ("code", "client_id", "code_verifier", "device_id", "redirect_uri", "state")
         )
-        grant = self.oauth.redeem(code, client_id, verifier, redirect_uri)
+        grant = self.oauth.exchange_code(code, client_id, verifier, redirect_uri)
         if grant.facts["device_id"] != device_id:
-            raise Refused("invalid_grant", "device_id is invalid")
+            raise OAuthError("invalid_grant", "device_id is invalid")
         return self.oauth.issue(
-            PREFIX, grant.account, grant.scopes, TOKEN_SECONDS, client_id=client_id, device_id=device_id
+            TOKEN_PREFIX, grant.account, grant.scopes, TOKEN_SECONDS, client_id=client_id, device_id=device_id
         )
 
     def _next_token(self) -> Token:
         refresh_token, client_id, device_id, _ = (
-            _needed(name) for name in ("refresh_token", "client_id", "device_id", "state")
+            _required_field(name) for name in ("refresh_token", "client_id", "device_id", "state")
         )
-        old = self.oauth.refreshable(refresh_token, client_id)
+        old = self.oauth.find_by_refresh_token(refresh_token, client_id)
         if old.facts["device_id"] != device_id:
-            raise Refused("invalid_grant", "device_id is invalid")
-        return self.oauth.refresh(old, PREFIX, TOKEN_SECONDS)
+            raise OAuthError("invalid_grant", "device_id is invalid")
+        return self.oauth.refresh(old, TOKEN_PREFIX, TOKEN_SECONDS)
 
     def _user_info(self) -> Response:
         account = self.oauth.account(self._token().account)
         first_name, _, last_name = account.name.partition(" ")
         user = {"user_id": account.id, "first_name": first_name, "last_name": last_name}
-        return answer({"user": user | {"avatar": avatar(account.name)}})
+        return json_response({"user": user | {"avatar": avatar_url(account.name)}})
 
     def _logout(self) -> Response:
-        """Ends this token and the refresh token that came with it."""
+        """Revokes this token and its refresh token."""
         self._emulator.revoke({"token": self._token().token})
-        return answer({"response": 1})
+        return json_response({"response": 1})
 
     def _revoke(self) -> Response:
-        """Takes back what the user allowed the app: ends all tokens that came of it."""
+        """Revokes all tokens of the app for this user."""
         token = self._token()
-        for other in self._emulator.tokens_of({"account": token.account}):
+        for other in self._emulator.select_tokens({"account": token.account}):
             if other.facts.get("client_id") == token.facts.get("client_id"):
                 self._emulator.revoke({"token": other.token})
-        return answer({"response": 1})
+        return json_response({"response": 1})
 
     def _token(self) -> Token:
-        client_id, token = request.args.get("client_id"), self._emulator.token(_needed("access_token"))
+        client_id, token = request.args.get("client_id"), self._emulator.find_token(_required_field("access_token"))
         if not client_id:
-            raise Refused("invalid_request", "client_id is missing")
+            raise OAuthError("invalid_request", "client_id is missing")
         if token is None or token.revoked or token.expired:
-            raise Refused("invalid_token", "access_token is invalid or expired")
+            raise OAuthError("invalid_token", "access_token is invalid or expired")
         if token.facts.get("client_id", client_id) != client_id:
-            raise Refused("invalid_client", "access_token was issued to another client")
+            raise OAuthError("invalid_client", "access_token was issued to another client")
         return token
 
 
-def _needed(name: str) -> str:
+def _required_field(name: str) -> str:
     if not request.form.get(name):
-        raise Refused("invalid_request", f"{name} is missing")
+        raise OAuthError("invalid_request", f"{name} is missing")
     return request.form[name]
 
 
-def _refusing(deed: Callable[[], Response]) -> Callable[[], AnyResponse]:
+def _return_errors(handler: Callable[[], Response]) -> Callable[[], AnyResponse]:
     def view() -> Response:
         try:
-            return deed()
-        except Refused as refusal:
-            return id_refusal(refusal.error, refusal.description, request.form.get("state"))
+            return handler()
+        except OAuthError as error:
+            return id_error(error.error, error.description, request.form.get("state"))
 
     return view
 
 
 def _id_token(token: Token) -> str:
-    """A JWT without a signature: nobody here has a key of VK's."""
+    """Returns an unsigned JWT: there is no key of VK here."""
     claims: dict[str, Any] = {"iss": "VK", "sub": int(token.account), "exp": int(time.time()) + TOKEN_SECONDS}
     parts = (json.dumps(part).encode() for part in ({"alg": "none", "typ": "JWT"}, claims))
     return "".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() + "." for part in parts)

@@ -1,4 +1,4 @@
-"""Walls: https://dev.vk.com/ru/method/wall.post. A video and its first post on a wall are one post of the world's."""
+"""Walls: https://dev.vk.com/ru/method/wall.post. A video and its first wall post are one post in the state."""
 
 import re
 import time
@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.emulator import Emulator, words
-from sandbox.vk.call import Call, wrong
+from sandbox.emulator import Emulator, split_list
+from sandbox.state import Video
+from sandbox.vk.call import Call, raise_invalid
 from sandbox.vk.communities import Communities
-from sandbox.world import Video
 
-MOST_AT_ONCE = 100
+MAX_COUNT = 100
 """https://dev.vk.com/ru/method/wall.get"""
 
 
 @dataclass
 class Post:
-    """`videos`: keys of what is attached."""
+    """`videos`: keys of the attached videos."""
 
     id: int
     owner: int
@@ -32,9 +32,9 @@ class Post:
 class Wall:
     def __init__(self, emulator: Emulator, communities: Communities) -> None:
         self._emulator = emulator
-        self._world = emulator.world
+        self._state = emulator.state
         self._communities = communities
-        self._posts = self._world.table("vk_post", Post)
+        self._posts = self._state.table("vk_post", Post)
 
     def post(self, call: Call) -> dict[str, int]:
         """https://dev.vk.com/ru/method/wall.post"""
@@ -42,28 +42,28 @@ class Wall:
         text, guid = call.text("message"), call.text("guid")
         as_community = call.flag("from_group")
         if call.number("publish_date", 0):
-            wrong("publish_date: the emulator publishes at once only")
+            raise_invalid("publish_date: the emulator publishes at once only")
         self._communities.check_editor(owner, call.token.account, code=214)
-        videos = [self._attached(one) for one in words(call.text("attachments"))]
+        videos = [self._attached(one) for one in split_list(call.text("attachments"))]
         if not text and not videos:
-            wrong("message or attachments should be given")
+            raise_invalid("message or attachments should be given")
         for post in self._posts:
             if guid and self._emulator.option("guid") and (post.owner, post.guid) == (owner, guid):
                 return {"post_id": post.id}
         author = owner if as_community and owner < 0 else call.owner
-        return {"post_id": self.put(owner, author, text, videos, guid).id}
+        return {"post_id": self.add_post(owner, author, text, videos, guid).id}
 
     def get(self, call: Call) -> dict[str, Any]:
         """https://dev.vk.com/ru/method/wall.get"""
         owner = call.number("owner_id", call.owner)
         count, offset = call.number("count", 20), call.number("offset", 0)
-        if not 0 <= count <= MOST_AT_ONCE or offset < 0:
-            wrong(f"count should be at most {MOST_AT_ONCE}")
+        if not 0 <= count <= MAX_COUNT or offset < 0:
+            raise_invalid(f"count should be at most {MAX_COUNT}")
         posts = [post for post in self._posts if post.owner == owner]
         posts.sort(key=lambda post: (post.pinned, post.date, post.id), reverse=True)
         return {"count": len(posts), "items": [self._item(post) for post in posts[offset:][:count]]}
 
-    def put(
+    def add_post(
         self,
         owner: int,
         author: int,
@@ -73,58 +73,58 @@ class Wall:
         age: float = 0,
         pinned: bool = False,
     ) -> Post:
-        """On each wall the posts are numbered from 1. A video that stands on a wall already is there once more."""
+        """Posts of a wall are numbered from 1. A video that already has a post is published once more."""
         videos = list(videos)
-        with self._world.lock:
+        with self._state.lock:
             number = max((post.id for post in self._posts if post.owner == owner), default=0) + 1
             date = int(time.time() - age)
             post = Post(number, owner, author, text, date, [video.key for video in videos], guid, pinned)
             self._posts.put(f"{owner}_{number}", post)
             for video in videos:
                 if "post" in video.facts:
-                    self._repeat(video, post)
+                    self._publish_copy(video, post)
                 else:
                     video.facts["post"] = f"{owner}_{number}"
-                    self._world.keep(video)
+                    self._state.save(video)
         return post
 
-    def forget(self, video: Video) -> None:
-        """A video that is deleted leaves its posts without it; those that held nothing else go."""
+    def remove_video(self, video: Video) -> None:
+        """Removes a deleted video from its posts, and deletes posts that are empty then."""
         for post in self._posts:
             if video.key in post.videos:
                 post.videos.remove(video.key)
                 if post.text or post.videos:
                     self._posts.put(f"{post.owner}_{post.id}", post)
                 else:
-                    self._posts.drop(f"{post.owner}_{post.id}")
-        for other in self._world.videos:
+                    self._posts.delete(f"{post.owner}_{post.id}")
+        for other in self._state.videos:
             if other.facts.get("repeats") == video.key:
-                self._world.discard(other)
+                self._state.discard(other)
 
-    def _repeat(self, video: Video, post: Post) -> None:
-        place = f"wall{post.owner}_{post.id}"
-        self._world.repeat(
+    def _publish_copy(self, video: Video, post: Post) -> None:
+        name = f"wall{post.owner}_{post.id}"
+        self._state.publish_copy(
             video,
             account=str(post.owner),
-            id=place,
+            id=name,
             title=first_line(post.text) or video.title,
             text=post.text,
-            url=f"/vk/{place}",
+            url=f"/vk/{name}",
             facts={"repeats": video.key},
         )
 
     def _attached(self, name: str) -> Video:
         parsed = re.fullmatch(r"video(-?\d+_\d+)(?:_\w+)?", name)
         if parsed is None:
-            wrong("attachments: the emulator knows only video<owner_id>_<video_id>")
-        video = self._world.videos.get(f"vk-{parsed[1]}")
+            raise_invalid("attachments: the emulator knows only video<owner_id>_<video_id>")
+        video = self._state.videos.get(f"vk-{parsed[1]}")
         if video is None or not video.published:
-            wrong(f"attachments: there is no {name}")
+            raise_invalid(f"attachments: there is no {name}")
         return video
 
     def _item(self, post: Post) -> dict[str, Any]:
         """https://dev.vk.com/ru/reference/objects/post"""
-        videos = (self._world.videos.get(key) for key in post.videos)
+        videos = (self._state.videos.get(key) for key in post.videos)
         item = {
             "id": post.id,
             "owner_id": post.owner,
@@ -137,10 +137,10 @@ class Wall:
         return item | {"is_pinned": 1} if post.pinned else item
 
     def _attachment(self, video: Video) -> dict[str, Any]:
-        """VK's schema knows both kinds; which of them a clip is, it does not say."""
+        """VK's schema has both kinds, but does not say which one a clip has."""
         kind = "clip" if video.facts["kind"] == "clip" and self._emulator.option("clip_attachments") else "video"
-        shown = {"id": int(video.id), "owner_id": int(video.account), "title": video.title}
-        return {"type": kind, kind: shown}
+        attachment = {"id": int(video.id), "owner_id": int(video.account), "title": video.title}
+        return {"type": kind, kind: attachment}
 
 
 def first_line(text: str) -> str:

@@ -1,49 +1,49 @@
-"""vk.com for people: a clip, a video, a post on a wall, and everything of one owner."""
+"""Pages of vk.com: a clip, a video, a wall post, and all posts of an owner."""
 
 import re
 from collections.abc import Callable
 
 from flask import Blueprint, abort, render_template
 
-from sandbox.world import Video, World
+from sandbox.state import State, Video
 
 
 class Web:
-    def __init__(self, world: World, owner: Callable[[int], str | None]) -> None:
-        """`owner` names a user, or with a negative number a community."""
-        self._world = world
-        self._owner = owner
+    def __init__(self, state: State, owner_name: Callable[[int], str | None]) -> None:
+        """`owner_name` returns the name of a user, or of a community for a negative number."""
+        self._state = state
+        self._owner_name = owner_name
 
     def add_routes(self, blueprint: Blueprint) -> None:
-        blueprint.add_url_rule("/vk/<place>", "place", self._show)
+        blueprint.add_url_rule("/vk/<page>", "page", self._show)
 
-    def _show(self, place: str) -> str:
-        parsed = re.fullmatch(r"(clip|video|wall)(-?\d+)_(\d+)", place)
+    def _show(self, page: str) -> str:
+        parsed = re.fullmatch(r"(clip|video|wall)(-?\d+)_(\d+)", page)
         if parsed is None:
-            return self._show_owner(place)
+            return self._show_owner(page)
         kind, owner, number = parsed.groups()
-        video = self._on_wall(place, f"{owner}_{number}") if kind == "wall" else None
+        video = self._find_by_post(page, f"{owner}_{number}") if kind == "wall" else None
         if kind != "wall":
-            video = self._world.videos.get(f"vk-{owner}_{number}")
+            video = self._state.videos.get(f"vk-{owner}_{number}")
         if video is None or not video.visible:
             abort(404)
         return render_template("watch.html", video=video)
 
-    def _on_wall(self, place: str, post: str) -> Video | None:
-        for video in self._world.videos:
-            if video.platform == "vk" and (video.url == f"/vk/{place}" or video.facts.get("post") == post):
+    def _find_by_post(self, page: str, post: str) -> Video | None:
+        for video in self._state.videos:
+            if video.platform == "vk" and (video.url == f"/vk/{page}" or video.facts.get("post") == post):
                 return video
         return None
 
-    def _show_owner(self, place: str) -> str:
-        parsed = re.fullmatch(r"(id|club)(\d+)", place)
+    def _show_owner(self, page: str) -> str:
+        parsed = re.fullmatch(r"(id|club)(\d+)", page)
         if parsed is None:
             abort(404)
         owner = parsed[2] if parsed[1] == "id" else f"-{parsed[2]}"
-        name = self._owner(int(owner))
+        name = self._owner_name(int(owner))
         if name is None:
             abort(404)
         posts = [
-            video for video in self._world.videos if (video.platform, video.account) == ("vk", owner) and video.visible
+            video for video in self._state.videos if (video.platform, video.account) == ("vk", owner) and video.visible
         ]
         return render_template("owner.html", name=name, posts=posts[::-1])

@@ -1,1 +1,1 @@
-"""A chaos run: some hundred publications while everything around them breaks. `make chaos`, see __main__.py."""
+"""A chaos run: some hundred publications during injected faults of every part. `make chaos`, see __main__.py."""

@@ -1,8 +1,8 @@
-"""`make chaos`: minutes of it. The seed is printed, so that a run can be had again.
+"""`make chaos`: a run of some minutes. The seed is printed, so that a run can be repeated.
 
-PUBLICATIONS (200), SEED (by the clock), DATABASE_URL (own SQLite; `postgresql`: an own server, restarted too; or an
-address), VK_ROUTE (clips or video; by the seed), WORKERS (8), SECONDS of mischief (90), TROUBLE=0 for a run without
-any, KEEP=1 to keep the folder.
+PUBLICATIONS (200), SEED (default: the clock), DATABASE_URL (default: a new SQLite file; `postgresql`: a new server,
+restarted too; or a URL), VK_ROUTE (clips or video; default: by the seed), WORKERS (8), SECONDS of faults (90),
+TROUBLE=0 for a run without faults, KEEP=1 to keep the folder.
 """
 
 import os
@@ -28,7 +28,7 @@ def main() -> int:
     database_url = os.environ.get("DATABASE_URL", "")
     vk_route = os.environ.get("VK_ROUTE") or VK_ROUTES[seed % 2]
     print(f"SEED={seed} VK_ROUTE={vk_route}, {folder}", flush=True)
-    verdict = run(
+    report = run(
         folder,
         publications=number("PUBLICATIONS", 200),
         seed=seed,
@@ -39,12 +39,12 @@ def main() -> int:
         seconds=number("SECONDS", 90),
         limit=LIMIT_SECONDS,
     )
-    print(verdict.table())
-    if verdict.kept and not os.environ.get("KEEP"):
+    print(report.table())
+    if report.passed and not os.environ.get("KEEP"):
         shutil.rmtree(folder, ignore_errors=True)
     again = f"SEED={seed} VK_ROUTE={vk_route}, журналы: {folder}/log"
-    print("Обещания сдержаны." if verdict.kept else f"Обещания нарушены. Повторить: {again}")
-    return 0 if verdict.kept else 1
+    print("Обещания сдержаны." if report.passed else f"Обещания нарушены. Повторить: {again}")
+    return 0 if report.passed else 1
 
 
 if __name__ == "__main__":

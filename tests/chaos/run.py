@@ -1,4 +1,4 @@
-"""One chaos run from start to verdict."""
+"""One chaos run, from the start of the system to the checks."""
 
 import random
 import time
@@ -13,41 +13,41 @@ from sqlalchemy.exc import OperationalError
 from app import create_app, process
 from app.db import db
 from app.models import Publication
-from tests.chaos import verdict
-from tests.chaos.mischief import Mischief
-from tests.chaos.people import People
+from tests.chaos import checks
+from tests.chaos.checks import Report
+from tests.chaos.faults import FaultInjector
+from tests.chaos.simulated_users import SimulatedUsers
 from tests.chaos.system import System
-from tests.chaos.verdict import Verdict
 
 T = TypeVar("T")
 
-CLIPS_A_USER = 3
-LOOK_SECONDS = 0.3
+CLIPS_PER_USER = 3
+POLL_SECONDS = 0.3
 
 
 class OrphanLatencyProbe:
-    """Sees rows whose holder is dead, and how long each waits until another takes it."""
+    """Measures how long a row whose worker process has ended waits for its next claim."""
 
     def __init__(self) -> None:
         self._since: dict[tuple[int, int], float] = {}
-        self.waits: list[float] = []
+        self.latencies: list[float] = []
 
-    def look(self) -> None:
+    def poll(self) -> None:
         try:
-            held = select(Publication.id, Publication.fence, Publication.holder).where(
+            leased = select(Publication.id, Publication.fence, Publication.holder).where(
                 Publication.lease_until.is_not(None)
             )
-            rows = db.session.execute(held).all()
+            rows = db.session.execute(leased).all()
             db.session.rollback()
         except OperationalError:
             db.session.rollback()
             return
         now = time.monotonic()
         orphaned = {(row.id, row.fence) for row in rows if process.has_ended(row.holder)}
-        for one in orphaned:
-            self._since.setdefault(one, now)
-        for one in self._since.keys() - orphaned:
-            self.waits.append(now - self._since.pop(one))
+        for lease in orphaned:
+            self._since.setdefault(lease, now)
+        for lease in self._since.keys() - orphaned:
+            self.latencies.append(now - self._since.pop(lease))
 
 
 def run(
@@ -61,74 +61,74 @@ def run(
     trouble: bool,
     seconds: float,
     limit: float,
-) -> Verdict:
-    """Mischief goes on for `seconds` at least; then everything must come to rest within `limit` seconds."""
-    lots = random.Random(seed)
+) -> Report:
+    """Injects faults for at least `seconds`; then all publications must finish within `limit` seconds."""
+    rng = random.Random(seed)
     system = System(folder, database_url, workers)
     system.start()
     try:
         app = create_app(system.environment)
         with app.app_context():
-            return _run(system, lots, publications, seed, vk_route, trouble, seconds, limit)
+            return _run(system, rng, publications, seed, vk_route, trouble, seconds, limit)
     finally:
         system.stop()
 
 
 def _run(
     system: System,
-    lots: random.Random,
+    rng: random.Random,
     count: int,
     seed: int,
     vk_route: str,
     trouble: bool,
     seconds: float,
     limit: float,
-) -> Verdict:
-    people = People(system.sandbox_url, system.folder, lots)
-    people.control("options", vk_clips_route=vk_route == "clips")
-    users = max(1, count // (4 * CLIPS_A_USER))
-    joined = [people.join(number) for number in range(users)]
-    mischief = Mischief(system, people, users, random.Random(seed))
-    mourner = OrphanLatencyProbe()
+) -> Report:
+    users = SimulatedUsers(system.sandbox_url, system.folder, rng)
+    users.control("options", vk_clips_route=vk_route == "clips")
+    user_count = max(1, count // (4 * CLIPS_PER_USER))
+    joined = [users.join(number) for number in range(user_count)]
+    injector = FaultInjector(system, users, user_count, random.Random(seed))
+    probe = OrphanLatencyProbe()
     if trouble:
-        mischief.begin(seed)
-    started, asked = time.monotonic(), 0
-    while asked < count or (trouble and time.monotonic() - started < seconds):
-        if asked < count:
-            user_id, connection_ids = joined[(asked // 4) % users]
-            due_in = lots.choice([0.0, lots.uniform(1, max(seconds, 2))])
-            asked += _ask(people, user_id, connection_ids, due_in)
-        mourner.look()
-        time.sleep(LOOK_SECONDS)
+        injector.start(seed)
+    started, requested = time.monotonic(), 0
+    while requested < count or (trouble and time.monotonic() - started < seconds):
+        if requested < count:
+            user_id, connection_ids = joined[(requested // 4) % user_count]
+            due_in = rng.choice([0.0, rng.uniform(1, max(seconds, 2))])
+            requested += _publish(users, user_id, connection_ids, due_in)
+        probe.poll()
+        time.sleep(POLL_SECONDS)
     if trouble:
-        mischief.end()
+        injector.stop()
     give_up, long_due = time.monotonic() + limit, set()
-    while _patiently(verdict.moving) and time.monotonic() < give_up:
-        mourner.look()
-        long_due |= set(_patiently(verdict.stuck))
-        time.sleep(LOOK_SECONDS)
+    while _retry_while_db_down(checks.count_moving) and time.monotonic() < give_up:
+        probe.poll()
+        long_due |= set(_retry_while_db_down(checks.list_stuck))
+        time.sleep(POLL_SECONDS)
     posts = requests.get(f"{system.sandbox_url}/control/posts", timeout=60).json()["posts"]
-    found = _patiently(lambda: verdict.judge(people.made, posts))
-    found.bad["stuck"] += sorted(long_due)
-    found.recovered, found.deeds = mourner.waits, mischief.done
-    return found
+    report = _retry_while_db_down(lambda: checks.check(users.published, posts))
+    report.bad["stuck"] += sorted(long_due)
+    report.orphan_latencies, report.faults = probe.latencies, injector.counts
+    return report
 
 
-def _ask(people: People, user_id: int, connection_ids: list[int], due_in: float) -> int:
+def _publish(users: SimulatedUsers, user_id: int, connection_ids: list[int], due_in: float) -> int:
     try:
-        people.publish(user_id, connection_ids, due_in)
+        users.publish(user_id, connection_ids, due_in)
         return len(connection_ids)
     except OperationalError:  # the database is being restarted: the user sees an error and clicks again
         db.session.rollback()
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
         return 0
 
 
-def _patiently(read: Callable[[], T]) -> T:
-    """The database may be on its way back."""
+def _retry_while_db_down(read: Callable[[], T]) -> T:
+    """Retries while the database restarts."""
     while True:
         try:
             return read()
         except OperationalError:
             db.session.rollback()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The whole system as in production, each part a process of its own under a supervisor, which can be broken at will."""
+"""The whole system as in production: each part is a process under a supervisor, so that it can be killed."""
 
 import os
 import secrets
@@ -24,7 +24,7 @@ PYTHON = sys.executable
 
 
 class System:
-    """`environment` is what all parts are started with; `pids()` finds them."""
+    """`environment`: the environment of all parts. `pids()` returns their processes."""
 
     def __init__(self, folder: Path, database_url: str, workers: int) -> None:
         self.folder = folder
@@ -71,12 +71,12 @@ class System:
             self._postgres.forget()
 
     def pids(self, part: str) -> list[int]:
-        """Processes of a part (postgres, redis, web, pool, scheduler), the `workers` of the pool, or their `horses`."""
+        """Returns the processes of a part: postgres, redis, web, pool, scheduler, workers or work_horses."""
         if part == "workers":
             return [child for pool in self.pids("pool") for child in _children(pool)]
-        if part == "horses":
+        if part == "work_horses":
             return [child for worker in self.pids("workers") for child in _children(worker)]
-        return [pid for pid in _children(self._supervisor) if _answers_to(pid) == part]
+        return [pid for pid in _children(self._supervisor) if _part_name(pid) == part]
 
     def redis(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=self._redis_socket, socket_timeout=2)
@@ -90,7 +90,7 @@ class System:
             stderr=subprocess.DEVNULL,
         )
 
-    # What the supervisor starts
+    # Parts
 
     def _supervise(self) -> None:
         code = 1
@@ -124,10 +124,10 @@ class System:
         migrate = ["-m", "flask", "--app", "wsgi", "db", "upgrade"]
         sandbox = {"SANDBOX_PORT": str(self._sandbox_port), "SANDBOX_THREADS": "64", "VAR_DIR": str(self.folder)}
         parts = [
-            self._part("redis", redis_command, ready=self._redis_answers, last=True),
+            self._part("redis", redis_command, ready=self._redis_responds, last=True),
             self._part("migrate", [PYTHON, *migrate], once=True),
-            self._part("sandbox", [PYTHON, "-m", "sandbox"], more=sandbox, ready=self._sandbox_answers),
-            self._part("web", [PYTHON, *gunicorn, "wsgi:app"], ready=self._web_answers),
+            self._part("sandbox", [PYTHON, "-m", "sandbox"], more=sandbox, ready=self._sandbox_responds),
+            self._part("web", [PYTHON, *gunicorn, "wsgi:app"], ready=self._web_responds),
             self._part("pool", [PYTHON, "worker.py"], grace=30),
             self._part("scheduler", [PYTHON, "worker.py", "scheduler"]),
         ]
@@ -142,7 +142,7 @@ class System:
         return parts
 
     def _part(self, name: str, command: list[str], more: dict[str, str] | None = None, **how) -> Child:
-        # The part's name leads its environment's way to `pids()`: exec() keeps no other.
+        # `pids()` finds a part by CHAOS_PART in its environment, which survives exec().
         environment = {**_inherited(), **self.environment, **(more or {}), "CHAOS_PART": name}
 
         def become() -> None:
@@ -151,24 +151,24 @@ class System:
 
         return Child(name, become, log=self.folder / "log" / f"{name}.log", **how)
 
-    def _redis_answers(self) -> bool:
+    def _redis_responds(self) -> bool:
         try:
             return self.redis().ping()
         except redis.RedisError:
             return False
 
-    def _sandbox_answers(self) -> bool:
-        return _answers(f"{self.sandbox_url}/control/options")
+    def _sandbox_responds(self) -> bool:
+        return _responds(f"{self.sandbox_url}/control/options")
 
-    def _web_answers(self) -> bool:
-        return _answers(f"{self.environment['PUBLIC_URL']}/healthz")
+    def _web_responds(self) -> bool:
+        return _responds(f"{self.environment['PUBLIC_URL']}/healthz")
 
 
 def _inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
     except requests.RequestException:
@@ -182,7 +182,7 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-def _answers_to(pid: int) -> str:
+def _part_name(pid: int) -> str:
     try:
         parts = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -194,7 +194,7 @@ def _answers_to(pid: int) -> str:
 
 
 def send(pids: list[int], signum: signal.Signals) -> None:
-    """To those that still live."""
+    """Sends a signal to the processes that still exist."""
     for pid in pids:
         try:
             os.kill(pid, signum)

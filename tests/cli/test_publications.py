@@ -1,4 +1,4 @@
-"""The night shift's commands, on a publication of each kind."""
+"""Operators' commands for a publication."""
 
 import pytest
 
@@ -10,9 +10,8 @@ from app.services.publications import Choice
 
 
 @pytest.fixture
-def run(app):
-    runner = app.test_cli_runner()
-    return lambda *arguments: runner.invoke(args=["publications", *map(str, arguments)])
+def run(command):
+    return lambda *arguments: command("publications", *arguments)
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def fail(publication: Publication) -> None:
 
 def test_show(run, publication):
     fail(publication)
-    said = run("show", publication.id).output
+    output = run("show", publication.id).output
     for part in (
         "anna@example.org",
         "Закат над Волгой",
@@ -41,8 +40,8 @@ def test_show(run, publication):
         "Создана",
         "Не опубликована",
     ):
-        assert part in said, part
-    assert "AAdemo" not in said
+        assert part in output, part
+    assert "AAdemo" not in output
 
 
 def test_retry(run, publication):
@@ -59,13 +58,13 @@ def test_cancel(run, publication):
 
 
 def test_what_cannot_be_is_a_sentence_and_an_exit_code(run, publication):
-    for arguments, said in {
+    for arguments, output in {
         ("show", 12345): "Нет публикации 12345",
         ("retry", 12345): "Нет публикации 12345",
         ("retry", publication.id): "уже изменилась",
     }.items():
         result = run(*arguments)
-        assert (result.exit_code, said in result.output) == (1, True)
+        assert (result.exit_code, output in result.output) == (1, True)
     publication.commit_in_doubt = "send"
     db.session.commit()
     result = run("cancel", publication.id)

@@ -4,9 +4,8 @@ from app.services import users
 
 
 @pytest.fixture
-def run(app):
-    runner = app.test_cli_runner()
-    return lambda *arguments, **more: runner.invoke(args=["users", *arguments], **more)
+def run(command):
+    return lambda *arguments, **more: command("users", *arguments, **more)
 
 
 @pytest.fixture
@@ -25,21 +24,21 @@ def test_plan(run, anna):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
-        (("plan", "nobody@example.org", "pro"), "Нет пользователя с почтой nobody@example.org"),
+        (("plan", "unknown@example.org", "pro"), "Нет пользователя с почтой unknown@example.org"),
         (("plan", "anna@example.org", "gold"), "Нет тарифа «gold». Есть: free, start, pro, business."),
-        (("admin", "nobody@example.org"), "Нет пользователя"),
+        (("admin", "unknown@example.org"), "Нет пользователя"),
         (("password", "anna@example.org", "--password", "short"), "Пароль слишком короткий"),
         (("add", "anna@example.org", "--name", "Анна", "--password", "parol-parol"), "уже есть"),
         (("add", "b@example.org", "--name", "Б", "--password", "parol-parol", "--plan", "gold"), "Нет тарифа"),
         (("add", "nonsense", "--name", "Б", "--password", "parol-parol"), "не похоже на почту"),
     ],
 )
-def test_errors_are_a_sentence_and_an_exit_code(run, anna, arguments, said):
+def test_errors_are_a_sentence_and_an_exit_code(run, anna, arguments, text):
     result = run(*arguments)
     assert result.exit_code == 1
-    assert said in result.output
+    assert text in result.output
 
 
 def test_add_admin_and_password(run):

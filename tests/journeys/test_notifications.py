@@ -1,4 +1,4 @@
-"""A publication that failed is told at the bell and by a mail, which the sandbox shows."""
+"""A failed publication shows at the bell and is notified of by a mail, which the sandbox shows."""
 
 import re
 

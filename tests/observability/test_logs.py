@@ -1,4 +1,4 @@
-"""The log: JSON lines on stdout with ids, gunicorn's among them; errors to Sentry without anybody's data."""
+"""The log: JSON lines on stdout with ids, gunicorn's among them; errors to Sentry without users' data."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ def web(environment, tmp_path: Path) -> Iterator[tuple[str, Process]]:
     def answers() -> bool:
         try:
             return requests.get(f"{url}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     wait_until(answers, 60)

@@ -17,7 +17,7 @@ SIGNED = "WzEsMl0.aSBhbSBhIHNpZ25hdHVyZQ.c2lnbmF0dXJl"
 
 @pytest.fixture
 def written():
-    """What this process' log says, as the application writes it."""
+    """This process' log, as the application writes it."""
     root = logging.getLogger()
     before, level = root.handlers, root.level
     logs.configure()
@@ -28,7 +28,7 @@ def written():
 
 
 @pytest.mark.parametrize(
-    ("said", "secret"),
+    ("text", "secret"),
     [
         (f"POST https://api.telegram.org/bot{DEMO_BOT}/sendVideo", DEMO_BOT),
         (f"bot {DEMO_BOT} failed", DEMO_BOT),
@@ -47,11 +47,11 @@ def written():
         ("smtps://user:p4ssword@mail.example.org", "p4ssword"),
     ],
 )
-def test_by_its_looks(written, said, secret):
-    logging.getLogger("some.library").warning(said)
-    structlog.get_logger("ours").warning("it failed", said=said, nested={"deep": [said]})
+def test_by_its_form(written, text, secret):
+    logging.getLogger("some.library").warning(text)
+    structlog.get_logger("ours").warning("it failed", text=text, nested={"deep": [text]})
     try:
-        raise RuntimeError(said)
+        raise RuntimeError(text)
     except RuntimeError:
         structlog.get_logger("ours").exception("it failed")
     assert secret not in written()
@@ -86,9 +86,9 @@ def test_a_traceback_shows_no_values(written):
 
 
 def test_ordinary_words_stay(written):
-    said = "token expired: code 5, state of the art, publication 17 at 12:30:45, https://vk.com/clip1_2?x=1"
-    logging.getLogger("some.library").warning(said)
-    assert said in written()
+    text = "token expired: code 5, state of the art, publication 17 at 12:30:45, https://vk.com/clip1_2?x=1"
+    logging.getLogger("some.library").warning(text)
+    assert text in written()
 
 
 def test_an_error_of_the_database_does_not_quote_the_row(app, user):

@@ -44,8 +44,8 @@ def test_a_window_is_never_overfull_however_many_ask(client):
         one.join()
     made.sort()
     assert len(made) >= 6
-    # The moment is taken after the call was let through: a little slack for the way to Redis and back.
-    assert all(later - earlier > 0.8 for earlier, later in zip(made, made[3:], strict=False))
+    # The moment is taken after the call was let through: slack for a thread that has to wait for a processor.
+    assert all(later - earlier > 0.5 for earlier, later in zip(made, made[3:], strict=False))
 
 
 def test_windows_are_checked_together(client):

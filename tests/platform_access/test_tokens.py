@@ -11,7 +11,7 @@ import pytest
 
 from app import clock, jobs
 from app.db import db
-from app.models import ConnectionStatus, Notification, PlatformConnection, Revocation, Status
+from app.models import ConnectionStatus, PlatformConnection, Revocation, Status
 from app.platform_access import tokens
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Account, Token
@@ -19,6 +19,7 @@ from app.platforms.errors import RateLimited, Reconnect
 from app.services import connections, publications
 from app.services.publications import Choice
 from app.vault import CannotOpen
+from tests.notifications.reading import notifications
 from tests.publishing.conftest import at_work, fresh, in_a_work_horse, row, settle, wait_until
 from tests.publishing.toy import Toy
 
@@ -137,7 +138,7 @@ def test_a_revoked_account_asks_its_user_once(app, sandbox, owner, vk):
         at_work(jobs.refresh_token, connection.id)
     assert the_connection().status == ConnectionStatus.RECONNECT
     assert at_work(tokens.due_refreshes) == []
-    notification = db.session.query(Notification).one()
+    [notification] = notifications()
     assert (notification.kind, notification.connection_id) == ("reconnect", connection.id)
 
 
@@ -160,7 +161,7 @@ def test_an_answer_that_was_lost_leads_to_the_user(app, sandbox, owner, vk):
     wait_until(the_connection().token_refresh_at)
     at_work(jobs.refresh_token, connection.id)
     assert the_connection().status == ConnectionStatus.RECONNECT
-    assert db.session.query(Notification).one().kind == "reconnect"
+    assert [one.kind for one in notifications()] == ["reconnect"]
 
 
 def test_a_worker_that_died_in_a_refresh_does_not_block_the_others(app, toy, aging):
@@ -224,7 +225,7 @@ def test_a_refusal_of_the_old_token_does_not_spoil_the_renewed_one(app, toy, agi
     connections.save(owner, "toy", [Account("1", "Игрушка")], Token("renewed"))
     assert at_work(tokens.require_reconnect, aging.id, used) is False
     assert the_connection().status == ConnectionStatus.ACTIVE
-    assert db.session.query(Notification).count() == 0
+    assert notifications() == []
 
 
 def test_a_pair_that_comes_after_the_disconnect_is_given_back(app, toy, aging, owner):

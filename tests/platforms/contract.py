@@ -152,10 +152,8 @@ class Contract:
             publications.retry(self.owner, publication_id)
         self._ends_once(publication_id)
 
-    def test_every_call_may_be_told_to_wait(self, publication, call):
-        if call in self.unlimited:
-            return
-        self.sandbox.trouble({"match": call, **self.rate_limit, "nth": 1})
+    def test_every_call_may_be_told_to_wait(self, publication, limited_call):
+        self.sandbox.trouble({"match": limited_call, **self.rate_limit, "nth": 1})
         publication_id = publication()
         self._ends_once(publication_id)
         assert row(publication_id).attempt == 0, "waiting as one is told is not a failed try"
@@ -219,7 +217,7 @@ class Contract:
         self.sandbox.trouble({"match": call, "do": "status:502", "nth": 1})
         settle(publication())
         done = [f"{one['method']} {one['path']}" for one in self.sandbox.requests if one["status"] == 200]
-        for one in self.once:
+        for one in {*self.once, self.commit}:
             assert len([call for call in done if re.search(one, call)]) <= 1, one
 
     def test_a_token_that_ran_out_is_refreshed(self, publication, app):
@@ -313,8 +311,6 @@ class Contract:
 
     def test_counts_do_not_come_with_a_token_that_is_no_longer_good(self, publication):
         publication_id = self._published(publication)
-        if not self._counting().needs_token:
-            return
         self.sandbox.trouble({"match": self.stats_calls[0], **self.bad_token})
         read_stats(publication_id)
         publication = row(publication_id)
@@ -396,6 +392,8 @@ def each_case(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("commit", contract.commits or (contract.commit,))
     if "call" in metafunc.fixturenames:
         metafunc.parametrize("call", contract.calls)
+    if "limited_call" in metafunc.fixturenames:
+        metafunc.parametrize("limited_call", [call for call in contract.calls if call not in contract.unlimited])
     if "stats_call" in metafunc.fixturenames:
         metafunc.parametrize("stats_call", contract.stats_calls)
     if "refusal" in metafunc.fixturenames:

@@ -1,46 +1,20 @@
-import base64
-import hashlib
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
-import pytest
-import requests
 from flask import current_app
 from sqlalchemy import inspect
 
-from app import clock, platforms, process
+from app import clock, process
 from app.db import db, reads_only
-from app.models import PlatformConnection, Publication, User
-from app.platforms.base import Account, Token
+from app.models import Publication
 from app.publishing import engine
-from app.services import connections, publications
-from app.services.publications import Choice
 from app.statistics import collector
-from tests.publishing.toy import Toy, ToyServer
 
 Model = TypeVar("Model")
-
-
-@pytest.fixture
-def toy() -> Iterator[ToyServer]:
-    """The toy platform, known to the application while the test runs."""
-    server = ToyServer()
-    platforms.ADAPTERS["toy"] = Toy
-    Toy.url, Toy.die_at = server.url, ""
-    yield server
-    del platforms.ADAPTERS["toy"]
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def real_time() -> Iterator[None]:
-    yield
-    clock.correct(datetime.now(UTC))
 
 
 def wait_until(moment: datetime) -> None:
@@ -97,20 +71,6 @@ def read_stats(*publication_ids: int) -> None:
         collector.release_due(lambda connection_ids: all(collector.read(one) is None for one in connection_ids))
 
 
-@pytest.fixture
-def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
-    """A publication on the toy platform, as the user's click makes it: now, or at `due_at`."""
-
-    def make(owner: User | None = None, due_at: datetime | None = None) -> int:
-        owner = owner or user()
-        connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
-        clip = ready_clip(owner)
-        [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
-        return publication.id
-
-    return make
-
-
 def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multiprocessing.Process:
     """Lets a forked work horse advance the publication, with the kernel's deadline on its life (seconds)."""
 
@@ -123,34 +83,3 @@ def in_a_work_horse(app, publication_id: int, life: float = math.inf) -> multipr
     horse = multiprocessing.get_context("fork").Process(target=ride)
     horse.start()
     return horse
-
-
-@pytest.fixture
-def vk(app, sandbox) -> Callable[[User], PlatformConnection]:
-    """Makes connections by VK ID's consent, as a browser and our callback do."""
-
-    def connect(owner: User) -> PlatformConnection:
-        verifier = "v" * 43
-        digest = hashlib.sha256(verifier.encode()).digest()
-        common = {"client_id": app.config["VK_CLIENT_ID"], "redirect_uri": "http://127.0.0.1/back", "state": "s"}
-        answer = requests.post(
-            f"{sandbox.url}/vk-id/authorize",
-            params=common
-            | {
-                "response_type": "code",
-                "scope": "video wall",
-                "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-                "code_challenge_method": "S256",
-            },
-            data={"decision": "allow", "account": "1"},
-            allow_redirects=False,
-            timeout=10,
-        )
-        back = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
-        code = {"grant_type": "authorization_code", "code": back["code"], "code_verifier": verifier}
-        pair = requests.post(
-            f"{sandbox.url}/vk-id/oauth2/auth", common | code | {"device_id": back["device_id"]}, timeout=10
-        ).json()
-        return connections.accept(owner, "vk", pair, back)
-
-    return connect

@@ -7,18 +7,14 @@ import pytest
 
 from app import clock
 from app.db import db
-from app.models import Notification, PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
+from app.models import PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platforms.base import Receipt
 from app.publishing import receipts
 from app.publishing.lease import Lease
 from app.services import connections, publications
+from tests.notifications.reading import notifications
 from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle, wait_until
 from tests.publishing.toy import Toy
-
-
-@pytest.fixture
-def owner(user):
-    return user()
 
 
 def disconnect(owner, publication_id: int) -> connections.Ending:
@@ -93,7 +89,7 @@ def test_what_waits_after_its_commit_is_published_by_its_receipt(toy, toy_public
     assert disconnect(owner, publication_id).finishing == 1
     publication = settle(publication_id)
     assert (publication.status, publication.url) == (Status.PUBLISHED, f"{toy.url}/posts/1")
-    assert db.session.query(Notification).count() == 0, "there is nothing to tell"
+    assert notifications() == []
 
 
 @pytest.mark.parametrize("point", ["publish:commit_started", "publish:after"])
@@ -114,7 +110,7 @@ def test_a_commit_without_an_answer_is_for_the_user_only_after_its_deadline(app,
         assert looks < 10
     assert publication.status == Status.UNCONFIRMED
     assert clock.now() > deadline
-    assert db.session.query(Notification).one().kind == "unconfirmed"
+    assert [one.kind for one in notifications()] == ["unconfirmed"]
 
 
 def test_before_the_deadline_an_early_look_waits(app, toy, toy_publication, owner):
@@ -138,7 +134,7 @@ def test_a_late_receipt_still_ends_the_matter(app, toy, toy_publication, owner):
     disconnect(owner, publication_id)
     assert settle(publication_id).status == Status.UNCONFIRMED
     sealed = app.extensions["vault"].seal(b'{"id": "1", "url": null}', f"step:{publication_id}:publish")
-    receipts.keep(Lease(publication_id, 1, live=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
+    receipts.record(Lease(publication_id, 1, set_deadline=print), "publish", Receipt("1", f"{toy.url}/posts/1"), sealed)
     publication = settle(publication_id)
     assert (publication.status, publication.url) == (Status.PUBLISHED, f"{toy.url}/posts/1")
 

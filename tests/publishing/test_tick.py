@@ -180,10 +180,9 @@ def test_two_schedulers_at_once_wake_each_row_once(app, user, due):
     assert sorted(woken) == ids
 
 
-def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due, database_kind):
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_row_that_somebody_keeps_locked_holds_up_nobody(app, user, due):
     """A process frozen in the middle of a transaction. SQLite has but one lock, and the worker ends a frozen horse."""
-    if database_kind == "sqlite":
-        return
     locked, *others = due(user(), WORKERS)
     with db.engine.connect() as frozen:
         frozen.execute(text("SELECT 1 FROM publications WHERE id = :id FOR UPDATE"), {"id": locked})

@@ -135,9 +135,11 @@ def test_the_second_signal_ends_the_grace_but_gives_the_row_back(toy, toy_public
     publication_id = toy_publication()
     one = work(upload_grace=LONG)
     assert hold.arrived.wait(WITHIN_SECONDS)
-    os.kill(one.pid, signal.SIGTERM)
-    time.sleep(worker._SAME_SIGNAL.total_seconds() + 0.2)
-    assert end(one) == 0
+    give_up = time.monotonic() + WITHIN_SECONDS
+    while one.is_alive() and time.monotonic() < give_up:  # a signal that comes too soon counts as the first
+        os.kill(one.pid, signal.SIGTERM)
+        one.join(worker._SAME_SIGNAL.total_seconds() + 0.2)
+    assert one.exitcode == 0
     assert row(publication_id).lease_until is None
     assert published_once(toy, publication_id, hold)
 

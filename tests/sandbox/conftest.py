@@ -1,9 +1,10 @@
-"""The sandbox is tested by itself: nothing here needs the application, its database or Redis."""
+"""The sandbox is tested alone: without the application, its database and Redis."""
 
 import asyncio
 import hashlib
 import io
 import re
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -22,19 +23,19 @@ CHANNEL = -1001000000001
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """One sandbox for the whole run."""
+def session_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """One sandbox for the session."""
     sandbox = start_sandbox(tmp_path_factory.mktemp("sandbox"))
     yield sandbox
     sandbox.stop()
 
 
 @pytest.fixture
-def sandbox(world: Sandbox) -> Sandbox:
-    """The sandbox as at its start, without rate limits."""
-    world.reset()
-    world.control("options", rate_limits=False)
-    return world
+def sandbox(session_sandbox: Sandbox) -> Sandbox:
+    """The sandbox in its initial state, without rate limits."""
+    session_sandbox.reset()
+    session_sandbox.control("options", rate_limits=False)
+    return session_sandbox
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="session")
 def jpeg() -> Callable[[int, int], bytes]:
-    """Makes a JPEG of any width and height."""
+    """Returns a function that makes a JPEG of a width and height."""
 
     def make(width: int, height: int) -> bytes:
         file = io.BytesIO()
@@ -59,13 +60,13 @@ def jpeg() -> Callable[[int, int], bytes]:
 
 
 @pytest.fixture
-def ask(sandbox: Sandbox) -> Callable[..., Any]:
-    """Calls python-telegram-bot, unchanged: `ask(lambda bot: bot.get_me())`."""
+def call_bot(sandbox: Sandbox) -> Callable[..., Any]:
+    """Calls the unmodified python-telegram-bot: `call_bot(lambda bot: bot.get_me())`."""
 
-    def call(deed: Callable[[telegram.Bot], Coroutine], token: str = BOT) -> Any:
+    def call(call_api: Callable[[telegram.Bot], Coroutine], token: str = BOT) -> Any:
         async def run() -> Any:
             async with telegram.Bot(token, base_url=f"{sandbox.url}/telegram/bot") as bot:
-                return await deed(bot)
+                return await call_api(bot)
 
         return asyncio.run(run())
 
@@ -88,8 +89,18 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def until(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    """Waits until `condition` returns something true, and returns that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    raise AssertionError(f"not true within {seconds} s")
+
+
 class Callback:
-    """Where a consent page sends a person: the app's address, and what it is told."""
+    """The redirect of a consent page: the app's URL and its parameters."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -98,7 +109,7 @@ class Callback:
 
 @pytest.fixture
 def consent() -> Callable[..., Callback]:
-    """Opens a consent page and presses one of its buttons, as a browser would."""
+    """Opens a consent page and submits it with one of its buttons, like a browser."""
 
     def press(url: str, label: str = "Разрешить", account: str | None = None) -> Callback:
         page = requests.get(url, timeout=10)
@@ -106,8 +117,8 @@ def consent() -> Callable[..., Callback]:
         name, value = re.search(rf'<button[^>]* name="(\w+)" value="(\w+)">{label}</button>', page.text).groups()
         chosen = account or re.search(r'name="account" value="(\w+)" checked', page.text)[1]
         assert f'name="account" value="{chosen}"' in page.text
-        answer = requests.post(url, {name: value, "account": chosen}, timeout=10, allow_redirects=False)
-        assert answer.status_code == 303, answer.text
-        return Callback(answer.headers["Location"])
+        response = requests.post(url, {name: value, "account": chosen}, timeout=10, allow_redirects=False)
+        assert response.status_code == 303, response.text
+        return Callback(response.headers["Location"])
 
     return press

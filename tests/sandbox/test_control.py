@@ -4,10 +4,10 @@ import requests
 from tests.sandbox.conftest import BOT, CHANNEL
 
 
-def test_everything_is_as_at_the_start_after_a_reset(sandbox, send):
+def test_reset_restores_the_initial_state(sandbox, send):
     sandbox.reset()
-    at_the_start = sandbox.control("options")
-    assert at_the_start["rate_limits"] is at_the_start["telegram_rate_limits"] is True
+    initial_options = sandbox.control("options")
+    assert initial_options["rate_limits"] is initial_options["telegram_rate_limits"] is True
     send()
     sandbox.control("tokens", platform="telegram", token="77:second", username="second_bot")
     sandbox.control("options", telegram_max_mb=50)
@@ -16,7 +16,7 @@ def test_everything_is_as_at_the_start_after_a_reset(sandbox, send):
     sandbox.reset()
     assert sandbox.posts == sandbox.drafts == sandbox.requests == []
     assert sandbox.control("trouble") == {"rules": []}
-    assert sandbox.control("options") == at_the_start
+    assert sandbox.control("options") == initial_options
     assert requests.get(f"{sandbox.url}/telegram/bot77:second/getMe", timeout=10).status_code == 401
     assert send().json()["result"]["message_id"] == 1
 
@@ -49,7 +49,7 @@ def test_rate_limits_can_be_switched_off_for_one_platform(sandbox, send):
     assert [send().status_code for _ in range(3)] == [200, 200, 200]
 
 
-def test_stats_want_to_know_which_post_is_meant(sandbox, send):
+def test_stats_need_an_unambiguous_post(sandbox, send):
     sandbox.control("chats", id=-1002, title="Второй", rights={"110201543": {"status": "creator"}})
     send()
     send(chat_id=-1002)
@@ -61,7 +61,7 @@ def test_stats_want_to_know_which_post_is_meant(sandbox, send):
 
 
 @pytest.mark.parametrize(
-    ("what", "order"),
+    ("what", "command"),
     [
         ("tokens", {"platform": "telegram", "token": "no-colon", "username": "x"}),
         ("tokens", {"platform": "telegram", "token": "5:x"}),
@@ -78,12 +78,12 @@ def test_stats_want_to_know_which_post_is_meant(sandbox, send):
         ("trouble", {"rule": []}),
     ],
 )
-def test_orders_that_cannot_be_obeyed_say_why(sandbox, what, order):
+def test_invalid_commands_return_the_reason(sandbox, what, command):
     with pytest.raises(ValueError, match='"error"'):
-        sandbox.control(what, **order)
+        sandbox.control(what, **command)
 
 
-def test_orders_are_json(sandbox):
+def test_commands_are_json(sandbox):
     assert requests.post(f"{sandbox.url}/control/trouble", data="rules", timeout=10).status_code == 400
     assert requests.post(f"{sandbox.url}/control/chats", data="rules", timeout=10).status_code == 400
 

@@ -1,4 +1,4 @@
-"""Дзен: Authlib's own client at Yandex OAuth, and the assumed partner API on the wire."""
+"""Дзен: Yandex OAuth with Authlib's client, and HTTP requests to the assumed partner API."""
 
 import secrets
 from collections.abc import Callable
@@ -19,7 +19,7 @@ TOKEN = "y0_known"
 
 
 class App:
-    """An app of somebody's that lets people sign in by Yandex."""
+    """An app with sign-in by Yandex."""
 
     def __init__(
         self, sandbox: Sandbox, consent: Callable[..., Callback], auth: str = "client_secret_post", scope: str = SCOPE
@@ -36,12 +36,12 @@ class App:
             revocation_endpoint_auth_method="client_secret_post",
         )
 
-    def allowed(self, **how: Any) -> Callback:
+    def allowed(self, **kwargs: Any) -> Callback:
         url, self.state = self.session.create_authorization_url(f"{self.url}/authorize", code_verifier=VERIFIER)
-        return self.consent(url, **how)
+        return self.consent(url, **kwargs)
 
-    def token(self, **how: Any) -> dict[str, Any]:
-        back = self.allowed(**how)
+    def token(self, **kwargs: Any) -> dict[str, Any]:
+        back = self.allowed(**kwargs)
         return self.session.fetch_token(
             f"{self.url}/token", authorization_response=back.url, state=self.state, code_verifier=VERIFIER
         )
@@ -62,35 +62,35 @@ def test_authlib_gets_a_token(sandbox, consent, auth):
     assert token["token_type"] == "bearer"
     assert token["expires_in"] == 365 * 24 * 3600
     assert token["refresh_token"] != token["access_token"]
-    assert "scope" not in token, "Yandex names the scopes only where it grants fewer"
+    assert "scope" not in token, "Yandex returns scopes only if it grants fewer"
 
 
 def test_the_profile_has_a_name_and_a_portrait(app, sandbox):
     token = app.token()["access_token"]
-    said = requests.get(
+    body = requests.get(
         f"{sandbox.url}/yandex-login/info", {"format": "json"}, headers={"Authorization": f"OAuth {token}"}, timeout=10
     ).json()
-    assert (said["id"], said["display_name"], said["login"]) == ("1130000001", "Ирина Волкова", "irina.volkova")
-    portrait = f"{sandbox.url}/yandex-avatars/get-yapic/{said['default_avatar_id']}/islands-200"
-    assert requests.get(portrait, timeout=10).headers["Content-Type"].startswith("image/svg+xml")
-    assert requests.get(portrait.replace("1130000001", "1130000009"), timeout=10).status_code == 404
+    assert (body["id"], body["display_name"], body["login"]) == ("1130000001", "Ирина Волкова", "irina.volkova")
+    avatar = f"{sandbox.url}/yandex-avatars/get-yapic/{body['default_avatar_id']}/islands-200"
+    assert requests.get(avatar, timeout=10).headers["Content-Type"].startswith("image/svg+xml")
+    assert requests.get(avatar.replace("1130000001", "1130000009"), timeout=10).status_code == 404
 
 
-def test_what_was_not_asked_for_is_not_shown(sandbox, consent):
+def test_the_profile_has_only_granted_fields(sandbox, consent):
     token = App(sandbox, consent, scope="zen:read").token()["access_token"]
-    said = requests.get(
+    body = requests.get(
         f"{sandbox.url}/yandex-login/info", headers={"Authorization": f"OAuth {token}"}, timeout=10
     ).json()
-    assert "display_name" not in said and "default_avatar_id" not in said
+    assert "display_name" not in body and "default_avatar_id" not in body
 
 
-@pytest.mark.parametrize("authorization", ["", "OAuth nobody", "Bearer nobody"])
+@pytest.mark.parametrize("authorization", ["", "OAuth unknown", "Bearer unknown"])
 def test_the_profile_needs_a_token(sandbox, authorization):
-    answer = requests.get(f"{sandbox.url}/yandex-login/info", headers={"Authorization": authorization}, timeout=10)
-    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    response = requests.get(f"{sandbox.url}/yandex-login/info", headers={"Authorization": authorization}, timeout=10)
+    assert (response.status_code, response.json()["error"]) == (401, "invalid_token")
 
 
-def test_a_person_may_refuse_or_pick_an_account(app):
+def test_consent_can_be_denied_or_given_for_another_account(app):
     assert app.allowed(label="Отказать").params["error"] == "access_denied"
     back = app.allowed(account="1130000002")
     assert set(back.params) == {"code", "state"}
@@ -112,16 +112,16 @@ def test_an_unknown_scope_is_refused(sandbox, consent):
         ({"grant_type": "authorization_code"}, "invalid_request"),
         ({"grant_type": "authorization_code", "code": "short", "code_verifier": VERIFIER}, "bad_verification_code"),
         ({"grant_type": "authorization_code", "code": "0" * 32, "code_verifier": VERIFIER}, "invalid_grant"),
-        ({"grant_type": "refresh_token", "refresh_token": "y0_nobody"}, "invalid_grant"),
+        ({"grant_type": "refresh_token", "refresh_token": "y0_unknown"}, "invalid_grant"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"grant_type": "refresh_token", "refresh_token": "x", "client_id": ""}, "invalid_client"),
         ({"grant_type": "refresh_token", "refresh_token": "x", "client_secret": ""}, "invalid_client"),
     ],
 )
 def test_token_refusals(app, form, error):
-    answer = app.post("token", **form)
-    assert (answer.status_code, answer.json()["error"]) == (400, error)
-    assert answer.json()["error_description"]
+    response = app.post("token", **form)
+    assert (response.status_code, response.json()["error"]) == (400, error)
+    assert response.json()["error_description"]
 
 
 def test_a_code_works_once_and_with_its_own_verifier(app):
@@ -145,14 +145,14 @@ def test_a_refresh_gives_a_new_pair_once(app):
         app.session.refresh_token(f"{app.url}/token", token["refresh_token"])
 
 
-def test_a_revoked_token_is_good_for_nothing(app, sandbox):
+def test_a_revoked_token_is_invalid(app, sandbox):
     token = app.token()
     assert app.post("revoke_token", access_token=token["access_token"]).json() == {"status": "ok"}
-    answer = requests.get(
+    response = requests.get(
         f"{sandbox.url}/yandex-login/info", headers={"Authorization": f"OAuth {token['access_token']}"}, timeout=10
     )
-    assert answer.status_code == 401
-    assert app.post("revoke_token", access_token="y0_nobody").json()["error"] == "invalid_grant"
+    assert response.status_code == 401
+    assert app.post("revoke_token", access_token="y0_unknown").json()["error"] == "invalid_grant"
 
 
 # The partner API
@@ -162,9 +162,11 @@ class Author:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 
-    def call(self, method: str, path: str, token: str = TOKEN, **how: Any) -> requests.Response:
+    def call(self, method: str, path: str, token: str = TOKEN, **kwargs: Any) -> requests.Response:
         headers = {"Authorization": f"OAuth {token}"}
-        return requests.request(method, f"{self.sandbox.url}/dzen/publisher/{path}", headers=headers, timeout=10, **how)
+        return requests.request(
+            method, f"{self.sandbox.url}/dzen/publisher/{path}", headers=headers, timeout=10, **kwargs
+        )
 
     def draft(self, **changes: Any) -> requests.Response:
         fields = {"title": "Закат", "description": "Волга", "type": "short", **changes}
@@ -195,7 +197,7 @@ def test_from_a_draft_to_a_published_video(author, sandbox, clip):
     assert "<video" in requests.get(done["url"], timeout=10).text
 
 
-def test_counts_are_shown_where_there_are_any(author, sandbox, clip):
+def test_counts_are_shown(author, sandbox, clip):
     draft = author.draft().json()
     author.upload(draft["upload_url"], clip)
     author.call("POST", f"videos/{draft['id']}/publish")
@@ -205,7 +207,7 @@ def test_counts_are_shown_where_there_are_any(author, sandbox, clip):
     assert shown["statistics"] == {"views": 1200, "likes": 30, "shares": None}
 
 
-def test_it_is_processing_for_a_while(author, sandbox, clip):
+def test_a_published_video_is_processed_first(author, sandbox, clip):
     sandbox.control("options", processing_seconds=60)
     draft = author.draft().json()
     author.upload(draft["upload_url"], clip)
@@ -223,10 +225,10 @@ def test_moderation_rejects(author, sandbox, clip):
     assert sandbox.posts == []
 
 
-def refused(answer: requests.Response) -> tuple[int, str]:
-    error = answer.json()["error"]
+def refused(response: requests.Response) -> tuple[int, str]:
+    error = response.json()["error"]
     assert error["message"]
-    return answer.status_code, error["code"]
+    return response.status_code, error["code"]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_an_upload_needs_its_type_its_address_and_bytes(author, sandbox, clip):
 
 
 def test_tokens_and_their_rights(author, sandbox):
-    assert refused(author.call("GET", "videos/1", token="y0_nobody")) == (401, "unauthorized")
+    assert refused(author.call("GET", "videos/1", token="y0_unknown")) == (401, "unauthorized")
     assert refused(author.call("GET", "videos/1")) == (404, "not_found")
     sandbox.control("rights", platform="dzen", token=TOKEN, scopes="zen:read")
     assert refused(author.draft()) == (403, "forbidden")
@@ -267,22 +269,22 @@ def test_tokens_and_their_rights(author, sandbox):
     assert refused(author.draft()) == (401, "unauthorized")
 
 
-def test_somebody_elses_video_is_not_there(author, sandbox):
+def test_a_video_of_another_account_is_not_found(author, sandbox):
     number = author.draft().json()["id"]
     sandbox.control("tokens", platform="dzen", token="y0_other", account="8", scopes="zen:write zen:read")
     assert refused(author.call("POST", f"videos/{number}/publish", token="y0_other")) == (404, "not_found")
 
 
-def test_the_rate_is_limited_where_it_is_switched_on(author, sandbox):
+def test_the_rate_limit_can_be_switched_on(author, sandbox):
     sandbox.control("options", rate_limits=True, dzen_rate_limits=True)
-    answers = [author.call("GET", "videos/1") for _ in range(6)]
-    assert refused(answers[-1]) == (429, "too_many_requests")
-    assert int(answers[-1].headers["Retry-After"]) >= 1
+    responses = [author.call("GET", "videos/1") for _ in range(6)]
+    assert refused(responses[-1]) == (429, "too_many_requests")
+    assert int(responses[-1].headers["Retry-After"]) >= 1
 
 
-def test_troubles_speak_as_each_part_does(author, sandbox, app):
+def test_faults_have_the_format_of_each_part(author, sandbox, app):
     sandbox.trouble({"match": "/dzen/", "do": "status:429", "retry_after": 7})
-    answer = author.draft()
-    assert (refused(answer), answer.headers["Retry-After"]) == ((429, "too_many_requests"), "7")
+    response = author.draft()
+    assert (refused(response), response.headers["Retry-After"]) == ((429, "too_many_requests"), "7")
     sandbox.trouble({"match": "yandex-oauth/token", "do": "error:invalid_client"})
     assert app.post("token").json()["error"] == "invalid_client"

@@ -1,4 +1,4 @@
-"""The sandbox's mailbox, asked with the standard library's client."""
+"""The SMTP server, with the client of the standard library."""
 
 import smtplib
 from email.message import EmailMessage
@@ -10,26 +10,26 @@ import requests
 @pytest.fixture
 def post(sandbox):
     def send(subject: str = "Привет", text: str = "Как дела?\n", to: str = "anna@example.org") -> None:
-        letter = EmailMessage()
-        letter["From"], letter["To"], letter["Subject"] = "Везде <no-reply@example.org>", to, subject
-        letter.set_content(text)
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = "Везде <no-reply@example.org>", to, subject
+        message.set_content(text)
         with smtplib.SMTP("127.0.0.1", sandbox.smtp_port, timeout=10) as server:
-            server.send_message(letter)
+            server.send_message(message)
 
     return send
 
 
-def test_letters_are_kept_and_shown(sandbox, post):
+def test_messages_are_stored_and_shown(sandbox, post):
     assert "Писем не было" in requests.get(sandbox.url, timeout=10).text
     post(text="Откройте https://example.org/x\n<b>\n")
-    [letter] = sandbox.mails
-    assert (letter["to"], letter["subject"]) == (["anna@example.org"], "Привет")
+    [message] = sandbox.mails
+    assert (message["to"], message["subject"]) == (["anna@example.org"], "Привет")
     page = requests.get(sandbox.url, timeout=10).text
     assert 'href="https://example.org/x"' in page
     assert "&lt;b&gt;" in page
 
 
-def test_they_survive_a_restart_and_go_with_a_reset(sandbox, post):
+def test_messages_survive_a_restart_and_a_reset_deletes_them(sandbox, post):
     post()
     sandbox.kill()
     sandbox.restart()
@@ -40,7 +40,7 @@ def test_they_survive_a_restart_and_go_with_a_reset(sandbox, post):
     assert sandbox.mails == []
 
 
-def test_troubles_strike_letters_too(sandbox, post):
+def test_faults_apply_to_messages(sandbox, post):
     sandbox.trouble({"match": "MAIL anna@", "do": "status:451", "times": 1})
     with pytest.raises(smtplib.SMTPDataError) as refusal:
         post()

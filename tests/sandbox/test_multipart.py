@@ -8,12 +8,12 @@ from sandbox.multipart import BadMultipart, parts
 
 BOUNDARY = "sand"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
-# Bytes that look like a boundary's beginning are the hard ones.
+# Bytes that resemble the start of a boundary are the difficult case.
 DATA = st.lists(st.sampled_from([b"\r\n", b"--", b"\r\n--sand", b"sand", b"\r", b"\n", b"-", b"x" * 9])).map(b"".join)
 
 
 class Trickle(io.BytesIO):
-    """Gives a few bytes at a time."""
+    """Returns a few bytes at a time."""
 
     def __init__(self, data: bytes, step: int) -> None:
         super().__init__(data)
@@ -34,13 +34,13 @@ def encode(fields: list[tuple[str, bytes]]) -> bytes:
     st.lists(st.tuples(st.sampled_from(["a", "имя"]), DATA.filter(lambda data: b"\r\n--sand" not in data + b"\r\n"))),
     st.integers(1, 40),
 )
-def test_parts_come_out_as_they_went_in(fields, step):
+def test_encoded_parts_are_parsed_unchanged(fields, step):
     stream = Trickle(encode(fields), step)
     assert [(part.name, part.bytes()) for part in parts(stream, TYPE)] == fields
     assert stream.read() == b""
 
 
-def test_parts_that_nobody_reads_are_passed_over():
+def test_unread_parts_are_skipped():
     assert [part.name for part in parts(io.BytesIO(encode([("a", b"1"), ("b", b"2")])), TYPE)] == ["a", "b"]
 
 
@@ -74,7 +74,7 @@ def test_files_have_names_and_types():
         "long field",
     ],
 )
-def test_what_is_no_multipart_is_refused(body, content_type):
+def test_invalid_multipart_is_refused(body, content_type):
     with pytest.raises(BadMultipart):
         for part in parts(io.BytesIO(body), content_type):
             part.text()

@@ -1,4 +1,4 @@
-"""The Bot API on the wire: ways to pass parameters, shapes of refusals, t.me's pages."""
+"""HTTP requests to the Bot API: encodings of parameters, errors, pages of t.me."""
 
 import re
 
@@ -9,7 +9,7 @@ from tests.sandbox.conftest import BOT, CHANNEL
 
 
 @pytest.mark.parametrize(
-    "how",
+    "kwargs",
     [
         {"params": {"chat_id": "@vezde_demo"}},
         {"data": {"chat_id": "@vezde_demo"}},
@@ -18,9 +18,9 @@ from tests.sandbox.conftest import BOT, CHANNEL
     ],
     ids=["query", "urlencoded", "json", "multipart"],
 )
-def test_parameters_come_in_four_ways(sandbox, how):
-    answer = requests.post(f"{sandbox.url}/telegram/bot{BOT}/getChat", timeout=10, **how)
-    assert answer.json()["result"]["id"] == CHANNEL
+def test_parameters_are_accepted_in_four_encodings(sandbox, kwargs):
+    response = requests.post(f"{sandbox.url}/telegram/bot{BOT}/getChat", timeout=10, **kwargs)
+    assert response.json()["result"]["id"] == CHANNEL
 
 
 @pytest.mark.parametrize(
@@ -52,23 +52,23 @@ def test_parameters_come_in_four_ways(sandbox, how):
         ),
     ],
 )
-def test_refusals_have_the_vendors_shape(sandbox, method, path, code, description):
-    answer = requests.request(method, f"{sandbox.url}/telegram/{path}", timeout=10)
-    assert answer.status_code == code
-    assert answer.json() == {"ok": False, "error_code": code, "description": description}
+def test_errors_have_the_vendors_format(sandbox, method, path, code, description):
+    response = requests.request(method, f"{sandbox.url}/telegram/{path}", timeout=10)
+    assert response.status_code == code
+    assert response.json() == {"ok": False, "error_code": code, "description": description}
 
 
-def test_method_names_do_not_care_for_case(sandbox):
+def test_method_names_are_case_insensitive(sandbox):
     assert requests.get(f"{sandbox.url}/telegram/bot{BOT}/GETME", timeout=10).json()["ok"]
 
 
-def test_too_many_requests_say_when_to_come_back(sandbox, send):
+def test_a_429_has_retry_after(sandbox, send):
     sandbox.control("options", telegram={"rate_limits": True}, rate_limits=True)
     send()
-    answer = send()
-    assert answer.status_code == 429
-    assert answer.json()["parameters"] == {"retry_after": 1}
-    assert answer.headers["Retry-After"] == "1"
+    response = send()
+    assert response.status_code == 429
+    assert response.json()["parameters"] == {"retry_after": 1}
+    assert response.headers["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_too_many_requests_say_when_to_come_back(sandbox, send):
     ],
 )
 def test_wrong_fields_are_refused(sandbox, send, fields, description):
-    answer = send(**fields)
-    assert answer.json()["description"] == f"Bad Request: {description}"
+    response = send(**fields)
+    assert response.json()["description"] == f"Bad Request: {description}"
     assert sandbox.posts == sandbox.drafts == []
 
 
@@ -100,26 +100,26 @@ def test_the_file_has_to_be_called_video(sandbox, send):
 def test_thumbnails_are_small(sandbox, jpeg, size, description):
     files = {"video": ("clip.mp4", b"clip"), "thumbnail": ("t.jpg", jpeg(*size))}
     url = f"{sandbox.url}/telegram/bot{BOT}/sendVideo"
-    answer = requests.post(url, {"chat_id": CHANNEL}, files=files, timeout=10).json()
-    assert answer.get("description") == description
+    response = requests.post(url, {"chat_id": CHANNEL}, files=files, timeout=10).json()
+    assert (response["ok"], response.get("description")) == (description is None, description)
 
 
 @pytest.mark.parametrize("picture", ["thumbnail", "cover"])
 def test_pictures_are_jpegs(sandbox, picture):
     files = {"video": ("clip.mp4", b"clip"), picture: ("t.png", b"\x89PNG")}
     url = f"{sandbox.url}/telegram/bot{BOT}/sendVideo"
-    answer = requests.post(url, {"chat_id": CHANNEL}, files=files, timeout=10).json()
-    assert answer["description"] == "Bad Request: IMAGE_PROCESS_FAILED"
+    response = requests.post(url, {"chat_id": CHANNEL}, files=files, timeout=10).json()
+    assert response["description"] == "Bad Request: IMAGE_PROCESS_FAILED"
 
 
 def test_a_broken_multipart_is_refused(sandbox):
-    answer = requests.post(
+    response = requests.post(
         f"{sandbox.url}/telegram/bot{BOT}/sendVideo",
         b"--x\r\nContent-Disposition: form-data; name=chat_id\r\n\r\n1",
         headers={"Content-Type": "multipart/form-data; boundary=x"},
         timeout=10,
     )
-    assert answer.json()["error_code"] == 400
+    assert response.json()["error_code"] == 400
 
 
 def test_a_post_opens_with_a_player(sandbox, send, clip):
@@ -153,7 +153,7 @@ def test_the_widget_rounds_views(sandbox, send, views, shown):
     assert f'<span class="tgme_widget_message_views">{shown}</span>' in page
 
 
-def test_the_widget_may_show_no_views_at_all(sandbox, send):
+def test_the_widget_can_omit_views(sandbox, send):
     send()
     sandbox.control("stats", platform="telegram", id=1, account=CHANNEL, views=None, likes=1500)
     page = requests.get(f"{sandbox.url}/telegram-web/vezde_demo/1?embed=1", timeout=10).text
@@ -161,7 +161,7 @@ def test_the_widget_may_show_no_views_at_all(sandbox, send):
     assert "1.5K</span>" in page
 
 
-def test_the_widget_says_when_a_post_is_not_there(sandbox):
-    answer = requests.get(f"{sandbox.url}/telegram-web/vezde_demo/5?embed=1", timeout=10)
-    assert (answer.status_code, "tgme_widget_message_error" in answer.text) == (200, True)
+def test_the_widget_shows_an_error_for_an_unknown_post(sandbox):
+    response = requests.get(f"{sandbox.url}/telegram-web/vezde_demo/5?embed=1", timeout=10)
+    assert (response.status_code, "tgme_widget_message_error" in response.text) == (200, True)
     assert requests.get(f"{sandbox.url}/telegram-web/vezde_demo/5", timeout=10).status_code == 404

@@ -1,4 +1,4 @@
-"""vk_api, unchanged, at the emulated API: only its requests go to another host."""
+"""The emulated API, with the unmodified vk_api: only the host of its requests differs."""
 
 import io
 from urllib.parse import urlsplit
@@ -14,15 +14,15 @@ TOKEN = "vk1.a.vezde-demo"
 
 
 class ToSandbox(HTTPAdapter):
-    """A transport that reaches VK's hosts at the sandbox."""
+    """Redirects requests for VK's hosts to the sandbox."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
         self._url = url
 
-    def send(self, request, **how):
+    def send(self, request, **kwargs):
         request.url = f"{self._url}/vk-api{urlsplit(request.url).path}"
-        return super().send(request, **how)
+        return super().send(request, **kwargs)
 
 
 @pytest.fixture
@@ -87,13 +87,13 @@ def test_a_video_goes_to_a_community(vk, sandbox, clip):
         ("nothing.get", {}, 3),
     ],
 )
-def test_vk_api_sees_refusals(vk, method, params, code):
+def test_vk_api_raises_errors(vk, method, params, code):
     with pytest.raises(vk_api.ApiError) as refusal:
         vk().method(method, params)
     assert refusal.value.code == code
 
 
-def test_vk_api_sees_a_dead_token(vk, sandbox):
+def test_vk_api_raises_on_an_expired_token(vk, sandbox):
     sandbox.control("expire", platform="vk", token=TOKEN)
     with pytest.raises(vk_api.ApiError, match="access_token has expired") as refusal:
         vk().get_api().users.get()
@@ -102,20 +102,20 @@ def test_vk_api_sees_a_dead_token(vk, sandbox):
         vk("vk1.a.unknown").get_api().users.get()
 
 
-def test_vk_api_sees_a_captcha(vk, sandbox):
+def test_vk_api_raises_on_a_captcha(vk, sandbox):
     sandbox.trouble({"match": "users.get", "do": "error:14"})
     with pytest.raises(vk_api.Captcha) as captcha:
         vk().get_api().users.get()
     assert captcha.value.get_url().startswith("https://")
 
 
-def test_vk_api_keeps_to_three_a_second(vk, sandbox):
+def test_vk_api_stays_within_the_rate_limit(vk, sandbox):
     sandbox.control("options", rate_limits=True)
     api = vk().get_api()
     assert [api.users.get()[0]["id"] for _ in range(5)] == [1] * 5
 
 
-def test_vk_api_sees_garbage(vk, sandbox):
+def test_vk_api_raises_on_garbage(vk, sandbox):
     sandbox.trouble({"match": "users.get", "do": "garbage"})
     with pytest.raises(requests.exceptions.JSONDecodeError):
         vk().get_api().users.get()

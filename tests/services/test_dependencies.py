@@ -8,7 +8,7 @@ from app.services import dependencies, doctor, heartbeats
 from tests.conftest import free_port
 
 
-def said(findings: list[doctor.Finding], good: bool | None) -> str:
+def texts(findings: list[doctor.Finding], good: bool | None) -> str:
     return "\n".join(one.text for one in findings if one.good is good)
 
 
@@ -18,13 +18,13 @@ def test_all_is_well(app, sandbox):
         pulse.beat()
         db.session.execute(db.text(f"UPDATE heartbeats SET name = '{kind}' WHERE kind = '{kind}'"))
         db.session.commit()
-    well = said(doctor.examine(), good=True)
+    well = texts(doctor.examine(), good=True)
     for sentence in ("База отвечает", "Redis отвечает", "Хранилище клипов принимает", "на месте", "Хосты платформ"):
         assert sentence in well, well
 
 
-def test_who_does_not_work_is_named(app, sandbox):
-    assert "worker, spare, probe, scheduler, ticks" in said(doctor.examine(), good=None)
+def test_missing_processes_are_named(app, sandbox):
+    assert "worker, spare, probe, scheduler, ticks" in texts(doctor.examine(), good=None)
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_who_does_not_work_is_named(app, sandbox):
     ],
 )
 def test_what_is_away_is_named_with_what_to_do(environment, sandbox, setting, names):
-    nobody = f"127.0.0.1:{free_port()}"
+    unused = f"127.0.0.1:{free_port()}"
     scheme = "redis" if setting == "REDIS_URL" else "http"
-    app = create_app({**environment, setting: f"{scheme}://{nobody}"})
+    app = create_app({**environment, setting: f"{scheme}://{unused}"})
     with app.app_context():
-        assert names in said(doctor.examine(), good=False)
+        assert names in texts(doctor.examine(), good=False)
         db.session.remove()
         db.engine.dispose()
 

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from app import clock, jobs
-from app.db import db
+from app.db import commit, db
 from app.models import Clip, Erasure, Upload
-from app.services import clips, data_export, erasures, uploads
+from app.services import clips, erasures, uploads, user_deletion
 from app.storage import storage
-from tests.publishing.conftest import at_work, real_time, wait_until
-
-__all__ = ["real_time"]
+from tests.publishing.conftest import at_work, wait_until
 
 
 @pytest.fixture
@@ -62,7 +60,8 @@ def test_a_deleted_account(app, user, ready_clip, away):
     for owner in (anna, anna, boris):
         ready_clip(owner)
     away()
-    data_export.delete_account(anna, "parol-parol")
+    user_deletion.delete_user(anna, "parol-parol")
+    commit()
     assert db.session.query(Clip).one().user_id == boris.id
     away()
     retry()

@@ -12,11 +12,6 @@ from app.services.history import Filters
 from app.services.publications import Choice
 
 
-@pytest.fixture
-def owner(user):
-    return user()
-
-
 def clip_of(user, title: str = "Закат") -> Clip:
     clip = Clip(user_id=user.id, title=title, file_name="a.mp4", storage_key="x", size=1)
     db.session.add(clip)

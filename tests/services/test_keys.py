@@ -16,12 +16,6 @@ from tests.publishing.conftest import row, settle
 
 
 @pytest.fixture
-def run(app):
-    runner = app.test_cli_runner()
-    return lambda *arguments: runner.invoke(args=list(arguments))
-
-
-@pytest.fixture
 def stored(app, user, telegram, ready_clip):
     """A token, a step under way and a revocation, all sealed with the first key."""
     owner = user()
@@ -46,16 +40,16 @@ def sealed_values() -> list[bytes]:
     ]
 
 
-def test_a_rotation(app, keys, stored, run):
+def test_a_rotation(app, keys, stored, command):
     new_public, new_private = vault.generate()
     app.extensions["vault"] = Vault(new_public, f"{new_private},{keys[1]}")
     old_id, new_id = vault.key_id(keys[0]), vault.key_id(new_public)
-    assert run("keys", "status").output == (
+    assert command("keys", "status").output == (
         f"{new_id}\t0\tнынешний, открывается здесь\n{old_id}\t3\tоткрывается здесь\n"
     )
-    assert run("keys", "rotate").output == "Перезапечатано: 3.\n"
+    assert command("keys", "rotate").output == "Перезапечатано: 3.\n"
     assert {vault.sealed_with(sealed) for sealed in sealed_values()} == {new_id}
-    assert run("keys", "rotate").output == "Перезапечатано: 0.\n"
+    assert command("keys", "rotate").output == "Перезапечатано: 0.\n"
 
     app.extensions["vault"] = Vault(new_public, new_private)
     connection = db.session.get(PlatformConnection, stored.id)
@@ -75,11 +69,11 @@ def test_a_publication_goes_on_over_a_rotation(app, keys, stored, sandbox):
 
 def test_a_token_that_a_worker_renews_meanwhile_is_not_overwritten(app, keys, stored):
     """The rotation has read the old value; a refresh stores a newer one before it writes."""
-    from app.services.keys import _COLUMNS, _values
+    from app.services.keys import _COLUMNS, _batches
 
     new_public, new_private = vault.generate()
     app.extensions["vault"] = here = Vault(new_public, f"{new_private},{keys[1]}")
-    [(row_id, sealed, bound_to)] = list(_values(_COLUMNS[0]))
+    [[(row_id, sealed, bound_to)]] = list(_batches(_COLUMNS[0]))
     connection = db.session.get(PlatformConnection, row_id)
     tokens.seal_token(connection, Token("renewed-token"))
     db.session.commit()
@@ -91,38 +85,35 @@ def test_a_token_that_a_worker_renews_meanwhile_is_not_overwritten(app, keys, st
     )
     db.session.commit()
     assert changed.rowcount == 0
-    assert keys_rotate_leaves(connection.id) == "renewed-token"
+    for _ in vault_keys.rotate():
+        db.session.commit()
+    assert tokens.open_token(db.session.get(PlatformConnection, connection.id)).access == "renewed-token"
 
 
-def keys_rotate_leaves(connection_id: int) -> str:
-    vault_keys.rotate()
-    return tokens.open_token(db.session.get(PlatformConnection, connection_id)).access
-
-
-def test_without_the_old_key_nothing_is_lost(app, keys, stored, run):
+def test_without_the_old_key_nothing_is_lost(app, keys, stored, command):
     before = sealed_values()
     app.extensions["vault"] = Vault(*vault.generate())
-    result = run("keys", "rotate")
+    result = command("keys", "rotate")
     assert result.exit_code == 1
     assert "Не открылось: 3" in result.output
     assert sealed_values() == before
 
 
-def test_without_private_keys_it_says_what_to_do(app, keys, stored, run):
+def test_without_private_keys_it_names_the_remedy(app, keys, stored, command):
     app.extensions["vault"] = Vault(keys[0])
-    result = run("keys", "rotate")
+    result = command("keys", "rotate")
     assert result.exit_code == 1
     assert "VAULT_PRIVATE_KEY=новый,старый" in result.output
 
 
-def test_a_new_pair_fits_the_settings(run):
-    lines = dict(line.split("=", 1) for line in run("keys", "new").output.splitlines())
+def test_a_new_pair_fits_the_settings(command):
+    lines = dict(line.split("=", 1) for line in command("keys", "new").output.splitlines())
     pair = Vault(lines["VAULT_PUBLIC_KEY"], lines["VAULT_PRIVATE_KEY"])
     assert pair.open(pair.seal(b"x", "row"), "row") == b"x"
 
 
 def test_a_stolen_database_and_the_webs_environment_open_nothing(app, keys, stored, environment):
-    """Whoever has both holds the public key, the session's secret and every ciphertext."""
+    """Both hold the public key, the session's secret and every ciphertext."""
     from app import config
 
     stolen = {name: value for name, value in environment.items() if name != "VAULT_PRIVATE_KEY"}
@@ -144,7 +135,7 @@ def test_a_ciphertext_in_another_row_opens_nothing(app, stored, user, telegram):
 
 
 @pytest.mark.parametrize(("role", "private", "code"), [("web", False, 0), ("web", True, 1), ("worker", True, 0)])
-def test_the_doctor_tells_what_a_process_can_open(app, keys, stored, run, role, private, code):
+def test_the_doctor_shows_what_a_process_can_open(app, keys, stored, command, role, private, code):
     app.config["PUBLIC_URL"], app.config["LOCAL_HOSTS"] = "https://vezde.example", ()
     app.extensions["vault"] = Vault(keys[0], keys[1] if private else "")
     import os
@@ -152,12 +143,12 @@ def test_the_doctor_tells_what_a_process_can_open(app, keys, stored, run, role, 
     if private:
         os.environ["VAULT_PRIVATE_KEY"] = keys[1]
     try:
-        result = run("doctor", "--role", role)
+        result = command("doctor", "--role", role)
     finally:
         os.environ.pop("VAULT_PRIVATE_KEY", None)
     assert result.exit_code == code, result.output
-    said = "Хранимый токен этот процесс " + ("открывает" if private else "открыть не может")
-    assert said in result.output
+    shown = "Хранимый токен этот процесс " + ("открывает" if private else "открыть не может")
+    assert shown in result.output
     assert ("✗" in result.output) is bool(code)
     assert keys[1] not in result.output
     assert DEMO_BOT not in result.output

@@ -106,7 +106,7 @@ def test_connections(app, user, telegram):
     assert (telegram_outcomes().reconnect, telegram_outcomes().expiring) == (1, 0)
 
 
-def test_who_works(app):
+def test_living_processes(app):
     pulse = heartbeats.Pulse("worker")
     pulse.beat()
     [worker] = ops.workers()
@@ -118,5 +118,6 @@ def test_who_works(app):
     worker.seen_at = clock.now() - heartbeats.KEPT
     db.session.commit()
     heartbeats.sweep()
+    db.session.commit()
     assert heartbeats.count()["worker"] == 0
     pulse.stop()

@@ -59,11 +59,6 @@ def test_half_a_years_readings_are_few():
 
 
 @pytest.fixture
-def owner(app, user):
-    return user()
-
-
-@pytest.fixture
 def posted(owner, ready_clip, telegram, sandbox) -> Callable[..., Publication]:
     """A clip that has just been published in the demo channel, with `views` there."""
 

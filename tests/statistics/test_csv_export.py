@@ -2,18 +2,11 @@
 
 from datetime import timedelta
 
-import pytest
-
 from app import clock
 from app.db import db
 from app.models import Publication, StatsSample
 from app.statistics import csv_export
 from tests import asking
-
-
-@pytest.fixture
-def owner(app, user):
-    return user()
 
 
 def test_more_than_are_read_at_once(owner):

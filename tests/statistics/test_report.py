@@ -1,7 +1,7 @@
 """The statistics are kept added up; here they are compared with a recount of every row, whatever has happened."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,6 @@ from tests.publishing.conftest import at_work
 
 ZONES = ("Europe/Moscow", "Asia/Kathmandu", "America/St_Johns", "Pacific/Chatham", "America/Santiago")
 NOON = datetime(2026, 9, 8, 12, tzinfo=UTC)  # Santiago's clocks were put forward two days before, at midnight
-
-
-@pytest.fixture(autouse=True)
-def real_time() -> Iterator[None]:
-    yield
-    clock.correct(datetime.now(UTC))
 
 
 # The recount

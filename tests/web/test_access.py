@@ -1,4 +1,4 @@
-"""What holds for every page: who gets in, what browsers are told, what happens when something is wrong."""
+"""What holds for every page: access, headers and errors."""
 
 import re
 
@@ -47,7 +47,7 @@ def test_a_change_needs_the_form_token(app, user, sign_in):
     assert not csrf._exempt_blueprints
 
 
-def test_the_sign_in_leads_back_to_where_one_wanted(client):
+def test_the_sign_in_leads_back_to_the_page(client):
     assert client.get("/settings/profile?x=1").location == "/sign-in?next=/settings/profile?x%3D1"
     assert client.get("/").location == "/sign-in"
 
@@ -75,12 +75,12 @@ def test_headers(client, path):
 def test_every_answer_carries_the_policies(app, user, ready_clip, sign_in):
     """Of every route and of every refusal: pages, parts of pages, files, 404 and 405."""
     one = user()
-    clip = ready_clip(one)
+    clip_id = ready_clip(one).id
     browser, tried = sign_in(one), 0
     for _endpoint, method, path in addresses(app):
         if path.startswith(("/static/", "/ops/queues")):
-            continue  # files of our own, which hold nothing of anybody; an operators' page with a policy of its own
-        answer = browser.open(path.replace("/1/", f"/{clip.id}/"), method=method, headers={"Tus-Resumable": "1.0.0"})
+            continue  # files without any user's data; an operators' page with a policy of its own
+        answer = browser.open(path.replace("/1/", f"/{clip_id}/"), method=method, headers={"Tus-Resumable": "1.0.0"})
         policy = answer.headers["Content-Security-Policy"]
         assert "unsafe" not in policy and "*" not in policy, path
         assert "default-src 'self'" in policy or policy == "sandbox; default-src 'none'", path
@@ -116,7 +116,9 @@ def test_pages_hold_no_script_and_no_style(user, sign_in, ready_clip, telegram):
     paths += ["/settings/security", "/settings/delete", "/privacy", "/recovery"]
     paths += [f"/clips/{clip.id}/{what}" for what in ("publish", "edit", "delete", "play")]
     for path in paths:
-        page = browser.get(path).text
+        answer = browser.get(path)
+        assert answer.status_code == (404 if path == "/nowhere" else 200), path
+        page = answer.text
         assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|hx-on|javascript:", page), path
 
 
@@ -141,7 +143,7 @@ def test_what_does_not_exist(client, user, sign_in):
     assert "Такой страницы нет" in answer.text
 
 
-def test_a_part_of_a_page_tells_what_is_wrong_as_a_toast(user, sign_in):
+def test_an_error_of_a_fragment_is_a_toast(user, sign_in):
     answer = sign_in(user()).get("/clips/12345/edit", headers=HTMX)
     assert answer.status_code == 404
     assert answer.headers["HX-Trigger"].isascii()

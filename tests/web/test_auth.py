@@ -7,7 +7,7 @@ PASSWORD = "parol-parol"
 
 
 @pytest.fixture
-def visitor(app):
+def browser(app):
     """A browser that has not signed in; it sends each form with the form's own token."""
     client = app.test_client()
 
@@ -20,8 +20,8 @@ def visitor(app):
     return client
 
 
-def test_sign_up_leads_into_an_empty_studio(visitor):
-    page = visitor.send(
+def test_sign_up_leads_into_an_empty_studio(browser):
+    page = browser.send(
         "/sign-up", True, name="Анна", email="anna@example.org", password=PASSWORD, timezone="Asia/Omsk"
     ).text
     assert "Загрузить клип" in page
@@ -30,8 +30,8 @@ def test_sign_up_leads_into_an_empty_studio(visitor):
     assert users.by_email("anna@example.org").timezone == "Asia/Omsk"
 
 
-def test_sign_up_keeps_what_was_typed_but_not_the_password(visitor):
-    answer = visitor.send("/sign-up", name="Анна", email="anna", password="secret-secret")
+def test_sign_up_keeps_what_was_typed_but_not_the_password(browser):
+    answer = browser.send("/sign-up", name="Анна", email="anna", password="secret-secret")
     assert answer.status_code == 422
     assert 'value="anna"' in answer.text
     assert 'value="Анна"' in answer.text
@@ -39,42 +39,42 @@ def test_sign_up_keeps_what_was_typed_but_not_the_password(visitor):
     assert "secret-secret" not in answer.text
 
 
-def test_sign_in_and_out(visitor, user):
+def test_sign_in_and_out(browser, user):
     user(email="anna@example.org")
-    answer = visitor.send("/sign-in?next=/settings/profile", email="Anna@example.org", password=PASSWORD)
+    answer = browser.send("/sign-in?next=/settings/profile", email="Anna@example.org", password=PASSWORD)
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
     cookies = answer.headers.getlist("Set-Cookie")
     assert any(cookie.startswith("vezde_remember=") and "HttpOnly" in cookie for cookie in cookies)
-    page = visitor.get("/settings/profile")
+    page = browser.get("/settings/profile")
     assert "anna@example.org" in page.text
-    assert visitor.get("/sign-in").status_code == 303
+    assert browser.get("/sign-in").status_code == 303
 
     token = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
-    assert visitor.post("/sign-out", data={"csrf_token": token}).location == "/sign-in"
-    assert visitor.get("/").status_code == 303
+    assert browser.post("/sign-out", data={"csrf_token": token}).location == "/sign-in"
+    assert browser.get("/").status_code == 303
 
 
-def test_a_wrong_password(visitor, user):
+def test_a_wrong_password(browser, user):
     user(email="anna@example.org")
-    answer = visitor.send("/sign-in", email="anna@example.org", password="wrong-wrong")
+    answer = browser.send("/sign-in", email="anna@example.org", password="wrong-wrong")
     assert answer.status_code == 422
     assert "Почта или пароль не подходят." in answer.text
     assert "wrong-wrong" not in answer.text
 
 
 @pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/a\nb", ""])
-def test_the_sign_in_does_not_lead_away(visitor, user, to):
+def test_the_sign_in_does_not_lead_away(browser, user, to):
     user(email="anna@example.org")
-    visitor.get("/sign-in")
-    page = visitor.get("/sign-in").text
+    browser.get("/sign-in")
+    page = browser.get("/sign-in").text
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
     data = {"csrf_token": token, "email": "anna@example.org", "password": PASSWORD}
-    assert visitor.post("/sign-in", query_string={"next": to}, data=data).location == "/"
+    assert browser.post("/sign-in", query_string={"next": to}, data=data).location == "/"
 
 
-def test_a_cyrillic_way_back_is_encoded(visitor, user):
+def test_a_cyrillic_way_back_is_encoded(browser, user):
     user(email="anna@example.org")
-    answer = visitor.send("/sign-in?next=/клипы", email="anna@example.org", password=PASSWORD)
+    answer = browser.send("/sign-in?next=/клипы", email="anna@example.org", password=PASSWORD)
     assert answer.location == "/%D0%BA%D0%BB%D0%B8%D0%BF%D1%8B"
 
 

@@ -8,19 +8,10 @@ from app import clock
 from app.db import db
 from app.models import Clip, ClipStatus, Publication, PublicationStep, Stage, Status
 from app.web import filters
+from tests.asking import asked
 
 HTMX = {"HX-Request": "true"}
 XSS = "<script>alert(1)</script> «Кофе»"
-
-
-@pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
 
 
 def known(page: str) -> list[str]:
@@ -127,13 +118,9 @@ def test_the_poll_brings_only_what_has_changed(web, owner, ready_clip):
 def test_an_idle_poll_asks_the_database_once(app, web, owner, ready_clip):
     ready_clip(owner)
     query = {"known": known(web.get("/").text)}
-    statements = []
-
-    @db.event.listens_for(db.engine, "before_cursor_execute")
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    web.get("/clips/changes", query_string=query)
+    with asked(begins=True) as found:
+        web.get("/clips/changes", query_string=query)
+    statements = [statement for statement, _ in found]
     about_clips = [statement for statement in statements if "FROM clips" in statement]
     assert len(about_clips) == 1
     assert len(statements) <= 3  # with the user and BEGIN

@@ -1,4 +1,4 @@
-"""Health, readiness and figures, and who may see them."""
+"""Health, readiness and figures, and access to them."""
 
 import pytest
 import redis
@@ -13,7 +13,7 @@ TOKEN = "scrape-scrape-scrape"
 
 @pytest.fixture
 def elsewhere(environment):
-    """Clients of applications whose environment differs."""
+    """Clients of applications with another environment."""
     made = []
 
     def make(**settings):
@@ -41,7 +41,7 @@ def test_ready(client):
         ("storage", {"STORAGE_URL": "file:/sys/vezde"}),
     ],
 )
-def test_what_is_down_is_named_and_nothing_else_is_told(elsewhere, part, settings):
+def test_what_is_down_is_named_and_nothing_else_is_shown(elsewhere, part, settings):
     answer = elsewhere(**{"AWS_ACCESS_KEY_ID": "key", **settings}).get("/readyz")
     assert answer.status_code == 503
     assert [name for name, state in answer.json.items() if state != "ok"] == [part]
@@ -103,12 +103,12 @@ def test_every_answer_has_an_id(client):
 
 
 @pytest.mark.parametrize(("proxies", "locked_out"), [("0", True), ("1", False)])
-def test_a_visitor_behind_a_proxy_has_their_own_address(elsewhere, proxies, locked_out):
-    """Or one visitor's tries would lock everybody out. What a visitor claims to be is not believed."""
+def test_a_client_behind_a_proxy_has_its_own_address(elsewhere, proxies, locked_out):
+    """Otherwise one client's attempts would lock all others out. What a client claims itself does not count."""
     client = elsewhere(TRUSTED_PROXIES=proxies)
     client.application.config["WTF_CSRF_ENABLED"] = False
     for number in range(51):
-        form = {"email": f"nobody{number}@example.org", "password": "wrong-wrong"}
+        form = {"email": f"unknown{number}@example.org", "password": "wrong-wrong"}
         headers = {"X-Forwarded-For": f"6.6.6.6, 192.0.2.{number}"}
         answer = client.post("/sign-in", data=form, headers=headers)
     assert ("Почта или пароль не подходят" not in answer.text) is locked_out

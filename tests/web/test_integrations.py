@@ -15,16 +15,6 @@ CONNECT = f"{PAGE}/telegram/connect"
 FIELDS = {"bot_token": DEMO_BOT, "channel": "@vezde_demo"}
 
 
-@pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner, sandbox):
-    return sign_in(owner)
-
-
 def test_settings_lead_to_the_integrations(web):
     assert web.get("/settings").location == PAGE
     page = web.get(PAGE).text

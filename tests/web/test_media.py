@@ -19,11 +19,6 @@ def environment(request, environment):
 
 
 @pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
 def clip(owner, ready_clip) -> Clip:
     return ready_clip(owner, title="Закат: «Волга»")
 

@@ -12,16 +12,6 @@ PAGE = "/notices"
 
 
 @pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
-@pytest.fixture
 def notification(owner):
     """Makes notifications: `notification(kind="failed", title=…)`."""
 

@@ -41,7 +41,7 @@ def test_admins_see_them(admin, path):
     assert "Управление" in admin.get("/").text
 
 
-def test_it_tells_when_nobody_works(admin):
+def test_missing_workers_are_shown(admin):
     assert "Ни одного живого работника" in admin.get("/ops").text
     heartbeats.Pulse("worker").beat()
     page = admin.get("/ops").text
@@ -49,7 +49,7 @@ def test_it_tells_when_nobody_works(admin):
     assert "Расписание не работает" in page
 
 
-def test_who_waits_is_named_by_number_only(admin, user):
+def test_what_waits_is_named_by_number_only(admin, user):
     owner = user(email="secret@example.org")
     one = Publication(
         user_id=owner.id,
@@ -107,7 +107,7 @@ def test_its_scripts_run_by_nonce_alone(admin):
     assert "unsafe" not in admin.get("/ops").headers["Content-Security-Policy"]
 
 
-def test_without_redis_the_queues_say_so_and_the_rest_is_there(environment, user):
+def test_without_redis_only_the_queues_are_missing(environment, user):
     one = user(is_admin=True)
     app = create_app({**environment, "REDIS_URL": "redis://127.0.0.1:9/0"})
     browser = app.test_client()

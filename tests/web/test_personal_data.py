@@ -1,4 +1,4 @@
-"""Personal data: consent, taking it along, and the end of an account."""
+"""Personal data: consent, export and deletion."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ from app.models import (
     Upload,
     User,
 )
-from app.services import data_export, publications, upload_files, uploads, users
+from app.services import data_export, publications, upload_files, uploads, user_deletion, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests.conftest import DEMO_BOT
@@ -28,7 +28,7 @@ PASSWORD = "parol-parol"
 
 @pytest.fixture
 def anna(app, user, ready_clip, telegram):
-    """Somebody with a bit of everything."""
+    """A user with a row of each kind."""
     one = user(email="anna@example.org")
     connection = telegram(one)
     clip = ready_clip(one)
@@ -82,7 +82,9 @@ def test_taking_along_goes_in_batches(app, anna):
     for _ in range(2 * data_export.BATCH + 1):
         audit_log.record(anna.id, "signed_in")
     db.session.commit()
-    pieces = list(data_export.export(anna))
+    exported = data_export.export(anna)
+    db.session.commit()
+    pieces = list(exported)
     assert len(pieces) > 2 * data_export.BATCH
     kept = json.loads("".join(pieces))["security"]
     assert len({one["id"] for one in kept}) == len(kept) == db.session.query(AuditEvent).count()
@@ -108,7 +110,7 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
     assert left == {"users": 1, "clips": 1, "platform_connections": 1}
     for model in (Publication, PublicationEvent, PublicationStep, Upload):
         assert db.session.query(model).count() == 0
-    assert db.session.query(Revocation).count() == 1, "the platform is told; the sealed token is gone within minutes"
+    assert db.session.query(Revocation).count() == 1, "the token is revoked at the platform and gone within minutes"
     assert {event.user_id for event in db.session.query(AuditEvent)} == {boris.id}
     files = [path for path in Path(app.config["STORAGE_URL"].removeprefix("file:")).rglob("*") if path.is_file()]
     assert len(files) == 2, "a clip and its poster: Boris'"
@@ -122,7 +124,8 @@ def test_a_worker_that_wakes_for_a_publication_that_is_gone(app, anna):
     from tests.publishing.conftest import look
 
     publication_id = db.session.query(Publication.id).scalar()
-    data_export.delete_account(anna, PASSWORD)
+    user_deletion.delete_user(anna, PASSWORD)
+    db.session.commit()
     assert look(publication_id) is False
 
 

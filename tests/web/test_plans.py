@@ -10,7 +10,7 @@ def test_the_four_plans_and_mine(user, sign_in):
     assert "Выбрать" not in page
 
 
-def test_outside_the_demo_nobody_changes_a_plan_by_hand(user, sign_in):
+def test_outside_the_demo_users_cannot_change_their_plan(user, sign_in):
     anna = user(plan="free", email="anna@example.org")
     assert sign_in(anna).post("/plans/business").status_code == 403
     assert users.by_email("anna@example.org").plan_key == "free"

@@ -7,19 +7,10 @@ from app import clock
 from app.db import db
 from app.models import Clip, PlatformConnection, Publication, PublicationEvent, Stage, Status, touch
 from app.web import filters
+from tests.asking import asked
 from tests.web.test_clips import HTMX, XSS, publish
 
 MOMENT = datetime(2026, 5, 3, 20, 59, 7, tzinfo=UTC)  # 23:59 in Moscow
-
-
-@pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
 
 
 @pytest.fixture
@@ -197,15 +188,9 @@ def test_a_title_of_its_own_and_the_clip_that_is_gone(web, clip, channel):
 
 
 def statements_of(web, path: str) -> list[str]:
-    statements = []
-
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    db.event.listen(db.engine, "before_cursor_execute", note)
-    assert web.get(path).status_code == 200
-    db.event.remove(db.engine, "before_cursor_execute", note)
-    return statements
+    with asked(begins=True) as found:
+        assert web.get(path).status_code == 200
+    return [statement for statement, _ in found]
 
 
 def test_many_cost_no_more_queries_than_few(web, owner, clip, channel):
@@ -266,14 +251,9 @@ def test_the_poll_brings_only_what_has_changed(web, owner, clip, channel):
 def test_an_idle_poll_asks_the_database_once(web, clip, channel):
     publish(clip, channel, status=Status.PUBLISHED)
     [one] = known(web.get("/publications").text)
-    statements = []
-
-    @db.event.listens_for(db.engine, "before_cursor_execute")
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    assert web.get(f"/publications/changes?known={one}").status_code == 204
-    assert len(statements) <= 3  # with the user and BEGIN
+    with asked(begins=True) as found:
+        assert web.get(f"/publications/changes?known={one}").status_code == 204
+    assert len(found) <= 3  # with the user and BEGIN
 
 
 def test_what_tells_time_is_always_brought(web, clip, channel):

@@ -13,16 +13,6 @@ pytestmark = pytest.mark.usefixtures("sandbox")
 
 
 @pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
-@pytest.fixture
 def clip(owner, ready_clip):
     return ready_clip(owner, title="Закат")
 

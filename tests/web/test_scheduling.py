@@ -16,22 +16,6 @@ pytestmark = pytest.mark.usefixtures("sandbox")
 BOTH = pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
 
 
-@pytest.fixture(autouse=True)
-def real_time():
-    yield
-    clock.correct(datetime.now(UTC))
-
-
-@pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
 @pytest.fixture
 def clip(owner, ready_clip):
     return ready_clip(owner, title="Закат")

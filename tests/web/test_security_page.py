@@ -1,4 +1,4 @@
-"""«Безопасность», sessions, and who may go on with an old one."""
+"""«Безопасность» and sessions."""
 
 import re
 
@@ -20,7 +20,7 @@ def kinds(user) -> list[str]:
     return [event.kind for event in audit_log.latest(user)]
 
 
-def test_everything_that_matters_is_written_down(app, user, sign_in, sandbox):
+def test_important_events_are_recorded(app, user, sign_in, sandbox):
     anna = user(email="anna@example.org", plan="free")
     enter(app.test_client(), "anna@example.org", "wrong-wrong")
     enter(app.test_client(), "anna@example.org")
@@ -46,7 +46,7 @@ def test_everything_that_matters_is_written_down(app, user, sign_in, sandbox):
     assert DEMO_BOT not in page
 
 
-def test_a_strangers_lines_are_not_shown(user, sign_in):
+def test_another_users_lines_are_not_shown(user, sign_in):
     boris, anna = user(email="boris@example.org"), user(email="anna@example.org")
     audit_log.record(boris.id, "connected", "VK: Борис Борисов")
     assert "Борис Борисов" not in sign_in(anna).get("/settings/security").text
@@ -55,9 +55,9 @@ def test_a_strangers_lines_are_not_shown(user, sign_in):
 
 def test_what_a_proxy_hands_on_fits_its_column(app, user):
     anna = user()
-    audit_log.visitor.set("x" * 500)
+    audit_log.client_ip.set("x" * 500)
     audit_log.record(anna.id, "connected", "y" * 500)
-    audit_log.visitor.set(None)
+    audit_log.client_ip.set(None)
     event = audit_log.latest(anna)[0]
     assert (len(event.address), len(event.detail)) == (audit_log.MAX_ADDRESS, audit_log.MAX_DETAIL)
 
@@ -75,7 +75,7 @@ def test_signing_out_everywhere(app, user, sign_in):
 
 
 def test_a_session_from_before_the_sign_in_is_worth_nothing(app, user):
-    """Fixation: somebody plants a session of theirs, and waits for its owner to sign in with it."""
+    """Fixation: an attacker plants a session and waits for a user to sign in with it."""
     user(email="anna@example.org")
     name = app.config["SESSION_COOKIE_NAME"]
     attacker = app.test_client()
@@ -96,7 +96,7 @@ def test_a_session_from_before_the_sign_in_is_worth_nothing(app, user):
     assert attacker.get("/").status_code == 303
 
 
-def test_a_cookie_that_somebody_wrote_is_not_a_session(app, user):
+def test_a_forged_cookie_is_not_a_session(app, user):
     from flask import Flask
 
     anna = user()
@@ -118,6 +118,7 @@ def test_the_address_behind_proxies(environment, proxies, seen):
     app = create_app({**environment, "TRUSTED_PROXIES": proxies})
     with app.app_context():
         anna = users.sign_up(email="anna@example.org", password=PASSWORD, name="Анна", timezone="Europe/Moscow")
+        db.session.commit()
         client = app.test_client()
         client.environ_base["HTTP_X_FORWARDED_FOR"] = "10.9.9.9, 198.51.100.2, 203.0.113.7"
         enter(client, "anna@example.org", "wrong-wrong")

@@ -16,21 +16,12 @@ from app.statistics import report
 from app.statistics.report import Day, Sum
 from app.web import filters
 from app.web.statistics import chart, round_top, table, without
+from tests.asking import asked
 from tests.web.test_clips import publish
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 
 NBSP = "\u00a0"
-
-
-@pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
 
 
 @pytest.fixture
@@ -211,15 +202,9 @@ def test_the_page_asks_a_constant_number_of_questions(app, web, published):
 
 
 def questions(app, web) -> int:
-    statements = []
-
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    db.event.listen(db.engine, "before_cursor_execute", note)
-    web.get("/stats/")
-    db.event.remove(db.engine, "before_cursor_execute", note)
-    return len([one for one in statements if one.startswith("SELECT")])
+    with asked() as found:
+        web.get("/stats/")
+    return len([statement for statement, _ in found if statement.startswith("SELECT")])
 
 
 def test_samples_are_found_by_their_index(app, owner, published):

@@ -1,4 +1,4 @@
-"""A second user walks the URL map with somebody else's ids: every route says 404, and nothing has changed."""
+"""A second user walks the URL map with another user's ids: every route returns 404, and nothing has changed."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from app.services import publications, uploads
 from app.services.publications import Choice
 
-# Arguments of routes that name somebody's thing; what is not listed here or below fails the walk.
+# Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {"clip_id", "connection_id", "publication_id", "upload_id"}
-NOBODYS = {"platform", "key", "filename", "signed"}
+SHARED = {"platform", "key", "filename", "signed"}
 
 FORM = {
     "title": "Чужое",
@@ -66,14 +66,14 @@ def everything(app) -> tuple[dict, list[tuple[str, int]]]:
 def walk(app):
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/ops"):
-            continue  # nobody but an administrator gets there: tests/web/test_ops.py
-        assert rule.arguments <= OWNED | NOBODYS, f"{rule.rule}: whose is that?"
+            continue  # only for administrators: tests/web/test_ops.py
+        assert rule.arguments <= OWNED | SHARED, f"{rule.rule}: owned or shared?"
         if rule.arguments & OWNED:
             for method in sorted(rule.methods - {"OPTIONS"}):
                 yield method, rule
 
 
-def test_every_route_hides_what_is_somebody_elses(app, user, sign_in, boris):
+def test_every_route_hides_other_users_rows(app, user, sign_in, boris):
     anna = sign_in(user(email="anna@example.org", plan="business"))
     before = everything(app)
     tried = 0

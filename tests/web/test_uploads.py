@@ -32,16 +32,6 @@ def one_megabyte(environment) -> None:
 
 
 @pytest.fixture
-def owner(user):
-    return user()
-
-
-@pytest.fixture
-def web(sign_in, owner):
-    return sign_in(owner)
-
-
-@pytest.fixture
 def server(app, environment) -> Iterator[Server]:
     server = Server(environment)
     yield server

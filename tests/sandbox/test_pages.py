@@ -6,7 +6,7 @@ import requests
 from tests.sandbox.conftest import BOT
 
 
-def test_the_page_shows_what_stands_where(sandbox, send, clip):
+def test_the_page_shows_posts_drafts_and_requests(sandbox, send, clip):
     assert "Пока пусто" in requests.get(sandbox.url, timeout=10).text
     send(clip, caption="Закат над Волгой")
     sandbox.trouble({"match": "sendVideo", "do": "cut_request:60"})
@@ -24,19 +24,19 @@ def test_a_clip_can_be_downloaded(sandbox, send, clip):
     send(clip, caption="Закат")
     page = requests.get(sandbox.posts[0]["url"], timeout=10).text
     link = re.search(r'href="([^"]+download[^"]+)"', page)[1]
-    answer = requests.get(sandbox.url + link, timeout=10)
-    assert answer.content == clip
-    assert answer.headers["Content-Disposition"].startswith("attachment")
+    response = requests.get(sandbox.url + link, timeout=10)
+    assert response.content == clip
+    assert response.headers["Content-Disposition"].startswith("attachment")
 
 
-def test_trouble_is_switched_by_buttons(sandbox, send):
+def test_faults_are_switched_by_buttons(sandbox, send):
     page = requests.get(sandbox.url, timeout=10).text
     labels = dict(re.findall(r'name="preset" value="([^"]+)">([^<]+)<', page))
     assert labels["telegram-500"] == "Telegram отвечает 500"
     labels.pop("none", None)
     for preset in labels:
-        answer = requests.post(f"{sandbox.url}/trouble", {"preset": preset}, timeout=10, allow_redirects=False)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+        response = requests.post(f"{sandbox.url}/trouble", {"preset": preset}, timeout=10, allow_redirects=False)
+        assert (response.status_code, response.headers["Location"]) == (303, "/")
     assert len(sandbox.control("trouble")["rules"]) == len(labels)
     assert send().status_code == 500
     requests.post(f"{sandbox.url}/trouble", {"preset": "none"}, timeout=10)
@@ -44,7 +44,7 @@ def test_trouble_is_switched_by_buttons(sandbox, send):
     assert requests.post(f"{sandbox.url}/trouble", {"preset": "earthquake"}, timeout=10).status_code == 400
 
 
-def test_everything_can_be_thrown_away(sandbox, send):
+def test_the_state_can_be_reset(sandbox, send):
     send()
     requests.post(f"{sandbox.url}/reset", timeout=10)
     assert sandbox.posts == []

@@ -1,4 +1,4 @@
-"""The page for people: what stands where, with a player; drafts; mails that were sent; switches for trouble."""
+"""The web page: published clips with a player, drafts, mails, fault switches, the last requests."""
 
 import zlib
 from collections.abc import Iterable
@@ -7,78 +7,81 @@ from flask import Blueprint, abort, redirect, render_template, request, send_fil
 from werkzeug.wrappers import Response
 
 from sandbox.emulator import Emulator
+from sandbox.faults import FaultRules
 from sandbox.mail import Mailbox
-from sandbox.trouble import Troubles
-from sandbox.world import World
+from sandbox.state import State, Video
 
 SHOWN_REQUESTS = 30
 
 SLOW_NETWORK = 200_000
-"""Bytes a second: a clip of 10 MB takes 50 s."""
+"""Bytes a second: 50 s for a clip of 10 MB."""
 
 
-class People:
-    def __init__(self, world: World, troubles: Troubles, emulators: Iterable[Emulator], mailbox: Mailbox) -> None:
-        self._world = world
-        self._troubles = troubles
+class Pages:
+    def __init__(self, state: State, faults: FaultRules, emulators: Iterable[Emulator], mailbox: Mailbox) -> None:
+        self._state = state
+        self._faults = faults
         self._mailbox = mailbox
         self._emulators = {emulator.key: emulator for emulator in emulators}
         self._presets = _presets(self._emulators.values())
 
     def blueprint(self) -> Blueprint:
-        blueprint = Blueprint("people", __name__)
+        blueprint = Blueprint("pages", __name__)
         blueprint.add_url_rule("/", "index", self._index)
         blueprint.add_url_rule("/files/<name>", "file", self._file)
         blueprint.add_url_rule("/avatars/<name>.svg", "avatar", _avatar)
-        blueprint.add_url_rule("/trouble", "trouble", self._trouble, methods=["POST"])
+        blueprint.add_url_rule("/trouble", "trouble", self._switch_fault, methods=["POST"])
         blueprint.add_url_rule("/reset", "reset", self._reset, methods=["POST"])
         blueprint.app_template_filter("size")(_size)
-        blueprint.app_template_filter("platform")(lambda video: self._emulators[video.platform].name)
-        blueprint.app_template_filter("place")(lambda video: self._emulators[video.platform].place(video))
-        blueprint.app_template_filter("state")(lambda video: self._emulators[video.platform].state(video))
+        blueprint.app_template_filter("platform")(lambda video: self._emulator(video).name)
+        blueprint.app_template_filter("account_label")(lambda video: self._emulator(video).account_label(video))
+        blueprint.app_template_filter("draft_status")(lambda video: self._emulator(video).draft_status(video))
         return blueprint
 
+    def _emulator(self, video: Video) -> Emulator:
+        return self._emulators[video.platform]
+
     def _index(self) -> str:
-        with self._world.lock:
-            videos = list(self._world.videos)[::-1]
+        with self._state.lock:
+            videos = list(self._state.videos)[::-1]
         return render_template(
             "index.html",
             posts=[video for video in videos if video.published],
             drafts=[video for video in videos if not video.published],
             mails=self._mailbox.mails[::-1],
             presets=self._presets,
-            rules=self._troubles.as_json(),
-            requests=self._world.requests[: -SHOWN_REQUESTS - 1 : -1],
+            rules=self._faults.as_json(),
+            requests=self._state.requests[: -SHOWN_REQUESTS - 1 : -1],
         )
 
     def _file(self, name: str) -> Response:
-        """A clip's bytes, with Range; `?download=1` offers them for saving."""
-        video = self._world.videos.get(name)
+        """Returns a clip's bytes, with support of Range; `?download=1` makes it a download."""
+        video = self._state.videos.get(name)
         if video is None:
             abort(404)
         download = "download" in request.args
         return send_file(
-            self._world.path(video).resolve(),
+            self._state.path(video).resolve(),
             mimetype="video/mp4",
             as_attachment=download,
             download_name=f"{video.title or video.key}.mp4",
             conditional=True,
         )
 
-    def _trouble(self) -> Response:
-        """Adds one of the presets, or ends all trouble."""
+    def _switch_fault(self) -> Response:
+        """Adds the rule of a preset, or removes all rules."""
         chosen = request.form.get("preset", "")
         if chosen == "none":
-            self._troubles.replace([])
+            self._faults.replace([])
         elif chosen in self._presets:
-            self._troubles.add(self._presets[chosen][1])
+            self._faults.add(self._presets[chosen][1])
         else:
             abort(400)
-        return redirect(url_for("people.index"), 303)
+        return redirect(url_for("pages.index"), 303)
 
     def _reset(self) -> Response:
-        self._world.reset()
-        return redirect(url_for("people.index"), 303)
+        self._state.reset()
+        return redirect(url_for("pages.index"), 303)
 
 
 def _avatar(name: str) -> Response:
@@ -88,13 +91,13 @@ def _avatar(name: str) -> Response:
 
 
 def _presets(emulators: Iterable[Emulator]) -> dict[str, tuple[str, dict]]:
-    """Key, label and rule of each switch."""
+    """Returns label and rule of each switch, by key."""
     presets = {}
     for emulator in emulators:
         key, name = emulator.key, emulator.name
-        everything = rf" /({'|'.join(emulator.prefixes)})/"
+        all_requests = rf" /({'|'.join(emulator.prefixes)})/"
         presets |= {
-            f"{key}-500": (f"{name} отвечает 500", {"match": everything, "do": "status:500"}),
+            f"{key}-500": (f"{name} отвечает 500", {"match": all_requests, "do": "status:500"}),
             f"{key}-lost": (
                 f"{name}: терять ответ на публикацию",
                 {"match": emulator.publishing, "do": "lose_answer"},
@@ -105,9 +108,9 @@ def _presets(emulators: Iterable[Emulator]) -> dict[str, tuple[str, dict]]:
             ),
             f"{key}-429": (
                 f"{name} отвечает 429",
-                {"match": everything, "do": "status:429", "retry_after": 30},
+                {"match": all_requests, "do": "status:429", "retry_after": 30},
             ),
-            f"{key}-slow": (f"{name}: медленная сеть", {"match": everything, "do": f"slow:{SLOW_NETWORK}"}),
+            f"{key}-slow": (f"{name}: медленная сеть", {"match": all_requests, "do": f"slow:{SLOW_NETWORK}"}),
         }
     return presets
 

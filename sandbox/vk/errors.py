@@ -1,12 +1,12 @@
-"""How VK refuses: the methods with HTTP 200, VK ID with HTTP 200 as well, the upload servers in a third shape."""
+"""VK's error responses: of the methods and of VK ID (both HTTP 200), and of the upload servers."""
 
 from typing import Any
 
 from flask import Response
 
-from sandbox.emulator import answer
+from sandbox.emulator import json_response
 
-WORDS = {
+ERROR_TEXTS = {
     1: "Unknown error occurred",
     3: "Unknown method passed",
     5: "User authorization failed: invalid access_token (4).",
@@ -44,36 +44,36 @@ EXTRAS = {
     17: {"redirect_uri": "https://m.vk.com/login?act=security_check"},
     24: {"confirmation_text": "Confirm the action"},
 }
-"""What comes along with a code: https://dev.vk.com/ru/api/captcha-error"""
+"""More fields of an error, by code: https://dev.vk.com/ru/api/captcha-error"""
 
 
-class Refusal(Exception):
-    """A method's error. `detail` follows the usual words, `instead` replaces them."""
+class ApiError(Exception):
+    """A method's error. `detail` is added to the usual text, `instead` replaces it."""
 
     def __init__(self, code: int, detail: str = "", instead: str = "") -> None:
         self.code = code
-        self.text = instead or WORDS.get(code, "Unknown error occurred") + (f": {detail}" if detail else "")
+        self.text = instead or ERROR_TEXTS.get(code, "Unknown error occurred") + (f": {detail}" if detail else "")
         super().__init__(self.text)
 
     def response(self, params: list[dict[str, str]], status: int = 200, retry_after: int | None = None) -> Response:
         error: dict[str, Any] = {"error_code": self.code, "error_msg": self.text, "request_params": params}
-        return answer({"error": error | EXTRAS.get(self.code, {})}, status, retry_after)
+        return json_response({"error": error | EXTRAS.get(self.code, {})}, status, retry_after)
 
 
-class UploadRefusal(Exception):
-    """An upload server's error."""
+class UploadError(Exception):
+    """An error of an upload server."""
 
     def __init__(self, error: str, description: str, code: int = 22) -> None:
         super().__init__(description)
         self._body = {"error": error, "error_code": code, "error_descr": description}
 
     def response(self, status: int = 200, retry_after: int | None = None) -> Response:
-        return answer(self._body, status, retry_after)
+        return json_response(self._body, status, retry_after)
 
 
-def id_refusal(
+def id_error(
     error: str, description: str, state: str | None = None, status: int = 200, retry_after: int | None = None
 ) -> Response:
-    """VK ID's error."""
-    said = {"error": error, "error_description": description} | ({"state": state} if state else {})
-    return answer(said, status, retry_after)
+    """Returns an error response of VK ID."""
+    body = {"error": error, "error_description": description} | ({"state": state} if state else {})
+    return json_response(body, status, retry_after)

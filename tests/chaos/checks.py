@@ -1,4 +1,4 @@
-"""What the database says against what a viewer of the platforms sees."""
+"""Compares the database with what the platforms show to viewers."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,28 +12,28 @@ from app import clock
 from app.db import db
 from app.models import Publication, PublicationEvent, Status
 
-# A row that should have been looked at this long ago, …
+# A row is stuck if its wake_at is this long ago, …
 STUCK_AFTER = timedelta(minutes=2)
-# … while nothing at all has moved for so long: otherwise it only waits its turn on a slow machine.
-STILL = timedelta(seconds=30)
+# … and no publication has changed for this long: otherwise it only waits in the queue of a slow machine.
+IDLE = timedelta(seconds=30)
 MOVING = (Status.SCHEDULED, Status.PUBLISHING)
 
 
 @dataclass
-class Verdict:
-    """`bad` names each publication that broke a promise."""
+class Report:
+    """`bad`: the publications that break a guarantee, by guarantee."""
 
     statuses: Counter[str]
     first_try: int
     bad: dict[str, list[str]]
-    late: list[float]
+    delays: list[float]
     slowest: list[str]
-    recovered: list[float] = field(default_factory=list)
-    deeds: Counter[str] = field(default_factory=Counter)
+    orphan_latencies: list[float] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
 
     @property
-    def kept(self) -> bool:
+    def passed(self) -> bool:
         return not any(self.bad.values())
 
     def table(self) -> str:
@@ -48,73 +48,73 @@ class Verdict:
             ("ложных успехов", len(self.bad["false successes"])),
             ("застряло", len(self.bad["stuck"])),
             ("с первой попытки", f"{self.first_try} ({100 * self.first_try / max(total, 1):.1f} %)"),
-            ("от срока до публикации", _seconds(self.late)),
-            ("до нового работника после смерти", _seconds(self.recovered)),
+            ("от срока до публикации", _seconds(self.delays)),
+            ("от гибели процесса до нового работника", _seconds(self.orphan_latencies)),
         ]
         width = max(len(name) for name, _ in rows)
         lines = [f"  {name:<{width}}  {value}" for name, value in rows]
         lines += [f"  {kind}: {', '.join(which)}" for kind, which in self.bad.items() if which]
-        lines += ["  дольше всех:", *(f"    {line}" for line in self.slowest)] if self.deeds else []
-        lines += [f"  {name} × {count}" for name, count in (self.reasons + self.deeds).most_common()]
+        lines += ["  дольше всех:", *(f"    {line}" for line in self.slowest)] if self.faults else []
+        lines += [f"  {name} × {count}" for name, count in (self.reasons + self.faults).most_common()]
         return "\n".join(lines)
 
 
-def judge(made: Iterable[int], posts: Iterable[Mapping]) -> Verdict:
-    """`made`: ids of what was asked for; `posts`: GET /control/posts. Titles are unique."""
+def check(requested: Iterable[int], posts: Iterable[Mapping]) -> Report:
+    """`requested`: ids of the requested publications; `posts`: GET /control/posts. Titles are unique."""
     rows = db.session.scalars(select(Publication).order_by(Publication.id)).all()
-    seen = Counter(post["title"].strip() for post in posts if post["visible"])
+    visible = Counter(post["title"].strip() for post in posts if post["visible"])
     hashes = {post["title"].strip(): post["sha256"] for post in posts}
     published = [row for row in rows if row.status == Status.PUBLISHED]
-    missing = set(made) - {row.id for row in rows}
-    return Verdict(
+    missing = set(requested) - {row.id for row in rows}
+    return Report(
         statuses=Counter(row.status for row in rows),
-        first_try=sum(_at_first_try(row) for row in published),
+        first_try=sum(_is_first_try(row) for row in published),
         bad={
-            "duplicates": [_name(row) for row in rows if seen[row.title] > 1],
-            # What is gone, and what was called failed or cancelled and stands there all the same.
+            "duplicates": [_name(row) for row in rows if visible[row.title] > 1],
+            # A row that is missing, or failed or cancelled although its post is visible.
             "lost": [str(one) for one in missing]
-            + [_name(row) for row in rows if row.status in (Status.FAILED, Status.CANCELLED) and seen[row.title]],
+            + [_name(row) for row in rows if row.status in (Status.FAILED, Status.CANCELLED) and visible[row.title]],
             "false successes": [
                 _name(row)
                 for row in published
-                if not seen[row.title] or not row.external_id or hashes[row.title] != row.clip.sha256
+                if not visible[row.title] or not row.external_id or hashes[row.title] != row.clip.sha256
             ],
             "stuck": [_name(row) for row in rows if row.status in MOVING],
         },
-        slowest=[line for row in sorted(published, key=_late)[-2:] for line in (_name(row), *history(row.id))],
-        late=[_late(row) for row in published],
+        slowest=[line for row in sorted(published, key=_delay)[-2:] for line in (_name(row), *history(row.id))],
+        delays=[_delay(row) for row in published],
         reasons=Counter(f"{row.platform}: {row.reason} {row.detail or ''}" for row in rows if row.reason),
     )
 
 
-def moving() -> int:
+def count_moving() -> int:
     count = db.session.scalar(select(func.count()).where(Publication.status.in_(MOVING)))
     db.session.rollback()
     return count
 
 
-def stuck() -> list[str]:
+def list_stuck() -> list[str]:
     now = clock.now()
-    moved = db.session.scalar(select(func.max(PublicationEvent.at)))
+    last_change = db.session.scalar(select(func.max(PublicationEvent.at)))
     rows = db.session.scalars(select(Publication).where(Publication.wake_at < now - STUCK_AFTER)).all()
-    names = [_name(row) for row in rows] if moved is None or moved < now - STILL else []
+    names = [_name(row) for row in rows] if last_change is None or last_change < now - IDLE else []
     db.session.rollback()
     return names
 
 
 def history(publication_id: int) -> list[str]:
-    """For a person who wants to know how it came to that."""
+    """Returns the events of a publication, for the report."""
     events = db.session.scalars(
         select(PublicationEvent).where(PublicationEvent.publication_id == publication_id).order_by(PublicationEvent.id)
     )
     return [f"{event.at:%H:%M:%S.%f} {event.kind} {event.name or ''} {event.detail or ''}" for event in events]
 
 
-def _at_first_try(row: Publication) -> bool:
+def _is_first_try(row: Publication) -> bool:
     return row.attempt == 0 and row.crashes == 0
 
 
-def _late(row: Publication) -> float:
+def _delay(row: Publication) -> float:
     return (row.published_at - row.due_at).total_seconds()
 
 

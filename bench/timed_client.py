@@ -1,4 +1,4 @@
-"""Requests to the application in this process, timed at the server: no network, no browser."""
+"""Times requests to the application in this process: no network, no browser."""
 
 import re
 import statistics
@@ -13,14 +13,14 @@ from app.models import Clip
 from bench.application import EMAIL, Queries, sign_in
 from bench.harness import timed
 
-PATIENCE_SECONDS = 2
+MAX_SECONDS = 2
 MINIMAL = "/bench/minimal"
 _KNOWN = re.compile(r'name="known" value="([\d:]+)"')
 
 
 @dataclass(frozen=True)
-class Visit:
-    """`seconds` is the median; `queries` what one visit asks the database."""
+class Timing:
+    """`seconds`: the median; `queries`: database queries of one request."""
 
     seconds: float
     queries: int
@@ -28,8 +28,8 @@ class Visit:
     bytes: int
 
 
-class Visitor:
-    """Somebody signed in."""
+class TimedClient:
+    """A signed-in test client."""
 
     def __init__(self, app: Flask, email: str = EMAIL) -> None:
         self._client: FlaskClient = app.test_client()
@@ -41,28 +41,28 @@ class Visitor:
         return self._client.get(path).text
 
     def once(self, path: str) -> float:
-        """Seconds."""
+        """Returns the seconds of one request."""
         return timed(lambda: self._client.get(path))
 
-    def visit(self, path: str, times: int) -> Visit:
-        """Warms up once; goes less often to what is slow."""
-        answer = self._client.get(path)
+    def measure(self, path: str, times: int) -> Timing:
+        """Warms up once, then repeats the request; a slow one less often."""
+        response = self._client.get(path)
         before = self._queries.count
         seconds = [self.once(path)]
         queries = self._queries.count - before
-        while len(seconds) < times and sum(seconds) < PATIENCE_SECONDS:
+        while len(seconds) < times and sum(seconds) < MAX_SECONDS:
             seconds.append(self.once(path))
-        return Visit(statistics.median(seconds), queries, answer.status_code, len(answer.data))
+        return Timing(statistics.median(seconds), queries, response.status_code, len(response.data))
 
     def poll(self, changed: int = 0) -> str:
-        """The address by which the clips page asks what has changed; `changed` cards are known in an old version."""
+        """Returns the poll URL of the clips page; `changed` cards have an old version in it."""
         known = _KNOWN.findall(self.text("/"))
         old = [re.sub(r":\d+", ":0", one) for one in known[:changed]]
         return "/clips/changes?" + "&".join(f"known={one}" for one in [*old, *known[changed:]])
 
 
 def add_minimal_route(app: Flask) -> None:
-    """Loads the signed-in user, asks one indexed query and renders one line. Only in the bench's own process."""
+    """Adds a route that loads the signed-in user, runs one indexed query and renders one line. For benches only."""
 
     line = app.jinja_env.from_string("<p>{{ title }}</p>")
 

@@ -1,6 +1,6 @@
-"""What exists in the sandbox: clips and drafts, tokens, options, and the log of what was asked.
+"""The state of the sandbox: clips and drafts, tokens, options, and the request log.
 
-One lock guards it all; the bytes of clips lie in files beside it.
+One lock protects all of it. The bytes of clips are in files beside it.
 """
 
 import hashlib
@@ -18,27 +18,29 @@ from typing import Any
 from sandbox.store import Row, Store, Table
 
 BLOCK = 1 << 20
-"""Bytes that are read, hashed and written at once."""
+"""Bytes read, hashed and written at once."""
 
-LOGGED_REQUESTS = 20_000
+MAX_LOGGED_REQUESTS = 20_000
 
 
-class Gone(Exception):
-    """A draft was deleted, replaced or published, or the sandbox reset, while it was still being received."""
+class DraftGone(Exception):
+    """During its upload, the draft was deleted, replaced or published, or the sandbox was reset."""
 
 
 class UnknownOption(ValueError):
-    """No such option, or a value of the wrong type."""
+    """An unknown option, or a value of the wrong type."""
 
 
 @dataclass
 class Video:
-    """One clip on one platform, from its first byte on. A draft until `published`.
+    """A clip on one platform, from the first byte of its upload. A draft until `published`.
 
-    `id` is the vendor's, unique within the account; None where the vendor gives one only at the end.
-    `sha256` is None while bytes are still coming. `views` is None where the platform shows no number.
-    `ready_at` is the Unix time when the platform has processed it; None until the last byte came, and where a
-    platform does not let one see that it processes. `facts` is what the platform's own emulator wants to remember.
+    - `id`: the vendor's id, unique within the account; None if the vendor assigns it at the end
+    - `sha256`: None during the upload
+    - `ready_at`: Unix time of the end of processing; None before the last byte, and on a platform that does not
+      show processing
+    - `views`: None where the platform shows no number
+    - `facts`: data of the platform's emulator
     """
 
     key: str
@@ -68,7 +70,7 @@ class Video:
 
 @dataclass
 class Token:
-    """An access token. `expires_at` is Unix time in seconds, None for never."""
+    """An access token. `expires_at`: Unix time in seconds; None: never."""
 
     platform: str
     token: str
@@ -85,7 +87,7 @@ class Token:
 
 @dataclass
 class LoggedRequest:
-    """`status` 0: no answer was given. `bytes` of the body that were received. `trouble`: what hit it."""
+    """`status` 0: no response was sent. `bytes`: received bytes of the body. `trouble`: the fault that was injected."""
 
     at: str
     method: str
@@ -95,32 +97,32 @@ class LoggedRequest:
     trouble: str | None
 
 
-class World:
+class State:
     def __init__(self, folder: Path, options: Mapping[str, Any]) -> None:
         self.files = folder / "files"
         self.files.mkdir(parents=True, exist_ok=True)
         self.lock = threading.RLock()
-        self.rates = Rates()
-        self._store = Store(folder / "world.sqlite")
+        self.rate_limits = RateLimits()
+        self._store = Store(folder / "world.sqlite")  # an existing installation has this file
         self._tables: list[Table] = []
         self._seeds: list[Callable[[], None]] = []
         self._defaults = dict(options)
         self._options = {name: value for name, value in self._store.rows("option") if name in options}
         logged = ((int(key), LoggedRequest(**value)) for key, value in self._store.rows("request"))
-        self._requests = deque(logged, LOGGED_REQUESTS)
+        self._requests = deque(logged, MAX_LOGGED_REQUESTS)
         self.videos = self.table("video", Video)
         self.tokens = self.table("token", Token)
         self._processing = {video.key: video for video in self.videos if _in_processing(video)}
-        self._measure_interrupted()
+        self._hash_interrupted_uploads()
 
     def table(self, kind: str, row_type: type[Row]) -> Table[Row]:
-        """Rows that survive a restart and vanish at a reset."""
+        """Returns a table of rows that survive a restart and are deleted by a reset."""
         table = Table(self._store, kind, row_type)
         self._tables.append(table)
         return table
 
     def seed(self, name: str, fill: Callable[[], None]) -> None:
-        """`fill` makes what is there from the start: now, unless an earlier run did, and at each reset."""
+        """Calls `fill` to create the initial rows: now, unless an earlier run did, and after each reset."""
         self._seeds.append(fill)
         if name not in dict(self._store.rows("seeded")):
             fill()
@@ -131,10 +133,10 @@ class World:
             for table in self._tables:
                 table.clear()
             self._options.clear()
-            self._store.drop("option")
+            self._store.delete("option")
             self._requests.clear()
-            self._store.drop("request")
-            self.rates.clear()
+            self._store.delete("request")
+            self.rate_limits.clear()
             self._processing.clear()
             for path in self.files.iterdir():
                 path.unlink()
@@ -148,12 +150,12 @@ class World:
         return self._defaults | self._options
 
     def set_options(self, changes: Mapping[str, Any]) -> None:
-        """All or none. Raises UnknownOption."""
+        """Changes nothing if one option is invalid. Raises UnknownOption."""
         for name, value in changes.items():
             if name not in self._defaults:
                 raise UnknownOption(f"there is no option {name!r}; there are {', '.join(self._defaults)}")
-            if not _alike(value, self._defaults[name]):
-                raise UnknownOption(f"{name} wants something like {self._defaults[name]!r}, not {value!r}")
+            if not _same_type(value, self._defaults[name]):
+                raise UnknownOption(f"{name} needs a value like {self._defaults[name]!r}, not {value!r}")
         with self.lock:
             for name, value in changes.items():
                 self._options[name] = value
@@ -161,51 +163,51 @@ class World:
 
     # Clips
 
-    def begin(self, platform: str, account: str = "", key: str = "", **known: Any) -> Video:
-        """A new draft. `key` finds it in `videos` at once; unless given it is any."""
+    def begin(self, platform: str, account: str = "", key: str = "", **fields: Any) -> Video:
+        """Creates a draft. `key` is its key in `videos`; random by default."""
         name = uuid.uuid4().hex
-        video = Video(key=key or name, file=name, platform=platform, account=account, created_at=_timestamp(), **known)
+        video = Video(key=key or name, file=name, platform=platform, account=account, created_at=_timestamp(), **fields)
         with self.lock:
             (self.files / name).touch()
             self.videos.put(video.key, video)
         return video
 
-    def keep(self, video: Video) -> None:
-        """Stores what was changed in a draft or a post. Raises Gone."""
+    def save(self, video: Video) -> None:
+        """Saves a changed draft or post. Raises DraftGone."""
         with self.lock:
             if self.videos.get(video.key) is not video:
-                raise Gone
+                raise DraftGone
             self.videos.put(video.key, video)
             if _in_processing(video):
                 self._processing[video.key] = video
             else:
                 self._processing.pop(video.key, None)
 
-    def received(self, platform: str) -> list[Video]:
-        """Drafts whose bytes have all come: in processing, or waiting for what shall make them visible."""
+    def uploaded_drafts(self, platform: str) -> list[Video]:
+        """Returns drafts that are completely uploaded: in processing, or not yet published."""
         with self.lock:
             return [video for video in self._processing.values() if video.platform == platform]
 
     def publish(self, video: Video, at: float | None = None) -> None:
-        """From here on a viewer sees it; `created_at` becomes that moment (`at`: Unix time). Raises Gone."""
+        """Makes a video visible and sets `created_at` to `at` (Unix time; now by default). Raises DraftGone."""
         with self.lock:
             video.published = video.visible = True
             video.created_at = _timestamp(at)
-            self.keep(video)
+            self.save(video)
 
-    def repeat(self, video: Video, **known: Any) -> None:
-        """The same clip is visible at one more place: a post of its own."""
+    def publish_copy(self, video: Video, **fields: Any) -> None:
+        """Publishes the same clip as one more post."""
         with self.lock:
-            again = self.begin(video.platform, **known)
-            self.path(again).unlink()
-            self.path(again).hardlink_to(self.path(video))
-            again.bytes, again.sha256 = video.bytes, video.sha256
-            self.publish(again)
+            copy = self.begin(video.platform, **fields)
+            self.path(copy).unlink()
+            self.path(copy).hardlink_to(self.path(video))
+            copy.bytes, copy.sha256 = video.bytes, video.sha256
+            self.publish(copy)
 
     def discard(self, video: Video) -> None:
         with self.lock:
             if self.videos.get(video.key) is video:
-                self.videos.drop(video.key)
+                self.videos.delete(video.key)
                 self._processing.pop(video.key, None)
                 self.path(video).unlink(missing_ok=True)
 
@@ -213,21 +215,21 @@ class World:
         return self.files / video.file
 
     def receive(self, video: Video) -> "Receiver":
-        """`with world.receive(video) as receiver: receiver.write(block)`; replaces what the draft held.
+        """`with state.receive(video) as receiver: receiver.write(block)`; replaces the bytes of the draft.
 
-        Who begins later wins: an upload that is still under way for the same draft ends with Gone. So does one
-        for a clip that has all its bytes.
+        The later upload wins: an earlier one of the same draft ends with DraftGone. So does an upload for a clip
+        that is already complete.
         """
         return Receiver(self, video)
 
-    def _measure_interrupted(self) -> None:
-        """A process that was killed left drafts without figures: their files tell."""
+    def _hash_interrupted_uploads(self) -> None:
+        """A killed process leaves drafts without size and hash: both are computed from the files."""
         for video in self.videos:
             if not video.published and video.sha256 is None:
                 path = self.path(video)
                 path.touch()
                 video.bytes = path.stat().st_size
-                if not video.bytes:  # nothing was on its way
+                if not video.bytes:  # its upload has not begun
                     continue
                 with path.open("rb") as file:
                     video.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -239,8 +241,8 @@ class World:
         with self.lock:
             number = self._requests[-1][0] + 1 if self._requests else 1
             request = LoggedRequest(_timestamp(), method, path, status, received, trouble)
-            if len(self._requests) == LOGGED_REQUESTS:
-                self._store.drop("request", str(self._requests[0][0]))
+            if len(self._requests) == MAX_LOGGED_REQUESTS:
+                self._store.delete("request", str(self._requests[0][0]))
             self._requests.append((number, request))
             self._store.put("request", str(number), vars(request))
 
@@ -251,55 +253,55 @@ class World:
 
 
 class Receiver:
-    """Takes a draft's bytes, block by block. However it ends, the draft says what really arrived."""
+    """Writes a draft's bytes. At the end, also of an interrupted upload, the draft has their size and hash."""
 
-    def __init__(self, world: World, video: Video) -> None:
-        self._world = world
+    def __init__(self, state: State, video: Video) -> None:
+        self._state = state
         self._video = video
         self._hash = hashlib.sha256()
         self._name = uuid.uuid4().hex
 
     def __enter__(self) -> "Receiver":
-        with self._world.lock:
+        with self._state.lock:
             if self._video.ready_at is not None or self._video.published:
-                raise Gone
-            before = self._world.path(self._video)
+                raise DraftGone
+            before = self._state.path(self._video)
             self._video.file = self._name
             self._video.bytes = 0
             self._video.sha256 = None
-            self._world.keep(self._video)
+            self._state.save(self._video)
             before.unlink(missing_ok=True)
-            self._file = self._world.path(self._video).open("wb", buffering=0)
+            self._file = self._state.path(self._video).open("wb", buffering=0)
         return self
 
     def write(self, block: bytes | memoryview) -> None:
         self._hash.update(block)
         self._file.write(block)
-        with self._world.lock:
-            if self._video.file != self._name or self._world.videos.get(self._video.key) is not self._video:
-                raise Gone
+        with self._state.lock:
+            if self._video.file != self._name or self._state.videos.get(self._video.key) is not self._video:
+                raise DraftGone
             self._video.bytes += len(block)
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        with self._world.lock:
+        with self._state.lock:
             if self._video.file != self._name:
-                raise Gone
+                raise DraftGone
             self._video.sha256 = self._hash.hexdigest()
-            self._world.keep(self._video)
+            self._state.save(self._video)
 
 
-class Rates:
-    """How often something may happen: sliding windows, in memory only."""
+class RateLimits:
+    """Sliding windows, in memory only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._times: dict[str, deque[float]] = {}
 
-    def take(self, *windows: tuple[str, int, float]) -> int:
-        """Takes one place in each window (key, how many, in how many seconds), or in none of them.
+    def hit(self, *windows: tuple[str, int, float]) -> int:
+        """Counts one request in each window (key, limit, seconds), or in none of them.
 
-        Answers the whole seconds to wait, 0 when it was taken.
+        Returns the whole seconds to wait; 0 if the request is allowed.
         """
         with self._lock:
             now = time.monotonic()
@@ -321,8 +323,8 @@ class Rates:
             self._times.clear()
 
 
-def _alike(value: Any, default: Any) -> bool:
-    """Numbers may be whole or not; `true` is no number. None stands for words: «a b», ["a", "b"] or none given."""
+def _same_type(value: Any, default: Any) -> bool:
+    """Numbers may be int or float; a bool is not a number. For the default None: «a b», ["a", "b"] or None."""
     if default is None:
         words = value if isinstance(value, list) else [value]
         return value is None or all(isinstance(word, str) for word in words)

@@ -1,4 +1,4 @@
-"""Users with an account of their own on each platform, and what they publish: nobody waits for another's rate limit."""
+"""Simulated users, each with its own account on each platform, so that they share no rate limit."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ import requests
 from flask import current_app
 
 from app import clock, platforms
-from app.db import db
+from app.db import commit, db
 from app.models import Clip, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.publishing import state_machine
@@ -27,41 +27,42 @@ from app.storage import storage
 from tests import clips as test_clips
 
 REDIRECT = "http://127.0.0.1/back"
-LIGHT_SECONDS = 6.0
-HEAVY_BYTES = 6 << 20
+CLIP_SECONDS = 6.0
+LARGE_CLIP_BYTES = 6 << 20
 
 
-class People:
-    """`publish()` makes a clip's publications on all platforms; each has a title of its own by which it is found."""
+class SimulatedUsers:
+    """`publish()` creates a clip's publications on all platforms, each with a unique title."""
 
-    def __init__(self, sandbox_url: str, folder: Path, lots: random.Random) -> None:
-        self._sandbox_url, self._folder, self._lots = sandbox_url, folder, lots
+    def __init__(self, sandbox_url: str, folder: Path, rng: random.Random) -> None:
+        self._sandbox_url, self._folder, self._rng = sandbox_url, folder, rng
         self._files = [
-            test_clips.write(folder / "light.mp4", seconds=LIGHT_SECONDS),
-            test_clips.write_big(folder / "heavy.mp4", HEAVY_BYTES, seconds=LIGHT_SECONDS),
+            test_clips.write(folder / "light.mp4", seconds=CLIP_SECONDS),
+            test_clips.write_big(folder / "heavy.mp4", LARGE_CLIP_BYTES, seconds=CLIP_SECONDS),
         ]
         self._probed: list[dict[str, Any]] = []
-        self.made: dict[int, str] = {}
+        self.published: dict[int, str] = {}
         self._titles = itertools.count()
 
-    def control(self, what: str, **order: Any) -> None:
-        requests.post(f"{self._sandbox_url}/control/{what}", json=order, timeout=30).raise_for_status()
+    def control(self, name: str, /, **command: Any) -> None:
+        requests.post(f"{self._sandbox_url}/control/{name}", json=command, timeout=30).raise_for_status()
 
     def join(self, number: int) -> tuple[int, list[int]]:
-        """A user and the ids of the four connections."""
+        """Creates a user; returns its id and the ids of its four connections."""
         email = f"chaos{number}@example.org"
         user = users.sign_up(email=email, password="parol-parol", name="Хаос", timezone="Europe/Moscow")
         users.set_plan(email, "business")
-        made = [
+        commit()
+        joined = [
             self._vk(user, number),
             self._rutube(user, number),
             self._dzen(user, number),
             self._telegram(user, number),
         ]
-        return user.id, [connection.id for connection in made]
+        return user.id, [connection.id for connection in joined]
 
     def publish(self, user_id: int, connection_ids: Sequence[int], due_in: float) -> None:
-        """At once, or (`due_in` > 0) in so many seconds."""
+        """Publishes now, or schedules in `due_in` seconds if it is > 0."""
         user = db.session.get(User, user_id)
         clip = self._clip(user)
         choices = [Choice(one, f"{next(self._titles):06d}", "") for one in connection_ids]
@@ -69,7 +70,7 @@ class People:
             rows = [self._scheduled(user, clip, choice, due_in) for choice in choices]
         else:
             rows = publications.publish(user, clip.id, choices)
-        self.made |= {row.id: row.title for row in rows}
+        self.published |= {row.id: row.title for row in rows}
         db.session.commit()
 
     def _scheduled(self, user: User, clip: Clip, choice: Choice, due_in: float) -> Publication:
@@ -95,10 +96,10 @@ class People:
         return row
 
     def _clip(self, user: User) -> Clip:
-        """Probed once; the others are rows for the same file."""
+        """Creates a ready clip. Each file is probed once; other clips share its file."""
         if not self._probed:
             self._probed = [self._probe(user, file) for file in self._files]
-        clip = Clip(user_id=user.id, title="Клип", **self._lots.choice(self._probed))
+        clip = Clip(user_id=user.id, title="Клип", **self._rng.choice(self._probed))
         db.session.add(clip)
         db.session.commit()
         return clip
@@ -112,8 +113,10 @@ class People:
         db.session.commit()
         clips.probe(clip.id)
         db.session.refresh(clip)
-        own = ("id", "user_id", "title", "created_at")
-        return {column.key: getattr(clip, column.key) for column in Clip.__table__.columns if column.key not in own}
+        not_shared = {"id", "user_id", "title", "created_at"}
+        return {
+            column.key: getattr(clip, column.key) for column in Clip.__table__.columns if column.key not in not_shared
+        }
 
     # Accounts
 
@@ -147,12 +150,12 @@ class People:
         return connections.save(user, "telegram", [account], Token(token))
 
     def _consent(self, user: User, platform: str, account: str) -> PlatformConnection:
-        """The platform's consent page, as a browser and Authlib go through it: such a token can be refreshed."""
+        """Connects by the platform's consent page, like a browser and Authlib: such a token can be refreshed."""
         adapter = platforms.adapter(platform, current_app.config)
         oauth = adapter.oauth(current_app.config)
         verifier = secrets.token_urlsafe(48)
         digest = hashlib.sha256(verifier.encode()).digest()
-        asked = {
+        params = {
             "response_type": "code",
             "client_id": oauth.client_id,
             "redirect_uri": REDIRECT,
@@ -161,15 +164,15 @@ class People:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        said = requests.post(
+        redirect = requests.post(
             oauth.authorize_url,
-            params=asked,
+            params=params,
             data={"decision": "allow", "account": account},
             timeout=30,
             allow_redirects=False,
         )
-        arguments = adapter.callback(dict(parse_qsl(urlsplit(said.headers["Location"]).query)))
-        answer: Mapping[str, Any] = requests.post(
+        arguments = adapter.callback(dict(parse_qsl(urlsplit(redirect.headers["Location"]).query)))
+        token: Mapping[str, Any] = requests.post(
             oauth.token_url,
             data={
                 "grant_type": "authorization_code",
@@ -182,4 +185,4 @@ class People:
             },
             timeout=30,
         ).json()
-        return connections.accept(user, platform, answer, arguments)
+        return connections.accept(user, platform, token, arguments)

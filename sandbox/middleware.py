@@ -1,7 +1,7 @@
-"""The WSGI gate before the emulated platforms: troubles strike here, and every request is written down here.
+"""WSGI middleware in front of the emulated platforms: injects faults and logs every request.
 
-An answer goes out only after the whole body came in. A client that sends first and reads afterwards would
-otherwise see a broken connection instead of the refusal.
+A response is sent only after the whole body was read: a client that sends first and reads afterwards would
+otherwise see a broken connection instead of an error response.
 """
 
 import contextlib
@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response
 
 from sandbox.body import SLICES_A_SECOND, Body, ConnectionLost
 from sandbox.emulator import Emulator
-from sandbox.trouble import Rule, Troubles
-from sandbox.world import World
+from sandbox.faults import FaultRules, Rule
+from sandbox.state import State
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable], Iterable[bytes]]
@@ -26,12 +26,12 @@ App = Callable[[Environ, Callable], Iterable[bytes]]
 GARBAGE = "<!DOCTYPE html><title>Технические работы</title><h1>Технические работы</h1><p>Зайдите позже.</p>"
 
 
-class Gate:
-    def __init__(self, app: App, world: World, troubles: Troubles, emulators: Mapping[str, Emulator]) -> None:
-        """`emulators` by the first segment of the paths that are theirs."""
+class FaultMiddleware:
+    def __init__(self, app: App, state: State, faults: FaultRules, emulators: Mapping[str, Emulator]) -> None:
+        """`emulators` by the first segment of their paths."""
         self._app = app
-        self._world = world
-        self._troubles = troubles
+        self._state = state
+        self._faults = faults
         self._emulators = emulators
 
     def __call__(self, environ: Environ, start_response: Callable) -> Iterable[bytes]:
@@ -42,34 +42,34 @@ class Gate:
 
         method, public_path = environ["REQUEST_METHOD"], emulator.redact(path)
         body = environ["wsgi.input"] = Body(environ["wsgi.input"], _length(environ))
-        rule = self._troubles.strike(f"{method} {path}", f"{method} {public_path}")
-        answer = None
+        rule = self._faults.match(f"{method} {path}", f"{method} {public_path}")
+        response = None
         try:
-            answer = self._answer(environ, emulator, path, body, rule)
-            if answer is not None:
+            response = self._respond(environ, emulator, path, body, rule)
+            if response is not None:
                 body.drain()
         except ConnectionLost:
-            answer = None
-        if body.lost:
-            answer = None
-        status = answer.status_code if answer is not None else 0
-        self._world.log(method, public_path, status, body.received, rule and rule.do)
-        if answer is None:
-            hang_up(environ)
-        return answer(environ, start_response)
+            response = None
+        if body.aborted:
+            response = None
+        status = response.status_code if response is not None else 0
+        self._state.log(method, public_path, status, body.received, rule and rule.do)
+        if response is None:
+            reset_connection(environ)
+        return response(environ, start_response)
 
-    def _answer(
+    def _respond(
         self, environ: Environ, emulator: Emulator, path: str, body: Body, rule: Rule | None
     ) -> Response | None:
-        """The answer to give; None for hanging up without one."""
+        """Returns the response; None closes the connection without one."""
 
-        def deed() -> Response:
+        def handle() -> Response:
             return Response.from_app(self._app, environ)
 
         if rule is None:
-            return deed()
+            return handle()
         if rule.effect or rule.kind == "lose_answer":
-            done = deed()
+            handled = handle()
         match rule.kind:
             case "status":
                 return emulator.status(path, rule.argument, rule.retry_after)
@@ -78,39 +78,39 @@ class Gate:
             case "garbage":
                 return Response(GARBAGE, content_type="text/html; charset=utf-8")
             case "page":
-                said = Response(GARBAGE, rule.argument, content_type="text/html; charset=utf-8")
+                page = Response(GARBAGE, rule.argument, content_type="text/html; charset=utf-8")
                 if rule.retry_after is not None:
-                    said.headers["Retry-After"] = str(rule.retry_after)
-                return said
+                    page.headers["Retry-After"] = str(rule.retry_after)
+                return page
             case "lose_answer":
                 return None
             case "cut_request":
-                if body.length != 0:  # without a body nothing is begun
+                if body.length != 0:  # without a body there is nothing to cut
                     body.cut(rule.argument)
-                    deed()
+                    handle()
                 return None
             case "delay":
                 wait(environ, rule.argument)
-                return done if rule.effect else deed()
+                return handled if rule.effect else handle()
             case "hang":
                 wait(environ, rule.argument)
                 return None
             case "slow":
-                body.slow(rule.argument)
-                answer = deed()
-                answer.response = _slowly(answer.iter_encoded(), rule.argument)
-                return answer
+                body.limit_rate(rule.argument)
+                response = handle()
+                response.response = _limit_rate(response.iter_encoded(), rule.argument)
+                return response
         raise AssertionError(f"a rule of an unknown kind: {rule}")
 
 
 def _length(environ: Environ) -> int | None:
-    """Announced bytes of the body; None for a chunked one."""
+    """Returns the Content-Length; None for a chunked body."""
     if environ.get("HTTP_TRANSFER_ENCODING"):
         return None
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def _slowly(blocks: Iterable[bytes], bytes_per_second: int) -> Iterator[bytes]:
+def _limit_rate(blocks: Iterable[bytes], bytes_per_second: int) -> Iterator[bytes]:
     size = max(1, bytes_per_second // SLICES_A_SECOND)
     for block in blocks:
         for start in range(0, len(block), size):
@@ -120,22 +120,22 @@ def _slowly(blocks: Iterable[bytes], bytes_per_second: int) -> Iterator[bytes]:
 
 
 def connection(environ: Environ) -> socket.socket:
-    """The client's socket, under gunicorn or werkzeug's own server."""
+    """Returns the client's socket, under gunicorn or werkzeug's own server."""
     return environ.get("gunicorn.socket") or environ["werkzeug.socket"]
 
 
 def wait(environ: Environ, seconds: float) -> None:
-    """Sleeps, but no longer than the client stays: a thread is too dear to sleep for nobody."""
+    """Sleeps, at most until the client disconnects: then the thread is free again."""
     poll = select.poll()
     poll.register(connection(environ), select.POLLRDHUP)
     poll.poll(seconds * 1000)
 
 
-def hang_up(environ: Environ) -> NoReturn:
-    """Ends the connection without a byte of answer; whatever the client still sends meets a reset."""
+def reset_connection(environ: Environ) -> NoReturn:
+    """Closes the connection without a byte of response. Data that the client still sends gets a RST."""
     client = connection(environ)
-    with contextlib.suppress(OSError):  # the client was faster
+    with contextlib.suppress(OSError):  # the client has disconnected already
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.shutdown(socket.SHUT_RDWR)
-    # Servers take this for a client that went away: nothing is answered, nothing logged.
-    raise ConnectionResetError(errno.ECONNRESET, "hung up")
+    # The server treats this as a client that disconnected: no response, no log line.
+    raise ConnectionResetError(errno.ECONNRESET, "reset by a fault rule")

@@ -1,12 +1,12 @@
-"""What the Bot API says, in its own shapes: https://core.telegram.org/bots/api#available-types"""
+"""Responses of the Bot API: https://core.telegram.org/bots/api#available-types"""
 
 from typing import Any
 
 from flask import Response
 
-from sandbox.emulator import answer
+from sandbox.emulator import json_response
+from sandbox.state import Token, Video
 from sandbox.telegram.chats import Chat
-from sandbox.world import Token, Video
 
 ADMINISTRATOR = {
     "can_be_edited": False,
@@ -25,8 +25,8 @@ ADMINISTRATOR = {
 GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
 
 
-class Refusal(Exception):
-    """`{"ok": false, "error_code", "description", "parameters"?}`; the HTTP status is `code`."""
+class ApiError(Exception):
+    """An error response: `{"ok": false, "error_code", "description", "parameters"?}`; `code` is the HTTP status too."""
 
     def __init__(self, code: int, description: str, **parameters: int) -> None:
         super().__init__(description)
@@ -35,60 +35,60 @@ class Refusal(Exception):
         self.parameters = parameters
 
     def response(self) -> Response:
-        said = {"ok": False, "error_code": self.code, "description": self.description}
+        body = {"ok": False, "error_code": self.code, "description": self.description}
         if self.parameters:
-            said["parameters"] = self.parameters
-        return answer(said, self.code, self.parameters.get("retry_after"))
+            body["parameters"] = self.parameters
+        return json_response(body, self.code, self.parameters.get("retry_after"))
 
 
-def too_many(seconds: int) -> Refusal:
-    return Refusal(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
+def too_many(seconds: int) -> ApiError:
+    return ApiError(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
 
 
 def result(value: Any) -> Response:
-    return answer({"ok": True, "result": value})
+    return json_response({"ok": True, "result": value})
 
 
-def user(bot: Token) -> dict[str, Any]:
+def user_json(bot: Token) -> dict[str, Any]:
     """https://core.telegram.org/bots/api#user"""
     username = bot.facts["username"]
     return {"id": int(bot.account), "is_bot": True, "first_name": username, "username": username}
 
 
-def chat(of: Chat) -> dict[str, Any]:
+def chat_json(chat: Chat) -> dict[str, Any]:
     """https://core.telegram.org/bots/api#chat"""
-    shown = {"id": of.id, "title": of.title, "username": of.username, "type": of.type}
-    return {name: value for name, value in shown.items() if value is not None}
+    body = {"id": chat.id, "title": chat.title, "username": chat.username, "type": chat.type}
+    return {name: value for name, value in body.items() if value is not None}
 
 
-def full_chat(of: Chat) -> dict[str, Any]:
+def full_chat_json(chat: Chat) -> dict[str, Any]:
     """https://core.telegram.org/bots/api#chatfullinfo"""
-    return chat(of) | {
-        "active_usernames": [of.username] if of.username else [],
+    return chat_json(chat) | {
+        "active_usernames": [chat.username] if chat.username else [],
         "accent_color_id": 0,
         "max_reaction_count": 11,
         "accepted_gift_types": dict.fromkeys(GIFTS, True),
     }
 
 
-def member(bot: Token, of: Chat) -> dict[str, Any]:
+def member_json(bot: Token, chat: Chat) -> dict[str, Any]:
     """https://core.telegram.org/bots/api#chatmember"""
-    shown = {"user": user(bot), "status": of.status(bot)}
-    if shown["status"] == "creator":
-        return shown | {"is_anonymous": False}
-    if shown["status"] != "administrator":
-        return shown
-    if of.type == "channel":
-        shown |= dict.fromkeys(("can_post_messages", "can_edit_messages"), of.may_post(bot))
-    return shown | ADMINISTRATOR
+    body = {"user": user_json(bot), "status": chat.status(bot)}
+    if body["status"] == "creator":
+        return body | {"is_anonymous": False}
+    if body["status"] != "administrator":
+        return body
+    if chat.type == "channel":
+        body |= dict.fromkeys(("can_post_messages", "can_edit_messages"), chat.may_post(bot))
+    return body | ADMINISTRATOR
 
 
-def message(of: Chat, video: Video) -> dict[str, Any]:
+def message_json(chat: Chat, video: Video) -> dict[str, Any]:
     """https://core.telegram.org/bots/api#message"""
-    shown = {
+    body = {
         "message_id": int(video.id),
-        "sender_chat": chat(of),
-        "chat": chat(of),
+        "sender_chat": chat_json(chat),
+        "chat": chat_json(chat),
         "date": video.facts["date"],
         "video": {
             "duration": video.facts["duration"],
@@ -100,4 +100,4 @@ def message(of: Chat, video: Video) -> dict[str, Any]:
             "file_size": video.bytes,
         },
     }
-    return shown | ({"caption": video.text} if video.text else {})
+    return body | ({"caption": video.text} if video.text else {})

@@ -1,4 +1,4 @@
-"""`make run` as it is, in a folder of its own, and what benches put into its database."""
+"""A `make run` in a temporary folder, and rows that benches put into its database."""
 
 import hashlib
 import multiprocessing
@@ -23,39 +23,39 @@ from app.platform_access.tokens import seal_token
 from app.platforms.base import Account, Token
 from app.storage import storage
 from bench import application
-from bench.harness import ROOT, say, wait_for
+from bench.harness import ROOT, progress, wait_for
 from tests import clips as test_clips
 
 SMALL = 200_000  # bytes
-_CHANNELS = -1_000_000_000_000  # channels' ids go down from here
-SETTLED = "('published', 'failed', 'cancelled', 'unconfirmed', 'awaiting_user')"
+_CHANNELS = -1_000_000_000_000  # the largest channel id
+FINISHED = "('published', 'failed', 'cancelled', 'unconfirmed', 'awaiting_user')"
 
 
-class Stand:
-    """Everything of `make run`, and the same application in this process, to put rows in.
+class Environment:
+    """A `make run`, and the same application in this process, to add rows.
 
-    `file` is the clip that all rows share.
+    `file`: the clip that all rows share.
     """
 
     def __init__(self, folder: Path, workers: int = 10, clip_bytes: int = SMALL, **settings: str) -> None:
-        self.var = folder / "stand"
-        environment = application.environment(self.var, WORKERS=str(workers), **settings)
-        self.url = environment["PUBLIC_URL"]
-        self.sandbox_url = f"http://127.0.0.1:{environment['SANDBOX_PORT']}"
-        self.redis = redis.Redis.from_url(environment["REDIS_URL"])
+        self.var = folder / "environment"
+        environ = application.environ(self.var, WORKERS=str(workers), **settings)
+        self.url = environ["PUBLIC_URL"]
+        self.sandbox_url = f"http://127.0.0.1:{environ['SANDBOX_PORT']}"
+        self.redis = redis.Redis.from_url(environ["REDIS_URL"])
         self._database = self.var / "vezde.db"
-        self._output = (folder / "stand.txt").open("w+")
+        self._output = (folder / "environment.txt").open("w+")
         self.process = self._start()
         try:
-            wait_for(self._started, 120, what="make run")
+            wait_for(self._has_started, 120, what="make run")
             self.control("options", rate_limits=False)
         except BaseException:
             self.stop()
             raise
-        self.app = create_app(environment)
+        self.app = create_app(environ)
         self.context = self.app.app_context()
         self.context.push()
-        # Looking at a row must not begin a transaction: it would hold SQLite's one write lock.
+        # To read a row must not begin a transaction: it would hold SQLite's write lock.
         db.session().expire_on_commit = False
         self.file = test_clips.write_big(folder / "clip.mp4", clip_bytes)
         self._sha256 = hashlib.sha256(self.file.read_bytes()).hexdigest()
@@ -65,21 +65,21 @@ class Stand:
         self._numbers = iter(range(1, 1_000_000))
 
     def _start(self) -> subprocess.Popen:
-        # MAKELEVEL: it ends with this process, whatever becomes of it.
+        # MAKELEVEL: it ends with this process, also after a kill.
         return subprocess.Popen(
             [sys.executable, "run.py"],
             cwd=ROOT,
-            env=application.outside() | {"MAKELEVEL": "1", "PYTHONIOENCODING": "utf-8"},
+            env=application.make_run_environment() | {"MAKELEVEL": "1", "PYTHONIOENCODING": "utf-8"},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
-    def _started(self) -> bool:
-        said = Path(self._output.name).read_text()
+    def _has_started(self) -> bool:
+        output = Path(self._output.name).read_text()
         if self.process.poll() is not None:
-            raise RuntimeError(said)
-        return "Остановить" in said
+            raise RuntimeError(output)
+        return "Остановить" in output
 
     def stop(self) -> None:
         if hasattr(self, "context"):
@@ -94,25 +94,25 @@ class Stand:
                 self.process.kill()
                 self.process.wait()
         self._output.close()
-        application.forget(self.var)
+        application.remove_redis_socket(self.var)
 
-    def control(self, what: str, /, **order: Any) -> Any:
-        """The sandbox's control, as `sandbox.testing` has it."""
-        answer = requests.post(f"{self.sandbox_url}/control/{what}", json=order, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
+    def control(self, name: str, /, **command: Any) -> Any:
+        """Calls the sandbox's control API, like `sandbox.testing`."""
+        response = requests.post(f"{self.sandbox_url}/control/{name}", json=command, timeout=30)
+        response.raise_for_status()
+        return response.json()
 
-    def ask(self, question: str, *values: Any) -> list[tuple]:
-        """SQL beside the application's own sessions: it takes no lock."""
+    def query(self, sql: str, *values: Any) -> list[tuple]:
+        """Runs SQL outside the application's sessions, without a lock."""
         connection = sqlite3.connect(self._database, timeout=30)
         try:
-            return connection.execute(question, values).fetchall()
+            return connection.execute(sql, values).fetchall()
         finally:
             connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction beside the application's own sessions."""
+        """A transaction outside the application's sessions."""
         connection = sqlite3.connect(self._database, timeout=30)
         try:
             with connection:
@@ -120,16 +120,16 @@ class Stand:
         finally:
             connection.close()
 
-    def unsettled(self, first: int = 0) -> int:
-        """How many publications with an id above `first` are still under way."""
-        [[count]] = self.ask(f"SELECT count(*) FROM publications WHERE id > ? AND status NOT IN {SETTLED}", first)
+    def unfinished(self, first: int = 0) -> int:
+        """Returns the number of unfinished publications with an id above `first`."""
+        [[count]] = self.query(f"SELECT count(*) FROM publications WHERE id > ? AND status NOT IN {FINISHED}", first)
         return count
 
     # Rows
 
     def users(self, count: int) -> list[User]:
         start = next(self._numbers)
-        made = [
+        rows = [
             User(
                 email=f"bench-{start}-{one}@example.org",
                 password_hash="",
@@ -139,9 +139,9 @@ class Stand:
             )
             for one in range(count)
         ]
-        db.session.add_all(made)
+        db.session.add_all(rows)
         db.session.commit()
-        return made
+        return rows
 
     def user(self) -> User:
         found = db.session.query(User).filter_by(email=application.EMAIL).one()
@@ -149,8 +149,8 @@ class Stand:
         return found
 
     def channels(self, owners: Sequence[User]) -> list[PlatformConnection]:
-        """A channel for each, with a bot of its own: nobody waits for anybody's rate limit."""
-        made = []
+        """Creates a channel for each owner, with its own bot, so that they share no rate limit."""
+        rows = []
         for owner in owners:
             number = 700_000 + next(self._numbers)
             chat = _CHANNELS - number
@@ -158,20 +158,20 @@ class Stand:
             rights = {str(number): {"status": "administrator", "can_post_messages": True}}
             self.control("chats", id=chat, title=f"Канал {number}", username=f"bench{number}", rights=rights)
             account = Account(str(chat), f"Канал {number}", facts={"chat_id": chat, "username": f"bench{number}"})
-            made.append(_connection(owner, account))
-        db.session.add_all(made)
+            rows.append(_connection(owner, account))
+        db.session.add_all(rows)
         db.session.flush()
-        for one in made:
-            seal_token(one, Token(access=self.bot(one)))
+        for row in rows:
+            seal_token(row, Token(access=self.bot(row)))
         db.session.commit()
-        return made
+        return rows
 
     def bot(self, channel: PlatformConnection) -> str:
         return _bot(_CHANNELS - int(channel.account_id))
 
     def clips(self, owners: Sequence[User]) -> list[Clip]:
-        """A ready clip for each; all share one file."""
-        made = [
+        """Creates a ready clip for each owner; all share one file."""
+        rows = [
             Clip(
                 user_id=owner.id,
                 title="Закат над Волгой",
@@ -191,14 +191,14 @@ class Stand:
             )
             for owner in owners
         ]
-        db.session.add_all(made)
+        db.session.add_all(rows)
         db.session.commit()
-        return made
+        return rows
 
-    def schedule(self, places: Sequence[tuple[Clip, PlatformConnection]], due: Sequence[datetime]) -> int:
-        """Scheduled publications; answers the id below all of them."""
-        [[before]] = self.ask("SELECT coalesce(max(id), 0) FROM publications")
-        for (clip, connection), moment in zip(places, due, strict=True):
+    def schedule(self, targets: Sequence[tuple[Clip, PlatformConnection]], due: Sequence[datetime]) -> int:
+        """Creates scheduled publications; returns the id below all of them."""
+        [[before]] = self.query("SELECT coalesce(max(id), 0) FROM publications")
+        for (clip, connection), moment in zip(targets, due, strict=True):
             db.session.add(
                 Publication(
                     user_id=connection.user_id,
@@ -235,24 +235,24 @@ def _connection(owner: User, account: Account) -> PlatformConnection:
 
 
 @contextmanager
-def stand(folder: Path, **more: Any) -> Iterator[Stand]:
-    say("запускаю make run…")
-    one = Stand(folder, **more)
+def running_environment(folder: Path, **options: Any) -> Iterator[Environment]:
+    progress("запускаю make run…")
+    env = Environment(folder, **options)
     try:
-        yield one
+        yield env
     finally:
-        one.stop()
+        env.stop()
 
 
-def moment(text: str) -> datetime:
-    """A time as SQLite holds it."""
+def parse_time(text: str) -> datetime:
+    """Parses a time as SQLite stores it."""
     return datetime.fromisoformat(text).replace(tzinfo=clock.now().tzinfo)
 
 
 def pids_below(pid: int) -> set[int]:
-    """The process and all that it has started."""
+    """Returns the process and all its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return {pid}.union(*(pids_below(int(child)) for child in children))
 
 
-fresh = multiprocessing.get_context("spawn")
+spawn = multiprocessing.get_context("spawn")

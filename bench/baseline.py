@@ -1,4 +1,4 @@
-"""Jobs to stand beside ours: the same call without the engine, and a plain rq-scheduler."""
+"""Baselines: jobs with the same request without the engine, and a plain rq-scheduler."""
 
 import signal
 import time
@@ -17,34 +17,36 @@ QUEUE = "bench"
 
 
 def send(path: str, url: str, chat_id: int) -> None:
-    """What Telegram's adapter sends, once, in a job that knows nothing of a publication."""
+    """Sends the request of Telegram's adapter once, in a job without a publication."""
     fields = {"chat_id": str(chat_id), "caption": "Закат над Волгой", "supports_streaming": "true"}
     form = Multipart(fields, "video", "clip.mp4", "video/mp4")
     with Path(path).open("rb") as file:
         body = FileBody(file, Path(path).stat().st_size, head=form.head, tail=form.tail)
         http = Http()
         http.allow(["{0.scheme}://{0.netloc}".format(urlsplit(url))])
-        answer = http.request("POST", url, data=body, headers={"Content-Type": form.content_type})
-    if answer.status != 200:
-        raise RuntimeError(f"HTTP {answer.status}")
+        response = http.request("POST", url, data=body, headers={"Content-Type": form.content_type})
+    if response.status != 200:
+        raise RuntimeError(f"HTTP {response.status}")
     get_current_job().connection.incr(SENT)
 
 
 def enqueue(connection: redis.Redis, calls: list[tuple[str, str, int]]) -> None:
-    """On the queue that the publications' workers serve."""
+    """Enqueues the jobs on the queue of the publications' workers."""
     queue = Queue("publish", connection=connection, serializer=JSONSerializer)
-    queue.enqueue_many([Queue.prepare_data("bench.bare.send", args=call, timeout=-1, result_ttl=0) for call in calls])
+    queue.enqueue_many(
+        [Queue.prepare_data("bench.baseline.send", args=call, timeout=-1, result_ttl=0) for call in calls]
+    )
 
 
-# rq-scheduler as it comes
+# Plain rq-scheduler
 
 
-def note(due: float) -> None:
+def record_delay(due: float) -> None:
     get_current_job().connection.rpush(LATE, time.time() - due)
 
 
 def schedule(url: str) -> None:
-    """Runs it, looking once a second: by default it looks once a minute."""
+    """Runs it with a poll interval of one second; the default is one minute."""
     from rq_scheduler import Scheduler
 
     Scheduler(QUEUE, connection=redis.Redis.from_url(url), interval=1).run()

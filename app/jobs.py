@@ -11,8 +11,19 @@ from app.db import db, reading, transaction
 from app.models import event_cursor
 from app.notifications import create, email, inbox, reminders
 from app.platform_access import revocations, tokens
+from app.problems import NotFound, Problem
 from app.publishing import dispatch, engine, lease, wake_times
-from app.services import audit_log, clips, connections, consents, erasures, heartbeats, recovery, retention, uploads
+from app.services import (
+    audit_log,
+    clip_probes,
+    connections,
+    consents,
+    erasures,
+    heartbeats,
+    recovery,
+    retention,
+    uploads,
+)
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -33,16 +44,32 @@ def _publish(publication_id: int) -> None:
 
 
 def probe(_clip_id: int) -> None:
-    """Any wake-up does for any clip: the rows say whose turn it is."""
+    """Any wake-up serves any clip: the rows decide which is next."""
     began = time.monotonic()
-    while clips.probe_next():
+    while probe_next():
         if time.monotonic() - began > _GO_ON_SECONDS:
-            _wake("app.jobs.probe", lambda: clips.due_probes(limit=1))
+            _wake("app.jobs.probe", lambda: clip_probes.due(limit=1))
             return
 
 
+def probe_next() -> bool:
+    """False where no clip may be probed now."""
+    with reading():
+        turn = clip_probes.next_turn()
+    if turn is None:
+        return False
+    with transaction():
+        clip = clip_probes.claim_turn(turn)
+    if clip is not None:
+        found = clip_probes.inspect(clip)
+        with transaction():
+            clip_probes.settle(clip, found)
+    return True
+
+
 def remove_old(clip_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(clip=clip_id):
+    # Its user has deleted or published it meanwhile.
+    with structlog.contextvars.bound_contextvars(clip=clip_id), suppress(NotFound, Problem), transaction():
         retention.remove(clip_id)
 
 
@@ -85,7 +112,10 @@ def mail_recovery(recovery_id: int) -> None:
 
 def erase_file(erasure_id: int) -> None:
     with structlog.contextvars.bound_contextvars(erasure=erasure_id):
-        erasures.retry(erasure_id)
+        with transaction():
+            erasure = erasures.claim_due(erasure_id)
+        if erasure is not None:
+            erasures.carry_out([erasure.key])
 
 
 # Ticks: run beside the scheduler, only SQL and wake-ups.
@@ -106,7 +136,7 @@ def tick_events() -> None:
 
 
 def tick_clips() -> None:
-    _wake("app.jobs.probe", clips.due_probes)
+    _wake("app.jobs.probe", clip_probes.due)
 
 
 def tick_mails() -> None:
@@ -131,12 +161,24 @@ def tick_stats() -> None:
 
 
 def tick_housekeeping() -> None:
-    sweeps = (uploads, audit_log, event_cursor, inbox, heartbeats, consents, recovery, connections)
+    sweeps = (audit_log, event_cursor, inbox, heartbeats, consents, recovery, connections)
     _each(
+        sweep_uploads,
         *(module.sweep for module in sweeps),
         lambda: _wake("app.jobs.remove_old", retention.due),
         lambda: _wake("app.jobs.erase_file", erasures.due),
     )
+
+
+def sweep_uploads() -> None:
+    """Each in a transaction of its own: one may have to move a large file."""
+    with transaction():
+        expired = uploads.expired()
+    for upload_id in expired:
+        with transaction():
+            uploads.sweep(upload_id)
+    with reading():
+        uploads.sweep_files()
 
 
 def _each(*parts: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""A list cut into pages. How long it is gets counted only so far: nobody leafs through a million rows."""
+"""A list in pages. Its rows are counted only up to a limit: no reader goes through a million."""
 
 import math
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ class Page(Generic[Item]):
 def paginate(
     query: Select[tuple[Any]], number: int, per_page: int, *options: ExecutableOption, counted: int | None = None
 ) -> Page[Any]:
-    """Two queries, one where there are no rows. A number past the end answers the last page. `options` are of the rows
+    """Two queries, one where there are no rows. A number past the end returns the last page. `options` are for the rows
     alone.
 
-    `counted`: what `up_to(COUNTED, query)` says, where that is known already.
+    `counted`: the result of `count_up_to(COUNTED, query)`, where it is there already.
     """
     number = min(max(number, 1), _LAST)
     reach = max(COUNTED, (number + 1) * per_page)
@@ -52,8 +52,8 @@ def paginate(
 def indexed_eq(column: InstrumentedAttribute, value: Any) -> ColumnElement[bool]:
     """`column == value`, for the last column of an index before the one that a list is sorted by, and sorted by too.
 
-    Told that a user has half of the rows, PostgreSQL walks through everybody's, in the hope to meet theirs soon: they
-    may all lie at the other end. A list that is sorted by both columns only that index can give.
+    Where a user has half of the rows, PostgreSQL would scan those of all users until it has a page of theirs, which may
+    all be at the other end. Only that index can serve a list that is sorted by both columns.
     """
     return column.between(value, value)
 
@@ -64,6 +64,6 @@ def count_up_to(most: int, query: Select) -> int:
 
 
 def count_subquery(most: int, query: Select) -> ScalarSelect[int]:
-    """The same as a part of a query. The order stays: it leads to the index."""
+    """The same as a part of a query. The order stays: the index is chosen by it."""
     counted = query.with_only_columns(literal(1)).limit(most + 1).subquery()
     return select(func.count()).select_from(counted).scalar_subquery()

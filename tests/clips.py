@@ -20,7 +20,7 @@ SQUARE = (320, 320)
 FULL_HD = (1080, 1920)
 BLACK = 16
 LIGHT = 150
-# Neither looks ahead nor reorders: one packet out for each frame in.
+# Neither buffers nor reorders: one packet out for each frame in.
 FASTEST = {
     "libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "30", "g": str(LOOP_FRAMES)},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
@@ -95,7 +95,7 @@ def write_broken(path: Path) -> Path:
 
 
 def write_bomb(path: Path, megabytes: int) -> Path:
-    """A MOV whose index is packed (`cmov`): a small file that says it unpacks to so much."""
+    """A MOV whose index is packed (`cmov`): a small file that claims to unpack to so much."""
     index = zlib.compress(bytes(megabytes << 20), 9)
     packed = _box(b"dcom", b"zlib") + _box(b"cmvd", (megabytes << 20).to_bytes(4) + index)
     path.write_bytes(_box(b"ftyp", b"qt  \0\0\0\0qt  ") + _box(b"moov", _box(b"cmov", packed)))
@@ -103,7 +103,7 @@ def write_bomb(path: Path, megabytes: int) -> Path:
 
 
 def write_nested(path: Path, depth: int) -> Path:
-    """An MP4 whose boxes stand in boxes, that deep."""
+    """An MP4 of nested boxes, that deep."""
     inner = b""
     for _ in range(depth):
         inner = _box(b"trak", inner)
@@ -126,7 +126,7 @@ def _box(kind: bytes, content: bytes) -> bytes:
 
 
 def write_not_a_video(path: Path) -> Path:
-    """A text file, whatever its name says."""
+    """A text file, whatever its name."""
     path.write_text("Это не видео, а письмо.\n" * 200)
     return path
 

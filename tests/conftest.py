@@ -34,10 +34,10 @@ from app import clock, create_app, platforms, vault
 from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
 from app.platforms.base import Account, Token
-from app.services import audit_log, clips, connections, users
+from app.services import audit_log, connections, users
 from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
-from tests import asking, postgres
+from tests import asking, postgres, probing
 from tests import clips as test_clips
 from tests.postgres import Postgres
 from tests.shared_app import Browser, PostgresDatabase, SharedApp, SQLiteFile, migrate
@@ -401,7 +401,7 @@ def ready_clip(
         clip_id = clip.id
         clip.wake_at = clip.created_at
         db.session.commit()
-        clips.probe(clip_id)
+        probing.probe(clip_id)
         clip = db.session.get(Clip, clip_id)
         assert clip.status == ClipStatus.READY, clip.reason
         assert clip.poster_key == key_from(f"poster of {key}")

@@ -95,7 +95,7 @@ def png_in_mov(path: Path, shape: tuple[int, int], said: tuple[int, int] | None 
 
 
 def picture(path: Path, codec: str, shape: tuple[int, int] = (64, 64)) -> Path:
-    """A GIF, PNG or APNG, whatever its name says."""
+    """A GIF, PNG or APNG, whatever its name."""
     with av.open(str(path), "w", format="image2pipe" if codec == "png" else codec) as container:
         stream = container.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = *shape, "rgb8" if codec == "gif" else "rgb24"

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import event
 
 from app import clock, queue
-from app.db import db
+from app.db import commit, db
 from app.models import Publication, Status
 from app.notifications import create, reminders
 from app.publishing import dispatch, engine, lease, rehearsal
-from app.services import clips, publications, retention
+from app.services import clip_probes, publications, retention
 from app.services.publications import Choice
 from app.statistics import collector
 from tests.asking import asked, plans, reads_whole
@@ -50,6 +50,7 @@ def test_a_publish_asks_the_same_however_many_there_are(app, crowd, user, ready_
         choice = Choice(connection.id, clip.title, "")
         with asked() as clicking:
             [publication] = publications.publish(owner, clip.id, [choice])
+            commit()
         publication_id = publication.id
         db.session.rollback()
         with asked() as working:
@@ -67,6 +68,7 @@ def test_a_worker_that_only_looks_leaves_the_write_lock_to_others(app, user, rea
     owner = user()
     connection, clip = telegram(owner), ready_clip(owner)
     [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+    commit()
     publication_id = publication.id
     db.session.rollback()
     transactions: list[list[str]] = []
@@ -95,6 +97,7 @@ def test_a_rehearsal_writes_nothing_and_spares_the_work_horses(app, user, ready_
     owner = user()
     connection, clip = telegram(owner), ready_clip(owner)
     [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+    commit()
     publication_id, before = publication.id, publication.fence
     db.session.rollback()
     rehearsal.rehearse()
@@ -169,7 +172,7 @@ def test_a_claim_goes_by_the_key(app, crowd):
 def test_the_clips_that_wait_for_their_probe_go_by_their_time(app, crowd):
     crowd(3)
     with asked() as found:
-        clips.due_probes()
+        clip_probes.due()
     told = plans(found, "clips")
     assert told and all("ix_clips_wake" in one for one in told), told
 

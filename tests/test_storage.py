@@ -123,7 +123,7 @@ def test_a_file_comes_over_from_another_file_system(in_folder: FolderStorage, fo
     assert not source.exists()
 
 
-def test_check_tells_what_is_wrong(tmp_path: Path):
+def test_check_reports_what_is_wrong(tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageUnavailable, match="file/clips"):
         FolderStorage(tmp_path / "file" / "clips").check()
@@ -145,7 +145,7 @@ def test_a_folder_that_is_not_mounted_is_no_missing_file(
         for ask in (lambda: in_folder.size(key), lambda: in_folder.put_bytes(b"y"), in_folder.check):
             with pytest.raises(StorageUnavailable):
                 ask()
-        assert not folder.exists(), "an empty folder in its place would look like a storage that has lost its files"
+        assert not folder.exists(), "an empty folder in its place would be a storage that has lost its files"
 
 
 # A bucket
@@ -247,7 +247,7 @@ def test_a_bucket_may_be_shared_with_others(s3: S3Server, prefix: str):
         ("s3://clips?endpoint=http://127.0.0.1:9", "не отвечает"),
     ],
 )
-def test_a_bucket_that_is_away_says_so_and_shows_no_key(s3: S3Server, url: str, said: str):
+def test_a_bucket_that_is_down_is_reported_without_a_key(s3: S3Server, url: str, said: str):
     store = S3Storage(url.format(s3=s3.url), KEY, SECRET)
     for ask in (store.check, lambda: store.put_bytes(b"x")):
         with pytest.raises(StorageUnavailable, match=said) as error:

@@ -24,6 +24,6 @@ def copy(url: str) -> None:
         copied = storage_copy.copy_to(target)
     except (ValueError, StorageUnavailable) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"Скопировано файлов: {copied.new}, уже были: {copied.known}.")
+    click.echo(f"Скопировано файлов: {copied.new}, уже были: {copied.present}.")
     if copied.missing:
         raise click.ClickException(f"В хранилище нет файлов ({len(copied.missing)}): {', '.join(copied.missing[:10])}")

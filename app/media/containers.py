@@ -22,7 +22,7 @@ class Container:
         return self.suffixes[0]
 
 
-# Types: https://www.iana.org/assignments/media-types/media-types.xhtml; those with x- are what browsers say.
+# Types: https://www.iana.org/assignments/media-types/media-types.xhtml; those with x- are what browsers send.
 # Brands: https://mp4ra.org/registered-types/brands
 CONTAINERS = {
     container.key: container
@@ -39,20 +39,20 @@ CONTAINERS = {
 }
 SUFFIXES = tuple(suffix for container in CONTAINERS.values() for suffix in container.suffixes)
 DEMUXERS = tuple(dict.fromkeys(container.demuxer for container in CONTAINERS.values()))
-# For `<input type="file">`: systems know no type for some of the suffixes.
+# For `<input type="file">`: operating systems have no type for some of the suffixes.
 ACCEPT = ",".join(("video/*", *SUFFIXES))
 
 _SUFFIX_BY_TYPE = {container.content_type: container.suffix for container in CONTAINERS.values()}
 
 
 def recognize(demuxer: str, brand: str) -> Container:
-    """The container of a file that `demuxer` reads and that calls itself `brand`."""
+    """The container of a file that `demuxer` reads and whose brand is `brand`."""
     fitting = {
-        known: container
+        prefix: container
         for container in CONTAINERS.values()
         if container.demuxer == demuxer
-        for known in container.brands
-        if brand.startswith(known)
+        for prefix in container.brands
+        if brand.startswith(prefix)
     }
     return fitting[max(fitting, key=len)]
 

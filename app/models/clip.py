@@ -41,7 +41,7 @@ class Clip(db.Model):
     height: Mapped[int | None]
     rotation: Mapped[int | None]  # degrees, 0, 90, 180 or 270
 
-    # When the probe must be looked at next; the job that does it may get lost, this does not.
+    # When the probe is due; its job may get lost, this does not.
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     probes: Mapped[int] = mapped_column(default=0)
     # Grows with every change of the clip or of one of its publications: what a page's poll compares.
@@ -52,7 +52,7 @@ class Clip(db.Model):
 
     @property
     def extension(self) -> str:
-        """For the name under which the file goes out: made of its probed type, never of the name it came with."""
+        """The suffix of the name under which the file is sent: that of its probed type, not of the uploaded name."""
         return containers.suffix(self.content_type)
 
     __table_args__ = (

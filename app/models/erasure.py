@@ -8,7 +8,7 @@ from app.models.types import Id, String, UTCDateTime
 
 
 class Erasure(db.Model):
-    """A file in the storage that nothing refers to any more. The row goes when the file has gone."""
+    """A file in the storage that nothing refers to any more. The row is deleted once the file is."""
 
     __tablename__ = "erasures"
 

@@ -9,7 +9,7 @@ from app.models.types import Id, String, UTCDateTime
 
 
 class Upload(db.Model):
-    """A clip on its way in (tus). The bytes grow in a file of their own; the row says what was promised."""
+    """A resumable upload (tus). The bytes are in a file of their own; the row has the promised length."""
 
     __tablename__ = "uploads"
 

@@ -1,7 +1,7 @@
-"""Where a clip can go: the user's accounts, and what stands in the way on each."""
+"""Where a clip can be published: the user's accounts, and what prevents it on each."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flask import current_app
@@ -10,27 +10,31 @@ from sqlalchemy import select
 from app import platforms
 from app.db import db
 from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User
-from app.platforms.options import Option as PublicationOption
+from app.platforms.base import Adapter
+from app.platforms.options import Option
+from app.problems import Problem
 from app.publishing import preflight
 
 
 @dataclass(frozen=True)
-class Option:
-    """An account in the publish dialog. `problems` say what does not fit; with any of them it cannot be chosen."""
+class Destination:
+    """An account in the publish dialog. With any of the `problems` it cannot be chosen.
+
+    `live` and `published` are the clip's newest publications there.
+    """
 
     connection: PlatformConnection
-    platform_name: str
     label: str
-    problems: list[str]
-    mode: str  # which way of publishing is on, where there are several
+    problems: list[Problem]
+    mode: str  # how publishing works there, where there are several ways
     live: Publication | None
-    standing: Publication | None
+    published: Publication | None
     max_title: int | None
     max_text: int | None
-    options: Sequence[PublicationOption]
+    options: Sequence[Option]
 
 
-def for_clip(user: User, clip: Clip) -> list[Option]:
+def for_clip(user: User, clip: Clip) -> list[Destination]:
     connections = db.session.scalars(
         select(PlatformConnection)
         .where(PlatformConnection.user_id == user.id, PlatformConnection.status != ConnectionStatus.CHOOSING)
@@ -42,41 +46,40 @@ def for_clip(user: User, clip: Clip) -> list[Option]:
         .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))
         .order_by(Publication.id.desc())
     ).all()
-    return [_option(user, clip, connection, siblings, publications) for connection in connections]
+    return [_destination(user, clip, connection, siblings, publications) for connection in connections]
 
 
-def _option(
+def _destination(
     user: User,
     clip: Clip,
     connection: PlatformConnection,
     siblings: Counter[str],
     publications: Sequence[Publication],
-) -> Option:
-    adapter, config = platforms.ADAPTERS[connection.platform], current_app.config
-    limits = adapter.limits(config)
+) -> Destination:
+    adapter = platforms.ADAPTERS[connection.platform]
+    limits = adapter.limits(current_app.config)
     mine = [
         publication
         for publication in publications
         if (publication.platform, publication.account_id) == (connection.platform, connection.account_id)
     ]
     several = siblings[connection.platform] > 1
-    return Option(
+    return Destination(
         connection=connection,
-        platform_name=adapter.name,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
-        problems=_problems_of_account(user, connection) + preflight.problems(adapter, config, clip),
-        mode=adapter.mode(config),
+        problems=list(_problems(user, connection, adapter, clip)),
+        mode=adapter.mode(current_app.config),
         live=next((one for one in mine if one.status in LIVE), None),
-        standing=next((one for one in mine if one.status == Status.PUBLISHED), None),
+        published=next((one for one in mine if one.status == Status.PUBLISHED), None),
         max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
         max_text=limits.max_text,
         options=adapter.options,
     )
 
 
-def _problems_of_account(user: User, connection: PlatformConnection) -> list[str]:
+def _problems(user: User, connection: PlatformConnection, adapter: type[Adapter], clip: Clip) -> Iterator[Problem]:
     if not user.plan.allows(connection.platform):
-        return ["Ваш тариф не включает эту платформу. Смените тариф."]
-    if connection.status != ConnectionStatus.ACTIVE:
-        return ["Переподключите аккаунт: «Настройки → Интеграции»."]
-    return []
+        yield Problem("not_in_plan")
+    elif connection.status != ConnectionStatus.ACTIVE:
+        yield Problem("account_needs_reconnect")
+    yield from preflight.problems(adapter, current_app.config, clip)

@@ -1,62 +1,61 @@
-"""Files that are to be erased from the storage: written down with the deletion of what referred to them, so that a
-storage that is away at that moment keeps nothing for ever.
+"""Files to be erased from the storage. Each is a row, written with the deletion of what referred to the file, so that a
+storage that is away at that moment does not keep it for ever.
 """
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+from itertools import takewhile
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
 from app import clock
-from app.db import db
+from app.db import after_commit, db
 from app.models import Erasure
+from app.models.claim import claim
 from app.storage import StorageUnavailable, storage
 
 log = structlog.get_logger(__name__)
 
-TRY_AGAIN = timedelta(minutes=5)
-_MOST_AT_ONCE = 500
+RETRY_PAUSE = timedelta(minutes=5)
+_BATCH = 500
 
 
 def plan(keys: Sequence[str]) -> None:
-    """To be called in the transaction that deletes what refers to the files; the caller commits."""
+    """In the transaction that deletes what refers to the files; they are erased after its commit."""
     if keys:
-        wake_at = clock.now() + TRY_AGAIN
+        wake_at = clock.now() + RETRY_PAUSE
         db.session.execute(insert(Erasure), [{"key": key, "wake_at": wake_at} for key in keys])
+        after_commit(partial(carry_out, keys))
 
 
 def carry_out(keys: Sequence[str]) -> None:
-    """Erases planned files now; to be called after the commit. What cannot be erased is tried again by `due()`."""
-    for key in keys:
-        if not _erase(key):
-            return
+    """Erases planned files, up to the first that cannot be erased: the rest are due again later.
+
+    Their rows go in a transaction of its own, beside the session's.
+    """
+    gone = list(takewhile(_erase, keys))
+    if gone:
+        with db.engine.begin() as connection:
+            connection.execute(delete(Erasure).where(Erasure.key.in_(gone)))
 
 
 def due() -> list[int]:
-    found = select(Erasure.id).where(Erasure.wake_at <= clock.now()).order_by(Erasure.wake_at).limit(_MOST_AT_ONCE)
+    found = select(Erasure.id).where(Erasure.wake_at <= clock.now()).order_by(Erasure.wake_at).limit(_BATCH)
     return list(db.session.scalars(found))
 
 
-def retry(erasure_id: int) -> None:
-    """Safe to be called twice: deleting a file that is gone is fine."""
-    key = db.session.scalar(
-        update(Erasure)
-        .where(Erasure.id == erasure_id, Erasure.wake_at <= clock.now())
-        .values(wake_at=clock.now() + TRY_AGAIN)
-        .returning(Erasure.key)
-    )
-    db.session.commit()
-    if key is not None:
-        _erase(key)
+def claim_due(erasure_id: int) -> Erasure | None:
+    """The row, if it is due, and not due again before RETRY_PAUSE is over."""
+    return claim(Erasure, erasure_id, Erasure.wake_at <= clock.now(), lease=RETRY_PAUSE)
 
 
 def _erase(key: str) -> bool:
+    """Erasing a file that is gone is fine."""
     try:
         storage().delete(key)
     except (StorageUnavailable, OSError) as error:
         log.warning("a file could not be erased yet", error=str(error))
         return False
-    db.session.execute(delete(Erasure).where(Erasure.key == key))
-    db.session.commit()
     return True

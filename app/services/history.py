@@ -1,4 +1,4 @@
-"""What became of a user's publications: on cards, in the list with its filters, and one by one, line by line."""
+"""A user's publications as pages show them: on cards, in the list with its filters, and one with its events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from app.paging import COUNTED, Page, count_subquery, indexed_eq, paginate
 from app.publishing.context import SINCE
 
 PER_PAGE = 30
-MAX_KNOWN = 200  # publications that one page may ask after
+MAX_KNOWN = 200  # publications that one poll may name
 MAX_WORDS = 10
 MAX_ID = 1 << 63
-MAX_TITLES = 200  # clips that the list offers to be narrowed to
+MAX_TITLES = 200  # clips that the filter «Клип» offers
 
 # Events of which `name` is a step, and those by which the user begins another attempt.
 _OF_STEPS = ("step", "commit_started", "accepted")
@@ -26,7 +26,7 @@ _AGAIN = ("retried", "resent")
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list is narrowed to; None or empty: everything. `words` are looked for in title and account."""
+    """Filters of the list; None or empty: everything. `words` are searched for in title and account."""
 
     status: Status | None = None
     platform: str | None = None
@@ -36,7 +36,7 @@ class Filters:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many publications the filters let through; `by_status` counts those of the other statuses as well.
+    """How many publications match the filters; `by_status` counts those of the other statuses as well.
 
     COUNTED + 1 stands for any greater number.
     """
@@ -47,9 +47,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Line:
-    """One event: what happened, in Russian why and what to do, and what the platform said.
+    """One event: what happened, the reason in Russian, and the platform's answer.
 
-    `step` is the adapter's word for what an event of a step is about; else `name` is the event's own.
+    `step` is the adapter's name of the step that an event is about; without one, `name` is the event's own.
     """
 
     at: datetime
@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Lines of one attempt, oldest first; number 0: what was before the first."""
+    """Lines of one attempt, oldest first; number 0: before the first attempt."""
 
     number: int
     lines: list[Line] = field(default_factory=list)
@@ -75,7 +75,7 @@ def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication
     """For each clip the latest publication on each account, cancelled ones left out. One query."""
     newest = (
         select(func.max(Publication.id))
-        # By the clip alone: told the user too, SQLite would go through all that the user has.
+        # By the clip alone: with the user as well, SQLite would scan all that the user has.
         .where(Publication.clip_id.in_(clip_ids))
         .group_by(Publication.clip_id, Publication.platform, Publication.account_id)
     )
@@ -95,13 +95,13 @@ def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication
 def page(
     user: User, filters: Filters, number: int = 1, per_page: int = PER_PAGE, counted: int | None = None
 ) -> Page[Publication]:
-    """Newest first, each with its clip loaded. `counted`: the total of `counts()`, where that is known already."""
+    """Newest first, each with its clip loaded. `counted`: the total of `counts()`, where it is there already."""
     narrowed = _narrowed(user, filters, filters.status)
     return paginate(narrowed, number, per_page, joinedload(Publication.clip), counted=counted)
 
 
 def counts(user: User, filters: Filters) -> Counts:
-    """One query. Each status by itself: an index leads to as many rows as are counted, and no further."""
+    """One query. Each status by itself: only as many rows of an index are read as are counted."""
     each = db.session.execute(
         select(*(count_subquery(COUNTED, _narrowed(user, filters, status)).label(status) for status in Status))
     ).one()
@@ -111,7 +111,7 @@ def counts(user: User, filters: Filters) -> Counts:
 
 
 def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
-    """Titles by id of the newest clips that have publications, and of the chosen one: what the list is narrowed to."""
+    """Titles by id of the newest clips that have publications, and of the chosen one: for the filter «Клип»."""
     published = select(Publication.id).where(Publication.clip_id == Clip.id).exists()
     newest = (
         select(Clip.id, Clip.title)
@@ -123,7 +123,7 @@ def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
     asked_for = select(Clip.id, Clip.title).where(
         Clip.user_id == user.id, published, Clip.id == (chosen if chosen and 0 < chosen < MAX_ID else None)
     )
-    # Not "or": then all that they have would be gone through.
+    # Not "or": it would scan all of the user's clips.
     titles = db.session.execute(union(select(newest), asked_for))
     return dict(sorted(titles.all(), reverse=True))
 
@@ -136,7 +136,7 @@ def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tup
         if value
     ]
     if filters.clip_id:
-        # Told the publication's user, SQLite would go through all that the user has.
+        # With the publication's user as well, SQLite would scan all that the user has.
         theirs = select(Clip.id).where(Clip.id == filters.clip_id, Clip.user_id == user.id).scalar_subquery()
         where = [Publication.clip_id == theirs, *(column == value for column, value in narrower)]
         order = [Publication.id.desc()]
@@ -153,10 +153,10 @@ def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tup
 
 
 def version(publication: Publication) -> str:
-    """Differs whenever what a page shows of the publication differs.
+    """Changes with all that a page shows of the publication.
 
-    Every change raises its clip's version (`transitions.touch`); once the clip is gone only moves are left, and
-    those raise the fence.
+    Every change raises its clip's version (`models.touch`); once the clip is gone only moves are left, and those
+    raise the fence.
     """
     return _version(publication.fence, publication.clip.version if publication.clip else None)
 
@@ -171,7 +171,7 @@ def _version(fence: int, clip_version: int | None) -> str:
 
 
 def changed(user: User, known: Mapping[int, str]) -> list[Publication]:
-    """What a page must redraw, newest first. `known` is the version that the page has, by publication id."""
+    """Those that have changed, newest first. `known` is the version that the page has, by publication id."""
     known = dict(list(known.items())[:MAX_KNOWN])
     rows = db.session.execute(
         select(Publication.id, Publication.fence, Clip.version)
@@ -227,6 +227,6 @@ def _line(platform: str, event: PublicationEvent) -> Line:
         kind = event.kind if name == event.name else "waiting"
         return Line(event.at, kind, None, step=platforms.step(platform, name), detail=event.detail)
     what, advice = texts.reason(event.name, detail=event.detail) if event.name in texts.REASONS else ("", "")
-    # What is tried again by itself leaves the user nothing to do.
+    # What is retried by itself leaves the user nothing to do.
     reason = what if event.kind == "retry" else f"{what}. {advice}" if what else ""
     return Line(event.at, event.kind, event.name, reason=reason, detail=event.detail)

@@ -1,31 +1,30 @@
-"""What a user can do with publications: publish, retry, cancel, and answer when we cannot know."""
+"""What a user can do with publications: publish, cancel, and answer when the outcome is unknown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from app import clock, platforms, queue
-from app.db import db
-from app.models import LIVE, Clip, ClipStatus, PlatformConnection, Publication, Stage, Status, User
-from app.platform_access import lease_times
+from app.db import after_commit, db
+from app.models import LIVE, Clip, ClipStatus, Publication, Stage, Status, User
 from app.platforms import options
 from app.problems import NotFound, Problem
 from app.publishing import dispatch, preflight, state_machine
-from app.services import clips, destinations
-from app.services.destinations import Option
+from app.services import clips, destinations, due_times
+from app.services.destinations import Destination
 
 MAX_URL = 2000
 
-
-# What can be called back: it has not been handed to the platform, or waits for its user alone.
-_REVOCABLE = or_(
+# What can be cancelled: it has not been handed to the platform, or waits for its user alone.
+_CANCELLABLE = or_(
     Publication.status.in_((Status.AWAITING_USER, Status.FAILED)),
     and_(
         Publication.status.in_((Status.SCHEDULED, Status.PUBLISHING)),
@@ -36,19 +35,8 @@ _REVOCABLE = or_(
 
 
 @dataclass(frozen=True)
-class Ending:
-    """A clip's live publications, by what its deletion means for them: those that are `cancelled`, those of which
-    nobody knows whether the clip is there, and those that are being handed over, which have to be waited for.
-    """
-
-    cancelled: list[Publication]
-    unconfirmed: list[Publication]
-    finishing: list[Publication]
-
-
-@dataclass(frozen=True)
 class Choice:
-    """An account that the user chose; `again` where the clip stands there already and shall a second time."""
+    """An account, and the texts for it; `again` where the clip is published there already and shall be once more."""
 
     connection_id: int
     title: str
@@ -57,78 +45,109 @@ class Choice:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Item:
+    """One publication to be made: now, or at `due_at` (UTC)."""
+
+    clip_id: int
+    choice: Choice
+    due_at: datetime | None = None
+
+
 def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
-    """A publication for each choice, all or none: now, or at `due_at` (UTC). Raises NotFound or Problem.
+    """A publication for each choice, all or none. Raises the first NotFound or Problem; the caller rolls back.
 
-    Answers those it has made. Where one is live already it stands: a double click makes one.
+    Returns those it has made: an account that has a live one already keeps that, so that a double click makes one.
     """
-    try:
-        made = _make(user, clip_id, choices, due_at)
-    except IntegrityError:
-        # The other half of a double click was faster; seen now, its publications stand.
-        db.session.rollback()
-        made = _make(user, clip_id, choices, due_at)
-    if due_at is None:
-        wake(user, *(publication.id for publication in made))
-    return made
-
-
-def _make(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None) -> list[Publication]:
-    clip = clips.get(user, clip_id)
-    if clip.status != ClipStatus.READY:
-        raise Problem("Клип ещё не готов. Дождитесь состояния «Готов».")
+    check_ready(clips.get(user, clip_id))
     if not choices:
-        raise Problem("Выберите хотя бы одну платформу.")
-    by_id = {option.connection.id: option for option in destinations.for_clip(user, clip)}
-    made: list[Publication] = []
-    for choice in choices:
-        option = by_id.get(choice.connection_id)
-        if option is None:
-            raise NotFound
-        if option.live is None:
-            choice = replace(
-                choice, title=clips.one_line(choice.title), description=clips.several_lines(choice.description)
-            )
-            _check(option, choice)
-            made.append(_new(user, clip, option.connection, choice, due_at))
-    db.session.add_all(made)
+        raise Problem("no_destination")
+    results = publish_many(user, [Item(clip_id, choice, due_at) for choice in choices])
+    for result in results:
+        if isinstance(result, NotFound) or (isinstance(result, Problem) and result.code != "already_live"):
+            raise result
+    return [result for result in results if isinstance(result, Publication)]
+
+
+def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Problem | NotFound]:
+    """A publication or the refusal for each item, in their order: one that is refused does not keep out the others."""
+    known: dict[int, Mapping[int, Destination]] = {}
+    results: list[Publication | Problem | NotFound] = []
+    for item in items:
+        try:
+            results.append(_publish(user, item, known))
+        except (Problem, NotFound) as refusal:
+            results.append(refusal)
+    made = [one.id for one in results if isinstance(one, Publication) and one.status == Status.PUBLISHING]
+    wake(user, made)
+    return results
+
+
+def check_ready(clip: Clip) -> None:
+    if clip.status != ClipStatus.READY:
+        raise Problem("clip_not_ready")
+
+
+def _publish(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -> Publication:
+    """`known`: by clip, the destinations that earlier items have found."""
+    try:
+        with db.session.begin_nested():
+            return _make(user, item, known)
+    except IntegrityError:
+        # Another request was faster (the other half of a double click, a deletion): its rows are seen now.
+        known.pop(item.clip_id)
+        return _make(user, item, known)
+
+
+def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -> Publication:
+    clip = clips.get(user, item.clip_id)
+    check_ready(clip)
+    if item.due_at:
+        due_times.check(user, item.due_at)
+    if clip.id not in known:
+        known[clip.id] = {one.connection.id: one for one in destinations.for_clip(user, clip)}
+    destination = known[clip.id].get(item.choice.connection_id)
+    if destination is None:
+        raise NotFound
+    title, description = clips.one_line(item.choice.title), clips.several_lines(item.choice.description)
+    _check(destination, title, description, item.choice.again)
+    publication = _new(clip, destination, title, description, item.due_at)
+    publication.options = options.check(
+        destination.options, item.choice.options, f"option-{item.choice.connection_id}-"
+    )
+    db.session.add(publication)
     db.session.flush()
-    for publication in made:
-        state_machine.begin(publication)
+    state_machine.begin(publication)
     clip.version = Clip.version + 1
-    db.session.commit()
-    return made
+    return publication
 
 
-def _check(option: Option, choice: Choice) -> None:
-    adapter = platforms.ADAPTERS[option.connection.platform]
-    problems = option.problems + preflight.text_problems(adapter, current_app.config, choice.title, choice.description)
-    if problems:
-        raise Problem(f"{option.label}: {problems[0]}", f"connection-{option.connection.id}")
-    if option.standing and not choice.again:
-        raise Problem(
-            f"{option.label}: клип там уже опубликован. Отметьте «Опубликовать ещё раз», если так и нужно.",
-            f"connection-{option.connection.id}",
-        )
+def _check(destination: Destination, title: str, description: str, again: bool) -> None:
+    """Raises Problem at the field of the destination."""
+    connection = destination.connection
+    field = f"connection-{connection.id}"
+    if destination.live:
+        raise Problem("already_live", field)
+    adapter = platforms.ADAPTERS[connection.platform]
+    for problem in (*destination.problems, *preflight.text_problems(adapter, current_app.config, title, description)):
+        raise Problem(problem.code, field, **problem.params)
+    if destination.published and not again:
+        raise Problem("already_published", field)
 
 
-def _new(
-    user: User, clip: Clip, connection: PlatformConnection, choice: Choice, due_at: datetime | None
-) -> Publication:
+def _new(clip: Clip, destination: Destination, title: str, description: str, due_at: datetime | None) -> Publication:
+    connection = destination.connection
     begin = {"due_at": due_at, "wake_at": due_at} if due_at else under_way()
     return Publication(
-        user_id=user.id,
+        user_id=clip.user_id,
         clip_id=clip.id,
         connection_id=connection.id,
         platform=connection.platform,
         account_id=connection.account_id,
         account_name=connection.account_name,
         account_url=connection.account_url,
-        title=choice.title,
-        description=choice.description,
-        options=options.check(
-            platforms.ADAPTERS[connection.platform].options, choice.options, f"option-{connection.id}-"
-        ),
+        title=title,
+        description=description,
         status=Status.SCHEDULED if due_at else Status.PUBLISHING,
         **begin,
     )
@@ -140,17 +159,17 @@ def under_way() -> dict[str, Any]:
     return {"stage": Stage.QUEUED, "due_at": now, "started_at": now, "wake_at": now, "queued_at": now}
 
 
-def wake(user: User, *publication_ids: int) -> None:
-    """The tick would find them anyway; this is faster."""
+def wake(user: User, publication_ids: Sequence[int]) -> None:
+    """After the commit. The tick would find them anyway; this is faster."""
     if publication_ids:
-        dispatch.release_now(user.id, publication_ids, queue.enqueue_publications)
+        after_commit(partial(dispatch.release_now, user.id, publication_ids, queue.enqueue_publications))
 
 
 # One publication
 
 
 def get(user: User, publication_id: int) -> Publication:
-    """Raises NotFound, for a stranger's publication too.
+    """Raises NotFound, for another user's publication too.
 
     With its clip in the same query: read later, the clip's version would hide a change in between from the poll.
     """
@@ -171,36 +190,17 @@ def can_cancel(publication: Publication) -> bool:
     return publication.status in LIVE and not publication.commit_in_doubt and not publication.has_receipt
 
 
-def can_resend(publication: Publication) -> bool:
-    """Only once nobody can still be sending, and where there is an account to send to."""
-    return (
-        publication.status == Status.UNCONFIRMED
-        and publication.connection_id is not None
-        and not may_still_arrive(publication)
-    )
-
-
-def may_still_arrive(publication: Publication) -> bool:
-    if publication.in_doubt_until is None:
-        return False
-    left = publication.in_doubt_until + lease_times.AFTER_DEADLINE - clock.now()
-    # More is left than a send may take: a clock that was ahead wrote it.
-    return timedelta(0) < left <= lease_times.LONGEST_LEASE + 2 * lease_times.AFTER_DEADLINE
-
-
 def cancel(user: User, publication_id: int) -> Publication:
     publication = get(user, publication_id)
     if not _cancel(publication.id):
-        db.session.rollback()
-        raise Problem("Уже нельзя отменить: клип передан платформе. Дождитесь её ответа.")
-    db.session.commit()
+        raise Problem("too_late_to_cancel")
     return get(user, publication_id)
 
 
 def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None) -> int:
-    """Cancels what is live there and can be; the caller commits. Returns how many.
+    """Cancels what is live there and can be cancelled. Returns how many.
 
-    Of an account, not those that wait for their user's word whether the clip is there: that can still be given.
+    Of an account, not those that wait for the user's answer whether the clip is there: it can still be given.
     """
     one_of = Publication.clip_id == clip_id
     if connection_id:
@@ -210,7 +210,7 @@ def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = Non
 
 
 def _cancel(publication_id: int, reason: str | None = None) -> bool:
-    if state_machine.move(publication_id, Status.CANCELLED, _REVOCABLE, reason=reason):
+    if state_machine.move(publication_id, Status.CANCELLED, _CANCELLABLE, reason=reason):
         return True
     unconfirmed = Publication.status == Status.UNCONFIRMED
     if not state_machine.move(publication_id, Status.CANCELLED, unconfirmed, reason="left_unconfirmed"):
@@ -221,101 +221,14 @@ def _cancel(publication_id: int, reason: str | None = None) -> bool:
     return True
 
 
-def ending(clip: Clip) -> Ending:
-    """What `delete_clip()` would do now."""
-    live = db.session.scalars(
-        select(Publication)
-        .where(Publication.clip_id == clip.id, Publication.status.in_(LIVE))
-        .order_by(Publication.id)
-        .execution_options(populate_existing=True)
-    ).all()
-    unconfirmed = [one for one in live if one.status == Status.UNCONFIRMED]
-    cancelled = [one for one in live if one not in unconfirmed and can_cancel(one)]
-    return Ending(cancelled, unconfirmed, [one for one in live if not can_cancel(one)])
-
-
-def delete_clip(user: User, clip_id: int) -> None:
-    """Deletes the clip with its files and cancels its live publications, all or nothing. Raises NotFound; Problem while
-    one of them is being handed over.
-    """
-    clip = clips.get(user, clip_id)
-    cancel_all_of(clip_id=clip.id)
-    if ending(clip).finishing:
-        db.session.rollback()
-        raise Problem(
-            "Пока не удалить: клип прямо сейчас передаётся платформе, и его файл ещё нужен. "
-            "Обычно это длится не больше нескольких минут. Нажмите «Удалить» ещё раз, когда передача закончится."
-        )
-    clips.delete(user, clip_id)
-
-
-def retry(user: User, publication_id: int) -> Publication:
-    """«Повторить»: from the start, with three retries again. Refused while another publication there lives."""
-    publication = get(user, publication_id)
-    if publication.connection_id is None:
-        raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
-    if publication.clip_id is None:
-        raise Problem("Клип удалён. Загрузите его заново.")
-    _again(user, publication, "retried", Publication.status == Status.FAILED)
-    return get(user, publication_id)
-
-
-def resend(user: User, publication_id: int) -> Publication:
-    """«Нет, отправить ещё раз»: the user has looked and the clip is not there."""
-    publication = get(user, publication_id)
-    if publication.connection_id is None:
-        raise Problem("Аккаунт отключён. Подключите его и опубликуйте клип заново.")
-    if publication.status == Status.UNCONFIRMED and may_still_arrive(publication):
-        raise Problem("Прежняя отправка ещё может дойти. Подождите немного и посмотрите ещё раз.")
-    _again(user, publication, "resent", Publication.status == Status.UNCONFIRMED)
-    return get(user, publication_id)
-
-
-def _again(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
-    """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
-    now = clock.now()
-    going_on = publication.commit_in_doubt is not None
-    try:
-        moved = state_machine.move(
-            publication.id,
-            Status.PUBLISHING,
-            *where,
-            event=event,
-            attempt=0,
-            limits=0,
-            crashes=0,
-            reason=None,
-            detail=None,
-            commit_in_doubt=None,
-            in_doubt_until=None,
-            not_found_count=0,
-            has_receipt=publication.has_receipt and going_on,
-            external_id=publication.external_id if going_on else None,
-            url=publication.url if going_on else None,
-            stage=Stage.QUEUED,
-            started_at=now,
-            wake_at=now,
-            queued_at=now,
-        )
-        if moved and not going_on:
-            state_machine.erase_steps(publication.id)
-        db.session.commit()
-    except IntegrityError:
-        db.session.rollback()
-        raise Problem("Этот клип уже публикуется на этом аккаунте.") from None
-    if not moved:
-        raise Problem("Публикация уже изменилась. Обновите страницу.")
-    wake(user, publication.id)
-
-
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:
-    """«Есть»: the user has seen the clip there; a link is welcome. Who has published by hand must give it."""
+    """«Есть»: the user has seen the clip there. The link is optional, except for what was published by hand."""
     publication = get(user, publication_id)
     url = url.strip()
     if not url and publication.status == Status.AWAITING_USER:
-        raise Problem("Вставьте ссылку на опубликованный клип: она начинается с https://.", "url")
+        raise Problem("link_missing", "url")
     if url and not _is_web_address(url):
-        raise Problem("Вставьте ссылку целиком, вместе с https://.", "url")
+        raise Problem("link_malformed", "url")
     moved = state_machine.move(
         publication.id,
         Status.PUBLISHED,
@@ -326,14 +239,13 @@ def confirm(user: User, publication_id: int, url: str = "") -> Publication:
         reason=None,
         detail=None,
     )
-    db.session.commit()
     if not moved:
-        raise Problem("Публикация уже изменилась. Обновите страницу.")
+        raise Problem("publication_changed")
     return get(user, publication_id)
 
 
 def _is_web_address(url: str) -> bool:
-    """It is only kept and shown: nobody here goes there."""
+    """It is only stored and shown, never requested."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and len(url) <= MAX_URL

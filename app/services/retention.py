@@ -1,4 +1,4 @@
-"""Old clips of plans that keep them only for so long. Never one whose publications are under way, nor one about which
+"""Deletes old clips on plans that keep them only for some days: none with publications under way, and none about which
 its user has lately been asked.
 """
 
@@ -10,12 +10,11 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from app import clock, plans
 from app.db import db
 from app.models import LIVE, Clip, Publication, Status, User
-from app.problems import NotFound, Problem
-from app.services import publications
+from app.services import clip_deletion
 
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 100
+BATCH = 100
 # «Проверьте» and «Ждёт вас» keep a clip for so long after their time: an answer that never comes must not keep it.
 ANSWER_WAIT = timedelta(days=30)
 
@@ -23,7 +22,7 @@ ANSWER_WAIT = timedelta(days=30)
 def leaves_at(clip: Clip, user: User) -> datetime | None:
     """When the clip's time on its user's plan is over; None where the plan keeps clips for good.
 
-    Counted from the change of plan at the earliest: nobody's clips go on the day of a downgrade.
+    Counted from the change of plan at the earliest: no clip goes on the day of a downgrade.
     """
     if user.plan.keep_days is None:
         return None
@@ -32,23 +31,19 @@ def leaves_at(clip: Clip, user: User) -> datetime | None:
 
 def due() -> list[int]:
     """Ids of clips whose time is over, each user's oldest first."""
-    over = select(Clip.id).where(*_over()).order_by(Clip.user_id, Clip.id).limit(MOST_AT_ONCE)
+    over = select(Clip.id).where(*_over()).order_by(Clip.user_id, Clip.id).limit(BATCH)
     return list(db.session.scalars(over))
 
 
-def remove(clip_id: int) -> bool:
-    """Deletes the clip and its files, if its time is still over. Its publications stay in the history."""
+def remove(clip_id: int) -> None:
+    """Deletes the clip and its files, if its time is still over. Its publications stay in the history.
+
+    Raises NotFound or Problem where its user has deleted or published it meanwhile.
+    """
     user = db.session.scalar(select(User).join(Clip).where(Clip.id == clip_id, *_over()))
-    if user is None:
-        db.session.commit()
-        return False
-    try:
-        publications.delete_clip(user, clip_id)
-    except (NotFound, Problem):
-        db.session.rollback()
-        return False  # its user was faster, or has just published it
-    log.info("old clip deleted", clip=clip_id, user=user.id)
-    return True
+    if user is not None:
+        clip_deletion.delete(user, clip_id)
+        log.info("old clip deleted", clip=clip_id, user=user.id)
 
 
 def _over() -> tuple[ColumnElement[bool], ...]:

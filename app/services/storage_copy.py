@@ -1,4 +1,4 @@
-"""Clips' files from one storage to another: a back-up, a restore, a move from a folder to a bucket."""
+"""Copies clips' files from one storage to another: a back-up, a restore, a move from a folder to a bucket."""
 
 import shutil
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.db import db
+from app.db import db, end_reading
 from app.models import Clip
 from app.storage import Storage, StorageUnavailable, storage
 
@@ -17,15 +17,15 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass
 class Copied:
-    """What came of it: files copied, files that were there already, keys of rows whose file is missing here."""
+    """Files copied, files that were there already, and keys of rows whose file is missing here."""
 
     new: int
-    known: int
+    present: int
     missing: list[str]
 
 
 def copy_to(target: Storage) -> Copied:
-    """Every file that a clip has; what is there in full already is not sent again. Raises StorageUnavailable."""
+    """Every file of every clip; what is there in full already is not sent again. Raises StorageUnavailable."""
     target.check()
     source, copied = storage(), Copied(0, 0, [])
     for key in _keys():
@@ -35,7 +35,7 @@ def copy_to(target: Storage) -> Copied:
             copied.missing.append(key)
             continue
         if _size(target, key) == size:
-            copied.known += 1
+            copied.present += 1
             continue
         _copy(source, target, key)
         if _size(target, key) != size:
@@ -46,7 +46,7 @@ def copy_to(target: Storage) -> Copied:
 
 def _keys() -> Iterator[str]:
     rows = db.session.execute(select(Clip.storage_key, Clip.poster_key).order_by(Clip.id)).all()
-    db.session.commit()
+    end_reading()
     for row in rows:
         yield from filter(None, row)
 
@@ -59,7 +59,7 @@ def _size(store: Storage, key: str) -> int | None:
 
 
 def _copy(source: Storage, target: Storage, key: str) -> None:
-    """Through the temporary folder: a storage takes files whole."""
+    """Through the temporary folder: a storage accepts only whole files."""
     with tempfile.TemporaryDirectory(prefix="vezde-copy-") as folder:
         path = Path(folder, "file")
         with source.open(key) as original, path.open("wb") as copy:

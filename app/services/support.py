@@ -3,7 +3,7 @@
 from app.db import db
 from app.models import Publication, User
 from app.problems import NotFound
-from app.services import publications
+from app.services import publications, retries
 
 
 def find(publication_id: int) -> Publication:
@@ -20,7 +20,7 @@ def owner(publication: Publication) -> User:
 
 def retry(publication_id: int) -> Publication:
     """As its user would. Raises NotFound, Problem."""
-    return publications.retry(owner(find(publication_id)), publication_id)
+    return retries.retry(owner(find(publication_id)), publication_id)
 
 
 def cancel(publication_id: int) -> Publication:

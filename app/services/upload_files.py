@@ -1,4 +1,4 @@
-"""Where the bytes of uploads grow, on this machine's disk: VAR_DIR/uploads/<id>. Whoever writes holds a lock."""
+"""Where the bytes of uploads grow, on this machine's disk: VAR_DIR/uploads/<id>. A writer holds the file's lock."""
 
 import errno
 import fcntl
@@ -21,11 +21,9 @@ log = structlog.get_logger(__name__)
 
 MIB = 1 << 20
 BLOCK = MIB
-# What other uploads, the database and the logs may need meanwhile.
+# For other uploads, the database and the logs meanwhile.
 SPARE_DISK = 256 * MIB
 CHECKSUMS = ("sha1", "sha256")
-
-MORE_THAN_PROMISED = "Пришло больше, чем обещано. Загрузите файл заново."
 
 
 class TooLarge(Problem):
@@ -41,7 +39,7 @@ class Busy(Problem):
 
 
 class ChecksumMismatch(Problem):
-    """The piece was damaged on its way; none of it was kept."""
+    """The piece was damaged on its way; none of it is kept."""
 
 
 @dataclass(frozen=True)
@@ -69,45 +67,45 @@ def folder() -> Path:
 
 
 def path(upload_id: str) -> Path:
-    """Where the bytes grow. Only ever called with the id of a row, which we made."""
+    """Where the bytes grow. Only called with the id of a row, which is ours."""
     return folder() / upload_id
 
 
 def require_room(length: int) -> None:
-    """Raises NoRoom unless the disk takes `length` bytes more and keeps something to spare."""
+    """Raises NoRoom unless the disk has `length` bytes and SPARE_DISK free."""
     if shutil.disk_usage(folder()).free < length + SPARE_DISK:
         log.error("no room for uploads", length=length)
-        raise NoRoom("На сервере временно нет места. Мы уже знаем об этом; попробуйте позже.")
+        raise NoRoom("no_room")
 
 
 @contextmanager
-def alone(upload_id: str) -> Iterator[FileIO]:
-    """The upload's file, which nobody else writes to meanwhile. Raises Busy, or FileNotFoundError."""
+def locked(upload_id: str) -> Iterator[FileIO]:
+    """The upload's file, with its lock held meanwhile. Raises Busy, or FileNotFoundError."""
     with path(upload_id).open("r+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy("Этот файл уже загружается. Подождите немного.") from None
+            raise Busy("upload_busy") from None
         if os.fstat(file.fileno()).st_nlink == 0:
             raise FileNotFoundError  # deleted between opening and locking
         yield file
 
 
 def append(file: FileIO, start: int, blocks: Iterable[bytes], promised: int, checksum: Checksum | None) -> int:
-    """Writes the blocks behind `start` and answers how many bytes came. Never writes more than `promised`."""
+    """Writes the blocks behind `start`; returns how many bytes came. Never writes more than `promised`."""
     digest = hashlib.new(checksum.algorithm) if checksum else None
     received = 0
     for block in blocks:
         if received + len(block) > promised:
             file.truncate(start)
-            raise TooLarge(MORE_THAN_PROMISED)
+            raise TooLarge("upload_longer_than_promised")
         _write(file, block)
         received += len(block)
         if digest:
             digest.update(block)
     if digest and (received < promised or digest.digest() != checksum.digest):
         file.truncate(start)
-        raise ChecksumMismatch("Часть файла повреждена по дороге. Повторите загрузку.")
+        raise ChecksumMismatch("upload_piece_damaged")
     return received
 
 
@@ -120,4 +118,4 @@ def _write(file: FileIO, block: bytes) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         log.error("no room for uploads", errno=error.errno)
-        raise NoRoom("На сервере закончилось место. Мы уже знаем об этом; продолжите загрузку позже.") from None
+        raise NoRoom("no_room_left") from None

@@ -2,10 +2,10 @@
 
 from sqlalchemy import delete, select
 
-from app.db import after_commit, db
+from app.db import db
 from app.models import LIVE, Clip, PlatformConnection, Publication, User
 from app.paging import COUNTED, count_up_to
-from app.services import clips, connections, erasures, uploads, users
+from app.services import clips, connections, uploads, users
 
 
 def affected(user: User) -> dict[str, int]:
@@ -28,6 +28,5 @@ def delete_user(user: User, password: str) -> None:
     for connection in connections.all_of(user):
         connections.disconnect(user, connection.id)
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update())  # no clip is added meanwhile
-    keys = clips.plan_erasure(user)
+    clips.plan_erasure(user)
     db.session.execute(delete(User).where(User.id == user.id))
-    after_commit(lambda: erasures.carry_out(keys))

@@ -1,4 +1,4 @@
-"""Where clips and posters lie: a folder or a bucket, as STORAGE_URL says."""
+"""The storage of clips and posters: a folder or a bucket, by the setting STORAGE_URL."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,10 +27,10 @@ def connect_storage(app: Flask) -> None:
 
 
 def storage_at(url: str, config: Mapping[str, Any]) -> Storage:
-    """The storage at an address that `config.storage_address` has let through."""
+    """The storage at an address that `config.storage_address` has checked."""
     if url.startswith("file:"):
         return FolderStorage(Path(url.removeprefix("file:")))
-    # Here: who keeps clips in a folder need not load the client of buckets.
+    # Here: an installation with a folder need not load the client of buckets.
     from app.storage.s3 import S3Storage
 
     return S3Storage(url, config["AWS_ACCESS_KEY_ID"], config["AWS_SECRET_ACCESS_KEY"])

@@ -1,7 +1,7 @@
-"""What every storage is: its keys, its errors, its methods.
+"""The interface of every storage: its keys, its errors, its methods.
 
 A key is random (or the hash of something random), never made of what a user typed, and sharded into sub folders.
-Files are put whole or not at all, never changed afterwards, and read by everyone through their key.
+Files are put whole or not at all, never changed afterwards, and read by their key.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ def new_key() -> str:
 
 
 def key_from(secret: str) -> str:
-    """Always the same key for the same secret, so that a step which is done twice puts one file."""
+    """Always the same key for the same secret, so that a step that is done twice puts one file."""
     return _sharded(hashlib.sha256(secret.encode()).hexdigest()[:40])
 
 
@@ -35,33 +35,33 @@ def _sharded(name: str) -> str:
 
 
 class StorageUnavailable(Exception):
-    """The storage cannot be used; the text says why, for the log and for `flask doctor`."""
+    """The storage cannot be used; the text is the reason, for the log and for `flask doctor`."""
 
 
 class Storage(Protocol):
-    """What every storage does. Sizes and offsets are bytes.
+    """Sizes and offsets are bytes.
 
-    A missing file raises FileNotFoundError, a storage that does not answer raises StorageUnavailable.
+    A missing file raises FileNotFoundError, a storage that is down raises StorageUnavailable.
     """
 
     def put_file(self, path: Path, key: str | None = None) -> str:
-        """Moves the file at `path` in and answers its key. Whole when it returns; after `keep()` it stays so."""
+        """Moves the file at `path` in and returns its key. Whole when it returns, durable after `keep()`."""
 
     def put_bytes(self, data: bytes, key: str | None = None) -> str:
         """Whole and durable when it returns."""
 
     def keep(self, key: str) -> None:
-        """Returns when the file will outlive a power cut. May take as long as the disk needs to write it."""
+        """Returns when the file survives a power cut. May take as long as the disk needs to write it."""
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
-        """Reads from `start` on, in constant memory; the file can be sought in."""
+        """Reads from `start` on, in constant memory; the file is seekable."""
 
     def size(self, key: str) -> int: ...
 
     def exists(self, key: str) -> bool: ...
 
     def delete(self, key: str) -> None:
-        """Deleting what is not there is fine."""
+        """No error where the file does not exist."""
 
     def path(self, key: str) -> Path | None:
         """The file on this machine, for sendfile; None where the storage is elsewhere."""
@@ -70,4 +70,4 @@ class Storage(Protocol):
         """A path to read the file by, fetched first where the storage is elsewhere."""
 
     def check(self) -> None:
-        """Raises StorageUnavailable unless files can be put now. Answers within seconds."""
+        """Raises StorageUnavailable unless files can be put now. Returns within seconds."""

@@ -14,14 +14,14 @@ from app.storage.base import StorageUnavailable, checked, new_key
 class FolderStorage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
-        # Only here: made again while a disk is not mounted, it would look like a storage that has lost its files.
-        with suppress(OSError):  # `check()` says what is wrong
+        # Only here: made again while a disk is not mounted, it would be a storage that has lost its files.
+        with suppress(OSError):  # `check()` reports what is wrong
             self._folder.mkdir(parents=True, exist_ok=True)
 
     def put_file(self, path: Path, key: str | None = None) -> str:
         key, target = self._target(key)
         if path.stat().st_dev != self._folder.stat().st_dev:
-            # A rename does not cross file systems: copy beside the target first, so that nobody sees half a file.
+            # A rename does not cross file systems: copy beside the target first, so that half a file is never seen.
             arriving = target.with_name(target.name + ".part")
             shutil.copyfile(path, arriving)
             _rename(arriving, target)
@@ -93,7 +93,7 @@ class FolderStorage:
 @contextmanager
 def _storage_errors(path: Path, stays: Path | None = None) -> Iterator[None]:
     """Distinguishes a missing file from a disk that is not mounted: a file's own folder outlives the file, an empty
-    mount point has none. `stays` is looked for instead where the file may never have been there.
+    mount point has none. `stays` is checked instead where the file may never have been there.
     """
     try:
         yield
@@ -106,7 +106,7 @@ def _storage_errors(path: Path, stays: Path | None = None) -> Iterator[None]:
 
 
 def _rename(arriving: Path, target: Path) -> None:
-    """In one step: nobody sees half a file."""
+    """In one step: half a file is never seen."""
     arriving.chmod(0o600)
     arriving.replace(target)
 

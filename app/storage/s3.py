@@ -1,7 +1,7 @@
-"""Clips in a bucket of Amazon S3 or of anything that speaks its language: `s3://bucket/prefix?endpoint=…&region=…`.
+"""Clips in a bucket of Amazon S3 or of anything with its API: `s3://bucket/prefix?endpoint=…&region=…`.
 
 The client is made before processes fork and is used only after: no connection is shared. It asks for no checksums
-beyond what S3 always had, since other vendors do not know the newer ones.
+beyond what S3 always had, since other vendors lack the newer ones.
 """
 
 import io
@@ -26,7 +26,7 @@ from app.storage.base import StorageUnavailable, checked, new_key
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 15, 2
 CHECK_SECONDS = 3
 BLOCK_BYTES = 256 << 10
-# Parts are read from the disk as they are sent; 10,000 of them are the most that S3 takes.
+# Parts are read from the disk as they are sent; S3 accepts 10,000 of them at most.
 _PARTS = TransferConfig(multipart_threshold=32 << 20, multipart_chunksize=16 << 20, max_concurrency=4)
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _MISSING = "NoSuchKey"
@@ -36,7 +36,7 @@ _HEAD_MISSING = "404"
 
 class S3Storage:
     def __init__(self, url: str, access_key: str = "", secret_key: str = "") -> None:
-        """`url` as in the setting STORAGE_URL. Without keys boto3 looks where AWS programs look: a role, a profile."""
+        """`url` as in the setting STORAGE_URL. Without keys boto3 uses those of AWS programs: a role, a profile."""
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
@@ -62,17 +62,17 @@ class S3Storage:
 
     def put_file(self, path: Path, key: str | None = None) -> str:
         key = key or new_key()
-        with _told():
+        with _storage_errors():
             self._client.upload_file(str(path), self._bucket, self._name(key), Config=_PARTS)
         path.unlink()
         return key
 
     def keep(self, key: str) -> None:
-        """A bucket answers when it has it for good."""
+        """A bucket responds when the file is durable."""
 
     def put_bytes(self, data: bytes, key: str | None = None) -> str:
         key = key or new_key()
-        with _told():
+        with _storage_errors():
             self._client.put_object(Bucket=self._bucket, Key=self._name(key), Body=data)
         return key
 
@@ -80,9 +80,9 @@ class S3Storage:
         head = self._head(key)
 
         def get(offset: int) -> Mapping[str, Any]:
-            asked = {"Bucket": self._bucket, "Key": self._name(key), "Range": f"bytes={offset}-"}
+            request = {"Bucket": self._bucket, "Key": self._name(key), "Range": f"bytes={offset}-"}
             # The object may have been replaced since the last range.
-            return self._client.get_object(**asked, **({"IfMatch": head["ETag"]} if "ETag" in head else {}))
+            return self._client.get_object(**request, **({"IfMatch": head["ETag"]} if "ETag" in head else {}))
 
         return io.BufferedReader(_Reader(get, head["ContentLength"], head.get("ETag"), start), BLOCK_BYTES)
 
@@ -90,15 +90,15 @@ class S3Storage:
         return self._head(key)["ContentLength"]
 
     def _head(self, key: str) -> Mapping[str, Any]:
-        place = {"Bucket": self._bucket, "Key": self._name(key)}
-        with _told():
+        name = {"Bucket": self._bucket, "Key": self._name(key)}
+        with _storage_errors():
             try:
-                head = self._client.head_object(**place)
+                head = self._client.head_object(**name)
             except ClientError as error:
                 if error.response["Error"]["Code"] != _HEAD_MISSING:
                     raise
-                # Asked again by GET: only its answer says what is missing, the object or the whole bucket.
-                self._client.get_object(**place, Range="bytes=0-0")["Body"].close()
+                # Only the response to a GET names what is missing, the object or the whole bucket.
+                self._client.get_object(**name, Range="bytes=0-0")["Body"].close()
                 raise StorageUnavailable("бакет: HEAD не находит файла, GET находит") from None
         if "ContentLength" not in head:
             raise StorageUnavailable("бакет не назвал длину файла")
@@ -112,7 +112,7 @@ class S3Storage:
         return True
 
     def delete(self, key: str) -> None:
-        with _told():
+        with _storage_errors():
             self._client.delete_object(Bucket=self._bucket, Key=self._name(key))
 
     def path(self, key: str) -> Path | None:
@@ -131,19 +131,19 @@ class S3Storage:
             path.unlink(missing_ok=True)
 
     def check(self) -> None:
-        with _told():
+        with _storage_errors():
             self._quick_client.put_object(Bucket=self._bucket, Key=f"{self._prefix}check", Body=b"ok")
 
     def _name(self, key: str) -> str:
         return self._prefix + checked(key)
 
 
-class _WrongAnswer(Exception):
-    """Not the bytes that were asked for."""
+class _WrongResponse(Exception):
+    """Not the requested bytes."""
 
 
 class _Reader(io.RawIOBase):
-    """A file of the bucket as it comes in. A connection that is cut is taken up where it broke."""
+    """A file of the bucket as it comes in. After a cut connection it continues at the same byte."""
 
     def __init__(self, get: Callable[[int], Mapping[str, Any]], size: int, etag: str | None, start: int) -> None:
         self._get, self._size, self._etag, self._position = get, size, etag, start
@@ -158,7 +158,7 @@ class _Reader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if origin + offset != self._position:
-            self._hang_up()
+            self._disconnect()
             self._position = origin + offset
         return self._position
 
@@ -172,11 +172,11 @@ class _Reader(io.RawIOBase):
         return len(block)
 
     def _read(self, amount: int) -> bytes:
-        with _told():
+        with _storage_errors():
             try:
                 return self._read_once(amount)
-            except (BotoCoreError, _WrongAnswer):
-                self._hang_up()
+            except (BotoCoreError, _WrongResponse):
+                self._disconnect()
                 return self._read_once(amount)
 
     def _read_once(self, amount: int) -> bytes:
@@ -186,38 +186,38 @@ class _Reader(io.RawIOBase):
             self._check(got)
         block = self._body.read(amount)
         if not block:
-            raise _WrongAnswer("файл отдан не до конца")
+            raise _WrongResponse("файл отдан не до конца")
         return block
 
     def _check(self, got: Mapping[str, Any]) -> None:
-        """A proxy or a server that ignores `Range` or packs its answers would shift every byte that follows."""
+        """A proxy or a server that ignores `Range` or compresses would shift every byte that follows."""
         status, encoding = got["ResponseMetadata"]["HTTPStatusCode"], got.get("ContentEncoding") or "identity"
         if encoding.lower() != "identity":
-            raise _WrongAnswer(f"ответ сжат: {encoding}")
+            raise _WrongResponse(f"ответ сжат: {encoding}")
         left = self._size - self._position
         wanted = f"bytes {self._position}-{self._size - 1}/{self._size}"
         # RFC 9110, 14.2: a server may ignore the header, and then sends all of the file.
         all_of_it = status == 200 and left == self._size and "ContentRange" not in got
         if not all_of_it and (status, got.get("ContentRange")) != (206, wanted):
-            raise _WrongAnswer(f"HTTP {status}, {got.get('ContentRange') or 'без Content-Range'} вместо {wanted}")
+            raise _WrongResponse(f"HTTP {status}, {got.get('ContentRange') or 'без Content-Range'} вместо {wanted}")
         if got.get("ContentLength", left) != left:
-            raise _WrongAnswer(f"{got['ContentLength']} байт вместо {left}")
+            raise _WrongResponse(f"{got['ContentLength']} байт вместо {left}")
         if self._etag and got.get("ETag", self._etag) != self._etag:
-            raise _WrongAnswer("файл заменён")
+            raise _WrongResponse("файл заменён")
 
     def close(self) -> None:
-        self._hang_up()
+        self._disconnect()
         super().close()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._body:
             self._body.close()
             self._body = None
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """The client's errors as a storage tells them. Their texts hold no keys, but addresses: they stay in the log."""
+def _storage_errors() -> Iterator[None]:
+    """The client's errors as those of a storage. Their texts hold no keys, but addresses: they stay in the log."""
     try:
         yield
     except ClientError as error:
@@ -227,5 +227,5 @@ def _told() -> Iterator[None]:
         raise StorageUnavailable(f"бакет: {error.operation_name}: {code}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise StorageUnavailable(f"бакет не отвечает: {type(error).__name__}") from error
-    except _WrongAnswer as error:
+    except _WrongResponse as error:
         raise StorageUnavailable(f"бакет: {error}") from None

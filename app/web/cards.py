@@ -11,7 +11,7 @@ from app.services import history
 
 
 def cards(some: Sequence[Clip], *, oob: bool = True) -> str:
-    """Cards as fragments; out of band they take the place of what the page shows."""
+    """Cards as fragments; out of band they replace those that the page shows."""
     by_clip = history.for_clips(current_user, [clip.id for clip in some])
     return Markup("").join(
         Markup(render_template("clips/_card.html", clip=clip, publications=by_clip.get(clip.id, []), oob=oob))

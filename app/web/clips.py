@@ -1,16 +1,21 @@
 """«Клипы»: the grid, its one poll, and the dialogs of a clip."""
 
+import os
 import re
+from functools import partial
 
 from flask import Blueprint, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import FileStorage
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
+from app.db import commit, db
 from app.problems import Problem
-from app.services import clips, connections, history, publications, scheduling, uploads
+from app.services import clip_deletion, clips, connections, history, publications, uploads
+from app.services.upload_files import BLOCK, NoRoom
 from app.web import due_time, notifications, publish_dialog, responses
 from app.web.cards import cards, removed
 from app.web.headers import FORM_BYTES
@@ -20,7 +25,7 @@ blueprint = Blueprint("clips", __name__)
 _KNOWN = re.compile(r"(\d{1,18}):(\d{1,18})")
 
 
-class Words(FlaskForm):
+class TextsForm(FlaskForm):
     title = StringField("Название", [InputRequired("Напишите название.")])
     description = TextAreaField("Описание")
 
@@ -50,20 +55,35 @@ def upload() -> ResponseReturnValue:
     """Without a script; with one, files come by tus."""
     files = [file for file in request.files.getlist("clip") if file.filename]
     if not files:
-        raise Problem("Выберите файл с видео.")
+        raise Problem("no_file")
     for file in files:
-        uploads.receive_form(current_user, file)
+        _receive(file)
     return responses.done("Загружено. Клип обрабатывается.", url_for(".page"))
+
+
+def _receive(file: FileStorage) -> None:
+    """Each file is a unit of work: what has come in stays, whatever becomes of the next."""
+    length = file.stream.seek(0, os.SEEK_END)
+    file.stream.seek(0)
+    upload = uploads.create(current_user, file.filename, length)
+    commit()  # the bytes of a large file take long
+    try:
+        uploads.receive(current_user, upload.id, 0, iter(partial(file.stream.read, BLOCK), b""), length)
+    except NoRoom:
+        uploads.terminate(current_user, upload.id)  # a form cannot go on later
+        commit()
+        raise
+    commit()
 
 
 @blueprint.get("/clips/changes")
 def changes() -> ResponseReturnValue:
-    """The poll: what became of the clips that the page shows. Mostly nothing, found by one indexed query."""
+    """The poll: which of the clips that the page shows have changed. Mostly none, found by one indexed query."""
     known = {int(clip_id): int(version) for clip_id, version in map(_parse_known, request.args.getlist("known"))}
     changed = clips.changed(current_user, known)
     if not changed.clips and not changed.gone:
         return "", 204
-    # What a clip's publications have come to may be news too.
+    # A change of a clip's publications may have made a notification.
     return cards(changed.clips) + removed(changed.gone) + (notifications.bell() if changed.clips else "")
 
 
@@ -74,8 +94,8 @@ def card(clip_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/clips/<int:clip_id>")
-def place(clip_id: int) -> ResponseReturnValue:
-    """For links to a clip: its card, on whichever page of the grid it is now."""
+def show(clip_id: int) -> ResponseReturnValue:
+    """For links to a clip: its card, on the page of the grid that it is on now."""
     number = clips.page_of(clips.get(current_user, clip_id))
     return responses.go(url_for(".page", page=number if number > 1 else None, _anchor=f"clip-{clip_id}"))
 
@@ -88,7 +108,7 @@ def play(clip_id: int) -> ResponseReturnValue:
 @blueprint.route("/clips/<int:clip_id>/edit", methods=["GET", "POST"])
 def edit(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
-    form = Words(obj=clip)
+    form = TextsForm(obj=clip)
     if form.validate_on_submit():
         try:
             clip = clips.rename(current_user, clip_id, form.title.data, form.description.data)
@@ -104,14 +124,15 @@ def delete(clip_id: int) -> ResponseReturnValue:
     problem = None
     if request.method == "POST":
         try:
-            publications.delete_clip(current_user, clip_id)
+            clip_deletion.delete(current_user, clip_id)
         except Problem as refusal:
+            db.session.rollback()
             problem = refusal
         else:
             return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
     clip = clips.get(current_user, clip_id)
-    ending = publications.ending(clip)
-    return responses.dialog("clips/_delete.html", 422 if problem else 200, clip=clip, ending=ending, problem=problem)
+    effects = clip_deletion.effects(clip)
+    return responses.dialog("clips/_delete.html", 422 if problem else 200, clip=clip, effects=effects, problem=problem)
 
 
 @blueprint.get("/clips/<int:clip_id>/publish")
@@ -122,25 +143,21 @@ def choose_destinations(clip_id: int) -> ResponseReturnValue:
 @blueprint.post("/clips/<int:clip_id>/publish")
 def publish(clip_id: int) -> ResponseReturnValue:
     try:
-        due_time.check_not_asked()
+        due_time.check_empty()
         publications.publish(current_user, clip_id, publish_dialog.chosen())
     except Problem as problem:
-        return publish_dialog.show(clips.get(current_user, clip_id), problem)
+        return publish_dialog.refuse(clip_id, problem)
     return responses.done("Публикуем. Ход виден на карточке клипа.", url_for(".page"), _card(clip_id))
 
 
 @blueprint.post("/clips/<int:clip_id>/schedule")
 def schedule(clip_id: int) -> ResponseReturnValue:
     try:
-        made = scheduling.publish_later(current_user, clip_id, publish_dialog.chosen(), *due_time.sent())
+        made = publications.publish(current_user, clip_id, publish_dialog.chosen(), due_time.sent())
     except Problem as problem:
-        return publish_dialog.show(clips.get(current_user, clip_id), problem)
-    said = (
-        publish_dialog.scheduled_text(made[0])
-        if made
-        else "Клип там уже запланирован или публикуется: срок — на его карточке."
-    )
-    return responses.done(said, url_for(".page"), _card(clip_id))
+        return publish_dialog.refuse(clip_id, problem)
+    text = publish_dialog.scheduled_text(made[0]) if made else Problem("already_live").text
+    return responses.done(text, url_for(".page"), _card(clip_id))
 
 
 def _card(clip_id: int) -> str:
@@ -150,5 +167,5 @@ def _card(clip_id: int) -> str:
 def _parse_known(text: str) -> tuple[str, str]:
     match = _KNOWN.fullmatch(text)
     if match is None:
-        raise Problem("Страница устарела. Обновите её.")
+        raise Problem("stale_page")
     return match[1], match[2]

@@ -1,6 +1,7 @@
 """The field «Дата и время» of a form: in the user's zone, which is named beside it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import request
 from flask_login import current_user
@@ -8,13 +9,13 @@ from flask_login import current_user
 from app import clock
 from app.models import Publication
 from app.problems import Problem
-from app.services import scheduling
+from app.services import due_times
 from app.web import time_zones
 
 
 @dataclass(frozen=True)
-class When:
-    """What the field shows. `occurrences`: key and words of each, where the local time comes twice."""
+class DueField:
+    """What the field shows. `occurrences`: key and label of each, where the local time comes twice."""
 
     typed: str
     occurrence: str
@@ -24,40 +25,44 @@ class When:
     zone: str
 
 
-def asked() -> When:
+def typed() -> DueField:
     """As it was sent, or empty."""
-    return _when(*sent())
+    return _field(*_sent())
 
 
-def sent() -> tuple[str, str]:
-    """What was typed, and which of two such times."""
+def sent() -> datetime:
+    """The time that was typed, in UTC. Raises Problem."""
+    return due_times.parse(current_user, *_sent())
+
+
+def _sent() -> tuple[str, str]:
     return request.form.get("due", ""), request.form.get("occurrence", "")
 
 
-def standing(publication: Publication) -> When:
+def scheduled(publication: Publication) -> DueField:
     """As the publication is scheduled."""
     local = clock.to_zone(publication.due_at, current_user.timezone)
-    return _when(local.strftime(scheduling.TYPED), "second" if local.fold else "first")
+    return _field(local.strftime(due_times.FORMAT), "second" if local.fold else "first")
 
 
-def check_not_asked() -> None:
-    """Whoever has typed a date must not publish at once by the wrong button: that cannot be undone."""
+def check_empty() -> None:
+    """With a date typed, the button «Опубликовать» is a mistake, and publishing cannot be undone."""
     if request.form.get("due"):
-        raise Problem("Здесь указана дата: нажмите «Запланировать». Чтобы опубликовать сейчас, сотрите её.", "due")
+        raise Problem("due_given", "due")
 
 
-def _when(typed: str, occurrence: str) -> When:
+def _field(typed: str, occurrence: str) -> DueField:
     zone = current_user.timezone
-    both = scheduling.occurrences(current_user, typed)
+    both = due_times.occurrences(current_user, typed)
     names = {"first": "Первый раз, до перевода часов", "second": "Второй раз, после перевода"}
-    return When(
+    return DueField(
         typed=typed,
         occurrence=occurrence,
         occurrences=[
             (key, f"{names[key]} ({time_zones.utc(clock.to_zone(moment, zone).utcoffset())})")
             for key, moment in both.items()
         ],
-        earliest=clock.to_zone(scheduling.earliest(), zone).strftime(scheduling.TYPED),
-        latest=clock.to_zone(scheduling.latest(), zone).strftime(scheduling.TYPED),
+        earliest=clock.to_zone(due_times.earliest(), zone).strftime(due_times.FORMAT),
+        latest=clock.to_zone(due_times.latest(), zone).strftime(due_times.FORMAT),
         zone=time_zones.label(zone),
     )

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 @blueprint.get("/<signed>")
 @public
 def fetch(signed: str) -> Response:
-    """For a platform that downloads the clip itself: no sign-in, Range and HEAD, dead once the publication settled."""
+    """No sign-in; Range and HEAD work; 404 once the publication has settled."""
     fetch = fetch_links.opened(signed)
     if fetch is None:
         abort(404)

@@ -1,4 +1,4 @@
-"""A stored file as a response, block by block: the range that was asked for or an error, never other bytes."""
+"""A stored file as a response, block by block: the requested range or an error, never other bytes."""
 
 import io
 import os
@@ -13,13 +13,13 @@ from app.storage import StorageUnavailable, storage
 
 BLOCK_BYTES = 256 << 10
 
-# Called with the first byte and the one after the last that the server has taken.
+# Called with the first byte and the one after the last that the server has sent.
 Sent = Callable[[int, int], None]
 
 
 def send(key: str, content_type: str, size: int | None = None, sent: Sent | None = None) -> Response:
-    """`size`: what the file must have, where that is known. `sent` is called with what has been handed out."""
-    # The key is the content's name: a file is never changed, so its ETag needs no look at it.
+    """`size`: the length that the file must have, if given. `sent` is called with what has been sent."""
+    # The key is the content's name: a file is never changed, so its ETag needs no reading.
     etag = key.replace("/", "")
     try:
         path = storage().path(key)
@@ -38,7 +38,7 @@ def send(key: str, content_type: str, size: int | None = None, sent: Sent | None
 
 def _send_here(path: Path, content_type: str, etag: str) -> Response:
     response = send_file(path, mimetype=content_type, conditional=True, etag=etag)
-    response.headers.pop("Content-Disposition", None)  # it would tell the storage's own name for the file
+    response.headers.pop("Content-Disposition", None)  # it would have the storage's own name of the file
     if response.status_code == 206:  # a file too, which the server sends without a thread
         response.response.close()
         part = _Part(path, response.content_range.start, response.content_length)
@@ -47,7 +47,7 @@ def _send_here(path: Path, content_type: str, etag: str) -> Response:
 
 
 class _Part(io.FileIO):
-    """`count` bytes of a file. A server that sends it by its descriptor goes by the position and Content-Length."""
+    """`count` bytes of a file. A server that sends it by its descriptor uses the position and Content-Length."""
 
     def __init__(self, path: Path, start: int, count: int) -> None:
         super().__init__(path)
@@ -70,9 +70,9 @@ def forbid_execution(response: Response) -> Response:
 def _stream(
     file: io.BufferedIOBase, content_type: str, etag: str, size: int | None = None, sent: Sent | None = None
 ) -> Response:
-    """Nothing is read for HEAD and for what has not changed. `size`: what the file must have.
+    """Nothing is read for HEAD and for what has not changed. `size`: the length that the file must have.
 
-    Raises StorageUnavailable where its first block cannot be had: later there is only the cut connection to say so.
+    Raises StorageUnavailable where its first block cannot be read: later the connection can only be cut.
     """
     length = file.seek(0, os.SEEK_END)
     if size not in (None, length):
@@ -96,7 +96,7 @@ def _stream(
 
 
 class _Blocks:
-    """A block counts as sent when the next one is asked for."""
+    """A block counts as sent when the next one is read."""
 
     def __init__(self, file: BinaryIO, start: int, stop: int, sent: Sent | None) -> None:
         self._file, self._start, self._stop, self._sent = file, start, stop, sent

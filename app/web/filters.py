@@ -10,7 +10,7 @@ from app import clock, platforms, texts
 from app.media import containers
 from app.paging import COUNTED, Page
 from app.platforms import options
-from app.services import clips, history, publications, retention
+from app.services import clips, history, publications, retention, retries
 from app.statistics import report
 
 NBSP = "\u00a0"
@@ -47,7 +47,7 @@ def register(app: Flask) -> None:
         progress_percent=progress_percent,
         pace=pace,
         can_cancel=publications.can_cancel,
-        can_resend=publications.can_resend,
+        can_resend=retries.can_resend,
         leaves_at=retention.leaves_at,
         numbers=report.numbers,
         count_names=COUNT_NAMES,
@@ -146,5 +146,5 @@ def pace(publication) -> str:
 def has_countdown(publication) -> bool:
     """Whether its text changes by the clock alone, so that each poll has to return it."""
     counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
-    may_resend_soon = publication.status == "unconfirmed" and publications.may_still_arrive(publication)
+    may_resend_soon = publication.status == "unconfirmed" and retries.may_still_arrive(publication)
     return counts_down or may_resend_soon

@@ -1,4 +1,4 @@
-"""A clip's file and poster, for its owner. What strangers uploaded is served so that it can only be looked at."""
+"""A clip's file and poster, for its owner. What a user uploaded is served so that a browser can only show it."""
 
 import re
 from urllib.parse import quote
@@ -30,7 +30,7 @@ def video(clip_id: int) -> Response:
 
 @blueprint.get("/<int:clip_id>/poster")
 def poster(clip_id: int) -> Response:
-    """The poster. Under `poster_url`, which nobody can guess and which never changes its content, it is cached."""
+    """The poster. Under `poster_url`, which cannot be guessed and whose content never changes, it is cached."""
     clip = clips.get(current_user, clip_id)
     if clip.poster_key is None:
         abort(404)
@@ -54,7 +54,7 @@ def _for_pages() -> dict:
 
 @blueprint.errorhandler(RequestedRangeNotSatisfiable)
 def _past_the_end(error: RequestedRangeNotSatisfiable) -> RequestedRangeNotSatisfiable:
-    """As it is: its Content-Range tells a player how long the file is."""
+    """Unchanged: its Content-Range has the file's length, which a player needs."""
     return error
 
 

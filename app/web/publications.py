@@ -1,4 +1,4 @@
-"""«Публикации»: the list with its filters, a page for each publication, their polls, and what can be done with one."""
+"""«Публикации»: the list with its filters, a page for each publication, their polls, and a publication's actions."""
 
 import re
 from collections.abc import Sequence
@@ -11,9 +11,10 @@ from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
 from app import platforms
+from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
-from app.services import clips, history, publications, scheduling
+from app.services import clips, history, publications, retries, scheduling
 from app.services.history import Attempt, Filters
 from app.web import due_time, notifications, publish_dialog, responses
 from app.web.access import address_of
@@ -43,7 +44,7 @@ def page() -> ResponseReturnValue:
 
 @blueprint.get("/changes")
 def changes() -> ResponseReturnValue:
-    """The poll of the list: what became of the publications that it shows. Mostly nothing, found by one query."""
+    """The poll of the list: which of its publications have changed. Mostly none, found by one query."""
     known = dict(map(_parse_known, request.args.getlist("known")))
     changed = history.changed(current_user, known)
     return _list_fragments(changed, request.args) + notifications.bell() if changed else ("", 204)
@@ -67,7 +68,7 @@ def change(publication_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:publication_id>/retry")
 def retry(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.retry(current_user, publication_id), "Публикуем ещё раз.")
+    return _changed(retries.retry(current_user, publication_id), "Публикуем ещё раз.")
 
 
 @blueprint.post("/<int:publication_id>/cancel")
@@ -77,7 +78,7 @@ def cancel(publication_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:publication_id>/resend")
 def resend(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.resend(current_user, publication_id), "Отправляем ещё раз.")
+    return _changed(retries.resend(current_user, publication_id), "Отправляем ещё раз.")
 
 
 @blueprint.route("/<int:publication_id>/confirm", methods=["GET", "POST"])
@@ -88,6 +89,7 @@ def confirm(publication_id: int) -> ResponseReturnValue:
         try:
             return _changed(publications.confirm(current_user, publication_id, url), "Отмечено: опубликовано.")
         except Problem as refusal:
+            db.session.rollback()
             problem = refusal
     return responses.dialog(
         "publications/_confirm.html", 422 if problem else 200, publication=publication, problem=problem, url=url
@@ -99,15 +101,16 @@ def move(publication_id: int) -> ResponseReturnValue:
     publication, problem = scheduling.get(current_user, publication_id), None
     if request.method == "POST":
         try:
-            publication = scheduling.move(current_user, publication_id, *due_time.sent())
+            publication = scheduling.move(current_user, publication_id, due_time.sent())
             return _changed(publication, publish_dialog.scheduled_text(publication))
         except Problem as refusal:
+            db.session.rollback()
             problem = refusal
     return responses.dialog(
         "publications/_move.html",
         422 if problem else 200,
         publication=publication,
-        when=due_time.asked() if problem else due_time.standing(publication),
+        when=due_time.typed() if problem else due_time.scheduled(publication),
         problem=problem,
     )
 
@@ -124,7 +127,7 @@ def _changed(publication: Publication, text: str) -> ResponseReturnValue:
 
 
 def fragments_after_change(publication: Publication) -> tuple[str, str]:
-    """After a change: the address of the page on which the user stands, and the fragments that it has to swap.
+    """After a change: the address of the page that the user has open, and the fragments that it has to swap.
 
     That is the list, the publication's own page (or a dialog as a page below it), or else the clips.
     """
@@ -139,7 +142,7 @@ def fragments_after_change(publication: Publication) -> tuple[str, str]:
 
 
 def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:
-    """The states of some publications, and what the list says of all that `args` let through."""
+    """The states of some publications, and the list's summary of all that match `args`."""
     filters = _filters(args, history.clips_published(current_user, args.get("clip", type=int)))
     states = [
         render_template("publications/_polled_state.html", publication=publication, oob=True) for publication in some
@@ -162,7 +165,7 @@ def _page_fragments(publication: Publication, attempts: Sequence[Attempt]) -> st
 
 
 def _filters(args: MultiDict[str, str], titles: dict[int, str]) -> Filters:
-    """What an address asks for; what it cannot mean is left out. `titles`: the clips there are, by id."""
+    """The filters of an address, without invalid ones. `titles`: the clips that exist, by id."""
     status, platform, clip_id = args.get("status"), args.get("platform"), args.get("clip", type=int)
     words = "".join(char if char.isprintable() else " " for char in args.get("q", ""))
     return Filters(
@@ -174,7 +177,7 @@ def _filters(args: MultiDict[str, str], titles: dict[int, str]) -> Filters:
 
 
 def _arguments(filters: Filters) -> dict[str, str | int]:
-    """The filters as an address has them."""
+    """The filters as an address's arguments."""
     given = {"status": filters.status, "platform": filters.platform, "clip": filters.clip_id, "q": filters.words}
     return {name: value for name, value in given.items() if value}
 
@@ -182,5 +185,5 @@ def _arguments(filters: Filters) -> dict[str, str | int]:
 def _parse_known(text: str) -> tuple[int, str]:
     match = _KNOWN.fullmatch(text)
     if match is None:
-        raise Problem("Страница устарела. Обновите её.")
+        raise Problem("stale_page")
     return int(match[1]), match[2]

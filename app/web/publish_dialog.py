@@ -1,13 +1,14 @@
-"""The dialog in which a user chooses where a clip goes, and when."""
+"""The dialog in which a user chooses where to publish a clip, and when."""
 
 from flask import request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app import texts
+from app.db import db
 from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import destinations
+from app.services import clips, destinations
 from app.services.publications import Choice
 from app.web import due_time, responses
 
@@ -34,15 +35,21 @@ def _options(prefix: str) -> dict[str, str]:
     return {name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)}
 
 
+def refuse(clip_id: int, problem: Problem) -> ResponseReturnValue:
+    """The dialog with what was typed and ticked. Nothing of the request is kept."""
+    db.session.rollback()
+    return show(clips.get(current_user, clip_id), problem)
+
+
 def show(clip: Clip, problem: Problem | None = None) -> ResponseReturnValue:
-    """The accounts to choose from; after a refusal, with what was typed and ticked."""
+    """The accounts to choose from."""
     return responses.dialog(
         "clips/_publish.html",
         422 if problem else 200,
         clip=clip,
-        options=destinations.for_clip(current_user, clip),
+        destinations=destinations.for_clip(current_user, clip),
         typed={choice.connection_id: choice for choice in chosen()} if problem else None,
-        when=due_time.asked(),
+        when=due_time.typed(),
         problem=problem,
     )
 

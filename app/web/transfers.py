@@ -1,8 +1,8 @@
 """Large bodies, and responses that are generated while they are read: a thread waits for the client meanwhile.
 
-The server has threads apart for them (app.server.worker). Each user may have a few at once; when all are taken, the
-user with the most gives one up, so that one user's sockets never keep another's clip out. An upload that is cut goes
-on where it stopped.
+The server has separate threads for them (app.server.worker). Each user may have a few at once; when all are taken, one
+of the user with the most is cut, so that one user's sockets never keep another's clip out. An upload that is cut
+continues at its offset.
 """
 
 import socket
@@ -16,17 +16,14 @@ from flask import Flask, Response, current_app, g, request, session
 from flask_login import current_user
 from werkzeug.exceptions import LengthRequired
 
-from app.db import db
+from app.db import end_reading
 from app.server.connection import SMALL_BODY, Connection
 from app.server.worker import TRANSFERS
 from app.web import errors
 from app.web.errors import Busy
 
-MOST = TRANSFERS - 8  # those that were cut have not ended yet
+MOST = TRANSFERS - 8  # those that were cut may still be ending
 MOST_PER_USER = 8
-
-YOURS = f"С вашего аккаунта уже идёт передач: {MOST_PER_USER}. Дождитесь, пока одна закончится."
-ALL = "Сейчас передают файлы слишком многие. Подождите немного и повторите."
 
 
 @dataclass(eq=False)
@@ -40,19 +37,19 @@ class Transfer:
 
 
 class Transfers:
-    """Those of this process: its threads are what is shared."""
+    """Those of this process, whose threads they share."""
 
     def __init__(self) -> None:
         self._running: list[Transfer] = []
         self._lock = threading.Lock()
 
     def begin(self, owner: str, client: socket.socket | None) -> Callable[[], None]:
-        """Returns what is to be called at the end, once or more often. Raises Busy."""
+        """Returns a function to be called at the end, once or more often. Raises Busy."""
         transfer = Transfer(owner, client)
         with self._lock:
             counts = Counter(one.owner for one in self._running)
             if counts[owner] >= MOST_PER_USER:
-                raise Busy(YOURS, 429)
+                raise Busy("too_many_transfers", 429, max=MOST_PER_USER)
             if len(self._running) >= MOST:
                 self._cut_one_of(*counts.most_common(1)[0], than=counts[owner])
             self._running.append(transfer)
@@ -60,7 +57,7 @@ class Transfers:
 
     def _cut_one_of(self, owner: str, count: int, than: int) -> None:
         if count <= than + 1:
-            raise Busy(ALL, 503)
+            raise Busy("transfers_busy", 503)
         oldest = next(one for one in self._running if one.owner == owner)
         oldest.cut()
         self._running.remove(oldest)
@@ -89,7 +86,7 @@ def _begin_large_body(_endpoint: str | None, _values: dict | None) -> None:
             raise LengthRequired
         return
     owner = current_user.get_id()
-    db.session.commit()  # the form may take long: no connection, and on SQLite no write lock, is held meanwhile
+    end_reading()  # the form may take long: no connection, and on SQLite no write lock, is held meanwhile
     g.end_transfer = _begin(owner)
 
 
@@ -99,7 +96,7 @@ def _end_large_body(_error: BaseException | None) -> None:
 
 
 def _name_owner(response: Response) -> Response:
-    """The server bounds the unread responses of each owner. Who asks is known where the session was looked at."""
+    """The server bounds the unread responses of each owner, which is known where the view has read the session."""
     client = request.environ.get("gunicorn.socket")
     if session.accessed and isinstance(client, Connection):
         client.owner = session.get("_user_id")
@@ -107,7 +104,7 @@ def _name_owner(response: Response) -> Response:
 
 
 def _begin_stream(response: Response) -> Response:
-    """A file goes from the disk without a thread (`direct_passthrough`); a page is made already."""
+    """A file is sent without a thread (`direct_passthrough`); a page is complete already."""
     if response.direct_passthrough or not response.is_streamed or request.method == "HEAD":
         return response
     try:

@@ -1,8 +1,8 @@
 """Resumable uploads: tus 1.0 (https://tus.io/protocols/resumable-upload) at /uploads.
 
-Besides the protocol: `X-Clip-Id` in an answer names the clip that the upload has become, and every refusal is a
+Besides the protocol: `X-Clip-Id` in a response names the clip that the upload has become, and every refusal is a
 Russian sentence as plain text, which the page shows. A change needs the X-CSRFToken header, as everywhere.
-A piece needs a Content-Length: what has no end is refused before it is read.
+A piece needs a Content-Length: a body without an end is refused before it is read.
 """
 
 import base64
@@ -17,9 +17,10 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
+from app.db import commit
 from app.problems import NotFound, Problem
 from app.services import upload_files, uploads
-from app.web.access import public
+from app.web.access import public, writes
 from app.web.errors import RETRY_SECONDS, Busy
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
@@ -45,21 +46,21 @@ def guard(_endpoint: str | None, _values: dict | None) -> None:
     if request.method == "OPTIONS":
         return
     if not current_user.is_authenticated:
-        abort(_say("Вы вышли, или сеанс закончился. Войдите и продолжите загрузку.", 401))
+        abort(_text("Вы вышли, или сеанс закончился. Войдите и продолжите загрузку.", 401))
     if request.headers.get("Tus-Resumable") != VERSION:
-        abort(_say("Загрузчик говорит на другой версии протокола. Обновите страницу.", 412))
+        abort(_text("Загрузчик говорит на другой версии протокола. Обновите страницу.", 412))
     if request.method == "PATCH" and request.mimetype != PIECE:
-        abort(_say(f"Нужен Content-Type: {PIECE}.", 415))
+        abort(_text(f"Нужен Content-Type: {PIECE}.", 415))
     if request.mimetype == PIECE:
         if request.content_length is None:
-            abort(_say("Нужен Content-Length.", 411))
+            abort(_text("Нужен Content-Length.", 411))
         request.max_content_length = uploads.max_bytes()
     elif request.content_length or "Transfer-Encoding" in request.headers:
-        abort(_say("Такое тело здесь не принимают.", 415))
+        abort(_text("Такое тело здесь не принимают.", 415))
 
 
 @blueprint.after_request
-def speak_tus(response: Response) -> Response:
+def add_protocol_headers(response: Response) -> Response:
     response.headers["Tus-Resumable"] = VERSION
     response.headers["Cache-Control"] = "no-store"
     if response.status_code == 412:
@@ -86,18 +87,21 @@ def options(upload_id: str | None = None) -> Response:
 def create() -> Response:
     length = _number("Upload-Length")
     if request.mimetype == PIECE and request.content_length > length:
-        raise upload_files.TooLarge(upload_files.MORE_THAN_PROMISED)
+        raise upload_files.TooLarge("upload_longer_than_promised")
     upload = uploads.create(current_user, _metadata().get("filename", ""), length)
     response = Response(status=201)
     response.headers["Location"] = url_for(".send", upload_id=upload.id)
     response.headers["Upload-Expires"] = http_date(upload.expires_at)
     if request.mimetype == PIECE:
+        commit()  # before a body that may be slow
         _report(response, _receive(upload.id, 0))
     return response
 
 
 @blueprint.route("/<upload_id>", methods=["HEAD"], provide_automatic_options=False)
-def look(upload_id: str) -> Response:
+@writes
+def progress(upload_id: str) -> Response:
+    """Finishes an upload whose last request broke off before its end."""
     progress = uploads.progress(current_user, upload_id)
     response = Response(status=200)
     response.headers["Upload-Length"] = str(progress.length)
@@ -117,45 +121,46 @@ def terminate(upload_id: str) -> Response:
 
 @blueprint.errorhandler(Problem)
 def problem(error: Problem) -> Response:
-    return _say(error.text, STATUSES.get(type(error), 400))
+    return _text(error.text, STATUSES.get(type(error), 400))
 
 
 @blueprint.errorhandler(Busy)
 def busy(error: Busy) -> Response:
-    """With Retry-After: the page's script waits and goes on by itself."""
-    response = _say(error.text, error.status)
+    """With Retry-After: the page's script waits and continues by itself."""
+    response = _text(error.text, error.status)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
 @blueprint.errorhandler(NotFound)
 def not_found(_error: NotFound) -> Response:
-    return _say("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
+    return _text("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
 
 
 @blueprint.errorhandler(CSRFError)
 def stale_page(_error: CSRFError) -> Response:
-    return _say("Страница устарела. Обновите её и продолжите загрузку.", 400)
+    return _text("Страница устарела. Обновите её и продолжите загрузку.", 400)
 
 
 @blueprint.errorhandler(HTTPException)
 def refused(error: HTTPException) -> Response:
-    return error.response or _say("Запрос не принят. Обновите страницу и повторите загрузку.", error.code)
+    return error.response or _text("Запрос не принят. Обновите страницу и повторите загрузку.", error.code)
 
 
 def _receive(upload_id: str, offset: int) -> uploads.Progress:
     promised = request.content_length
     progress = uploads.receive(current_user, upload_id, offset, _blocks(), promised, _checksum())
     if progress.offset < offset + promised:
-        raise Busy("Связь прервалась. Продолжите загрузку.", 503)
+        commit()  # what came is kept
+        raise Busy("upload_cut", 503)
     return progress
 
 
 def _blocks() -> Iterator[bytes]:
-    """The body as it comes in. Ends early when the client goes away or is too slow."""
-    # As the server hands it over: werkzeug's stream would copy each byte twice more. Never read past the end.
+    """The body as it comes in. Ends early when the client disconnects or is too slow."""
+    # The server's own stream: werkzeug's would copy each byte twice more. Never read past the end.
     body, rest = request.environ["wsgi.input"], request.content_length
-    with suppress(OSError):  # as the server ends a connection that is too slow
+    with suppress(OSError):  # the server's error for a connection that is too slow
         while rest and (block := body.read(min(upload_files.BLOCK, rest))):
             rest -= len(block)
             yield block
@@ -173,7 +178,7 @@ def _report(response: Response, progress: uploads.Progress) -> Response:
 def _number(header: str) -> int:
     text = request.headers.get(header, "")
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        abort(_say(f"Нужен заголовок {header}: целое число.", 400))
+        abort(_text(f"Нужен заголовок {header}: целое число.", 400))
     return int(text)
 
 
@@ -190,7 +195,7 @@ def _checksum() -> upload_files.Checksum | None:
         return None
     algorithm, _, digest = header.partition(" ")
     if algorithm not in upload_files.CHECKSUMS:
-        abort(_say(f"Контрольная сумма: {', '.join(upload_files.CHECKSUMS)}.", 400))
+        abort(_text(f"Контрольная сумма: {', '.join(upload_files.CHECKSUMS)}.", 400))
     return upload_files.Checksum(algorithm, _unbase64(digest))
 
 
@@ -198,8 +203,8 @@ def _unbase64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        abort(_say("Заголовок записан не в base64.", 400))
+        abort(_text("Заголовок записан не в base64.", 400))
 
 
-def _say(text: str, status: int) -> Response:
+def _text(text: str, status: int) -> Response:
     return Response(text, status, mimetype="text/plain")

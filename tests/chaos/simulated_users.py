@@ -21,10 +21,11 @@ from app.db import commit, db
 from app.models import Clip, PlatformConnection, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.publishing import state_machine
-from app.services import clips, connections, publications, users
+from app.services import connections, publications, users
 from app.services.publications import Choice
 from app.storage import storage
 from tests import clips as test_clips
+from tests import probing
 
 REDIRECT = "http://127.0.0.1/back"
 CLIP_SECONDS = 6.0
@@ -70,6 +71,7 @@ class SimulatedUsers:
             rows = [self._scheduled(user, clip, choice, due_in) for choice in choices]
         else:
             rows = publications.publish(user, clip.id, choices)
+            commit()
         self.published |= {row.id: row.title for row in rows}
         db.session.commit()
 
@@ -111,7 +113,7 @@ class SimulatedUsers:
         clip.storage_key, clip.wake_at = storage().put_file(copy), clock.now()
         db.session.add(clip)
         db.session.commit()
-        clips.probe(clip.id)
+        probing.probe(clip.id)
         db.session.refresh(clip)
         not_shared = {"id", "user_id", "title", "created_at"}
         return {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.db import db
+from app.db import commit, db
 from app.models import Publication, Status
 from app.publishing import state_machine
 from app.services import publications
@@ -19,6 +19,7 @@ def publication(user, ready_clip, telegram) -> Publication:
     owner = user(email="anna@example.org")
     clip, connection = ready_clip(owner), telegram(owner)
     [one] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+    commit()
     return one
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 import pytest
 
-from app.media import probe
+from app.media import poster, probe, probe_child
 from tests import clips, hostile
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_facts_of_a_clip(tmp_path: Path):
@@ -27,8 +27,8 @@ def test_a_minute_of_full_hd(tmp_path: Path):
     facts = probe.probe(clips.write(tmp_path / "clip.mp4", shape=clips.FULL_HD, seconds=60))
     assert (facts.width, facts.height) == clips.FULL_HD
     assert 59_900 <= facts.duration_ms <= 60_100
-    assert max(_size(facts.poster)) == probe.POSTER_SIDE
-    assert len(facts.poster) <= probe.POSTER_BYTES
+    assert max(_size(facts.poster)) == poster.POSTER_SIDE
+    assert len(facts.poster) <= poster.POSTER_BYTES
 
 
 @pytest.mark.parametrize("shape", [clips.VERTICAL, clips.WIDE, clips.SQUARE])
@@ -60,7 +60,7 @@ def test_rotation_is_applied(tmp_path: Path, rotation: int, side: str):
         ("clip.3g2", "libx264", "3g2", "video/3gpp2"),
     ],
 )
-def test_the_container_is_told_by_content(tmp_path: Path, name: str, codec: str, container: str, content_type: str):
+def test_the_content_decides_the_container(tmp_path: Path, name: str, codec: str, container: str, content_type: str):
     written = clips.write(tmp_path / name, codec=codec)
     facts = probe.probe(written.rename(tmp_path / "clip.exe"))
     assert (facts.container, facts.content_type) == (container, content_type)
@@ -74,7 +74,7 @@ def test_a_clip_that_begins_black_gets_a_bright_poster(tmp_path: Path):
 
 def test_an_all_black_clip_has_a_black_poster(tmp_path: Path):
     facts = probe.probe(clips.write(tmp_path / "clip.mp4", black_seconds=2))
-    assert _brightness(facts.poster) < probe.DARK
+    assert _brightness(facts.poster) < poster.DARK
 
 
 def test_padding_weighs_and_plays(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_padding_weighs_and_plays(tmp_path: Path):
     assert probe.probe(clip).duration_ms > 0
 
 
-def test_what_is_no_clip_says_why(tmp_path: Path):
+def test_what_is_no_clip_has_a_reason(tmp_path: Path):
     playlist = tmp_path / "playlist.mp4"
     playlist.write_text(f"#EXTM3U\n#EXTINF:2,\n{clips.write(tmp_path / 'other.ts')}\n#EXT-X-ENDLIST\n")
     listing = tmp_path / "listing.mp4"
@@ -146,7 +146,7 @@ def test_a_small_file_that_wants_much_is_bounded(tmp_path: Path, name: str, writ
     reason, peak, seconds = _in_a_process_of_its_own(write(tmp_path / name))
     assert reason in reasons
     assert peak <= 256 << 20
-    assert seconds < probe.CPU_SECONDS
+    assert seconds < probe_child.CPU_SECONDS
 
 
 def test_large_pictures_fit_into_the_memory(tmp_path: Path):
@@ -165,7 +165,7 @@ def test_the_child_is_niced_and_shares_its_parents_session(tmp_path: Path):
         while not probing.done():
             seen |= set(_niceness_and_session())
     assert probing.result().poster
-    assert (probe.NICENESS, os.getsid(0)) in seen
+    assert (probe_child.NICENESS, os.getsid(0)) in seen
     assert {session for _, session in seen} == {os.getsid(0)}
 
 
@@ -186,11 +186,11 @@ def test_a_damaged_index_is_refused_or_read_as_far_as_it_goes(tmp_path: Path, se
         facts = probe.probe(clips.write_damaged(tmp_path / "damaged.mp4", seed))
     except (probe.Unusable, probe.ProbeCrashed):
         return
-    assert 0 < facts.duration_ms <= probe.MAX_SECONDS * 1000
+    assert 0 < facts.duration_ms <= probe_child.MAX_SECONDS * 1000
     assert facts.poster
 
 
-def test_every_reason_says_what_to_do():
+def test_every_reason_has_advice():
     assert all(not what.endswith(".") and advice.endswith(".") for what, advice in probe.REASONS.values())
 
 
@@ -198,14 +198,14 @@ def _niceness_and_session() -> Iterator[tuple[int, int]]:
     """Of the probe's child, from its exec on."""
     for pid in " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split():
         with suppress(FileNotFoundError, ProcessLookupError):
-            if b"probe.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"probe_child" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 yield os.getpriority(os.PRIO_PROCESS, int(pid)), os.getsid(int(pid))
 
 
 _ALONE = """
 import resource, sys
 from pathlib import Path
-from app import probe
+from app.media import probe
 try:
     probe.probe(Path(sys.argv[1]))
     print("ready")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -17,7 +18,8 @@ from app.models import Clip, Event, Notification, Publication, Status, User, rec
 from app.models.event_cursor import KEPT, KEPT_UNREAD, LONGEST_TRANSACTION, consume, sweep
 from app.platform_access import tokens
 from app.publishing import state_machine
-from app.services import clips, publications
+from app.services import clips, publications, retries
+from tests import probing
 from tests.publishing.conftest import at_work, look, wait_until
 from tests.web.test_clips import publish
 
@@ -44,7 +46,7 @@ def test_each_change_of_status_is_an_event(toy, toy_publication):
     publication_id = toy_publication()
     look(publication_id)
     owner = db.session.get(User, events()[0].user_id)
-    publications.retry(owner, publication_id)
+    retries.retry(owner, publication_id)
     db.session.commit()
     look(publication_id)
     assert kinds() == [f"publication.{what}" for what in ("started", "failed", "started", "published")]
@@ -79,13 +81,13 @@ def test_it_is_written_in_the_transaction_of_the_change(owner, ready_clip, teleg
     assert len(events()) == before, "rolled back together"
 
 
-def test_a_clip_is_ready_or_failed_once(owner, ready_clip, tmp_path):
-    clip = ready_clip(owner)
+def test_a_clip_is_ready_or_failed_once(owner, ready_clip, vertical_file, tmp_path):
+    clip = ready_clip(owner, source=shutil.copy(vertical_file, tmp_path / "not probed yet.mp4"))
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     with pytest.raises(AssertionError):
         ready_clip(owner, source=text)
-    at_work(clips.probe, clip.id)
+    probing.probe(clip.id)
     ready, failed = events()
     assert (ready.kind, ready.clip_id, ready.data) == ("clip.ready", clip.id, {"title": clip.title, "reason": None})
     assert (failed.kind, failed.data["reason"]) == ("clip.failed", "not_a_video")
@@ -100,8 +102,8 @@ def test_an_account_to_be_connected_again(owner, telegram):
     assert event.data == {"platform": "telegram", "account": "Везде: демо"}
 
 
-def test_it_outlives_its_clip_and_goes_with_its_user(owner, ready_clip):
-    clip = ready_clip(owner)
+def test_it_outlives_its_clip_and_goes_with_its_user(owner, ready_clip, vertical_file, tmp_path):
+    clip = ready_clip(owner, source=shutil.copy(vertical_file, tmp_path / "not probed yet.mp4"))
     clip_id, title = clip.id, clip.title
     clips.delete(owner, clip_id)
     db.session.commit()

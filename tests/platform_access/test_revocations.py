@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app import clock, jobs, platforms
-from app.db import db
+from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Revocation
 from app.platform_access import revocations, tokens
 from app.platforms.base import Account
@@ -103,6 +103,7 @@ def test_a_token_that_another_connection_has_too_stays(app, sandbox, user, owner
 def test_while_a_commit_may_be_in_flight_the_token_stays_good(app, sandbox, owner, vk, ready_clip):
     connection, clip = vk(owner), ready_clip(owner)
     [one] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+    commit()
     until = clock.now() + timedelta(minutes=4)
     db.session.execute(
         db.update(Publication)

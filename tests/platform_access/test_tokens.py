@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from app import clock, jobs
-from app.db import db
+from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Revocation, Status
 from app.platform_access import tokens
 from app.platform_access.rate_limits import paced_adapter
@@ -79,6 +79,7 @@ def test_twelve_workers_that_want_the_same_refresh_ask_once(app, sandbox, owner,
 def test_twelve_publications_of_one_old_token_refresh_it_once(app, toy, aging, owner, ready_clip):
     clips = [ready_clip(owner, title=f"Клип {number}") for number in range(WORKERS)]
     made = [publications.publish(owner, clip.id, [Choice(aging.id, clip.title, "")])[0].id for clip in clips]
+    commit()
     hold = toy.hold("refresh")
     horses = [in_a_work_horse(app, publication_id) for publication_id in made]
     assert hold.arrived.wait(20)
@@ -145,6 +146,7 @@ def test_a_revoked_account_asks_its_user_once(app, sandbox, owner, vk):
 def test_a_token_that_expires_between_the_click_and_the_upload_publishes_once(app, sandbox, owner, vk, ready_clip):
     connection, clip = vk(owner), ready_clip(owner)
     [one] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+    commit()
     sandbox.control("expire", platform="vk", account=connection.account_id)
     assert settle(one.id).status == Status.PUBLISHED, row(one.id).detail
     assert len(sandbox.posts) == 1

@@ -20,7 +20,7 @@ from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.base import COUNTS, Counting, Token
 from app.platforms.errors import Reconnect
 from app.publishing import preflight
-from app.services import publications
+from app.services import publications, retries
 from app.services.publications import Choice
 from sandbox.testing import Sandbox
 from tests.platforms import consent
@@ -74,6 +74,7 @@ class Contract:
             if source:
                 self.clip = ready_clip(self.owner, source=source)
             [one] = publications.publish(self.owner, self.clip.id, [self.choice(title, description)])
+            db.session.commit()
             return one.id
 
         return make
@@ -145,11 +146,14 @@ class Contract:
         if done.status == Status.UNCONFIRMED:  # the user looks
             if self.posts():
                 publications.confirm(self.owner, publication_id)
+                db.session.commit()
             else:
                 wait_until(done.in_doubt_until + AFTER_DEADLINE)
-                publications.resend(self.owner, publication_id)
+                retries.resend(self.owner, publication_id)
+                db.session.commit()
         elif done.status == Status.FAILED:
-            publications.retry(self.owner, publication_id)
+            retries.retry(self.owner, publication_id)
+            db.session.commit()
         self._ends_once(publication_id)
 
     def test_every_call_may_be_told_to_wait(self, publication, limited_call):
@@ -194,6 +198,7 @@ class Contract:
         publication_id = publication(source=heavy_file)
         look(publication_id)
         publications.cancel(self.owner, publication_id)
+        db.session.commit()
         assert settle(publication_id).status == Status.CANCELLED
         assert self.posts() == []
 
@@ -204,6 +209,7 @@ class Contract:
         look(publication_id)
         if publications.can_cancel(row(publication_id)):
             publications.cancel(self.owner, publication_id)
+            db.session.commit()
             assert settle(publication_id).status == Status.CANCELLED
             assert self.posts() == []
             assert not self.removes_drafts or self.sandbox.drafts == []
@@ -255,7 +261,7 @@ class Contract:
         adapter, config = platforms.ADAPTERS[self.platform], current_app.config
         limit = adapter.limits(config).max_bytes
         self.clip.size = (limit or 10**12) + 1
-        told = any("МБ" in problem for problem in preflight.problems(adapter, config, self.clip))
+        told = any(problem.code == "file_too_large" for problem in preflight.problems(adapter, config, self.clip))
         assert told == (limit is not None), "where the platform names no limit, nothing is said"
         db.session.rollback()
 

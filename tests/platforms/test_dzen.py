@@ -3,7 +3,7 @@
 import pytest
 
 from app import platforms
-from app.db import db
+from app.db import commit, db
 from app.models import ConnectionStatus, Status
 from app.platforms.base import Account, Token
 from app.problems import Problem
@@ -132,6 +132,7 @@ class TestAssisted:
         connection = connect(self.owner, sandbox)
         clip = ready_clip(self.owner, source=six_seconds)
         [one] = publications.publish(self.owner, clip.id, [Choice(connection.id, "Закат", "Волга")])
+        commit()
         return settle(one.id)
 
     def test_it_has_no_numbers_and_says_why(self, app):
@@ -146,6 +147,7 @@ class TestAssisted:
 
     def test_the_link_makes_it_published(self, waiting):
         publications.confirm(self.owner, waiting.id, "https://dzen.ru/shorts/abc")
+        commit()
         db.session.rollback()
         assert (row(waiting.id).status, row(waiting.id).url) == (Status.PUBLISHED, "https://dzen.ru/shorts/abc")
 

@@ -12,7 +12,7 @@ from app.platforms import options
 from app.platforms.base import Account, Token
 from app.platforms.options import Checkbox, Select, Text
 from app.problems import Problem
-from app.services import connections, data_export, publications
+from app.services import connections, data_export, publications, retries
 from app.services.publications import Choice
 from tests.publishing.conftest import settle
 from tests.publishing.toy import Toy, ToyServer
@@ -124,7 +124,7 @@ def test_a_failed_publication_keeps_them_when_it_is_retried(owner, clip, connect
     [publication] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "", options=answers)])
     db.session.commit()
     assert settle(publication.id).status == Status.FAILED
-    publications.retry(owner, publication.id)
+    retries.retry(owner, publication.id)
     db.session.commit()
     assert settle(publication.id).status == Status.PUBLISHED
     assert chooser.options == {"audience": "all", "comments": True, "place": "Плёс"}

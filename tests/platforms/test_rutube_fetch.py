@@ -10,7 +10,7 @@ import pytest
 import requests
 from werkzeug.serving import make_server
 
-from app.db import reading
+from app.db import commit, reading
 from app.models import Publication, Stage, Status
 from app.publishing import claims
 from app.publishing.fetch_links import FetchLink
@@ -39,6 +39,7 @@ def publication_id(app, user, ready_clip, sandbox) -> int:
     owner = user()
     connection = connections.connect(owner, "rutube", {"token": "rutube-demo-token"})
     [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
+    commit()
     return one.id
 
 

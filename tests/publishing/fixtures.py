@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from app import platforms
+from app.db import commit
 from app.models import PlatformConnection, User
 from app.platforms.base import Account, Token
 from app.services import connections, publications
@@ -37,6 +38,7 @@ def toy_publication(app, user, ready_clip, toy) -> Callable[[], int]:
         connection: PlatformConnection = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
         clip = ready_clip(owner)
         [publication] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")], due_at)
+        commit()
         return publication.id
 
     return make

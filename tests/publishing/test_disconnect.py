@@ -11,7 +11,7 @@ from app.models import PlatformConnection, Publication, PublicationEvent, Public
 from app.platforms.base import Receipt
 from app.publishing import receipts
 from app.publishing.lease import Lease
-from app.services import connections, publications
+from app.services import connections, publications, retries
 from tests.notifications.reading import notifications
 from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle, wait_until
 from tests.publishing.toy import Toy
@@ -156,5 +156,5 @@ def test_what_has_failed_cannot_be_repeated_there(toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     settle(publication_id)
     disconnect(owner, publication_id)
-    with pytest.raises(publications.Problem, match="Аккаунт отключён"):
-        publications.retry(owner, publication_id)
+    with pytest.raises(publications.Problem, match="account_disconnected"):
+        retries.retry(owner, publication_id)

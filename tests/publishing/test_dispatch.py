@@ -9,7 +9,7 @@ from flask import Flask, current_app
 
 import worker
 from app import clock, jobs, queue, texts
-from app.db import db
+from app.db import commit, db
 from app.models import Publication, PublicationEvent, Status
 from app.problems import Problem
 from app.publishing import dispatch, lease
@@ -23,10 +23,6 @@ HOUR = timedelta(hours=1)
 
 def in_hours(hours: float) -> datetime:
     return (clock.now() + hours * HOUR).replace(second=0, microsecond=0)
-
-
-def typed(moment: datetime) -> str:
-    return clock.to_zone(moment, "Europe/Moscow").strftime(plans.TYPED)
 
 
 def fall_due(publication_id: int) -> datetime:
@@ -112,7 +108,8 @@ def test_moved_when_its_wake_up_is_in_the_queue(app, user, toy, toy_publication)
     fall_due(publication_id)
     assert tick() == 1
     later = in_hours(2)
-    plans.move(owner, publication_id, typed(later))
+    plans.move(owner, publication_id, later)
+    commit()
     work(app)
     publication = row(publication_id)
     assert (publication.status, publication.due_at, publication.queued_at) == (Status.SCHEDULED, later, None)
@@ -130,7 +127,8 @@ def test_moved_to_an_earlier_time(user, toy, toy_publication):
     owner = user()
     publication_id = toy_publication(owner, in_hours(5))
     earlier = in_hours(1)
-    plans.move(owner, publication_id, typed(earlier))
+    plans.move(owner, publication_id, earlier)
+    commit()
     wait_until(earlier)
     assert tick() == 1
     assert settle(publication_id).status == Status.PUBLISHED
@@ -142,6 +140,7 @@ def test_cancelled_when_its_wake_up_is_in_the_queue(app, user, toy, toy_publicat
     fall_due(publication_id)
     assert tick() == 1
     publications.cancel(owner, publication_id)
+    commit()
     work(app)
     publication = row(publication_id)
     assert (publication.status, publication.wake_at) == (Status.CANCELLED, None)
@@ -159,11 +158,14 @@ def test_a_worker_that_has_taken_it_but_not_begun_lets_go(app, user, toy, toy_pu
         held = claim(publication_id)
     later = in_hours(2)
     if act == "move":
-        plans.move(owner, publication_id, typed(later))
+        plans.move(owner, publication_id, later)
+        commit()
     elif act == "cancel":
         publications.cancel(owner, publication_id)
+        commit()
     else:
         plans.publish_now(owner, publication_id)
+        commit()
     with pytest.raises(lease.LeaseLost):
         held.renew()
     publication = row(publication_id)
@@ -182,8 +184,8 @@ def test_what_has_begun_cannot_be_moved(user, toy, toy_publication):
     toy.answers = {"upload": [500]}
     wait_until(due)
     assert look(publication_id)
-    with pytest.raises(Problem, match="уже началась"):
-        plans.move(owner, publication_id, typed(in_hours(2)))
+    with pytest.raises(Problem, match="not_scheduled"):
+        plans.move(owner, publication_id, in_hours(2))
     assert row(publication_id).status == Status.PUBLISHING
     assert settle(publication_id).status == Status.PUBLISHED
 
@@ -192,6 +194,7 @@ def test_published_now_instead_of_later(app, user, toy, toy_publication):
     owner, due = user(), in_hours(1)
     publication_id = toy_publication(owner, due)
     publication = plans.publish_now(owner, publication_id)
+    commit()
     assert publication.status == Status.PUBLISHING
     work(app)
     assert settle(publication_id).status == Status.PUBLISHED
@@ -236,7 +239,8 @@ def test_the_history_names_the_times(user, toy, toy_publication):
     owner, due = user(), in_hours(1)
     publication_id = toy_publication(owner, due)
     later = in_hours(3)
-    plans.move(owner, publication_id, typed(later))
+    plans.move(owner, publication_id, later)
+    commit()
     story = db.session.query(PublicationEvent).filter_by(publication_id=publication_id).order_by(PublicationEvent.id)
     lines = [texts.event(event.kind, event.name, "Asia/Kamchatka") for event in story]
     assert lines == [

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from app import clock
-from app.db import db
+from app.db import commit, db
 from app.models import Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platform_access import lease_times
 from app.publishing import claims, lease
 from app.publishing.state_machine import MOVES, SETTLED, move
-from app.services import publications
+from app.services import publications, retries
 from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
 
@@ -132,7 +132,8 @@ def test_retry_starts_over_with_three_retries(app, user, toy, toy_publication):
     toy.answers = {"create": [500] * 4}
     publication_id = toy_publication(owner)
     assert settle(publication_id).status == Status.FAILED
-    publications.retry(owner, publication_id)
+    retries.retry(owner, publication_id)
+    commit()
     assert settle(publication_id).status == Status.PUBLISHED
     assert list(toy.posts.values()) == [1]
 
@@ -143,6 +144,7 @@ def test_cancel_before_the_commit(user, toy, toy_publication):
     publication_id = toy_publication(owner)
     look(publication_id)
     publications.cancel(owner, publication_id)
+    commit()
     assert settle(publication_id).status == Status.CANCELLED
     assert toy.posts == {}
 
@@ -154,6 +156,7 @@ def test_cancel_while_a_worker_holds_it_stops_it_before_the_commit(app, user, to
     with app.app_context():
         held = claim(publication_id)
     publications.cancel(owner, publication_id)
+    commit()
     with pytest.raises(lease.Cancelled):
         held.renew()
 
@@ -249,7 +252,8 @@ def test_sent_again_after_a_lost_answer_it_is_still_the_same_draft(user, toy, to
     publication_id = toy_publication(owner)
     assert settle(publication_id).status == Status.UNCONFIRMED
     wait_until(clock.now() + timedelta(minutes=1))
-    publications.resend(owner, publication_id)
+    retries.resend(owner, publication_id)
+    commit()
     assert settle(publication_id).status == Status.PUBLISHED
     assert toy.calls["create"] == 1
     assert toy.posts == {"1": 1}
@@ -263,7 +267,8 @@ def test_sent_again_after_it_was_accepted_it_begins_anew(user, toy, toy_publicat
     assert settle(publication_id).status == Status.UNCONFIRMED
     toy.posts.clear()
     toy.processing = 0
-    publications.resend(owner, publication_id)
+    retries.resend(owner, publication_id)
+    commit()
     publication = settle(publication_id)
     assert (publication.status, publication.external_id) == (Status.PUBLISHED, "2")
     assert toy.posts == {"2": 1}

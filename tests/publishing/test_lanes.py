@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app import clock, jobs, queue
-from app.db import db
+from app.db import commit, db
 from app.models import Heartbeat, Publication, PublicationStep, Stage, Status
 from app.publishing import dispatch
 from app.services import publications
@@ -150,6 +150,7 @@ def test_what_a_platform_works_on_does_not_put_a_click_into_the_bulk(user, under
         owner, dispatch.PRIORITY_SLOTS_PER_USER, stage=Stage.PROCESSING, wake_at=clock.now() + timedelta(minutes=1)
     )
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(telegram(owner).id, "Клип", "")])
+    commit()
     assert lanes() == {queue.PUBLISH: [made.id], queue.BULK: []}
 
 

@@ -20,12 +20,12 @@ from hypothesis.stateful import (
 )
 
 from app import clock
-from app.db import db, transaction
+from app.db import commit, db, transaction
 from app.models import Clip, Publication, Status, User
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.publishing import dispatch, engine
-from app.services import connections, publications
+from app.services import connections, publications, retries
 from app.services.publications import Choice
 from tests.publishing.claims import claim
 from tests.publishing.conftest import row
@@ -68,6 +68,7 @@ class Orders(RuleBasedStateMachine):
             db.session.flush()
             self.clip_id = clip.id
         [publication] = publications.publish(self._user(), self.clip_id, [Choice(self.connection_id, "Клип", "")])
+        commit()
         self.publication_id, self.asked = publication.id, 1
 
     # What the user does
@@ -77,9 +78,9 @@ class Orders(RuleBasedStateMachine):
         self._click(publications.cancel)
 
     @rule()
-    def retries(self) -> None:
+    def user_retries(self) -> None:
         failed = row(self.publication_id).status == Status.FAILED
-        if self._click(publications.retry):
+        if self._click(retries.retry):
             assert failed
 
     @rule()
@@ -92,12 +93,13 @@ class Orders(RuleBasedStateMachine):
     def asks_to_send_again(self) -> None:
         """An honest user: only where the clip is not."""
         if not self._standing():
-            self._click(publications.resend)
+            self._click(retries.resend)
 
     @rule()
     def clicks_publish_again(self) -> None:
         try:
             made = publications.publish(self._user(), self.clip_id, [Choice(self.connection_id, "Клип", "")])
+            commit()
         except (Problem, NotFound):
             db.session.rollback()
             return
@@ -211,6 +213,7 @@ class Orders(RuleBasedStateMachine):
         db.session.rollback()
         try:
             act(self._user(), self.publication_id)
+            commit()
         except Problem:
             db.session.rollback()
             return False

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from app import clock
-from app.db import db
+from app.db import commit, db
 from app.models import PublicationEvent, Stage, Status
 from app.publishing import engine
+from app.services import retries
 from app.storage import storage
 from tests import conftest
 from tests.postgres import Postgres
@@ -69,13 +70,13 @@ def test_a_storage_that_stays_away_comes_to_an_end(app, toy, toy_publication, fo
 
 
 def test_waiting_again_after_a_long_outage_begins_anew(user, toy, toy_publication, folder):
-    from app.services import publications
 
     owner = user()
     publication_id = toy_publication(owner)
     away = folder.rename(folder.with_name("away"))
     assert settle(publication_id).status == Status.FAILED
-    publications.retry(owner, publication_id)
+    retries.retry(owner, publication_id)
+    commit()
     look(publication_id)
     assert row(publication_id).stage == Stage.STORAGE
     away.rename(folder)

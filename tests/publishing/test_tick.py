@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from app import clock, jobs, queue
-from app.db import db, transaction
+from app.db import commit, db, transaction
 from app.models import Publication, Status
 from app.publishing import dispatch, state_machine
 from app.redis_client import redis_client
@@ -148,10 +148,11 @@ def test_a_wake_up_that_still_waits_is_not_taken_for_lost(app, user, due):
 def test_what_a_user_begins_at_once_waits_for_the_tick_beyond_the_bound(app, user, telegram, ready_clip):
     owner = user()
     connection = telegram(owner)
-    made = [
-        publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, str(number), "")])[0].id
-        for number in range(BOUND + 2)
-    ]
+    made = []
+    for number in range(BOUND + 2):
+        [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, str(number), "")])
+        commit()
+        made.append(one.id)
     assert taken() == made[:BOUND]
     unacknowledged = select(Publication.id).where(Publication.queued_at.is_(None)).order_by(Publication.id)
     assert db.session.scalars(unacknowledged).all() == made[BOUND:]

@@ -10,7 +10,7 @@ from app.models import Publication, Stage, Status
 from app.platform_access import lease_times
 from app.platforms.errors import LONGEST_WAIT
 from app.publishing import context, wake_times
-from app.services import publications
+from app.services import retries
 from tests.asking import asked, reads_whole
 from tests.asking import plans as ways
 from tests.publishing.claims import claim
@@ -146,9 +146,9 @@ def test_what_cannot_be_confirmed_may_be_sent_again_though_it_was_armed_by_a_wro
         commit_in_doubt="publish",
         in_doubt_until=clock.now() + HOUR,
     )
-    assert publications.can_resend(row(publication_id))
+    assert retries.can_resend(row(publication_id))
     put(publication_id, in_doubt_until=clock.now() + lease_times.LONGEST_LEASE)
-    assert not publications.can_resend(row(publication_id))
+    assert not retries.can_resend(row(publication_id))
 
 
 def test_what_is_scheduled_is_not_gone_through(app, crowd):

@@ -8,7 +8,7 @@ import time
 import pytest
 import requests
 
-from app.db import db
+from app.db import commit, db
 from app.models import User
 from app.services import uploads
 from tests.server.raw import FORM, PIECE, body, head, whole
@@ -93,6 +93,7 @@ def _pieces(headers: dict[str, str], owner: User, chunked: bool = False) -> list
     more = {"Tus-Resumable": "1.0.0", "Upload-Offset": 0, "Content-Type": PIECE}
     more |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": 1_000_000}
     ids = [uploads.create(owner, "a.mp4", 1_000_000).id for _ in range(uploads.MAX_OPEN)]
+    commit()
     return [whole("PATCH", f"/uploads/{one}", headers | more) + b"a" * 100 for one in ids]
 
 

@@ -7,12 +7,13 @@ import pytest
 from sqlalchemy import event, func
 
 from app import clock, jobs, queue
-from app.db import db
+from app.db import commit, db
 from app.models import Clip, ClipStatus, Publication, Status
 from app.problems import NotFound, Problem
-from app.services import clips
+from app.services import clip_probes, clips
 from app.storage import FolderStorage, storage
 from tests import clips as files
+from tests import probing
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_a_clip_is_ready_only_when_its_file_outlives_a_power_cut(app, user, uplo
     plain = storage()
     watched = app.extensions["storage", "storage_at"] = Watched(plain.path(clip.storage_key).parents[1])
     try:
-        clips.probe(clip.id)
+        probing.probe(clip.id)
     finally:
         app.extensions["storage", "storage_at"] = plain
     assert (watched.seen, clip.status) == (ClipStatus.PROCESSING, ClipStatus.READY)
@@ -72,9 +73,9 @@ def test_a_probe_makes_a_clip_ready(user, uploaded, tmp_path):
     path = files.vertical(tmp_path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     clip = uploaded(user(), path)
-    assert clips.due_probes() == [clip.id]
+    assert clip_probes.due() == [clip.id]
 
-    clips.probe(clip.id)
+    probing.probe(clip.id)
 
     assert clip.status == ClipStatus.READY
     assert (clip.width, clip.height, clip.rotation) == (*files.VERTICAL, 0)
@@ -83,57 +84,57 @@ def test_a_probe_makes_a_clip_ready(user, uploaded, tmp_path):
     assert clip.sha256 == sha256
     assert storage().open(clip.poster_key).read(2) == b"\xff\xd8"
     assert clip.version == 2
-    assert clips.due_probes() == []
+    assert clip_probes.due() == []
 
 
 def test_a_second_probe_changes_nothing(user, uploaded):
     clip = uploaded(user())
-    clips.probe(clip.id)
-    clips.probe(clip.id)
+    probing.probe(clip.id)
+    probing.probe(clip.id)
     assert (clip.status, clip.version, clip.probes) == (ClipStatus.READY, 2, 1)
 
 
 def test_a_clip_that_is_none_fails_with_the_reason(user, uploaded, tmp_path):
     clip = uploaded(user(), files.write_not_a_video(tmp_path / "letter.mp4"))
-    clips.probe(clip.id)
+    probing.probe(clip.id)
     assert (clip.status, clip.reason, clip.wake_at) == (ClipStatus.FAILED, "not_a_video", None)
     assert clip.version == 2
 
 
-def test_a_lost_file_is_told(user, uploaded):
+def test_a_lost_file_is_the_reason(user, uploaded):
     clip = uploaded(user())
     storage().delete(clip.storage_key)
-    clips.probe(clip.id)
+    probing.probe(clip.id)
     assert (clip.status, clip.reason) == (ClipStatus.FAILED, "file_missing")
 
 
-def test_a_probe_that_died_is_due_again_and_given_up_after_three(user, uploaded):
-    """A worker that died leaves a claim behind: that is what the rows below look like."""
+def test_a_probe_whose_worker_ended_is_due_again_and_given_up_after_three(user, uploaded):
+    """A worker that ended leaves a claim behind: the rows below are as it leaves them."""
     clip = uploaded(user())
-    clip.probes, clip.wake_at = 1, clock.now() + clips.PROBE_LEASE
+    clip.probes, clip.wake_at = 1, clock.now() + clip_probes.LEASE
     db.session.commit()
-    clips.probe(clip.id)
-    assert (clip.status, clip.probes) == (ClipStatus.PROCESSING, 1)  # somebody else's still
-    assert clips.due_probes() == []
+    probing.probe(clip.id)
+    assert (clip.status, clip.probes) == (ClipStatus.PROCESSING, 1)  # another worker's still
+    assert clip_probes.due() == []
 
-    clip.probes, clip.wake_at = clips.MAX_PROBES, clock.now() - timedelta(seconds=1)
+    clip.probes, clip.wake_at = clip_probes.MAX_PROBES, clock.now() - timedelta(seconds=1)
     db.session.commit()
-    assert clips.due_probes() == [clip.id]
-    clips.probe(clip.id)
+    assert clip_probes.due() == [clip.id]
+    probing.probe(clip.id)
     assert (clip.status, clip.reason) == (ClipStatus.FAILED, "probe_failed")
 
 
 def test_probing_a_clip_that_is_gone_is_no_error(app):
-    clips.probe(12345)
+    probing.probe(12345)
 
 
 def test_users_are_served_in_turn(user, uploaded):
-    """A single clip does not stand behind all that another user has sent before."""
+    """A single clip does not wait for all that another user has sent before."""
     flood, single = user(), user()
     many = [uploaded(flood).id for _ in range(5)]
     one = uploaded(single).id
     order: list[int] = []
-    while clips.probe_next():
+    while jobs.probe_next():
         ready = db.session.scalars(db.select(Clip.id).where(Clip.status == ClipStatus.READY))
         order += set(ready) - set(order)
         db.session.remove()
@@ -145,19 +146,19 @@ def test_a_user_has_few_probes_at_once(user, uploaded):
     flood, single = user(), user()
     taken, waiting, one = (uploaded(owner).id for owner in (flood, flood, single))
     _claimed(taken)
-    while clips.probe_next():
+    while jobs.probe_next():
         pass
     ready = set(db.session.scalars(db.select(Clip.id).where(Clip.status == ClipStatus.READY)))
-    assert ready == {one} and clips.due_probes() == [waiting]
+    assert ready == {one} and clip_probes.due() == [waiting]
 
 
 def _claimed(clip_id: int) -> None:
     clip = db.session.get(Clip, clip_id)
-    clip.probes, clip.wake_at = 1, clock.now() + clips.PROBE_LEASE
+    clip.probes, clip.wake_at = 1, clock.now() + clip_probes.LEASE
     db.session.commit()
 
 
-def test_workers_that_look_at_once_do_not_take_two_clips_of_one_user(app, user, uploaded):
+def test_workers_with_the_same_turn_do_not_take_two_clips_of_one_user(app, user, uploaded):
     owner = user()
     for _ in range(4):
         uploaded(owner)
@@ -166,7 +167,7 @@ def test_workers_that_look_at_once_do_not_take_two_clips_of_one_user(app, user, 
 
     def work() -> None:
         with app.app_context():
-            while clips.probe_next():
+            while jobs.probe_next():
                 db.session.remove()
 
     def watch() -> None:
@@ -233,7 +234,9 @@ def test_a_poll_answers_what_changed_and_what_is_gone(user, uploaded):
     gone_id, foreign_id = gone.id, foreign.id
 
     clips.rename(owner, renamed.id, "Новое имя", "")
+    commit()
     clips.delete(owner, gone_id)
+    commit()
 
     changes = clips.changed(owner, known)
     assert [clip.title for clip in changes.clips] == ["Новое имя"]
@@ -262,6 +265,7 @@ def test_a_poll_with_absurdly_many_ids_is_bounded(user):
 def test_rename_keeps_one_line_and_cleans(user, uploaded):
     owner = user()
     clip = clips.rename(owner, uploaded(owner).id, "  Закат\nнад\x00 Волгой\u202e 👨‍👩‍👧 ", "Первая\r\nвторая\x07\n")
+    commit()
     assert clip.title == "Закат над Волгой 👨‍👩‍👧"
     assert clip.description == "Первая\nвторая"
     assert clip.version == 2
@@ -271,7 +275,7 @@ def test_rename_keeps_one_line_and_cleans(user, uploaded):
     ("title", "description", "field"),
     [("", "", "title"), (" \u200b\n", "", "title"), ("я" * 201, "", "title"), ("Да", "я" * 5001, "description")],
 )
-def test_rename_says_which_field_is_wrong(user, uploaded, title, description, field):
+def test_rename_names_the_wrong_field(user, uploaded, title, description, field):
     owner = user()
     with pytest.raises(Problem) as problem:
         clips.rename(owner, uploaded(owner).id, title, description)
@@ -293,10 +297,11 @@ def test_strangers_find_nothing(user, uploaded):
 def test_delete_takes_the_files_along(user, uploaded):
     owner = user()
     clip = uploaded(owner)
-    clips.probe(clip.id)
+    probing.probe(clip.id)
     keys = (clip.storage_key, clip.poster_key)
     assert all(map(storage().exists, keys))
     clips.delete(owner, clip.id)
+    commit()
     assert not any(map(storage().exists, keys))
     assert clips.page(owner).total == 0
 
@@ -316,13 +321,14 @@ def test_a_clip_with_live_publications_stays(user, uploaded):
     )
     db.session.add(publication)
     db.session.commit()
-    with pytest.raises(Problem, match=r"\(1\)"):
+    with pytest.raises(Problem, match="clip_has_live_publications"):
         clips.delete(owner, clip.id)
     assert storage().exists(clip.storage_key)
 
     publication.status = Status.CANCELLED
     db.session.commit()
     clips.delete(owner, clip.id)
+    commit()
     db.session.refresh(publication)
     assert publication.clip_id is None
 

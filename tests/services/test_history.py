@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from app import clock, texts
-from app.db import db, reading, transaction
+from app.db import commit, db, reading, transaction
 from app.models import Clip, Publication, PublicationEvent, Stage, Status, User, fold, touch
 from app.publishing import state_machine
 from app.services import history, publications
@@ -105,11 +105,12 @@ def test_every_change_that_a_page_shows_changes_the_version(owner):
     known = {one.id: history.version(one)}
     assert history.changed(owner, known) == []
 
-    touch(one.id)  # what every renewal of a lease does that tells of progress
+    touch(one.id)  # as every renewal of a lease with progress does
     assert history.changed(owner, known) == [one]
     db.session.refresh(clip)
     known = {one.id: history.version(one)}
     publications.cancel(owner, one.id)
+    commit()
     assert history.changed(owner, known) == [one]
 
     db.session.expire_all()
@@ -129,7 +130,7 @@ def test_every_change_that_a_page_shows_changes_the_version(owner):
 # One publication's history
 
 
-def tell(one: Publication, *events: tuple) -> list[tuple[int, list[str]]]:
+def write(one: Publication, *events: tuple) -> list[tuple[int, list[str]]]:
     """Attempts with what their lines say, of (kind, name, detail, status)."""
     for second, event in enumerate(events):
         kind, name, detail, status = (*event, *(None,) * (4 - len(event)))
@@ -158,9 +159,9 @@ def tell(one: Publication, *events: tuple) -> list[tuple[int, list[str]]]:
     ]
 
 
-def test_attempts_are_told_apart(owner):
+def test_attempts_are_separated(owner):
     one = publish(clip_of(owner), Status.FAILED, platform="vk")
-    assert tell(
+    assert write(
         one,
         ("created",),
         ("step", "create"),
@@ -193,7 +194,7 @@ def test_attempts_are_told_apart(owner):
 def test_what_waits_for_its_time_has_not_begun(owner):
     one = publish(clip_of(owner), Status.SCHEDULED)
     due = "2026-05-03T20:59:00+00:00"
-    assert tell(one, ("scheduled", due, None, Status.SCHEDULED), ("started",), ("published",)) == [
+    assert write(one, ("scheduled", due, None, Status.SCHEDULED), ("started",), ("published",)) == [
         (0, ["Запланирована на 03.05.2026 23:59"]),
         (1, ["Началась", "Опубликована"]),
     ]
@@ -201,7 +202,7 @@ def test_what_waits_for_its_time_has_not_begun(owner):
 
 def test_cancelled_between_two_attempts_is_no_attempt(owner):
     one = publish(clip_of(owner), Status.CANCELLED)
-    assert tell(one, ("created",), ("retry", "unavailable"), ("cancelled",)) == [
+    assert write(one, ("created",), ("retry", "unavailable"), ("cancelled",)) == [
         (1, ["Создана", "Не вышло, будет повтор", "Отменена"]),
     ]
 
@@ -215,6 +216,7 @@ def test_a_change_while_a_page_is_made_is_seen_by_its_next_poll(app, user, ready
     """The version is read with the data, not after it."""
     owner = user()
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(telegram(owner).id, "Клип", "")])
+    commit()
     publication_id, owner_id = made.id, owner.id
     db.session.commit()
 
@@ -249,6 +251,7 @@ def test_changes_at_once_all_raise_the_version(app, user, ready_clip, telegram):
     def publish(connection_id: int) -> None:
         with app.app_context():
             publications.publish(db.session.get(User, owner_id), clip_id, [Choice(connection_id, "Клип", "")])
+            commit()
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(publish, some))

@@ -3,7 +3,7 @@
 import pytest
 
 from app import platforms, vault
-from app.db import db
+from app.db import commit, db
 from app.models import PlatformConnection, Publication, PublicationStep, Revocation
 from app.platform_access import tokens
 from app.platforms.base import Token
@@ -21,6 +21,7 @@ def stored(app, user, telegram, ready_clip):
     owner = user()
     connection = telegram(owner)
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
+    commit()
     here: Vault = app.extensions["vault"]
     step = PublicationStep(publication_id=made.id, name="create", sealed_answer=b"")
     step.sealed_answer = here.seal(b'"an upload url"', step.sealed_for)

@@ -1,14 +1,15 @@
-"""Old clips go on plans that say so, and only those that nobody is publishing."""
+"""Old clips are deleted on plans that limit their time, and only those that are not being published."""
 
 from datetime import timedelta
 
 import pytest
 
-from app import clock, plans
+from app import clock, jobs, plans
 from app.db import db
 from app.models import Clip, Publication, Status
 from app.services import retention, users
 from app.storage import storage
+from tests.publishing.conftest import at_work
 
 KEPT = timedelta(days=plans.FREE.keep_days)
 
@@ -33,16 +34,17 @@ def test_an_old_clip_goes_with_its_files(free, old_clip):
     clip = old_clip(free)
     keys = (clip.storage_key, clip.poster_key)
     assert retention.due() == [clip.id]
-    assert retention.remove(clip.id)
+    at_work(jobs.remove_old, clip.id)
     assert db.session.query(Clip).count() == 0
     assert not any(storage().exists(key) for key in keys)
-    assert not retention.remove(1)
+    at_work(jobs.remove_old, 1)
 
 
 def test_a_younger_one_stays(free, old_clip):
     clip = old_clip(free, KEPT - timedelta(hours=1))
     assert retention.due() == []
-    assert not retention.remove(clip.id)
+    at_work(jobs.remove_old, clip.id)
+    assert db.session.get(Clip, clip.id)
 
 
 @pytest.mark.parametrize("plan", ["start", "pro", "business"])
@@ -90,7 +92,8 @@ def test_a_clip_that_is_being_published_stays(free, old_clip, status, goes):
     db.session.add(one)
     db.session.commit()
     assert retention.due() == ([clip.id] if goes else [])
-    assert retention.remove(clip.id) is goes
+    at_work(jobs.remove_old, clip.id)
+    assert (db.session.query(Clip).count() == 0) is goes
     db.session.refresh(one)
     assert one.status == status
 
@@ -112,12 +115,12 @@ def test_a_question_that_is_never_answered_does_not_keep_a_clip(free, old_clip, 
     db.session.add(one)
     db.session.commit()
     assert retention.due() == [clip.id]
-    assert retention.remove(clip.id)
+    at_work(jobs.remove_old, clip.id)
     db.session.refresh(one)
     assert (one.status, one.clip_id) == (Status.CANCELLED, None)
 
 
-def test_its_user_is_told_on_the_card_and_on_the_plans(free, old_clip, sign_in):
+def test_the_card_and_the_plans_show_it(free, old_clip, sign_in):
     clip = old_clip(free, timedelta(days=1))
     leaves = retention.leaves_at(clip, free)
     browser = sign_in(free)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import clock
-from app.db import db
+from app import clock, queue
+from app.db import commit, db
 from app.models import Publication, PublicationEvent, Status
 from app.problems import NotFound, Problem
-from app.services import history, publications, scheduling
-from app.services.publications import Choice
+from app.services import due_times, history, publications, scheduling
+from app.services.publications import Choice, Item
 
 
 @pytest.fixture
@@ -26,8 +26,12 @@ def channel_and_clip(user, telegram, ready_clip):
     return owner, telegram(owner), ready_clip(owner)
 
 
-def typed(moment: datetime, zone: str = "Europe/Moscow") -> str:
-    return clock.to_zone(moment, zone).strftime(scheduling.TYPED)
+def check(owner, typed: str) -> None:
+    due_times.check(owner, due_times.parse(owner, typed))
+
+
+def in_hours(hours: float) -> datetime:
+    return (clock.now() + timedelta(hours=hours)).replace(second=0, microsecond=0)
 
 
 @pytest.mark.parametrize(
@@ -44,50 +48,65 @@ def typed(moment: datetime, zone: str = "Europe/Moscow") -> str:
 )
 def test_the_time_is_the_users(at, user, zone, local, utc):
     at(2026, 12, 1)
-    assert scheduling.due_at(user(timezone=zone), local) == datetime(*utc, tzinfo=UTC)
+    assert due_times.parse(user(timezone=zone), local) == datetime(*utc, tzinfo=UTC)
 
 
 def test_a_time_that_the_clocks_leave_out(at, user):
     at(2027, 3, 1)
-    with pytest.raises(
-        Problem, match=r"нет: часы переводят вперёд\. Выберите другое, например 14\.03\.2027 03:30"
-    ) as said:
-        scheduling.due_at(user(timezone="America/New_York"), "2027-03-14T02:30")
+    with pytest.raises(Problem, match="due_skipped") as said:
+        due_times.parse(user(timezone="America/New_York"), "2027-03-14T02:30")
     assert said.value.field == "due"
+    assert "часы переводят вперёд. Выберите другое, например 14.03.2027 03:30." in said.value.text
 
 
 def test_a_time_that_comes_twice(at, user):
     at(2027, 11, 1)
     owner, local = user(timezone="America/New_York"), "2027-11-07T01:30"
-    with pytest.raises(Problem, match="наступит дважды") as said:
-        scheduling.due_at(owner, local)
+    with pytest.raises(Problem, match="due_ambiguous") as said:
+        due_times.parse(owner, local)
     assert said.value.field == "occurrence"
     first, second = datetime(2027, 11, 7, 5, 30, tzinfo=UTC), datetime(2027, 11, 7, 6, 30, tzinfo=UTC)
-    assert scheduling.occurrences(owner, local) == {"first": first, "second": second}
-    assert scheduling.due_at(owner, local, "first") == first
-    assert scheduling.due_at(owner, local, "second") == second
-    assert scheduling.occurrences(owner, "2027-11-07T02:30") == scheduling.occurrences(owner, "") == {}
+    assert due_times.occurrences(owner, local) == {"first": first, "second": second}
+    assert due_times.parse(owner, local, "first") == first
+    assert due_times.parse(owner, local, "second") == second
+    assert due_times.occurrences(owner, "2027-11-07T02:30") == due_times.occurrences(owner, "") == {}
     # Which of two counts only where there are two.
-    assert scheduling.due_at(owner, "2027-11-07T02:30", "second") == datetime(2027, 11, 7, 7, 30, tzinfo=UTC)
+    assert due_times.parse(owner, "2027-11-07T02:30", "second") == datetime(2027, 11, 7, 7, 30, tzinfo=UTC)
 
 
 def test_five_minutes_ahead_and_not_less(at, user):
     owner = user()
     at(2027, 5, 1, 9, 0, 1)
-    with pytest.raises(Problem, match=r"хотя бы 5 минут\. Ближайшее — 01\.05\.2027 12:07\."):
-        scheduling.due_at(owner, "2027-05-01T12:05")
-    assert scheduling.due_at(owner, "2027-05-01T12:06") == datetime(2027, 5, 1, 9, 6, tzinfo=UTC)
-    assert scheduling.due_at(owner, typed(scheduling.earliest()))
-    with pytest.raises(Problem, match="уже прошло"):
-        scheduling.due_at(owner, "2027-05-01T12:00")
+    with pytest.raises(Problem, match="due_too_soon") as said:
+        check(owner, "2027-05-01T12:05")
+    assert said.value.text == "Слишком скоро: нужно хотя бы 5 минут. Ближайшее — 01.05.2027 12:07."
+    check(owner, "2027-05-01T12:06")
+    due_times.check(owner, due_times.earliest())
+    with pytest.raises(Problem, match="due_in_past"):
+        check(owner, "2027-05-01T12:00")
 
 
 def test_a_year_ahead_and_not_more(at, user):
     owner = user()
     at(2027, 5, 1, 9)
-    assert scheduling.due_at(owner, typed(scheduling.latest()))
-    with pytest.raises(Problem, match=r"больше чем через год\. Самое позднее — 01\.05\.2028 12:00"):
-        scheduling.due_at(owner, typed(scheduling.latest() + timedelta(minutes=1)))
+    due_times.check(owner, due_times.latest())
+    with pytest.raises(Problem, match="due_too_late") as said:
+        due_times.check(owner, due_times.latest() + timedelta(minutes=1))
+    assert said.value.text == "Это больше чем через год. Самое позднее — 01.05.2028 12:00."
+
+
+@pytest.mark.parametrize("moment", [(2027, 5, 1, 9, 4), (2027, 4, 30), (2028, 5, 1, 9, 1)])
+def test_the_range_holds_for_every_caller(at, channel_and_clip, moment):
+    owner, channel, clip = channel_and_clip
+    at(2027, 5, 1, 9)
+    [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], in_hours(1))
+    commit()
+    due_at = datetime(*moment, tzinfo=UTC)
+    [refused] = publications.publish_many(owner, [Item(clip.id, Choice(channel.id, "Закат", ""), due_at)])
+    assert refused.field == "due"
+    with pytest.raises(Problem) as said:
+        scheduling.move(owner, made.id, due_at)
+    assert said.value.code == refused.code
 
 
 @pytest.mark.parametrize("zone", ["Asia/Kamchatka", "America/New_York"])
@@ -104,10 +123,10 @@ def test_a_year_ahead_and_not_more(at, user):
         "9999-12-31T23:59",
     ],
 )
-def test_what_is_no_time_is_said_at_the_field(at, user, zone, local):
+def test_what_is_no_time_is_refused_at_the_field(at, user, zone, local):
     at(2027, 1, 1)
     with pytest.raises(Problem) as said:
-        scheduling.due_at(user(timezone=zone), local)
+        check(user(timezone=zone), local)
     assert said.value.field == "due"
 
 
@@ -116,21 +135,23 @@ def lines(publication) -> list[tuple[str, str | None]]:
     return [(line.kind, line.name) for attempt in history.attempts(publication) for line in attempt.lines]
 
 
-def test_scheduled_with_its_own_words_and_nothing_queued(channel_and_clip):
+def test_scheduled_with_its_own_texts_and_nothing_queued(channel_and_clip):
     owner, channel, clip = channel_and_clip
-    later = typed(clock.now() + timedelta(days=2))
-    [made] = scheduling.publish_later(owner, clip.id, [Choice(channel.id, "Своё", "Слова")], later)
+    later = in_hours(48)
+    [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Своё", "Слова")], later)
+    commit()
     assert (made.title, made.description, made.status, made.stage) == ("Своё", "Слова", Status.SCHEDULED, None)
-    assert made.due_at == made.wake_at == scheduling.due_at(owner, later)
+    assert made.due_at == made.wake_at == later
     assert (made.queued_at, made.started_at) == (None, None)
     assert lines(made) == [("scheduled", made.due_at.isoformat())]
+    assert queue.queue(queue.PUBLISH).count == 0
 
 
 def test_several_accounts_get_one_time(channel_and_clip, telegram):
     owner, channel, clip = channel_and_clip
     other = telegram(owner, chat_id=-1001000000009)
     choices = [Choice(channel.id, "Раз", ""), Choice(other.id, "Два", "")]
-    made = scheduling.publish_later(owner, clip.id, choices, typed(clock.now() + timedelta(hours=1)))
+    made = publications.publish(owner, clip.id, choices, in_hours(1))
     assert len(made) == 2
     assert len({one.due_at for one in made}) == 1
 
@@ -138,37 +159,36 @@ def test_several_accounts_get_one_time(channel_and_clip, telegram):
 def test_a_double_submit_makes_one(channel_and_clip):
     owner, channel, clip = channel_and_clip
     for hours in (1, 1, 2):
-        scheduling.publish_later(
-            owner, clip.id, [Choice(channel.id, "Закат", "")], typed(clock.now() + timedelta(hours=hours))
-        )
+        publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], in_hours(hours))
+        commit()
     assert db.session.scalar(db.select(db.func.count(Publication.id))) == 1
 
 
 def test_the_same_preflight_as_for_an_instant_one(channel_and_clip):
     owner, channel, clip = channel_and_clip
-    later = typed(clock.now() + timedelta(hours=1))
-    with pytest.raises(Problem, match="помещается 1024"):
-        scheduling.publish_later(owner, clip.id, [Choice(channel.id, "Закат", "x" * 1100)], later)
+    with pytest.raises(Problem, match="text_too_long") as said:
+        publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "x" * 1100)], in_hours(1))
+    assert "помещается 1024" in said.value.text
     owner.plan_key = "free"
-    db.session.commit()
-    with pytest.raises(Problem, match="тариф не включает"):
-        scheduling.publish_later(owner, clip.id, [Choice(channel.id, "Закат", "")], later)
+    commit()
+    with pytest.raises(Problem, match="not_in_plan"):
+        publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], in_hours(1))
     assert db.session.scalar(db.select(db.func.count(Publication.id))) == 0
 
 
 def test_moving(channel_and_clip):
     owner, channel, clip = channel_and_clip
-    first, second = (typed(clock.now() + timedelta(hours=hours)) for hours in (1, 2))
-    [made] = scheduling.publish_later(owner, clip.id, [Choice(channel.id, "Закат", "")], first)
+    first, second = in_hours(1), in_hours(2)
+    [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], first)
+    commit()
     version = clip.version
     moved = scheduling.move(owner, made.id, second)
-    assert moved.due_at == moved.wake_at == scheduling.due_at(owner, second)
+    commit()
+    assert moved.due_at == moved.wake_at == second
     assert clip.version > version
     scheduling.move(owner, made.id, second)  # the same time again is no move
+    commit()
     assert [kind for kind, _ in lines(made)] == ["scheduled", "moved"]
-    with pytest.raises(Problem, match="5 минут"):
-        scheduling.move(owner, made.id, typed(clock.now() + timedelta(minutes=4)))
-    assert moved.due_at == scheduling.due_at(owner, second)
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.SCHEDULED])
@@ -176,10 +196,9 @@ def test_only_what_is_scheduled_can_be_moved(channel_and_clip, status):
     owner, channel, clip = channel_and_clip
     [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")])
     made.status = status
-    db.session.commit()
-    later = typed(clock.now() + timedelta(hours=2))
-    for act in (lambda: scheduling.move(owner, made.id, later), lambda: scheduling.publish_now(owner, made.id)):
-        with pytest.raises(Problem, match="уже началась или отменена"):
+    commit()
+    for act in (lambda: scheduling.move(owner, made.id, in_hours(2)), lambda: scheduling.publish_now(owner, made.id)):
+        with pytest.raises(Problem, match="not_scheduled"):
             act()
         db.session.refresh(made)
         assert made.status == status
@@ -187,13 +206,13 @@ def test_only_what_is_scheduled_can_be_moved(channel_and_clip, status):
 
 def test_a_strangers_publication_is_not_there(channel_and_clip, user):
     owner, channel, clip = channel_and_clip
-    later = typed(clock.now() + timedelta(hours=1))
-    [made] = scheduling.publish_later(owner, clip.id, [Choice(channel.id, "Закат", "")], later)
+    [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], in_hours(1))
+    commit()
     stranger = user()
     for act in (
-        lambda: scheduling.move(stranger, made.id, later),
+        lambda: scheduling.move(stranger, made.id, in_hours(1)),
         lambda: scheduling.publish_now(stranger, made.id),
-        lambda: scheduling.publish_later(stranger, clip.id, [], later),
+        lambda: publications.publish(stranger, clip.id, [], in_hours(1)),
     ):
         with pytest.raises(NotFound):
             act()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app import create_app
-from app.db import db
+from app.db import commit, db
 from app.models import Clip, Publication
-from app.services import clips, publications, storage_copy
+from app.services import clip_probes, publications, storage_copy
 from app.services.publications import Choice
 from app.storage import FolderStorage, storage
 from app.storage.s3 import S3Storage
@@ -19,8 +19,8 @@ def test_from_a_folder_to_a_bucket_and_on_to_a_folder(user, ready_clip, s3, tmp_
     clip = ready_clip(user())
     url = s3.bucket()
     bucket, folder = S3Storage(url, KEY, SECRET), FolderStorage(tmp_path / "back")
-    assert storage_copy.copy_to(bucket) == storage_copy.Copied(new=2, known=0, missing=[])
-    assert storage_copy.copy_to(bucket) == storage_copy.Copied(new=0, known=2, missing=[])
+    assert storage_copy.copy_to(bucket) == storage_copy.Copied(new=2, present=0, missing=[])
+    assert storage_copy.copy_to(bucket) == storage_copy.Copied(new=0, present=2, missing=[])
     assert storage_copy.copy_to(folder).new == 2
     for key in (clip.storage_key, clip.poster_key):
         original = storage().open(key).read()
@@ -28,13 +28,13 @@ def test_from_a_folder_to_a_bucket_and_on_to_a_folder(user, ready_clip, s3, tmp_
         assert storage().exists(key)
 
 
-def test_what_was_copied_by_half_is_copied_again_and_what_is_missing_is_told(user, ready_clip, tmp_path):
+def test_what_was_copied_by_half_is_copied_again_and_what_is_missing_is_reported(user, ready_clip, tmp_path):
     clip = ready_clip(user())
     target = FolderStorage(tmp_path / "back")
     target.check()
     target.put_bytes(b"half", clip.storage_key)
     storage().delete(clip.poster_key)
-    assert storage_copy.copy_to(target) == storage_copy.Copied(new=1, known=0, missing=[clip.poster_key])
+    assert storage_copy.copy_to(target) == storage_copy.Copied(new=1, present=0, missing=[clip.poster_key])
     assert target.size(clip.storage_key) == clip.size
 
 
@@ -46,7 +46,7 @@ def test_what_was_copied_by_half_is_copied_again_and_what_is_missing_is_told(use
         ("s3://clips?endpoint=http://127.0.0.1:9", "бакет"),
     ],
 )
-def test_the_command_tells_what_is_wrong(app, url, said):
+def test_the_command_reports_what_is_wrong(app, url, said):
     app.config.update(AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=SECRET)
     result = app.test_cli_runner().invoke(args=["storage", "copy", url])
     assert result.exit_code == 1
@@ -59,6 +59,7 @@ def test_a_backup_of_sqlite_is_restored_elsewhere(app, environment, user, ready_
     owner = user()
     clip, connection = ready_clip(owner), telegram(owner)
     publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+    commit()
     there = tmp_path / "there"
     there.mkdir()
     result = app.test_cli_runner().invoke(args=["storage", "copy", f"file:{there}/clips"])
@@ -78,6 +79,6 @@ def test_a_backup_of_sqlite_is_restored_elsewhere(app, environment, user, ready_
         [publication] = db.session.query(Publication)
         assert (publication.user_id, publication.connection.sealed_token) == (owner_id, token)
         assert other.extensions["vault"].open(token, publication.connection.sealed_for)
-        assert clips.due_probes() == []
+        assert clip_probes.due() == []
         db.session.remove()
         db.engine.dispose()

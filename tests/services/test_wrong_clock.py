@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app import clock
-from app.db import db
+from app import clock, jobs
+from app.db import commit, db
 from app.models import (
     REVOCATION_KEPT,
     Clip,
@@ -23,9 +23,10 @@ from app.platforms.base import Token
 from app.platforms.http.pacing import Window
 from app.problems import Problem
 from app.redis_client import redis_client
-from app.services import clips, heartbeats, throttle, uploads
+from app.services import clip_probes, heartbeats, throttle, uploads
 from app.services.throttle import Limit
 from app.statistics import collector
+from tests import probing
 from tests.publishing.conftest import at_work
 
 HOUR = timedelta(hours=1)
@@ -48,16 +49,16 @@ def test_a_clip_is_probed(owner, ready_clip, probes, ahead):
     clip = ready_clip(owner)
     db.session.execute(db.update(Clip).values(status="processing", wake_at=clock.now() + ahead, probes=probes))
     db.session.commit()
-    assert clips.due_probes() == [clip.id]
-    clips.probe(clip.id)
+    assert clip_probes.due() == [clip.id]
+    probing.probe(clip.id)
     assert db.session.get(Clip, clip.id, populate_existing=True).status == "ready"
 
 
 def test_a_probe_that_is_under_way_is_left_alone(owner, ready_clip):
     ready_clip(owner)
-    db.session.execute(db.update(Clip).values(status="processing", wake_at=clock.now() + clips.PROBE_LEASE, probes=1))
+    db.session.execute(db.update(Clip).values(status="processing", wake_at=clock.now() + clip_probes.LEASE, probes=1))
     db.session.commit()
-    assert clips.due_probes() == []
+    assert clip_probes.due() == []
 
 
 @pytest.mark.parametrize(("tries", "ahead"), [(0, HOUR), (1, YEAR)])
@@ -117,9 +118,10 @@ def test_numbers_that_are_due_in_a_year_are_read(crowd):
 
 def test_an_upload_expires(owner):
     upload = uploads.create(owner, "a.mp4", 10)
+    commit()
     db.session.execute(db.update(Upload).values(expires_at=clock.now() + YEAR))
     db.session.commit()
-    uploads.sweep()
+    at_work(jobs.sweep_uploads)
     kept = db.session.get(Upload, upload.id, populate_existing=True)
     assert kept.expires_at <= clock.now() + uploads.LIFETIME
 

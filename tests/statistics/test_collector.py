@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
 from app import clock
-from app.db import db, transaction
+from app.db import commit, db, transaction
 from app.models import Clip, Publication, StatsSample, Status, User
 from app.platform_access import tokens
 from app.platforms.base import Receipt
@@ -68,6 +68,7 @@ def posted(owner, ready_clip, telegram, sandbox) -> Callable[..., Publication]:
         db.session.commit()
         clip = ready_clip(owner)
         [one] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
+        commit()
         done = settle(one.id)
         assert done.status == Status.PUBLISHED, done.detail
         sandbox.control("stats", platform="telegram", id=done.external_id, views=views)
@@ -114,6 +115,7 @@ def test_also_when_the_user_has_confirmed_it(owner, posted, status):
     one = posted()
     change(one, status=status, stats_due_at=None)
     publications.confirm(db.session.get(User, one.user_id), one.id, "https://t.me/vezde_demo/1")
+    commit()
     assert row(one.id).stats_due_at
 
 
@@ -275,6 +277,7 @@ def test_an_account_to_reconnect_is_left_alone(owner, ready_clip, sandbox):
     connection = connections.connect(owner, "vk", {"token": "vk1.a.vezde-demo"})
     connections.choose(owner, connection.id, "1")
     [made] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
+    commit()
     publication_id, connection_id = settle(made.id).id, connection.id
     assert tokens.require_reconnect(connection_id, tokens.open_token(row(publication_id).connection))
     asked = len(sandbox.requests)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import clock, platforms
-from app.db import db
+from app.db import commit, db
 from app.models import PERIODS, Clip, Publication, Standing, StatsSample, Status, Tally, Uncounted, User
 from app.platforms.base import COUNTS
 from app.services import clips
@@ -204,6 +204,7 @@ def test_it_is_what_a_recount_gives(app, user, actions):
             life.read(published[number % len(published)], at, **dict(zip(COUNTS, counts, strict=True)))
         elif kind == "delete" and what[0] < len(some):
             clips.delete(life.user, some.pop(what[0]).id)
+            commit()
         elif kind == "wait":
             life.pass_time(timedelta(hours=what[0]))
         elif kind == "move":

@@ -42,7 +42,7 @@ def publish(clip: Clip, connection, **state) -> Publication:
     return publication
 
 
-def test_a_card_says_what_there_is(web, owner, ready_clip):
+def test_a_card_shows_the_clips_facts(web, owner, ready_clip):
     clip = ready_clip(owner, title="Закат над Волгой")
     page = web.get("/").text
     assert 'aria-label="Закат над Волгой"' in page
@@ -173,7 +173,7 @@ def test_editing(web, owner, ready_clip):
     assert 'aria-label="Стало"' in answer.text
 
 
-def test_editing_says_what_is_wrong_and_keeps_what_was_typed(web, owner, ready_clip):
+def test_editing_shows_what_is_wrong_and_keeps_what_was_typed(web, owner, ready_clip):
     clip = ready_clip(owner)
     answer = web.post(f"/clips/{clip.id}/edit", data={"title": "x" * 201, "description": "Слова"}, headers=HTMX)
     assert answer.status_code == 422
@@ -192,7 +192,7 @@ def test_without_a_script_dialogs_are_pages(web, owner, ready_clip):
     assert "Сохранено." in web.get("/").text
 
 
-def test_deleting_tells_what_it_cancels(web, owner, ready_clip, telegram):
+def test_deleting_shows_what_it_cancels(web, owner, ready_clip, telegram):
     clip = ready_clip(owner)
     publish(clip, telegram(owner), status=Status.PUBLISHING, stage=Stage.QUEUED)
     clip_id = clip.id

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from app import clock
-from app.db import db
+from app.db import commit, db
 from app.models import ConnectionStatus, OAuthState, PlatformConnection, Status, User
 from app.services import consents, publications
 from app.services.publications import Choice
@@ -211,6 +211,7 @@ def test_an_expired_token_is_refreshed_once_and_the_new_pair_is_kept(consent, sa
     for number in (1, 2):
         sandbox.control("expire", platform="vk", account=connection.account_id)
         [one] = publications.publish(consent.owner, clip.id, [Choice(connection.id, "Закат", "", again=True)])
+        commit()
         assert settle(one.id).status == Status.PUBLISHED, (row(one.id).reason, row(one.id).detail)
         refreshes = [call for call in sandbox.requests if call["path"].startswith("/vk-id/oauth2/auth")]
         assert len(refreshes) == 1 + number, "one for the code, then one for each expiry"
@@ -241,6 +242,7 @@ def test_counts_come_with_a_fresh_token(consent, sandbox, ready_clip):
     consent.browser.get(consent.press(consent.begin("vk"), "Разрешить"))
     connection = db.session.query(PlatformConnection).one()
     [one] = publications.publish(consent.owner, ready_clip(consent.owner).id, [Choice(connection.id, "Закат", "")])
+    commit()
     done = settle(one.id)
     sandbox.control("stats", platform="vk", id=done.external_id.rpartition("_")[2], views=12)
     sandbox.control("expire", platform="vk", account=connection.account_id)

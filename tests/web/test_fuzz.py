@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.db import db
+from app.db import commit, db
 from app.models import Clip
 from app.services import publications, uploads
 from app.services.publications import Choice
@@ -169,8 +169,10 @@ def things(app, user, ready_clip, telegram) -> dict[str, list]:
         for number in range(count):
             connection, clip = telegram(owner, chat_id=-1001000000001 - number), ready_clip(owner)
             [publication] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+            commit()
             made = {"connection": connection, "clip": clip, "publication": publication}
             made["upload"] = uploads.create(owner, "клип.mp4", 1000)
+            commit()
             for name, one in made.items():
                 found.setdefault(f"{name}_id", []).append(one.id)
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db import db
+from app.db import commit, db
 from app.models import (
     AuditEvent,
     Clip,
@@ -33,7 +33,9 @@ def anna(app, user, ready_clip, telegram):
     connection = telegram(one)
     clip = ready_clip(one)
     publications.publish(one, clip.id, [Choice(connection.id, "Закат", "Волга, июль")])
+    commit()
     uploads.create(one, "second.mp4", 1000)
+    commit()
     return one
 
 

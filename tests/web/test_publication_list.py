@@ -54,7 +54,7 @@ def states(page: str) -> list[int]:
 # The list
 
 
-def test_a_row_says_what_became_of_it(web, clip, channel):
+def test_a_row_shows_the_publications_state(web, clip, channel):
     publish(clip, channel, status=Status.PUBLISHED, url="https://t.me/kitchen/7", published_at=MOMENT)
     page = web.get("/publications").text
     assert titles(page) == ["Закат"]
@@ -136,7 +136,7 @@ def test_empty_lists_lead_on(web, clip, channel):
     assert '<a class="button primary" href="/publications">Сбросить фильтры</a>' in page
 
 
-def test_the_summary_leads_to_what_needs_a_look(web, clip, channel):
+def test_the_summary_leads_to_what_needs_attention(web, clip, channel):
     publish(clip, channel, status=Status.PUBLISHED)
     publish(clip, channel, status=Status.FAILED, reason="refused")
     page = web.get("/publications?q=закат").text
@@ -168,7 +168,7 @@ def test_with_a_script_only_the_list_is_swapped(web, clip, channel):
 
 def test_words_of_users_are_escaped(web, owner, channel):
     one = publish(clip_of(owner, XSS), channel, status=Status.FAILED, reason="refused", detail=XSS)
-    tell(one, ("failed", "refused", XSS))
+    write(one, ("failed", "refused", XSS))
     for path in ("/publications", f"/publications/{one.id}", f"/publications?q={XSS}"):
         page = web.get(path).text
         assert "<script>alert" not in page
@@ -256,7 +256,7 @@ def test_an_idle_poll_asks_the_database_once(web, clip, channel):
     assert len(found) <= 3  # with the user and BEGIN
 
 
-def test_what_tells_time_is_always_brought(web, clip, channel):
+def test_a_countdown_is_always_sent(web, clip, channel):
     publish(
         clip,
         channel,
@@ -289,8 +289,8 @@ def test_a_poll_that_makes_no_sense_is_refused(web, nonsense):
 def test_an_action_swaps_what_its_page_shows(web, clip, channel, page, swapped):
     one = publish(clip, channel, status=Status.FAILED, reason="refused")
     ids = {"id": one.id, "clip": clip.id}
-    stands = {**HTMX, "HX-Current-URL": f"http://localhost{page.format(**ids)}"}
-    answer = web.post(f"/publications/{one.id}/retry", headers=stands)
+    shown = {**HTMX, "HX-Current-URL": f"http://localhost{page.format(**ids)}"}
+    answer = web.post(f"/publications/{one.id}/retry", headers=shown)
     assert swapped.format(**ids) in answer.text
     assert 'hx-swap-oob="true"' in answer.text
     assert "Публикация..." in answer.text
@@ -317,7 +317,7 @@ def test_without_a_script_an_action_leads_back(web, clip, channel, came_from, to
 # A publication's own page
 
 
-def tell(one: Publication, *events: tuple) -> None:
+def write(one: Publication, *events: tuple) -> None:
     for kind, name, detail in events:
         db.session.add(
             PublicationEvent(
@@ -327,10 +327,10 @@ def tell(one: Publication, *events: tuple) -> None:
     db.session.commit()
 
 
-def test_its_page_tells_everything(web, clip, channel):
+def test_its_page_shows_everything(web, clip, channel):
     one = publish(clip, channel, status=Status.PUBLISHED, url="https://t.me/kitchen/7", published_at=MOMENT)
     one.description = "Снято\nна телефон"
-    tell(
+    write(
         one,
         ("created", None, None),
         ("retry", "unavailable", "HTTP 502"),
@@ -358,13 +358,13 @@ def test_its_page_tells_everything(web, clip, channel):
     assert web.get(f"/clips/{clip.id}").location == f"/#clip-{clip.id}"
 
 
-def test_its_poll_tells_of_each_step(web, clip, channel):
+def test_its_poll_brings_each_step(web, clip, channel):
     one = publish(clip, channel, status=Status.PUBLISHING, stage=Stage.PROCESSING)
-    tell(one, ("created", None, None))
+    write(one, ("created", None, None))
     path = f"/publications/{one.id}/changes"
     query = {"known": known(web.get(f"/publications/{one.id}").text)}
     assert web.get(path, query_string=query).status_code == 204
-    tell(one, ("accepted", "send", None))
+    write(one, ("accepted", "send", None))
     answer = web.get(path, query_string=query).text
     assert f'id="publication-{one.id}" data-pace="fast" hx-swap-oob="true"' in answer
     assert 'id="facts"' in answer

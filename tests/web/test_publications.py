@@ -42,13 +42,13 @@ def test_what_fits_is_ticked_and_has_its_own_words(web, clip, channel):
     assert 'data-counter="1024"' in dialog
 
 
-def test_two_accounts_of_a_platform_are_told_apart(web, owner, clip, channel, telegram):
+def test_two_accounts_of_a_platform_are_distinguished(web, owner, clip, channel, telegram):
     telegram(owner, chat_id=-1001000000009)
     dialog = web.get(f"/clips/{clip.id}/publish").text
     assert dialog.count(">Telegram — Везде: демо</label>") == 2
 
 
-def test_what_does_not_fit_says_why_and_cannot_be_chosen(app, web, clip, channel):
+def test_what_does_not_fit_shows_why_and_cannot_be_chosen(app, web, clip, channel):
     app.config["TELEGRAM_MAX_MB"] = 0.01
     dialog = web.get(f"/clips/{clip.id}/publish").text
     assert "сожмите клип" in dialog
@@ -143,7 +143,7 @@ def test_published_has_its_link(web, clip, channel):
     assert "Отменить" not in card
 
 
-def test_failed_says_why_and_can_be_tried_again(web, clip, channel):
+def test_failed_shows_why_and_can_be_tried_again(web, clip, channel):
     publication = publish(clip, channel, status=Status.FAILED, reason="refused", detail="<b>Bad Request</b>")
     card = row(web, clip)
     assert "Ошибка" in card

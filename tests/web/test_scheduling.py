@@ -8,7 +8,7 @@ import pytest
 from app import clock, texts
 from app.db import db
 from app.models import Publication, Status
-from app.services import scheduling
+from app.services import due_times
 from app.web import time_zones
 from tests.web.test_clips import HTMX, publish
 
@@ -27,7 +27,7 @@ def channel(owner, telegram):
 
 
 def typed(moment: datetime, zone: str = "Europe/Moscow") -> str:
-    return clock.to_zone(moment, zone).strftime(scheduling.TYPED)
+    return clock.to_zone(moment, zone).strftime(due_times.FORMAT)
 
 
 def in_hours(hours: float) -> datetime:
@@ -66,7 +66,7 @@ def test_the_dialog_offers_a_date_in_the_users_zone(web, owner, clip, channel):
     assert "Петропавловск-Камчатский (UTC+12)" in dialog
     assert f'formaction="/clips/{clip.id}/schedule"' in dialog
     assert 'value=""' in date_field(dialog)
-    assert f'min="{typed(scheduling.earliest(), "Asia/Kamchatka")}"' in date_field(dialog)
+    assert f'min="{typed(due_times.earliest(), "Asia/Kamchatka")}"' in date_field(dialog)
 
 
 @BOTH
@@ -85,7 +85,7 @@ def test_scheduling(web, clip, channel, headers):
     assert (made.title, made.description, made.status, made.due_at) == ("Своё", "Слова", Status.SCHEDULED, due)
 
 
-def test_a_double_submit_makes_one_and_tells_so(web, clip, channel):
+def test_a_double_submit_makes_one_and_shows_so(web, clip, channel):
     for hours in (1, 2):
         answer = web.post(f"/clips/{clip.id}/schedule", data=fill(channel, typed(in_hours(hours))))
         assert answer.location == "/"
@@ -149,7 +149,7 @@ def test_a_time_that_comes_twice_lets_one_choose(web, owner, clip, channel, head
     assert web.post(path, data=data | {"occurrence": "second"}, headers=headers).status_code in (200, 303)
     made = the_one()
     assert made.due_at == datetime(2027, 11, 7, 6, 30, tzinfo=UTC)
-    # Moving begins with what stands: the second of the two.
+    # The form begins with the current time: the second of the two.
     dialog = web.get(f"/publications/{made.id}/move", headers=headers).text
     assert 'value="second" checked' in dialog
 
@@ -215,7 +215,7 @@ def test_publishing_now_what_was_for_later(web, clip, channel, headers):
     assert the_one().status == Status.PUBLISHING
 
 
-def test_what_has_begun_is_told_as_a_toast(web, clip, channel):
+def test_what_has_begun_is_shown_as_a_toast(web, clip, channel):
     publication = publish(clip, channel, status=Status.PUBLISHING)
     for answer in (
         web.get(f"/publications/{publication.id}/move", headers=HTMX),
@@ -234,7 +234,7 @@ def test_a_strangers_publication_is_not_there(web, user, sign_in, clip, channel)
     assert stranger.post(f"/clips/{clip.id}/schedule", data={"due": typed(in_hours(1))}).status_code == 404
 
 
-def test_a_page_looks_often_in_the_last_minute(web, clip, channel):
+def test_a_page_polls_often_in_the_last_minute(web, clip, channel):
     due = in_hours(1)
     scheduled(clip, channel, due)
     [known] = re.findall(r'name="known" value="(\d+:\d+)"', web.get("/").text)

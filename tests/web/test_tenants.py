@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db import db
+from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from app.services import publications, uploads
 from app.services.publications import Choice
@@ -43,10 +43,12 @@ def boris(app, user, ready_clip, telegram):
     for status in Status:
         clip = ready_clip(one, title=f"Клип Бориса: {status}")
         [made] = publications.publish(one, clip.id, [Choice(connection.id, clip.title, "")])
+        commit()
         db.session.get(Publication, made.id).status = status
         db.session.commit()
         things.append({"clip_id": clip.id, "publication_id": made.id})
     upload_id = uploads.create(one, "boris.mp4", 1000).id
+    commit()
     return [
         {**thing, "connection_id": (connection.id, choosing.id)[number % 2], "upload_id": upload_id}
         for number, thing in enumerate(things)

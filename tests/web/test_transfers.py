@@ -1,4 +1,4 @@
-"""Who may transfer how much at once, when all places are taken."""
+"""How many transfers a user may have at once, and which one is cut when all threads are taken."""
 
 import socket
 
@@ -25,7 +25,7 @@ def test_when_all_are_taken_the_user_with_the_most_gives_one_up():
             one.close()
 
 
-def test_when_nobody_has_more_than_others_the_next_waits():
+def test_when_no_user_has_more_than_others_the_next_waits():
     transfers = Transfers()
     for number in range(MOST):
         transfers.begin(f"user{number}", None)

@@ -1,4 +1,4 @@
-"""tus: by a public client against a real server, and by hand with every lie a header can tell."""
+"""tus: by a public client against a real server, and by hand with every wrong header."""
 
 import base64
 import hashlib
@@ -18,6 +18,7 @@ from app.models import Clip, Upload
 from app.services import clips, upload_files, uploads
 from app.storage import storage
 from tests import clips as files
+from tests import probing
 from tests.webserver import Server
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def big(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def begin(web) -> Callable[..., str]:
-    """Creates an upload: `begin(1000, name="клип.mp4")` answers its address."""
+    """Creates an upload: `begin(1000, name="клип.mp4")` returns its address."""
 
     def create(length: int, name: str = "клип.mp4") -> str:
         answer = web.post("/uploads", headers=TUS | {"Upload-Length": str(length), "Upload-Metadata": _named(name)})
@@ -93,7 +94,7 @@ def _sha256(path: Path) -> str:
 
 
 def _head(path: str, headers: dict[str, str], start: int) -> bytes:
-    """A PATCH's head, but for what it says of its body's length."""
+    """A PATCH's head, without the length of its body."""
     lines = headers | TUS | {"Host": "localhost", "Upload-Offset": start, "Content-Type": PIECE}
     return "".join([f"PATCH {path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in lines.items())]).encode()
 
@@ -125,7 +126,7 @@ def test_tuspy_uploads_byte_for_byte(server, headers, owner, big, chunk_size):
     assert uploader.request.response_headers["x-clip-id"] == str(clip.id)
     assert (clip.title, clip.size) == ("Закат над Волгой", big.stat().st_size)
     assert _sha256(storage().path(clip.storage_key)) == _sha256(big)
-    clips.probe(clip.id)
+    probing.probe(clip.id)
     assert _only_clip(owner).sha256 == _sha256(big)
 
 
@@ -161,7 +162,7 @@ def test_the_largest_clip_fits_exactly(one_megabyte, server, headers, owner, tmp
     assert refused.value.status_code == 413
 
 
-def test_tuspy_is_told_when_it_may_not(server, headers, tmp_path):
+def test_tuspy_gets_the_refusal(server, headers, tmp_path):
     clip = str(files.vertical(tmp_path))
     stranger = TusClient(f"{server.url}/uploads")
     with pytest.raises(TusCommunicationError) as refused:
@@ -294,7 +295,7 @@ def test_every_change_needs_the_form_token(web, begin):
     assert offset(web, url) == "0"
 
 
-def test_guests_are_told_to_sign_in(client, begin):
+def test_guests_are_asked_to_sign_in(client, begin):
     url = begin(10)
     for answer in (
         client.post("/uploads", headers=TUS | {"Upload-Length": "5"}),

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import clock, texts
+from app.db import commit
 from app.models import Status
 from app.platforms.base import Account, Token
 from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
@@ -202,6 +203,7 @@ def test_an_upload_address_inside_our_network_ends_the_publication(app, user, re
     owner = user()
     connection = connections.save(owner, "vk", [Account("1", "Анна", facts={"owner_id": 1})], Token("vk1.a.token"))
     [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
+    commit()
     done = settle(one.id)
     vk.stop()
     assert (done.status, done.reason) == (Status.FAILED, "forbidden_address")

@@ -4,11 +4,11 @@ import pytest
 import requests
 
 from app import platforms
-from app.db import db
+from app.db import commit, db
 from app.models import Status
 from app.platform_access import lease_times
 from app.platforms.errors import Unavailable
-from app.services import connections, publications
+from app.services import connections, publications, retries
 from tests.conftest import DEMO_BOT, DEMO_CHANNEL
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle, wait_until
@@ -132,7 +132,7 @@ class TestTelegram(Contract):
         publication_id = publication()
         look(publication_id)
         first = row(publication_id)
-        assert not publications.can_resend(first)
+        assert not retries.can_resend(first)
         with pytest.raises(publications.Problem):
             publications.cancel(self.owner, publication_id)
         done = settle(publication_id)
@@ -148,6 +148,7 @@ class TestTelegram(Contract):
         with pytest.raises(publications.Problem):
             publications.confirm(self.owner, publication_id, "javascript:alert(1)")
         publications.confirm(self.owner, publication_id, post["url"])
+        commit()
         assert (row(publication_id).status, row(publication_id).url) == (Status.PUBLISHED, post["url"])
 
     def test_the_user_says_it_is_not_there(self, publication):
@@ -157,7 +158,8 @@ class TestTelegram(Contract):
         assert settle(publication_id).status == Status.UNCONFIRMED
         assert self.posts() == []
         wait_until(row(publication_id).in_doubt_until + lease_times.AFTER_DEADLINE)
-        publications.resend(self.owner, publication_id)
+        retries.resend(self.owner, publication_id)
+        commit()
         assert settle(publication_id).status == Status.PUBLISHED
         assert len(self.posts()) == 1
 

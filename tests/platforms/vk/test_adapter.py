@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from app import clock
+from app.db import commit
 from app.models import ConnectionStatus, PlatformConnection, Status
 from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
 from app.problems import Problem
-from app.services import connections, publications
+from app.services import connections, publications, retries
 from app.services.publications import Choice
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until
@@ -103,6 +104,7 @@ class TestClipsRoute(VKContract):
         publication_id = self._publish_and_lose_the_answer(publication)
         assert settle(publication_id).status == Status.UNCONFIRMED
         publications.confirm(self.owner, publication_id)
+        commit()
         self._ends_once(publication_id)
 
     def test_a_clip_without_a_post_is_published_by_vks_own_answer(self, publication):
@@ -116,7 +118,8 @@ class TestClipsRoute(VKContract):
         done = settle(publication_id)
         assert done.status == Status.UNCONFIRMED
         wait_until(done.in_doubt_until + AFTER_DEADLINE)
-        publications.resend(self.owner, publication_id)
+        retries.resend(self.owner, publication_id)
+        commit()
         self._ends_once(publication_id)
 
     def _publish_and_lose_the_answer(self, publication) -> int:
@@ -231,6 +234,7 @@ def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
     connections.choose(owner, connection.id, group)
     clip = ready_clip(owner)
     [one] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+    commit()
     assert settle(one.id).status == Status.PUBLISHED, row(one.id).detail
     assert [post["account"] for post in sandbox.posts] == [group]
 

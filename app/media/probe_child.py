@@ -1,0 +1,145 @@
+"""The child of the probe: reads a file with FFmpeg and writes its facts to stdout as JSON.
+
+`probe` starts it in a process of its own. It imports nothing of `app` that is slow to load: starting the whole
+application would take longer than the probe.
+"""
+
+import base64
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from app.media import poster
+
+# On a busy machine this process, which is niced, gets a tenth of a processor.
+WALL_SECONDS = 120
+CPU_SECONDS = 20
+# What reading the file may take beyond the loaded libraries. A key frame of 4K (10 bit HEVC, VP9, AV1) takes 60 to
+# 110 MB, one of 8K with 8 bits up to 170 MB, the index of twelve hours 110 MB.
+MEMORY_BYTES = 200 << 20
+NICENESS = 10
+
+MAX_SIDE = 8192
+MAX_PIXELS = 8192 * 4320
+# A camera's file has five or six: pictures, sound, time code, positions, chapters, a cover.
+MAX_STREAMS = 32
+MAX_SECONDS = 12 * 3600
+
+
+class Unusable(Exception):
+    """The file can never become a clip; `reason` is a key of `probe.REASONS`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def main(path: str, demuxers: str) -> None:
+    import av  # here, so that workers do not carry FFmpeg
+
+    _limit_this_process()
+    try:
+        facts = _read(av, path, demuxers)
+    except Unusable as error:
+        facts = {"reason": error.reason}
+    except MemoryError:
+        facts = {"reason": "too_complex"}
+    json.dump(facts, sys.stdout)
+
+
+def _limit_this_process() -> None:
+    """Called when all that is needed is loaded: the limit on memory counts from there."""
+    loaded = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (loaded + MEMORY_BYTES,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
+    # The parent kills this process in time, unless it ends first.
+    signal.alarm(WALL_SECONDS + 5)
+
+
+def _read(av: Any, path: str, demuxers: str) -> dict[str, Any]:
+    # No playlists, no picture formats, no other files: a "clip" must not make FFmpeg read what it names.
+    options = {
+        "format_whitelist": demuxers,
+        "protocol_whitelist": "file",
+        "max_streams": str(MAX_STREAMS),
+        "threads": "1",
+    }
+    with Path(path).open("rb") as file:
+        head = file.read(64)
+    is_video = head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or head[8:12] == b"AVI "
+    try:
+        with av.open(path, options=options, metadata_errors="replace") as container:
+            return _facts(container, head)
+    except MemoryError:
+        raise
+    except av.error.FFmpegError:
+        raise Unusable("broken_file" if is_video else "not_a_video") from None
+
+
+def _facts(container: Any, head: bytes) -> dict[str, Any]:
+    from av.stream import Disposition
+
+    stream = container.streams.best("video")
+    if stream is None and not container.streams.audio:
+        raise Unusable("broken_file")  # an index that is cut off names no tracks
+    if stream is None or stream.disposition & Disposition.attached_pic:
+        raise Unusable("no_video")
+    if stream.codec_context is None:
+        raise Unusable("unknown_codec")
+    if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
+        raise Unusable("too_large_frame")
+    # `options` were for the decoder that reads the first packets. Pictures may be larger than the container declares,
+    # and each thread would hold some of its own.
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
+    seconds = _seconds(container, stream)
+    if seconds > MAX_SECONDS:
+        raise Unusable("too_long")
+    if seconds <= 0 or min(stream.width, stream.height) < 2:
+        raise Unusable("broken_file")
+
+    frame = poster.find_frame(container, stream, seconds)
+    if frame is None:
+        raise Unusable("broken_file")
+    rotation = round(-frame.rotation / 90) * 90 % 360
+    width, height = _shape(frame, stream, rotation)
+    audio = container.streams.best("audio")
+    return {
+        "demuxer": container.format.name.partition(",")[0],
+        "brand": _brand(container, head),
+        "video_codec": stream.codec_context.codec.canonical_name,
+        "audio_codec": audio.codec_context.codec.canonical_name if audio and audio.codec_context else None,
+        "duration_ms": round(seconds * 1000),
+        "width": width,
+        "height": height,
+        "rotation": rotation,
+        "poster": base64.b64encode(poster.jpeg(frame, width, height, rotation)).decode(),
+    }
+
+
+def _brand(container: Any, head: bytes) -> str:
+    """What the file calls itself: MP4's major brand (QuickTime's old files have none), or Matroska's document type."""
+    if container.format.name.startswith("matroska"):
+        return "webm" if b"webm" in head else "matroska"
+    return container.metadata.get("major_brand", "qt")
+
+
+def _seconds(container: Any, stream: Any) -> float:
+    """The clip's length. Browsers record WebM without one: there it is the end of the last packet."""
+    if container.duration:
+        return container.duration / 1_000_000
+    ends = (packet.pts + (packet.duration or 0) for packet in container.demux(stream) if packet.pts is not None)
+    return float(max(ends, default=0) * stream.time_base)
+
+
+def _shape(frame: Any, stream: Any, rotation: int) -> tuple[int, int]:
+    """Width and height as a player shows them."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    width = round(frame.width * aspect) if 0.1 < aspect < 10 else frame.width
+    return (frame.height, width) if rotation % 180 else (width, frame.height)

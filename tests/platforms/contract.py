@@ -112,7 +112,7 @@ class Contract:
 
     def test_every_call_may_meet_a_server_error(self, publication, call):
         self.sandbox.trouble({"match": call, "do": "status:502", "nth": 1})
-        self._ends_once(publication(), undone=call == self.commit)
+        self._ends_once(publication(), unknown=call == self.commit, undone=call == self.commit)
 
     def test_every_answer_may_be_lost(self, publication, call):
         self.sandbox.trouble({"match": call, "do": "lose_answer", "nth": 1})
@@ -341,6 +341,8 @@ class Contract:
     gone_id: str
 
     def _published(self, publication: Callable[..., int], **more) -> int:
+        if not self._counting().gives:
+            pytest.skip("the platform gives no numbers")
         done = settle(publication(**more))
         assert done.status == Status.PUBLISHED, (done.reason, done.detail)
         return done.id

@@ -11,6 +11,7 @@ from flask import current_app
 from app import clock, vault
 from app.db import db, reading, transaction
 from app.models import Publication, Stage, User, touch
+from app.platforms import ADAPTERS
 from app.platforms.base import Account, ClipFile, Receipt, Token
 from app.platforms.http.timeouts import RESPONSE_SECONDS
 from app.publishing import claims, dispatch, engine, receipts, state_machine
@@ -48,6 +49,7 @@ def _take(lease: Lease) -> None:
 
 def _upload(lease: Lease) -> None:
     row = Publication(id=_NOBODY, started_at=clock.now(), title="", description="", not_found_count=0)
+    row.platform, row.options = next(iter(ADAPTERS)), {}
     clip = ClipFile(lambda: None, 0, "", "", "", 0, 0, 0, "", None)
     context = PublishContext(
         lease, row, clip, Account("", ""), Token(""), current_app.extensions["vault"], FetchLink(row)

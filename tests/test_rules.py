@@ -12,8 +12,9 @@ from string import Formatter
 import pytest
 from jinja2 import Environment
 
-from app import plans, platforms, queue, texts
+from app import plans, platforms, texts
 from app.models import Stage, Status
+from app.queue import table
 from app.texts.problems import PROBLEMS
 from app.web.filters import COUNT_NAMES
 from sandbox import EMULATORS
@@ -147,7 +148,7 @@ def test_services_leave_the_commit_to_their_callers():
     assert committing == []
 
 
-@pytest.mark.parametrize("job", [*queue.JOBS, *queue.PERIODIC])
+@pytest.mark.parametrize("job", [*table.JOBS, *table.PERIODIC])
 def test_every_job_name_resolves(job):
     module, _, name = job.rpartition(".")
     assert callable(getattr(importlib.import_module(module), name))

@@ -17,10 +17,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from markupsafe import escape
+from rq.utils import import_attribute
 from sqlalchemy import MetaData, create_engine, func, select
 
-from app import clock, jobs, queue
-from app.db import db
+from app import clock, queue
+from app.db import db, transaction
 from app.models import (
     ConnectionStatus,
     PlatformConnection,
@@ -33,6 +34,7 @@ from app.models import (
 )
 from app.platform_access import tokens
 from app.publishing import engine
+from app.queue.table import BULK, CHORES, CLIPS, MAILS, PERIODIC, PUBLISH, REMOVALS, STATS
 from app.services import connections, consents, users
 from app.statistics import report
 from tests.conftest import SQLITE, settings
@@ -273,11 +275,12 @@ def test_ticks_run_and_release_what_is_due(app, before):
         and one["wake_at"]
         and one["wake_at"].replace(tzinfo=UTC) <= AT
     }
-    for tick in queue.PERIODIC:
-        getattr(jobs, tick.rpartition(".")[2])()
-    waiting = queue.waiting(queue.PUBLISH, queue.BULK)
+    for task in PERIODIC:
+        with transaction():
+            import_attribute(task)()
+    waiting = queue.waiting(PUBLISH, BULK)
     assert len(due) > 10 and set(waiting.ids) == due
-    for name in (queue.CLIPS, queue.REMOVALS, queue.CHORES, queue.MAILS, queue.STATS):
+    for name in (CLIPS, REMOVALS, CHORES, MAILS, STATS):
         assert queue.waiting(name).count, name
 
 

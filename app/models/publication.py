@@ -76,6 +76,7 @@ class Publication(db.Model):
     account_url: Mapped[str | None] = mapped_column(Text)
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(Text, default="")
+    options: Mapped[dict] = mapped_column(JSON, default=dict, server_default="{}")  # by the adapter's `options`
 
     status: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))  # a key of texts.REASONS

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from app.platforms.http.client import LONG_ANSWER_SECONDS, STALL_SECONDS
+from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS, STALL_SECONDS
 
 # Outlasts any single call without progress (connect, a stalled send, a slow response) with time to spare.
 LEASE = timedelta(seconds=2 * STALL_SECONDS + 30)
@@ -14,8 +14,8 @@ LIFE_MARGIN = timedelta(seconds=25)
 AFTER_DEADLINE = timedelta(seconds=5)
 
 
-def commit_lease(answer_seconds: float) -> timedelta:
-    return timedelta(seconds=answer_seconds) + _COMMIT_EXTRA
+def commit_lease(response_seconds: float) -> timedelta:
+    return timedelta(seconds=response_seconds) + _COMMIT_EXTRA
 
 
-LONGEST_LEASE = commit_lease(LONG_ANSWER_SECONDS)
+LONGEST_LEASE = commit_lease(LONG_RESPONSE_SECONDS)

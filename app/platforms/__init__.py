@@ -1,4 +1,4 @@
-"""The platforms there are. A new one is a line here."""
+"""All platforms. A new one is a line here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from app.platforms.base import Adapter
 from app.platforms.dzen import Dzen
 from app.platforms.http.client import Http
 from app.platforms.http.ssrf_guard import own_origins
-from app.platforms.rutube import Rutube
+from app.platforms.rutube.adapter import Rutube
 from app.platforms.telegram.adapter import Telegram
 from app.platforms.vk.adapter import VK
 
@@ -25,7 +25,7 @@ def reasons() -> dict[str, tuple[str, str]]:
 
 
 def step(key: str, name: str) -> str:
-    """What an adapter calls its step in Russian."""
+    """The Russian name of an adapter's step."""
     return ADAPTERS[key].steps.get(name, "очередной шаг")
 
 

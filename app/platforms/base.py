@@ -1,7 +1,7 @@
 """What every adapter is made of. Knows nothing of Flask, the database or RQ: tokens and pacing are handed in.
 
-An adapter declares as class data what is common, and its methods hold only what is peculiar. All of them are called
-with the token in hand and answer frozen dataclasses or raise `app.platforms.errors`.
+What is declared is class data, or a class method of the configuration: reading it builds no HTTP client. An instance is
+built to call the platform; its methods get the token, return frozen dataclasses and raise `app.platforms.errors`.
 """
 
 from abc import ABC, abstractmethod
@@ -12,8 +12,10 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 
 from app.config import Setting
 from app.observability import redact
-from app.platforms.errors import PlatformError, Reconnect, Unavailable
+from app.platforms.errors import Reconnect
 from app.platforms.http.client import Http
+from app.platforms.oauth import OAuth
+from app.platforms.options import Choices, Option
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,10 @@ class Token:
 
 @dataclass(frozen=True)
 class Account:
-    """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and anybody may read.
+    """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and is no secret.
 
-    `formerly`: the id that the same account had while the platform did not tell its real one. `limitation`: a key of
-    the reasons' texts that says what cannot be reached with this token.
+    `previous_id`: the id that the same account had while the platform did not give its real one. `limitation`: a key of
+    the reasons' texts for what cannot be reached with this token.
     """
 
     id: str
@@ -47,37 +49,8 @@ class Account:
 
 
 @dataclass(frozen=True)
-class OAuth:
-    """How one connects by a consent page. Scopes are written as the platform wants them."""
-
-    authorize_url: str
-    token_url: str
-    client_id: str
-    client_secret: str = field(default="", repr=False)
-    scope: str = ""
-    # How the client shows who it is at the token address: RFC 7591's names.
-    client_auth: str = "client_secret_post"
-    pkce: bool = True
-
-
-# The server's trouble or a wrong setting of this application, by RFC 6749 (4.1.2.1, 5.2) and RFC 8628 (3.5).
-_NOT_OF_THE_TOKEN = {
-    *("invalid_client", "server_error", "slow_down", "temporarily_unavailable"),
-    *("unauthorized_client", "unsupported_grant_type"),
-}
-
-
-def refresh_refused(answer: Mapping[str, Any]) -> PlatformError:
-    """What an error at the token address says of the refresh token."""
-    code = answer["error"]
-    said = str(answer.get("error_description") or code)
-    of_the_token = isinstance(code, str) and code not in _NOT_OF_THE_TOKEN
-    return Reconnect(said) if of_the_token else Unavailable(said)
-
-
-@dataclass(frozen=True)
 class ClipFile:
-    """A clip as adapters see it. `open()` gives a stream from the start; sizes in bytes, duration in seconds."""
+    """A clip as adapters see it. `open()` returns a stream from the start; sizes in bytes, duration in seconds."""
 
     open: Callable[[], BinaryIO]
     size: int
@@ -93,18 +66,18 @@ class ClipFile:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Evidence of a publication: the platform's id and, where there is one, the link people can open."""
+    """Proof of a publication: the platform's id and, where there is one, the public link."""
 
     id: str
     url: str | None = None
 
 
 class NotPublished:
-    """`find` looked, and the platform does not have the clip."""
+    """`find`: the platform does not have the clip."""
 
 
 class Unknown:
-    """`find` could not tell."""
+    """`find`: the platform may have the clip or not."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +94,10 @@ COUNTS = ("views", "likes", "shares")
 
 @dataclass(frozen=True)
 class Counting:
-    """How a platform is asked for counts, and what it does not tell.
+    """How a platform is asked for counts, and which it does not give.
 
-    `never`: by count, the sentence that says why the platform gives no such number. `unknown`: what it means where a
-    number that it does give is missing. `note`: what one should know of its numbers.
+    `never`: by count, a sentence on why the platform gives no such number. `unknown`: what it means where a number that
+    it does give is missing. `note`: what a reader of its numbers should know.
     """
 
     never: Mapping[str, str]
@@ -139,13 +112,18 @@ class Counting:
 
 
 def number(value: Any) -> int | None:
-    """A count as it may be stored; None for what is not one."""
+    """A count as it may be stored; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+
+
+def link_or(value: Any, otherwise: str) -> str:
+    """A link as a platform gave it, or `otherwise` where it is none."""
+    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else otherwise
 
 
 @dataclass(frozen=True)
 class FormField:
-    """One field of the form by which a user connects."""
+    """One field of the form that connects an account."""
 
     name: str
     label: str
@@ -156,7 +134,7 @@ class FormField:
 
 @dataclass(frozen=True)
 class Limits:
-    """What fits, for the dialog's preflight. None: no limit known. Sources stand in the adapter.
+    """What fits, for the check before anything is sent. None: no limit known. Sources are in the adapter.
 
     `max_text` is for title and description together, where they go out as one text.
     """
@@ -174,13 +152,14 @@ class Limits:
 
 
 class PublishContext(Protocol):
-    """What an adapter's `publish` is given; the engine's `app.publishing.context.Run` is it."""
+    """What an adapter's `publish` is given: `app.publishing.context.PublishContext`."""
 
     publication_id: int
-    started_at: datetime  # no commit of this run is older
+    started_at: datetime  # no commit of this publication is older
     marker: str
     title: str
     description: str
+    options: Mapping[str, Any]  # what the user chose of the adapter's `options`, by name
     account: Account
     token: Token
     clip: ClipFile
@@ -203,47 +182,60 @@ class Adapter(ABC):
     key: ClassVar[str]
     name: ClassVar[str]
     settings: ClassVar[Sequence[Setting]] = ()
-    # How one connects: the fields of a form.
+    # The form that connects an account.
     form: ClassVar[Sequence[FormField]] = ()
     # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
     has_more_accounts: ClassVar[bool] = False
+    # What a user decides for each publication beside its texts.
+    options: ClassVar[Sequence[Option]] = ()
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    # What the steps, commits and waits of `publish` are called in the history that users read.
+    # The names of `publish`'s steps, commits and waits in the history that users read.
     steps: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, config: Mapping[str, Any], http: Http) -> None:
         self.config = config
         self.http = http
 
-    @property
-    def oauth(self) -> OAuth | None:
-        """How one connects by a consent page; None where there is none or it is not set up."""
+    # Declared
+
+    @classmethod
+    def oauth(cls, config: Mapping[str, Any]) -> OAuth | None:
+        """The consent page that connects an account; None where there is none or it is not set up."""
         return None
 
-    @property
-    def mode(self) -> str:
+    @classmethod
+    def mode(cls, config: Mapping[str, Any]) -> str:
         """A sentence on how publishing works here, where there is more than one way."""
         return ""
 
-    def unready(self) -> str:
-        """A sentence that says why nothing can be published in this installation; empty where it can."""
+    @classmethod
+    def unready(cls, config: Mapping[str, Any]) -> str:
+        """A sentence on why nothing can be published in this installation; empty where it can."""
         return ""
 
-    @property
-    def limits(self) -> Limits:
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits()
 
-    def count(self, text: str) -> int:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
+        return Counting(never=dict.fromkeys(COUNTS, "Платформа не сообщает чисел."))
+
+    @classmethod
+    def count(cls, text: str) -> int:
         """A text's length in the platform's own way of counting."""
         return len(text)
 
-    def text(self, title: str, description: str) -> str:
-        """The one text that goes out where a platform has no separate title."""
+    @classmethod
+    def text(cls, title: str, description: str) -> str:
+        """The one text of a post where a platform has no separate title."""
         return "\n\n".join(part for part in (title.strip(), description.strip()) if part)
 
+    # Connecting
+
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """Asks the platform about what the user typed into `form`; the accounts to choose from, and the token.
+        """Checks at the platform what the user typed into `form`; returns the accounts to choose from, and the token.
 
         Raises Refused (its params may name the `field`), Unavailable or RateLimited.
         """
@@ -260,41 +252,41 @@ class Adapter(ABC):
         return arguments
 
     def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
-        """What else of the callback's arguments the token request needs."""
+        """Further arguments of the callback that the token request needs."""
         return {}
 
-    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """The accounts and the token of a consent: `answer` is the token address's, `arguments` the callback's.
+    def accept(self, response: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
+        """The accounts and the token of a consent: `response` is the token address's, `arguments` the callback's.
 
         Raises Refused where a right was withheld.
         """
         raise NotImplementedError(f"{self.key} has no consent page")
 
     def refresh(self, token: Token) -> Token:
-        """A new token for one that has run out. Raises Reconnect where that cannot be."""
+        """A new token for an expired one. Raises Reconnect where there cannot be one."""
         raise Reconnect
 
     def revoke(self, token: Token) -> None:
-        """Tells the platform that the token is no longer wanted; where it cannot be told, nothing is done."""
+        """Revokes the token at the platform; does nothing where the platform has no such call."""
 
-    def discard(self, context: PublishContext) -> None:
-        """Removes what a publication that will not be left at the platform: drafts, hidden videos."""
+    def option_choices(self, token: Token, account: Account) -> Mapping[str, Choices]:
+        """By name, the choices of those `options` whose choices are `asked` of the platform for one account."""
+        raise NotImplementedError(f"{self.key} has no choices to ask for")
+
+    # Publishing
 
     @abstractmethod
     def publish(self, context: PublishContext) -> Receipt:
-        """Straight-line code made of the run's durable steps. May be entered many times for one publication."""
+        """Straight-line code made of the context's durable steps. Entered anew after each wait, retry or crash."""
 
-    @property
-    def counting(self) -> Counting:
-        return Counting(never=dict.fromkeys(COUNTS, "Платформа не сообщает чисел."))
+    def discard(self, context: PublishContext) -> None:
+        """Removes what a cancelled or failed publication left at the platform: drafts, hidden videos."""
+
+    # Counts
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Counts by id, for at most `counting.per_call` ids. What the platform no longer has is left out.
 
-        The token is None where `counting` needs none. Called only where `counting` gives a number.
+        The token is None where `counting` needs none. Called only where `counting` names a number that is given.
         """
         raise NotImplementedError(f"{self.key} gives no numbers")
-
-    def place(self, account: Account) -> str | None:
-        """Where a person can look whether a clip is there."""
-        return account.url

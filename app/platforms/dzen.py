@@ -1,8 +1,8 @@
-"""Дзен. There is no public API for publishing a video, so there are two ways, and the user sees which one is on.
+"""Дзен. There is no public API for publishing a video, so there are two ways; pages show which one is on.
 
 Assisted (default): at its time the user gets the file, the text and a link to Дзен Студия, and pastes the result's
-link. Partner API (DZEN_API_URL set): an ASSUMED contract, the one that the product's upstream described; nobody here
-has seen it answer. Everything that is assumed stands in this file, below «Partner API».
+link. Partner API (DZEN_API_URL set): an ASSUMED contract, never tried against the real one. Everything that is assumed
+is in this file, below «Partner API».
 
 Consent is Yandex OAuth: https://yandex.ru/dev/id/doc/ru/
 """
@@ -21,18 +21,19 @@ from app.platforms.base import (
     Counting,
     Limits,
     NotPublished,
-    OAuth,
     PublishContext,
     Receipt,
     Stats,
     Token,
     Unknown,
+    link_or,
     number,
-    refresh_refused,
 )
 from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
 from app.platforms.http.body import FileBody
-from app.platforms.http.client import Answer, Window
+from app.platforms.http.pacing import Window
+from app.platforms.http.response import Response
+from app.platforms.oauth import OAuth, refresh_refused
 
 STUDIO = "https://dzen.ru/profile/editor"
 PUBLISHING_SCOPES = ("zen:write", "zen:read")
@@ -43,7 +44,7 @@ MP4 = containers.CONTAINERS["mp4"]  # assumed, as the contract is: its upload na
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
-# Answers of an upload address that has expired. It is asked without the token: 401 and 403 say nothing of the account.
+# Statuses of an expired upload address. It is called without the token: 401 and 403 mean nothing for the account.
 _ADDRESS_GONE = (401, 403, 404, 410)
 
 
@@ -85,10 +86,7 @@ class Dzen(Adapter):
         ),
     )
     reasons = {
-        "dzen_scopes": (
-            "Дзен не дал права на публикацию: {missing}",
-            "Подключите ещё раз и разрешите публикацию.",
-        ),
+        "dzen_scopes": ("Дзен не дал права на публикацию: {missing}", "Подключите ещё раз и разрешите публикацию."),
         "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
         "dzen_upload": ("Адрес, который Дзен дал для загрузки, не действует", "Повторите позже."),
         "dzen_gone": ("Черновика на Дзене больше нет", "Повторите, чтобы загрузить клип снова."),
@@ -102,53 +100,44 @@ class Dzen(Adapter):
         "processed": "обработка видео",
     }
 
-    @property
-    def oauth(self) -> OAuth | None:
-        if not self.config["YANDEX_CLIENT_ID"]:
+    @classmethod
+    def oauth(cls, config: Mapping[str, Any]) -> OAuth | None:
+        if not config["YANDEX_CLIENT_ID"]:
             return None
         return OAuth(
-            authorize_url=f"{self.config['YANDEX_OAUTH_URL']}/authorize",
-            token_url=f"{self.config['YANDEX_OAUTH_URL']}/token",
-            client_id=self.config["YANDEX_CLIENT_ID"],
-            client_secret=self.config["YANDEX_CLIENT_SECRET"],
-            scope=self.config["DZEN_SCOPES"],
+            authorize_url=f"{config['YANDEX_OAUTH_URL']}/authorize",
+            token_url=f"{config['YANDEX_OAUTH_URL']}/token",
+            client_id=config["YANDEX_CLIENT_ID"],
+            client_secret=config["YANDEX_CLIENT_SECRET"],
+            scope=config["DZEN_SCOPES"],
         )
 
-    @property
-    def mode(self) -> str:
-        if self.config["DZEN_API_URL"]:
+    @classmethod
+    def mode(cls, config: Mapping[str, Any]) -> str:
+        if config["DZEN_API_URL"]:
             return "Публикуется само, через партнёрский API."
         return "С вашей помощью: открытого API у Дзена нет, в назначенное время мы подготовим файл, текст и ссылку."
 
-    @property
-    def limits(self) -> Limits:
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
             min_seconds=MIN_SECONDS,
             max_seconds=MAX_SECONDS,
             max_title=MAX_TITLE,
-            containers=frozenset({MP4.key}) if self.config["DZEN_API_URL"] else None,
+            containers=frozenset({MP4.key}) if config["DZEN_API_URL"] else None,
         )
 
     # Connecting
 
-    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
-        granted = answer.get("scope")
-        asked = self.config["DZEN_SCOPES"].split()
+    def accept(self, response: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
         # Yandex names the scopes only where they differ from what was asked.
-        missing = [
-            scope
-            for scope in PUBLISHING_SCOPES
-            if self.config["DZEN_API_URL"] and scope not in (granted.split() if granted is not None else asked)
-        ]
-        if missing:
+        granted = self.config["DZEN_SCOPES"] if response.get("scope") is None else response["scope"]
+        missing = [scope for scope in PUBLISHING_SCOPES if scope not in granted.split()]
+        if missing and self.config["DZEN_API_URL"]:
             raise Refused("dzen_scopes", missing=", ".join(missing))
-        token = self._token(answer)
-        info = self.http.request(
-            "GET",
-            f"{self.config['YANDEX_LOGIN_URL']}/info",
-            params={"format": "json"},
-            headers={"Authorization": f"OAuth {token.access}"},
-        ).json()
+        token = self._token(response)
+        url, headers = f"{self.config['YANDEX_LOGIN_URL']}/info", {"Authorization": f"OAuth {token.access}"}
+        info = self.http.request("GET", url, params={"format": "json"}, headers=headers).json()
         if not isinstance(info, dict) or "id" not in info:
             raise Unavailable("Яндекс ID не ответил")
         avatar = info.get("default_avatar_id")
@@ -162,40 +151,33 @@ class Dzen(Adapter):
     def refresh(self, token: Token) -> Token:
         if not token.refresh:
             raise Reconnect
-        answer = self._oauth("token", grant_type="refresh_token", refresh_token=token.refresh)
-        if "error" in answer:
-            raise refresh_refused(answer)
-        if "access_token" not in answer:
+        response = self._oauth("token", grant_type="refresh_token", refresh_token=token.refresh)
+        if "error" in response:
+            raise refresh_refused(response)
+        if "access_token" not in response:
             raise Unavailable("непонятный ответ Яндекс OAuth")
-        return self._token(answer)
+        return self._token(response)
 
     def revoke(self, token: Token) -> None:
-        answer = self._oauth("revoke_token", access_token=token.access)
-        if answer.get("error") not in (None, "invalid_grant", "unsupported_token_type"):
-            raise Unavailable(str(answer["error"]))
+        response = self._oauth("revoke_token", access_token=token.access)
+        if response.get("error") not in (None, "invalid_grant", "unsupported_token_type"):
+            raise Unavailable(str(response["error"]))
 
-    def _token(self, answer: Mapping[str, Any]) -> Token:
-        lifetime = answer.get("expires_in")
+    def _token(self, response: Mapping[str, Any]) -> Token:
+        lifetime = response.get("expires_in")
         return Token(
-            access=answer["access_token"],
-            refresh=answer.get("refresh_token"),
+            access=response["access_token"],
+            refresh=response.get("refresh_token"),
             expires_at=clock.now() + timedelta(seconds=int(lifetime)) if lifetime else None,
         )
 
     def _oauth(self, path: str, **form: str) -> Mapping[str, Any]:
-        answer = self.http.request(
-            "POST",
-            f"{self.config['YANDEX_OAUTH_URL']}/{path}",
-            data={
-                **form,
-                "client_id": self.config["YANDEX_CLIENT_ID"],
-                "client_secret": self.config["YANDEX_CLIENT_SECRET"],
-            },
-        )
-        answer.raise_if_limited(_PAUSE)
-        payload = answer.json()
-        if answer.status >= 500 or not isinstance(payload, dict):
-            raise Unavailable(f"HTTP {answer.status} от Яндекс OAuth")  # it says nothing of the token
+        client = {"client_id": self.config["YANDEX_CLIENT_ID"], "client_secret": self.config["YANDEX_CLIENT_SECRET"]}
+        response = self.http.request("POST", f"{self.config['YANDEX_OAUTH_URL']}/{path}", data={**form, **client})
+        response.raise_if_limited(_PAUSE)
+        payload = response.json()
+        if response.status >= 500 or not isinstance(payload, dict):
+            raise Unavailable(f"HTTP {response.status} от Яндекс OAuth")  # not of the token
         return payload
 
     # Publishing
@@ -212,30 +194,26 @@ class Dzen(Adapter):
     # Partner API (assumed)
 
     def _create(self, context: PublishContext) -> dict[str, str]:
-        made = self._call(
-            "POST",
-            "/publisher/videos/drafts",
-            context.token,
-            json={"title": context.title, "description": context.description, "type": "short"},
-        )
+        texts = {"title": context.title, "description": context.description}
+        made = self._call("POST", "/publisher/videos/drafts", context.token, json={**texts, "type": "short"})
         if not (made.get("id") and made.get("upload_url")):
             raise Unavailable("в ответе Дзена нет черновика")
         return {"id": str(made["id"]), "upload_url": made["upload_url"]}
 
     def _upload(self, context: PublishContext, draft: Mapping[str, str]) -> None:
         with context.clip.open() as file:
-            answer = self.http.request(
+            response = self.http.request(
                 "PUT",
                 draft["upload_url"],
                 data=FileBody(file, context.clip.size, on_block=context.progress),
                 headers={"Content-Type": MP4.content_type},
-                answer_seconds=60,
+                response_seconds=60,
             )
-        if answer.status in _ADDRESS_GONE:
-            raise Stale("dzen_upload", f"HTTP {answer.status}")
-        if not 200 <= answer.status < 300:
-            raise _error(answer)
-        if answer.body.lstrip().startswith(b"<"):
+        if response.status in _ADDRESS_GONE:
+            raise Stale("dzen_upload", f"HTTP {response.status}")
+        if not 200 <= response.status < 300:
+            raise _error(response)
+        if response.body.lstrip().startswith(b"<"):
             raise Unavailable("страница вместо ответа на загрузку")
 
     def _publish(
@@ -254,7 +232,7 @@ class Dzen(Adapter):
         return found
 
     def _find(self, context: PublishContext, draft: Mapping[str, str]) -> Receipt | NotPublished | Unknown:
-        """Whether the draft was handed over; what becomes of it then is for `_processed`."""
+        """Whether the draft was handed over; `_processed` waits for the rest."""
         video = self._call("GET", f"/publisher/videos/{draft['id']}", context.token)
         if video.get("status") in ("processing", "published", "rejected"):
             return _receipt(draft, video)
@@ -266,9 +244,9 @@ class Dzen(Adapter):
             raise Rejected("dzen_rejected", str(video.get("reason") or ""))
         return True if video.get("status") == "published" else None
 
-    @property
-    def counting(self) -> Counting:
-        if self.config["DZEN_API_URL"]:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
+        if config["DZEN_API_URL"]:
             return Counting(never={}, unknown="Дзен не показал это число.")
         return Counting(never=dict.fromkeys(COUNTS, "У Дзена нет открытого API: числа видны только в Дзен Студии."))
 
@@ -285,42 +263,36 @@ class Dzen(Adapter):
         self, method: str, path: str, token: Token, *, none_for: int = 0, stale_for: Sequence[int] = (), **kwargs: Any
     ) -> Mapping[str, Any] | None:
         self.http.pace(Window(f"dzen:token:{token.access}", *PER_TOKEN))
-        answer = self.http.request(
-            method,
-            f"{self.config['DZEN_API_URL']}{path}",
-            headers={"Authorization": f"OAuth {token.access}"},
-            **kwargs,
+        response = self.http.request(
+            method, f"{self.config['DZEN_API_URL']}{path}", headers={"Authorization": f"OAuth {token.access}"}, **kwargs
         )
-        payload = answer.json()
-        if answer.status == none_for:
+        payload = response.json()
+        if response.status == none_for:
             return None
-        if answer.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's word
-            raise Stale("dzen_gone", f"HTTP {answer.status}")
-        if not 200 <= answer.status < 300 or not isinstance(payload, dict):
-            raise _error(answer)
+        if response.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's
+            raise Stale("dzen_gone", f"HTTP {response.status}")
+        if not 200 <= response.status < 300 or not isinstance(payload, dict):
+            raise _error(response)
         return payload
 
 
 def _receipt(draft: Mapping[str, str], video: Mapping[str, Any]) -> Receipt:
-    url = str(video.get("url") or "")
-    return Receipt(
-        draft["id"], url if url.startswith(("https://", "http://")) else f"https://dzen.ru/shorts/{draft['id']}"
-    )
+    return Receipt(draft["id"], link_or(video.get("url"), f"https://dzen.ru/shorts/{draft['id']}"))
 
 
-def _error(answer: Answer) -> Exception:
-    """Only `{error: {code, message}}` is Дзен's own word; a gateway's page says nothing of the token or the video."""
-    status, payload = answer.status, answer.json()
+def _error(response: Response) -> Exception:
+    """Only `{error: {code, message}}` is Дзен's own; a gateway's page means nothing for the token or the video."""
+    status, payload = response.status, response.json()
     error = payload.get("error") if isinstance(payload, dict) else None
     own = isinstance(error, dict)
-    said = str(error.get("message") or error.get("code") or "") if own else ""
-    answer.raise_if_limited(_PAUSE, said, definitely_not_applied=own and status == 429)
+    detail = str(error.get("message") or error.get("code") or "") if own else ""
+    response.raise_if_limited(_PAUSE, detail, definitely_not_applied=own and status == 429)
     if status == 413:
-        return Refused("too_large", said)
+        return Refused("too_large", detail)
     if not own or status >= 500:
-        return Unavailable(f"HTTP {status} {said}".strip())
+        return Unavailable(f"HTTP {status} {detail}".strip())
     if status == 401:
-        return TokenExpired(said)
+        return TokenExpired(detail)
     if status == 403:
-        return Refused("dzen_forbidden", said)
-    return Refused("refused", said)
+        return Refused("dzen_forbidden", detail)
+    return Refused("refused", detail)

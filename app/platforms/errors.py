@@ -1,4 +1,4 @@
-"""What a platform's answer means for us: each error says what to do next."""
+"""What a platform's response means here: the type of an error decides what happens next."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,16 +6,16 @@ from typing import Any
 
 from app import clock
 
-# However long a platform says: what it said may be a mistake, or our clock may be wrong.
+# Bounds of the wait that a platform asks for: it may be a mistake, or our clock may be wrong.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 
 
 class PlatformError(Exception):
-    """`reason` is a key of the reasons' texts, which `params` fill; `detail` is what the platform said, or
-    what we noticed: Russian that begins with a small letter, so that it is not shown as the platform's words. Never a
-    secret, nor a name out of our code.
+    """`reason` is a key of the reasons' texts, which `params` fill; `detail` is the platform's message, or
+    our own: Russian that begins with a small letter, so that it is not shown as the platform's. Never a secret, nor a
+    name out of our code.
 
-    `harmless`: the call that raised it certainly published nothing, so a commit that was armed for it is void.
+    `definitely_not_applied`: the call that raised it published nothing, so a commit that was begun for it is void.
     """
 
     definitely_not_applied = True
@@ -28,11 +28,11 @@ class PlatformError(Exception):
 
 
 class Refused(PlatformError):
-    """Trying again cannot mend it; the user must."""
+    """Final until the user changes something."""
 
 
 class Rejected(Refused):
-    """The platform has looked at what it took and will not show it: certain, even after a commit."""
+    """The platform has checked what it took and will not show it: certain, even after a commit."""
 
 
 class Reconnect(PlatformError):
@@ -52,7 +52,7 @@ class TokenExpired(PlatformError):
 class RateLimited(PlatformError):
     """Not before `until` (UTC), which is brought between SHORTEST_WAIT and LONGEST_WAIT from now.
 
-    `harmless=False`: the answer is not the platform's own, so the call may have been done.
+    `definitely_not_applied=False`: the response is not the platform's own, so the call may have been done.
     """
 
     def __init__(self, until: datetime, detail: str = "", *, definitely_not_applied: bool = True) -> None:
@@ -94,7 +94,7 @@ class AccountMoved(PlatformError):
 
 
 class Unavailable(PlatformError):
-    """Worth a retry. Not harmless by itself: the platform may have got the request and done it."""
+    """Worth a retry. The platform may have received the request and done it, unless `definitely_not_applied`."""
 
     def __init__(self, detail: str = "", *, definitely_not_applied: bool = False, reason: str = "unavailable") -> None:
         super().__init__(reason, detail)
@@ -102,7 +102,7 @@ class Unavailable(PlatformError):
 
 
 class OutcomeUnknown(PlatformError):
-    """The clip may be there or not, and the platform cannot say."""
+    """The clip may be there or not, and the platform cannot be asked."""
 
     definitely_not_applied = False
 

@@ -16,13 +16,14 @@ from flask import current_app
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import clock
+from app import clock, platforms
 from app.db import db, is_db_down, reading, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
 from app.platforms.base import Account, Adapter, NotPublished, Receipt, Token, Unknown
 from app.platforms.errors import OutcomeUnknown, OwnOutage, PlatformError, RateLimited, Unavailable
-from app.platforms.http.client import ANSWER_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.http.timeouts import RESPONSE_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.options import with_defaults
 from app.publishing import fetch_links, receipts, state_machine
 from app.publishing.clip_file import clip_file
 from app.publishing.lease import AskUser, Lease, ResumeAt, lease_term
@@ -56,6 +57,7 @@ class PublishContext:
         self.is_fetched = partial(fetch_links.is_fetched, publication)
         self.title = publication.title
         self.description = publication.description
+        self.options = with_defaults(platforms.ADAPTERS[publication.platform].options, publication.options)
         self.clip, self.account, self.token = clip_file(publication.clip), account, token
         self._lease, self._vault = lease, current_app.extensions["vault"]
         self._commit_in_doubt = publication.commit_in_doubt
@@ -126,7 +128,7 @@ class PublishContext:
         self._lease.keep()
         try:
             receipt = fn(
-                *args, begin_commit=lambda answer_seconds=ANSWER_SECONDS: self._begin_commit(name, answer_seconds)
+                *args, begin_commit=lambda response_seconds=RESPONSE_SECONDS: self._begin_commit(name, response_seconds)
             )
         except PlatformError as error:
             if self._commit_in_doubt == name and error.definitely_not_applied:
@@ -136,9 +138,9 @@ class PublishContext:
             raise
         self._record_receipt(name, receipt, last)
 
-    def _begin_commit(self, name: str, answer_seconds: float) -> None:
+    def _begin_commit(self, name: str, response_seconds: float) -> None:
         """Only with our fence and an unexpired lease; a cancel and a receipt by another worker raise the fence."""
-        deadline, until = lease_term(commit_lease(answer_seconds))
+        deadline, until = lease_term(commit_lease(response_seconds))
 
         def write() -> None:
             with transaction():

@@ -8,7 +8,7 @@ from app import clock
 from app.db import db, reading, transaction
 from app.models import Publication, Stage
 from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
-from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.platforms.http.timeouts import UNACKNOWLEDGED_MS
 from app.process.identity import has_ended, process_identity
 
 # Built once and without the ORM: of that, each idle worker would copy 3 MB into memory of its own.

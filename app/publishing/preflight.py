@@ -1,7 +1,8 @@
 """What does not fit, found before anything is sent: an adapter's declared limits against the probed facts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from app.models import Clip, Publication
 from app.platforms.base import Adapter
@@ -11,10 +12,10 @@ _MB = 1_000_000
 MAX_TITLE = Publication.title.type.impl.length
 
 
-def problems(adapter: Adapter, clip: Clip) -> Iterator[Problem]:
+def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> Iterator[Problem]:
     """None where the file fits."""
-    limits = adapter.limits
-    if why := adapter.unready():
+    limits = adapter.limits(config)
+    if why := adapter.unready(config):
         yield Problem("platform_unready", why=why)
     if limits.max_bytes and clip.size > limits.max_bytes:
         yield Problem("file_too_large", mb=_rounded_up(clip.size / _MB), max_mb=_rounded_down(limits.max_bytes / _MB))
@@ -35,9 +36,9 @@ def problems(adapter: Adapter, clip: Clip) -> Iterator[Problem]:
         yield Problem("format_refused", formats=", ".join(refused))
 
 
-def text_problems(adapter: Adapter, title: str, description: str) -> Iterator[Problem]:
+def text_problems(adapter: type[Adapter], config: Mapping[str, Any], title: str, description: str) -> Iterator[Problem]:
     """None where the texts fit."""
-    limits = adapter.limits
+    limits = adapter.limits(config)
     if len(title) > MAX_TITLE and not (limits.max_title and limits.max_title <= MAX_TITLE):
         yield Problem("title_over_column", max=MAX_TITLE)
     if limits.max_title and adapter.count(title) > limits.max_title:

@@ -16,7 +16,7 @@ from app.models import UNDER_WAY_SQL, Publication, Stage, Status
 from app.models.types import UTCDateTime
 from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.platforms.errors import LONGEST_WAIT
-from app.platforms.http.client import UNACKNOWLEDGED_MS
+from app.platforms.http.timeouts import UNACKNOWLEDGED_MS
 from app.publishing.context import LONGEST_POLL
 from app.publishing.lease import CLAIMABLE
 from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE

@@ -40,6 +40,7 @@ _TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
     "publications": (
         Publication,
         ("clip_id", "connection_id", "platform", "account_id", "account_name", "account_url", "title", "description")
+        + ("options",)
         + ("status", "reason", "detail", "due_at", "external_id", "url", "created_at", "started_at", "published_at")
         + ("views", "likes", "shares"),
     ),

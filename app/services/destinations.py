@@ -11,6 +11,7 @@ from app import platforms
 from app.db import db
 from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.platforms.base import Adapter
+from app.platforms.options import Option
 from app.problems import Problem
 from app.publishing import preflight
 
@@ -30,6 +31,7 @@ class Destination:
     published: Publication | None
     max_title: int | None
     max_text: int | None
+    options: Sequence[Option]
 
 
 def for_clip(user: User, clip: Clip) -> list[Destination]:
@@ -54,7 +56,8 @@ def _destination(
     siblings: Counter[str],
     publications: Sequence[Publication],
 ) -> Destination:
-    adapter = platforms.adapter(connection.platform, current_app.config)
+    adapter = platforms.ADAPTERS[connection.platform]
+    limits = adapter.limits(current_app.config)
     mine = [
         publication
         for publication in publications
@@ -65,17 +68,18 @@ def _destination(
         connection=connection,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
         problems=list(_problems(user, connection, adapter, clip)),
-        mode=adapter.mode,
+        mode=adapter.mode(current_app.config),
         live=next((one for one in mine if one.status in LIVE), None),
         published=next((one for one in mine if one.status == Status.PUBLISHED), None),
-        max_title=min(adapter.limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
-        max_text=adapter.limits.max_text,
+        max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
+        max_text=limits.max_text,
+        options=adapter.options,
     )
 
 
-def _problems(user: User, connection: PlatformConnection, adapter: Adapter, clip: Clip) -> Iterator[Problem]:
+def _problems(user: User, connection: PlatformConnection, adapter: type[Adapter], clip: Clip) -> Iterator[Problem]:
     if not user.plan.allows(connection.platform):
         yield Problem("not_in_plan")
     elif connection.status != ConnectionStatus.ACTIVE:
         yield Problem("account_needs_reconnect")
-    yield from preflight.problems(adapter, clip)
+    yield from preflight.problems(adapter, current_app.config, clip)

@@ -34,15 +34,15 @@ def get(user: User, platform: str) -> PlatformCard:
     """Raises NotFound."""
     if platform not in platforms.ADAPTERS:
         raise NotFound
-    adapter = platforms.adapter(platform, current_app.config)
+    adapter, config = platforms.ADAPTERS[platform], current_app.config
     return PlatformCard(
         key=adapter.key,
         name=adapter.name,
         allowed=user.plan.allows(adapter.key),
         plan_needed=cheapest_for(adapter.key),
-        consent=adapter.oauth is not None,
+        consent=adapter.oauth(config) is not None,
         form=adapter.form,
-        mode=adapter.mode,
-        unready=adapter.unready(),
+        mode=adapter.mode(config),
+        unready=adapter.unready(config),
         connections=[one for one in connections.all_of(user) if one.platform == platform],
     )

@@ -1,7 +1,7 @@
 """What a user can do with publications: publish, cancel, and answer when the outcome is unknown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy.orm import joinedload
 from app import clock, platforms, queue
 from app.db import after_commit, db
 from app.models import LIVE, Clip, ClipStatus, Publication, Stage, Status, User
+from app.platforms import options
 from app.problems import NotFound, Problem
 from app.publishing import dispatch, preflight, state_machine
 from app.services import clips, destinations, due_times
@@ -41,6 +42,7 @@ class Choice:
     title: str
     description: str
     again: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,9 @@ def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -
     title, description = clips.one_line(item.choice.title), clips.several_lines(item.choice.description)
     _check(destination, title, description, item.choice.again)
     publication = _new(clip, destination, title, description, item.due_at)
+    publication.options = options.check(
+        destination.options, item.choice.options, f"option-{item.choice.connection_id}-"
+    )
     db.session.add(publication)
     db.session.flush()
     state_machine.begin(publication)
@@ -123,8 +128,8 @@ def _check(destination: Destination, title: str, description: str, again: bool) 
     field = f"connection-{connection.id}"
     if destination.live:
         raise Problem("already_live", field)
-    adapter = platforms.adapter(connection.platform, current_app.config)
-    for problem in (*destination.problems, *preflight.text_problems(adapter, title, description)):
+    adapter = platforms.ADAPTERS[connection.platform]
+    for problem in (*destination.problems, *preflight.text_problems(adapter, current_app.config, title, description)):
         raise Problem(problem.code, field, **problem.params)
     if destination.published and not again:
         raise Problem("already_published", field)

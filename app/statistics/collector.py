@@ -90,7 +90,7 @@ def read(connection_id: int) -> None:
     if connection is None:
         return
     adapter = paced_adapter(connection.platform)
-    counting = adapter.counting
+    counting = adapter.counting(adapter.config)
     due = claim(connection.id, counting.per_call * _MOST_CALLS)
     left = [one for one in due if one.external_id and counting.gives]
     if len(left) < len(due):
@@ -117,7 +117,7 @@ def _read_counts(connection_id: int, left: list[Row], adapter: Adapter, account:
     """Takes out of `left` what has been read or put off."""
     failed_before = False
     while left:
-        some = left[: adapter.counting.per_call]
+        some = left[: adapter.counting(adapter.config).per_call]
         ids = [one.external_id for one in some]
         try:
             try:

@@ -121,7 +121,7 @@ def awaits_first(publication: Publication) -> bool:
 
 
 def _counting(platform: str) -> Counting:
-    return platforms.adapter(platform, current_app.config).counting
+    return platforms.ADAPTERS[platform].counting(current_app.config)
 
 
 # The report

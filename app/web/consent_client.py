@@ -67,8 +67,8 @@ def register(app: Flask) -> None:
     logging.getLogger("authlib").setLevel(logging.INFO)  # at DEBUG it writes the verifier
     oauth = _OAuth(app)
     hosts = set()
-    for key in platforms.ADAPTERS:
-        settings = platforms.adapter(key, app.config).oauth
+    for key, adapter in platforms.ADAPTERS.items():
+        settings = adapter.oauth(app.config)
         if settings is None:
             continue
         oauth.register(

@@ -9,6 +9,7 @@ from flask import Flask
 from app import clock, platforms, texts
 from app.media import containers
 from app.paging import COUNTED, Page
+from app.platforms import options
 from app.services import clips, history, publications, retention, retries
 from app.statistics import report
 
@@ -41,6 +42,7 @@ def register(app: Flask) -> None:
         publication_version=history.version,
         story_version=history.story_version,
         platform_name=platform_name,
+        option_facts=option_facts,
         door_platforms=list(platforms.ADAPTERS),
         progress_percent=progress_percent,
         pace=pace,
@@ -115,6 +117,11 @@ def initials(name: str) -> str:
 
 def platform_name(key: str) -> str:
     return platforms.ADAPTERS[key].name
+
+
+def option_facts(publication) -> list[tuple[str, str]]:
+    """What the user chose of the platform's publication options: label, text."""
+    return list(options.facts(platforms.ADAPTERS[publication.platform].options, publication.options))
 
 
 def progress_percent(publication) -> int | None:

@@ -19,9 +19,20 @@ def chosen() -> list[Choice]:
     again = set(form.getlist("again", int))
     ticked = dict.fromkeys([*form.getlist("connection", int), *again])
     return [
-        Choice(number, form.get(f"title-{number}", ""), form.get(f"description-{number}", ""), number in again)
+        Choice(
+            number,
+            form.get(f"title-{number}", ""),
+            form.get(f"description-{number}", ""),
+            number in again,
+            _options(f"option-{number}-"),
+        )
         for number in ticked
     ]
+
+
+def _options(prefix: str) -> dict[str, str]:
+    """The last value of each: a checkbox that is ticked follows its hidden ""."""
+    return {name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)}
 
 
 def refuse(clip_id: int, problem: Problem) -> ResponseReturnValue:

@@ -155,7 +155,7 @@ class SimulatedUsers:
     def _consent(self, user: User, platform: str, account: str) -> PlatformConnection:
         """Connects by the platform's consent page, like a browser and Authlib: such a token can be refreshed."""
         adapter = platforms.adapter(platform, current_app.config)
-        oauth = adapter.oauth
+        oauth = adapter.oauth(current_app.config)
         verifier = secrets.token_urlsafe(48)
         digest = hashlib.sha256(verifier.encode()).digest()
         params = {

@@ -17,7 +17,7 @@ from tests.edges import committed
 def connect(user: User, platform: str) -> PlatformConnection:
     """A connection to the account that the consent page has chosen beforehand."""
     adapter = platforms.adapter(platform, current_app.config)
-    oauth = adapter.oauth
+    oauth = adapter.oauth(current_app.config)
     back = f"{current_app.config['PUBLIC_URL']}/settings/integrations/{platform}/callback"
     state, verifier = secrets.token_urlsafe(16), secrets.token_urlsafe(48)
     asked = {

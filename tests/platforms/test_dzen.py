@@ -137,7 +137,7 @@ class TestAssisted:
         return settle(one.id)
 
     def test_it_has_no_numbers_and_says_why(self, app):
-        counting = platforms.adapter("dzen", app.config).counting
+        counting = platforms.ADAPTERS["dzen"].counting(app.config)
         assert counting.gives == ()
         assert all("нет открытого API" in reason for reason in counting.never.values())
 

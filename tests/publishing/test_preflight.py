@@ -13,9 +13,12 @@ class _Limited:
     """As much of an adapter as the checks of a file ask for."""
 
     def __init__(self, **limits) -> None:
-        self.limits = Limits(**limits)
+        self._limits = Limits(**limits)
 
-    def unready(self) -> str:
+    def limits(self, config: dict) -> Limits:
+        return self._limits
+
+    def unready(self, config: dict) -> str:
         return ""
 
 
@@ -26,7 +29,8 @@ def _numbers(sentence: str) -> list[str]:
 @pytest.mark.parametrize("limit", [3 * 60, 180.25, 60])
 @pytest.mark.parametrize("over", [0.001, 0.04, 0.2, 0.49, 0.5, 1, 400])
 def test_a_length_over_the_limit_never_reads_as_the_limit(limit: float, over: float):
-    [problem] = preflight.problems(_Limited(max_seconds=limit), Clip(duration_ms=round((limit + over) * 1000), size=1))
+    clip = Clip(duration_ms=round((limit + over) * 1000), size=1)
+    [problem] = preflight.problems(_Limited(max_seconds=limit), {}, clip)
     is_, may_be = (float(number.replace(",", ".")) for number in _numbers(problem.text))
     assert is_ > may_be and is_ >= limit + over - 0.001
 
@@ -34,16 +38,16 @@ def test_a_length_over_the_limit_never_reads_as_the_limit(limit: float, over: fl
 @pytest.mark.parametrize("limit", [50 * MB, 50 << 20, 2000 * MB])
 @pytest.mark.parametrize("over", [1, 4_000, 499_999, 500_000, 10 * MB])
 def test_a_size_over_the_limit_never_reads_as_the_limit(limit: int, over: int):
-    [problem] = preflight.problems(_Limited(max_bytes=limit), Clip(size=limit + over))
+    [problem] = preflight.problems(_Limited(max_bytes=limit), {}, Clip(size=limit + over))
     is_, may_be = (float(number.replace(",", ".")) for number in _numbers(problem.text))
     assert is_ > may_be and is_ * MB >= limit + over
 
 
 def test_whole_numbers_stay_whole():
-    [problem] = preflight.problems(_Limited(max_seconds=180), Clip(duration_ms=190_000, size=1))
+    [problem] = preflight.problems(_Limited(max_seconds=180), {}, Clip(duration_ms=190_000, size=1))
     assert problem.text == "Клип длится 190 с, принимают до 180 с: укоротите его."
 
 
 def test_a_clip_that_is_too_short_gets_a_limit_above_its_length():
-    [problem] = preflight.problems(_Limited(min_seconds=0.5), Clip(duration_ms=400, size=1))
+    [problem] = preflight.problems(_Limited(min_seconds=0.5), {}, Clip(duration_ms=400, size=1))
     assert problem.text == "Клип короче 0,5 с: такие не принимают."

@@ -10,6 +10,7 @@ from app.models import Publication, Stage, Status
 from app.platform_access import lease_times
 from app.platforms.errors import LONGEST_WAIT
 from app.publishing import context, wake_times
+from app.queue import table
 from app.services import retries
 from tests.asking import asked, reads_whole
 from tests.asking import plans as ways
@@ -39,10 +40,10 @@ def wakes_within(publication_id: int, seconds: float) -> bool:
 def test_a_click_while_the_clock_was_ahead_goes_out_when_it_is_right_again(toy, toy_publication):
     set_clock(HOUR)
     publication_id = toy_publication()
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(table.PUBLISH).empty()
     set_clock(-HOUR)
     tick()
-    assert queue.queue(queue.PUBLISH).count == 1, "its wake-up was lost, and it says that it was queued in an hour"
+    assert queue.queue(table.PUBLISH).count == 1, "its wake-up was lost, and it says that it was queued in an hour"
     assert look(publication_id)
     assert toy.posts == {"1": 1}
 

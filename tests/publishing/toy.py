@@ -1,6 +1,6 @@
-"""A platform as small as can be, to show what the engine does: a server with a count of what viewers see, an adapter.
+"""The smallest possible platform, to test the engine: a server that counts what viewers see, and an adapter.
 
-The adapter's process can be made to die (SIGKILL) or freeze (SIGSTOP) at any of its points, or to be refused.
+The adapter's process can be made to die (SIGKILL) or freeze (SIGSTOP) at any of its points.
 """
 
 import http.server
@@ -31,7 +31,7 @@ POINTS = (
 
 
 class Hold:
-    """A request that waits in the server: `arrived` is set when it is there, `let_go()` lets it be done."""
+    """A request that waits in the server: `arrived` is set once it is there; `let_go()` ends the wait."""
 
     def __init__(self) -> None:
         self.arrived, self._free = threading.Event(), threading.Event()
@@ -47,8 +47,8 @@ class Hold:
 class ToyServer:
     """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID, POST /refresh.
 
-    `answers` are statuses to give, once each, without doing what was asked; 0 does it and closes without an answer.
-    `holds` keep a verb's next request waiting.
+    `answers` are statuses to send, once each, without doing what was asked; 0 does it and closes without a response.
+    `holds` keep a verb's next request waiting. `options` are those that the newest draft was created with.
     """
 
     def __init__(self) -> None:
@@ -56,6 +56,7 @@ class ToyServer:
         self.drafts: dict[str, int] = {}
         self.posts: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
+        self.options: dict = {}
         self.answers: dict[str, list[int]] = {}
         self.holds: dict[str, Hold] = {}
         self.processing = 0
@@ -67,7 +68,7 @@ class ToyServer:
                 _, verb, *rest = self.path.split("/")
                 toy.calls[verb] += 1
                 length = int(self.headers.get("Content-Length") or 0)
-                received = len(self.rfile.read(length))
+                received = self.rfile.read(length)
                 if verb in toy.holds:
                     toy.holds.pop(verb).wait()
                 status = toy.answers[verb].pop(0) if toy.answers.get(verb) else 200
@@ -91,12 +92,13 @@ class ToyServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=[0.01], daemon=True).start()
 
-    def do(self, verb: str, post_id: str, received: int) -> dict:
+    def do(self, verb: str, post_id: str, received: bytes) -> dict:
         if verb == "create":
             post_id = str(len(self.drafts) + 1)
             self.drafts[post_id] = 0
+            self.options = json.loads(received)
         elif verb == "upload":
-            self.drafts[post_id] = received
+            self.drafts[post_id] = len(received)
         elif verb == "publish":
             self.posts[post_id] += 1
         elif verb == "posts":
@@ -142,7 +144,7 @@ class Toy(Adapter):
         return [Account("1", "Игрушка", self.url)], Token("toy-token")
 
     def refresh(self, token: Token) -> Token:
-        """Each answer is a new pair."""
+        """Each response is a new pair."""
         if not token.refresh:
             raise Reconnect
         number = self._call("POST", "/refresh")["id"]
@@ -150,14 +152,14 @@ class Toy(Adapter):
         return Token(f"toy-token-{number}", f"refresh-{number}", clock.now() + timedelta(hours=1))
 
     def publish(self, context: PublishContext) -> Receipt:
-        draft = context.step("create", self._create)
+        draft = context.step("create", self._create, context)
         context.step("upload", self._upload, context, draft)
         receipt = context.commit("publish", self._publish, draft, find=self._find)
         context.wait("ready", self._ready, draft, every=10, until=60)
         return receipt
 
-    def _create(self) -> str:
-        return self._at("create", lambda: self._call("POST", "/create")["id"])
+    def _create(self, context: PublishContext) -> str:
+        return self._at("create", lambda: self._call("POST", "/create", json=context.options)["id"])
 
     def _upload(self, context: PublishContext, draft: str) -> str:
         def send() -> str:
@@ -185,22 +187,22 @@ class Toy(Adapter):
 
     def _at(self, step: str, fn: Callable):
         self._die(f"{step}:before")
-        answer = fn()
+        result = fn()
         self._die(f"{step}:after")
-        return answer
+        return result
 
     def _die(self, point: str) -> None:
         if self.die_at == point:
             os.kill(os.getpid(), self.signal)
 
     def _call(self, method: str, path: str, **kwargs) -> dict:
-        answer = self.http.request(method, f"{self.url}{path}", **kwargs)
-        if answer.status == 401:
+        response = self.http.request(method, f"{self.url}{path}", **kwargs)
+        if response.status == 401:
             raise TokenExpired("401")
-        if answer.status == 429:
+        if response.status == 429:
             raise RateLimited(clock.now() + timedelta(seconds=5))
-        if answer.status == 400:
+        if response.status == 400:
             raise Refused("refused", "так нельзя")
-        if answer.status != 200:
-            raise Unavailable(f"HTTP {answer.status}")
-        return answer.json()
+        if response.status != 200:
+            raise Unavailable(f"HTTP {response.status}")
+        return response.json()

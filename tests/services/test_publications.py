@@ -6,6 +6,7 @@ from app import queue
 from app.db import commit, db
 from app.models import Clip, ClipStatus, Publication, PublicationEvent, Status
 from app.problems import NotFound, Problem
+from app.queue import table
 from app.services import publications
 from app.services.publications import Choice, Item
 
@@ -38,14 +39,14 @@ def test_each_item_has_a_result(owner, user, ready_clip, telegram):
         Item(other.id, Choice(second.id, "Рассвет", "")),
     ]
     results = publications.publish_many(owner, items)
-    assert queue.queue(queue.PUBLISH).count == 0
+    assert queue.queue(table.PUBLISH).count == 0
     commit()
     made = [results[0], results[-1]]
     assert [one.title for one in made] == ["Закат", "Рассвет"]
     assert [results[number].code for number in (1, 2, 3)] == ["title_over_column", "already_live", "clip_not_ready"]
     assert results[1].field == f"connection-{second.id}"
     assert [type(one) for one in results[4:6]] == [NotFound, NotFound]
-    assert {one.args[0] for one in queue.queue(queue.PUBLISH).jobs} == {one.id for one in made}
+    assert {one.args[0] for one in queue.queue(table.PUBLISH).jobs} == {one.id for one in made}
     assert set(db.session.scalars(db.select(Publication.title))) == {"Закат", "Рассвет"}
     assert count(PublicationEvent) == 2
 
@@ -73,7 +74,7 @@ def test_a_refused_request_leaves_nothing(owner, ready_clip, telegram, sign_in):
     db.session.expire_all()
     assert count(Publication) == count(PublicationEvent) == 0
     assert db.session.get(Clip, clip.id).version == version
-    assert queue.queue(queue.PUBLISH).count == 0
+    assert queue.queue(table.PUBLISH).count == 0
 
 
 def test_a_failed_retry_leaves_the_publication_as_it_was(owner, ready_clip, telegram, sign_in):
@@ -83,10 +84,10 @@ def test_a_failed_retry_leaves_the_publication_as_it_was(owner, ready_clip, tele
     commit()
     publications.publish(owner, clip.id, [Choice(channel.id, "Два", "")])
     commit()
-    queue.queue(queue.PUBLISH).empty()
+    queue.queue(table.PUBLISH).empty()
     answer = sign_in(owner).post(f"/publications/{failed.id}/retry", headers={"HX-Request": "true"})
     assert answer.status_code == 422
     db.session.expire_all()
     assert failed.status == Status.FAILED
     assert count(PublicationEvent) == 2
-    assert queue.queue(queue.PUBLISH).count == 0
+    assert queue.queue(table.PUBLISH).count == 0

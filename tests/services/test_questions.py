@@ -13,6 +13,7 @@ from app.platform_access import questions as access
 from app.platform_access import tokens
 from app.platforms.base import Account
 from app.problems import Problem
+from app.queue import table
 from app.services import connections, keys, questions
 from app.vault import Vault
 from tests.edges import committed
@@ -170,17 +171,17 @@ def test_chosen_before_the_answer(owner, waiting):
 
 
 def test_a_wake_up_that_is_lost_in_redis(waiting):
-    assert queue.queue(queue.QUESTIONS).count == 1
-    queue.queue(queue.QUESTIONS).empty()
+    assert queue.queue(table.QUESTIONS).count == 1
+    queue.queue(table.QUESTIONS).empty()
     at_work(jobs.wake_questions)
-    assert queue.queue(queue.QUESTIONS).count == 1
+    assert queue.queue(table.QUESTIONS).count == 1
 
 
 def test_nothing_is_queued_for_a_question_that_is_not_stored(owner, echo):
     access.ask(owner.id, echo, payload={"token": "x"})
     db.session.rollback()
     commit()
-    assert queue.queue(queue.QUESTIONS).count == 0
+    assert queue.queue(table.QUESTIONS).count == 0
 
 
 def test_the_payload_is_sealed_for_its_row_and_rotated(app, owner, echo, keys, capfd, redis_url):
@@ -195,7 +196,7 @@ def test_the_payload_is_sealed_for_its_row_and_rotated(app, owner, echo, keys, c
     app.extensions["vault"] = Vault(new_public, f"{new_private},{keys[1]}")
     at_work(_rotate)
     assert {vault.sealed_with(row.sealed_payload) for row in db.session.query(Question)} == {vault.key_id(new_public)}
-    dumped = [queue.queue(queue.QUESTIONS).connection.dump(key) for key in _redis_keys()]
+    dumped = [queue.queue(table.QUESTIONS).connection.dump(key) for key in _redis_keys()]
     ask_platforms()
     assert [row.answer for row in db.session.query(Question).order_by(Question.id)] == [
         {"length": len(SECRET)},
@@ -211,7 +212,7 @@ def _rotate() -> None:
 
 
 def _redis_keys() -> list[bytes]:
-    return queue.queue(queue.QUESTIONS).connection.keys("*")
+    return queue.queue(table.QUESTIONS).connection.keys("*")
 
 
 def test_a_payload_that_cannot_be_opened(app, owner, echo):

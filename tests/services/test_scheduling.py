@@ -9,6 +9,7 @@ from app import clock, queue
 from app.db import commit, db
 from app.models import Publication, PublicationEvent, Status
 from app.problems import NotFound, Problem
+from app.queue import table
 from app.services import due_times, history, publications, scheduling
 from app.services.publications import Choice, Item
 
@@ -144,7 +145,7 @@ def test_scheduled_with_its_own_texts_and_nothing_queued(channel_and_clip):
     assert made.due_at == made.wake_at == later
     assert (made.queued_at, made.started_at) == (None, None)
     assert lines(made) == [("scheduled", made.due_at.isoformat())]
-    assert queue.queue(queue.PUBLISH).count == 0
+    assert queue.queue(table.PUBLISH).count == 0
 
 
 def test_several_accounts_get_one_time(channel_and_clip, telegram):

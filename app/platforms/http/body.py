@@ -14,10 +14,10 @@ class SendingConnection(Protocol):
     """What a body may ask of the connection that sends it."""
 
     def has_early_response(self) -> bool:
-        """Whether the platform has answered or hung up before the end."""
+        """Whether the platform has responded or hung up before the end."""
 
     def wait_until_delivered(self) -> bool:
-        """Waits a moment for the platform's machine to have all that was sent; whether it has."""
+        """Waits a moment for the platform's machine to acknowledge all that was sent; returns whether it has."""
 
 
 # What is held back until everything else is on its way: without it the platform cannot act.
@@ -28,8 +28,8 @@ class FileBody:
     """`head` + a file of `size` bytes + `tail`, with a known length, for `requests`' `data=`.
 
     `on_block(sent, total)` is called before each block. `before_last()` is called before the small last block that
-    makes the request complete, once everything before it has been delivered: whatever it raises, the platform has got
-    a torn request that it cannot act upon, and afterwards the kernel holds no more than those last bytes.
+    makes the request complete, once everything before it has been delivered: whatever it raises, the platform has an
+    incomplete request that it cannot act upon, and afterwards the kernel holds no more than those last bytes.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class FileBody:
         self._sent, self._total = 0, len(head) + size + len(tail)
         self._last = self._total - min(max(len(tail), _LAST_BYTES), self._total)
         self._on_block, self._before_last = on_block, before_last
-        self._line: SendingConnection | None = None
+        self._connection: SendingConnection | None = None
 
     def __len__(self) -> int:
         return self._total
 
-    def watch(self, line: SendingConnection) -> None:
-        """Told by the connection that sends it."""
-        self._line = line
+    def watch(self, connection: SendingConnection) -> None:
+        """Called by the connection that sends it."""
+        self._connection = connection
 
     def read(self, amount: int = -1) -> bytes:
         left = self._total - self._sent
@@ -65,25 +65,25 @@ class FileBody:
         last = self._before_last is not None and self._sent >= self._last
         if self._before_last and not last:
             amount = min(amount, self._last - self._sent)
-        block = self._next(amount)  # before it is armed: a storage that fails here has harmed nothing
+        block = self._next(amount)  # before the commit begins: a storage that fails here has harmed nothing
         if last:
             self._commit()
         self._sent += len(block)
         return block
 
     def _commit(self) -> None:
-        while self._line:
-            if self._line.has_early_response():
-                # Makes urllib3 stop sending and read the answer, a refusal most likely: nothing was completed.
-                raise BrokenPipeError("the platform answered before the end")
-            if self._line.wait_until_delivered():
+        while self._connection:
+            if self._connection.has_early_response():
+                # Makes urllib3 stop sending and read the response, a refusal most likely: nothing was completed.
+                raise BrokenPipeError("the platform responded before the end")
+            if self._connection.wait_until_delivered():
                 break
             if self._on_block:
                 self._on_block(self._sent, self._total)
         self._before_last()
         self._before_last = None
-        # Arming may have taken long. Without the last bytes the platform cannot have acted.
-        if self._line and self._line.has_early_response():
+        # Beginning the commit may have taken long. Without the last bytes the platform cannot have acted.
+        if self._connection and self._connection.has_early_response():
             raise Unavailable("платформа закрыла соединение раньше последних байт", definitely_not_applied=True)
 
     def _next(self, amount: int) -> bytes:

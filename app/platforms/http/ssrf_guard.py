@@ -1,4 +1,4 @@
-"""Where a request may go that somebody else has named: to public addresses, never into our own network."""
+"""Where a request to a host that a platform has named may go: to public addresses, never into our own network."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: str) -> bool:
-    """Whether it belongs to the internet at large. An IPv4 address that hides in an IPv6 one is looked at itself."""
+    """Whether it belongs to the internet at large. An IPv4 address inside an IPv6 one is checked itself."""
     one: IPv4Address | IPv6Address = ip_address(address)
     if isinstance(one, IPv6Address):
         translated = IPv4Address(int(one) & 0xFFFFFFFF) if one in _NAT64 else None

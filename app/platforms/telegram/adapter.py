@@ -1,7 +1,7 @@
 """Telegram, by the Bot API: https://core.telegram.org/bots/api
 
-`sendVideo` is one call, and what it sent cannot be looked up afterwards: it is the commit, armed just before the
-block that completes the request.
+`sendVideo` is one call, and what it sent cannot be found afterwards: it is the commit, begun just before the block that
+completes the request.
 """
 
 import re
@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 
 from app.config import Setting, number, optional_web_address, web_address
 from app.platforms.base import Account, Adapter, Counting, FormField, Limits, PublishContext, Receipt, Stats, Token
-from app.platforms.errors import AccountMoved, RateLimited, Reconnect, Refused, Unavailable
+from app.platforms.errors import AccountMoved, Reconnect, Refused, Unavailable
 from app.platforms.http.body import FileBody, Multipart
-from app.platforms.http.client import LONG_ANSWER_SECONDS, Answer, Window, retry_at
-from app.platforms.telegram import widget
+from app.platforms.http.pacing import Window
+from app.platforms.http.response import Response
+from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
+from app.platforms.telegram import bot_api, widget
 
 # https://core.telegram.org/bots/api#sendvideo
 CAPTION_CHARACTERS = 1024
@@ -23,22 +25,10 @@ PER_CHAT = (1, 1.0)
 PER_BOT = (30, 1.0)
 # Pages of t.me for the whole installation; undocumented, this is what keeps out of trouble.
 PER_SITE = (5, 1.0)
-_PAUSE_WITHOUT_RETRY_AFTER = 30
 
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL_ID = re.compile(r"-100\d{5,13}")
-
-_NO_RIGHTS = (
-    "kicked",
-    "not a member",
-    "administrator rights",
-    "no write access",
-    "not enough rights",
-    "need administrator",
-    "chat_admin_required",
-    "chat_write_forbidden",
-)
 
 
 class Telegram(Adapter):
@@ -117,14 +107,14 @@ class Telegram(Adapter):
 
     steps = {"send": "отправка в канал"}
 
-    @property
-    def limits(self) -> Limits:
-        return Limits(max_bytes=self.config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
+        return Limits(max_bytes=config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
 
     # Connecting
 
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """The channel and the bot's token, once the bot has proved that it may post there."""
+        """The channel and the bot's token, once it is known that the bot may post there."""
         token, chat = fields["bot_token"].strip(), _chat_id(fields["channel"])
         if not _TOKEN.fullmatch(token):
             raise Refused("telegram_token_form", field="bot_token")
@@ -149,7 +139,7 @@ class Telegram(Adapter):
         return channel
 
     def _require_right_to_post(self, token: str, chat_id: int, bot: Mapping[str, Any]) -> None:
-        """getChat answers for any public channel; only the bot's own membership tells whether it may post."""
+        """getChat works for any public channel; only the bot's own membership shows whether it may post."""
         refusal = Refused("telegram_rights", bot=f"@{bot['username']}", field="channel")
         try:
             member = self._ask("getChatMember", token, chat_id=chat_id, user_id=bot["id"])
@@ -192,16 +182,16 @@ class Telegram(Adapter):
                 head=form.head,
                 tail=form.tail,
                 on_block=context.progress,
-                before_last=lambda: begin_commit(LONG_ANSWER_SECONDS),
+                before_last=lambda: begin_commit(LONG_RESPONSE_SECONDS),
             )
-            answer = self._call(
+            response = self._call(
                 "sendVideo",
                 context.token.access,
                 data=body,
                 headers={"Content-Type": form.content_type},
-                answer_seconds=LONG_ANSWER_SECONDS,
+                response_seconds=LONG_RESPONSE_SECONDS,
             )
-        message = _result(answer, context.account.facts.get("bot", ""))
+        message = bot_api.result(response, context.account.facts.get("bot", ""))
         message_id = message.get("message_id") if isinstance(message, dict) else None
         if not isinstance(message_id, int):
             raise Unavailable("в ответе Telegram нет номера сообщения")
@@ -210,8 +200,8 @@ class Telegram(Adapter):
 
     # Counting
 
-    @property
-    def counting(self) -> Counting:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(
             never={"shares": "Telegram не показывает, сколько раз пост переслали."},
             unknown="Telegram не показал это число: просмотры и реакции видны только у открытых каналов.",
@@ -219,7 +209,7 @@ class Telegram(Adapter):
         )
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
-        """From the widget that t.me has for every post of a public channel; of a private one nothing is known.
+        """From the widget that t.me has for every post of a public channel; a private one has none.
 
         A name may have passed to another channel: only the one that the channel's id has now is read.
         """
@@ -229,13 +219,13 @@ class Telegram(Adapter):
         found: dict[str, Stats] = {}
         for message_id in ids:
             self.http.pace(Window("telegram:web", *PER_SITE))
-            answer = self.http.request(
+            response = self.http.request(
                 "GET",
                 f"{self.config['TELEGRAM_WEB_URL']}/{username}/{message_id}",
                 params={"embed": "1"},
                 proxy=self.config["TELEGRAM_PROXY_URL"],
             )
-            counts = _widget(answer, f"{username}/{message_id}")
+            counts = _widget(response, f"{username}/{message_id}")
             if counts is not None:
                 found[message_id] = counts
         return found
@@ -246,7 +236,7 @@ class Telegram(Adapter):
         if not known:
             return None
         self.http.pace(Window(f"telegram:bot:{token.access}", *PER_BOT))
-        chat = _result(self._call("getChat", token.access, data={"chat_id": chat_id}))
+        chat = bot_api.result(self._call("getChat", token.access, data={"chat_id": chat_id}))
         if not isinstance(chat, dict) or chat.get("id") != chat_id:
             raise Unavailable("в ответе Telegram нет этого канала")
         username = chat.get("username")
@@ -257,14 +247,14 @@ class Telegram(Adapter):
 
     # The wire
 
-    def _call(self, method: str, token: str, **kwargs: Any) -> Answer:
+    def _call(self, method: str, token: str, **kwargs: Any) -> Response:
         url = f"{self.config['TELEGRAM_API_URL']}/bot{token}/{method}"
         return self.http.request("POST", url, proxy=self.config["TELEGRAM_PROXY_URL"], **kwargs)
 
     def _ask(self, method: str, token: str, on_unauthorized: str = "", **params: Any) -> Mapping[str, Any]:
-        answer = self._call(method, token, data=params)
+        response = self._call(method, token, data=params)
         try:
-            return _result(answer)
+            return bot_api.result(response)
         except Reconnect as error:
             raise Refused(on_unauthorized or "telegram_token", error.detail, field="bot_token") from None
 
@@ -274,7 +264,7 @@ class Telegram(Adapter):
 
 
 def _chat_id(text: str) -> str:
-    """What the Bot API takes as `chat_id`, of what people write: @name, name, a link or a number."""
+    """The Bot API's `chat_id` for what users type: @name, name, a link or a number."""
     text = text.strip()
     if "/" in text:
         parts = urlsplit(text if "://" in text else f"https://{text}")
@@ -287,56 +277,12 @@ def _chat_id(text: str) -> str:
     return f"@{name}"
 
 
-def _widget(answer: Answer, post: str) -> Stats | None:
+def _widget(response: Response, post: str) -> Stats | None:
     """The counts on a post's widget; None where the post is gone."""
-    answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
-    if answer.status != 200:
-        raise Unavailable(f"HTTP {answer.status} от t.me")
+    response.raise_if_limited(bot_api.PAUSE)
+    if response.status != 200:
+        raise Unavailable(f"HTTP {response.status} от t.me")
     try:
-        return widget.read(answer.body.decode("utf-8", "replace"), post)
+        return widget.read(response.body.decode("utf-8", "replace"), post)
     except widget.NotAWidget:
         raise Unavailable("не похоже на виджет t.me") from None
-
-
-def _result(answer: Answer, bot: str = "") -> Any:
-    """The `result` of an answer, or the error that it means."""
-    payload = answer.json()
-    if not isinstance(payload, dict) or "ok" not in payload:
-        if answer.status == 413:
-            raise Refused("too_large")
-        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER)
-        raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Telegram")
-    if payload["ok"] is True:
-        return payload.get("result")
-    code = payload.get("error_code")
-    code = code if isinstance(code, int) else answer.status
-    said = str(payload.get("description", ""))
-    parameters = payload.get("parameters")
-    parameters = parameters if isinstance(parameters, dict) else {}
-    if code == 429:
-        wait = parameters.get("retry_after", answer.headers.get("Retry-After"))
-        raise RateLimited(retry_at(wait, _PAUSE_WITHOUT_RETRY_AFTER), said)
-    if code in (401, 404):
-        raise Reconnect(said)
-    if code == 413:
-        raise Refused("too_large", said)
-    if not 400 <= code < 500:
-        # Its own 500 too may come after the deed: the Bot API server gives it for whatever fails inside.
-        answer.raise_if_limited(_PAUSE_WITHOUT_RETRY_AFTER, said)
-        raise Unavailable(f"{code} {said}")
-    if "migrate_to_chat_id" in parameters:
-        raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
-    raise _refusal(said, bot)
-
-
-def _refusal(said: str, bot: str) -> Refused:
-    lower = said.lower()
-    if any(mark in lower for mark in _NO_RIGHTS):
-        return Refused("telegram_rights", said, bot=bot)
-    if "chat not found" in lower:
-        return Refused("telegram_chat_gone", said)
-    if "caption is too long" in lower:
-        return Refused("telegram_caption", said)
-    if "too large" in lower or "too big" in lower:
-        return Refused("too_large", said)
-    return Refused("refused", said)

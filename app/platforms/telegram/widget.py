@@ -1,6 +1,6 @@
 """The page `t.me/<channel>/<post>?embed=1`: the one place where a public channel's numbers are shown.
 
-Read strictly: whatever does not look like a number is unknown, never 0.
+Read strictly: what is not clearly a number is unknown, never 0.
 """
 
 import re
@@ -24,7 +24,7 @@ class NotAWidget(Exception):
 
 
 def read(html: str, post: str) -> Stats | None:
-    """The counts of `post` («name/12»); None where the page says that there is no such post. Raises NotAWidget."""
+    """The counts of `post` («name/12»); None where there is no such post. Raises NotAWidget."""
     page = _Page()
     page.feed(html)
     page.close()

@@ -1,7 +1,8 @@
 """VK Клипы.
 
-Two ways lead to a clip. The clips route (`shortVideo.*`) shows nothing before `shortVideo.publish`. A token that lacks
-it (error 3) takes the video route: there the uploaded video may be seen at once, so the upload is a commit too.
+There are two ways to publish. The clips route (`shortVideo.*`) shows nothing before `shortVideo.publish`. A token that
+lacks it (error 3) takes the video route: there the uploaded video may be visible at once, so the upload is a commit
+too.
 
 On both, `video.get` shows the owner an item before anything is published: its existence proves nothing (decision 0011).
 """
@@ -21,10 +22,12 @@ from app.platforms.base import (
     Stats,
     Token,
     Unknown,
+    link_or,
     number,
 )
 from app.platforms.errors import PlatformError, Refused, Unavailable
-from app.platforms.http.client import LONG_ANSWER_SECONDS, Window
+from app.platforms.http.pacing import Window
+from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.vk.api import RouteUnknown, UploadLost
 from app.platforms.vk.auth import VkAccess
 
@@ -71,8 +74,8 @@ class VK(VkAccess):
         "confirmed": "проверка, что клип виден",
     }
 
-    @property
-    def limits(self) -> Limits:
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
             max_title=NAME_CHARACTERS,
             max_text=DESCRIPTION_CHARACTERS,
@@ -94,7 +97,7 @@ class VK(VkAccess):
             raise Unavailable(lost.detail, definitely_not_applied=True) from None
 
     def _create(self, context: PublishContext) -> dict[str, Any]:
-        """Both ids are known before any byte is sent."""
+        """Returns both ids, before any byte is sent."""
         group = {"group_id": context.account.facts["group_id"]} if "group_id" in context.account.facts else {}
         try:
             made = self._api.method(
@@ -107,7 +110,7 @@ class VK(VkAccess):
             )
             route = "clip"
         except RouteUnknown:
-            if context.token.refresh:  # given to our app; an own token counts at its owner's
+            if context.token.refresh:  # given to our app; an own token has limits of its own
                 self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
             made = self._api.method(
                 "video.save",
@@ -126,7 +129,7 @@ class VK(VkAccess):
         }
 
     def _by_clips_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
-        uploaded = context.step("upload", self._upload_clip, context, video)
+        uploaded = context.step("upload", self._api.upload, context, video["upload_url"], "file")
         context.wait("encoded", self._encoded, context, video, uploaded["video_hash"], every=5, until=3600)
         context.step("describe", self._describe, context, video)
         receipt = context.commit("publish", self._publish_clip, context, video, find=self._find_clip)
@@ -139,12 +142,9 @@ class VK(VkAccess):
         context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
         return receipt
 
-    def _upload_clip(self, context: PublishContext, video: Mapping[str, Any]) -> dict[str, Any]:
-        return self._api.upload(context, video["upload_url"], "file")
-
     def _encoded(self, context: PublishContext, video: Mapping[str, Any], video_hash: str) -> bool | None:
-        answer = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
-        return True if answer.get("is_ready") else None
+        response = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
+        return True if response.get("is_ready") else None
 
     def _describe(self, context: PublishContext, video: Mapping[str, Any]) -> None:
         self._api.method(
@@ -160,7 +160,7 @@ class VK(VkAccess):
     ) -> Receipt:
         begin_commit()
         try:
-            answer = self._api.method(
+            response = self._api.method(
                 "shortVideo.publish", context.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
             )
         except Refused:
@@ -168,7 +168,7 @@ class VK(VkAccess):
                 if self._on_wall(context, video):
                     return _receipt("clip", video)  # published by an earlier try
             raise
-        published = answer.get("video") or {}
+        published = response.get("video") or {}
         if (published.get("owner_id"), published.get("id")) != (video["owner_id"], video["video_id"]):
             raise Unavailable("в ответе VK нет номера клипа")
         return _receipt("clip", video, published.get("direct_url"))
@@ -177,14 +177,14 @@ class VK(VkAccess):
         self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
     ) -> Receipt:
         uploaded = self._api.upload(
-            context, video["upload_url"], "video_file", lambda: begin_commit(LONG_ANSWER_SECONDS)
+            context, video["upload_url"], "video_file", lambda: begin_commit(LONG_RESPONSE_SECONDS)
         )
         return _receipt("video", video, uploaded.get("direct_link"))
 
     def _post(self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]) -> Receipt:
         community = {"from_group": 1} if "group_id" in context.account.facts else {}
         begin_commit()
-        answer = self._api.method(
+        response = self._api.method(
             "wall.post",
             context.token.access,
             owner_id=video["owner_id"],
@@ -194,11 +194,11 @@ class VK(VkAccess):
             guid=f"vezde-{context.publication_id}-{video['video_id']}",
             **community,
         )
-        if not answer.get("post_id"):
+        if not response.get("post_id"):
             raise Unavailable("в ответе VK нет номера записи")
         return _receipt("video", video)
 
-    # Looking
+    # Finding
 
     def _find_clip(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
         """The post that `wallpost=1` makes proves the publication. An item alone may be the draft."""
@@ -222,7 +222,7 @@ class VK(VkAccess):
         return _receipt("video", video) if posted else NotPublished()
 
     def _on_wall(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
-        """Whether a post holds the video; None where the bound is reached before the run's beginning."""
+        """Whether a post holds the video; None where the bound is reached before the publication began."""
         since = (context.started_at - CLOCKS_DIFFER).timestamp()
         offset = 0
         for _ in range(WALL_PAGES):
@@ -238,7 +238,7 @@ class VK(VkAccess):
         return None
 
     def _confirmed(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
-        """That it is published is known by its receipt; this waits until VK has processed it."""
+        """The receipt proves the publication; this waits until VK has processed it."""
         item = self._item(context, video)
         return True if item and not (item.get("processing") or item.get("converting")) else None
 
@@ -252,7 +252,7 @@ class VK(VkAccess):
             self._delete(context, video)
 
     def _remove(self, context: PublishContext, video: Mapping[str, Any]) -> None:
-        """Raises Refused where a video stays that may be seen: another must not be begun beside it."""
+        """Raises Refused where a video remains that may be visible: no other may be begun beside it."""
         try:
             self._delete(context, video)
         except Refused:
@@ -264,20 +264,20 @@ class VK(VkAccess):
 
     # Counting
 
-    @property
-    def counting(self) -> Counting:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never={}, unknown="VK не показал это число.", per_call=STATS_AT_ONCE)
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
-        # `count` is 100 unless said.
-        answer = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
+        # `count` is 100 by default.
+        response = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
         return {
             f"{item['owner_id']}_{item['id']}": Stats(
                 views=number(item.get("views")),
                 likes=number((item.get("likes") or {}).get("count")),
                 shares=number((item.get("reposts") or {}).get("count")),
             )
-            for item in answer.get("items") or []
+            for item in response.get("items") or []
         }
 
 
@@ -296,6 +296,4 @@ def _holds(post: Mapping[str, Any], video: Mapping[str, Any]) -> bool:
 
 def _receipt(kind: str, video: Mapping[str, Any], url: str | None = None) -> Receipt:
     place = f"{video['owner_id']}_{video['video_id']}"
-    if not str(url).startswith(("https://", "http://")):
-        url = f"https://vk.com/{kind}{place}"
-    return Receipt(id=place, url=url)
+    return Receipt(id=place, url=link_or(url, f"https://vk.com/{kind}{place}"))

@@ -8,7 +8,10 @@ from app import clock
 from app.platforms.base import PublishContext
 from app.platforms.errors import PlatformError, RateLimited, Refused, TokenExpired, Unavailable
 from app.platforms.http.body import FileBody, Multipart
-from app.platforms.http.client import LONG_ANSWER_SECONDS, Answer, Http, Window
+from app.platforms.http.client import Http
+from app.platforms.http.pacing import Window
+from app.platforms.http.response import Response
+from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 
 VERSION = "5.199"  # https://dev.vk.com/ru/reference/versions
 # https://dev.vk.com/ru/api/api-requests#limits
@@ -25,7 +28,7 @@ _RIGHTS = {7, 15, 203, 204, 214, 1051}
 _USER_WANTED = {14, 17, 24, 25}
 # Of an upload address' refusals: those that another address would not mend.
 _NOT_OF_THE_ADDRESS = (408, 429)
-PAUSE = 5  # seconds, where VK does not say how long
+PAUSE = 5  # seconds, where VK names none
 _ENCODE_PAUSE = timedelta(seconds=5)
 
 
@@ -43,24 +46,24 @@ class VkApi:
 
     def method(self, method: str, token: str, **params: Any) -> Any:
         self._http.pace(Window(f"vk:token:{token}", *PER_TOKEN))
-        answer = self._http.request(
+        response = self._http.request(
             "POST",
             f"{self._url}/method/{method}",
             data={**params, "access_token": token, "v": VERSION},
         )
-        payload = answer.json()
+        payload = response.json()
         error = payload.get("error") if isinstance(payload, dict) else None
         if isinstance(error, dict) and type(error.get("error_code")) is int:
-            raise _error(error, answer)
-        answer.raise_if_limited(PAUSE)
-        if answer.status != 200 or not isinstance(payload, dict) or "response" not in payload:
-            raise Unavailable(f"HTTP {answer.status}, не похоже на ответ VK")
+            raise _error(error, response)
+        response.raise_if_limited(PAUSE)
+        if response.status != 200 or not isinstance(payload, dict) or "response" not in payload:
+            raise Unavailable(f"HTTP {response.status}, не похоже на ответ VK")
         return payload["response"]
 
     def items(self, method: str, token: str, **params: Any) -> list[Mapping[str, Any]]:
-        """A list that VK answers with: an answer without one does not mean that there is nothing."""
-        answer = self.method(method, token, **params)
-        items = answer.get("items") if isinstance(answer, dict) else None
+        """A list that VK returns: a response without one does not mean that there is nothing."""
+        response = self.method(method, token, **params)
+        items = response.get("items") if isinstance(response, dict) else None
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise Unavailable("в ответе VK нет списка")
         return items
@@ -71,56 +74,56 @@ class VkApi:
         clip = context.clip
         form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
         with clip.open() as file:
-            answer = self._http.request(
+            response = self._http.request(
                 "POST",
                 url,
                 data=FileBody(
                     file, clip.size, head=form.head, tail=form.tail, on_block=context.progress, before_last=before_last
                 ),
                 headers={"Content-Type": form.content_type},
-                answer_seconds=LONG_ANSWER_SECONDS if before_last else 60,
+                response_seconds=LONG_RESPONSE_SECONDS if before_last else 60,
             )
-        return _uploaded(answer, clip.size, is_commit=before_last is not None)
+        return _uploaded(response, clip.size, is_commit=before_last is not None)
 
 
-def _uploaded(answer: Answer, size: int, is_commit: bool) -> Mapping[str, Any]:
-    answer.raise_if_limited(PAUSE)
-    payload = answer.json()
-    if answer.status == 413:
+def _uploaded(response: Response, size: int, is_commit: bool) -> Mapping[str, Any]:
+    response.raise_if_limited(PAUSE)
+    payload = response.json()
+    if response.status == 413:
         raise Refused("too_large")
-    if isinstance(payload, dict) and answer.status < 500 and ("error" in payload or "error_code" in payload):
-        said = payload.get("error_descr") or payload.get("error") or payload["error_code"]
-        raise UploadLost("unavailable", str(said))
-    if 400 <= answer.status < 500 and answer.status not in _NOT_OF_THE_ADDRESS:
-        raise UploadLost("unavailable", f"HTTP {answer.status} от адреса загрузки VK")
-    if answer.status < 400 and not isinstance(payload, dict) and not is_commit:
+    if isinstance(payload, dict) and response.status < 500 and ("error" in payload or "error_code" in payload):
+        detail = payload.get("error_descr") or payload.get("error") or payload["error_code"]
+        raise UploadLost("unavailable", str(detail))
+    if 400 <= response.status < 500 and response.status not in _NOT_OF_THE_ADDRESS:
+        raise UploadLost("unavailable", f"HTTP {response.status} от адреса загрузки VK")
+    if response.status < 400 and not isinstance(payload, dict) and not is_commit:
         raise UploadLost("unavailable", "страница вместо ответа на загрузку")
-    if answer.status >= 500 or not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
-    if answer.status != 200 or "video_id" not in payload:
-        raise Unavailable(f"HTTP {answer.status} от сервера загрузки VK")
+    if response.status >= 500 or not isinstance(payload, dict):
+        raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
+    if response.status != 200 or "video_id" not in payload:
+        raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
     if payload.get("size") not in (None, size):
         raise UploadLost("unavailable", f"VK получил {payload['size']} байт из {size}")
     return payload
 
 
-def _error(error: Mapping[str, Any], answer: Answer) -> PlatformError:
-    code, said = error["error_code"], str(error.get("error_msg", ""))
+def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
+    code, detail = error["error_code"], str(error.get("error_msg", ""))
     if code == _UNKNOWN_METHOD:
-        return RouteUnknown("refused", said)
+        return RouteUnknown("refused", detail)
     if code == _UPLOAD_FAILED:
-        return UploadLost("unavailable", said)
+        return UploadLost("unavailable", detail)
     if code == _NOT_ENCODED:
-        return RateLimited(clock.now() + _ENCODE_PAUSE, said)
+        return RateLimited(clock.now() + _ENCODE_PAUSE, detail)
     if code in _RETRY:
-        answer.raise_if_limited(PAUSE, said)
-        return Unavailable(f"{code} {said}")
+        response.raise_if_limited(PAUSE, detail)
+        return Unavailable(f"{code} {detail}")
     if code in _TOKEN:
-        return TokenExpired(said)
+        return TokenExpired(detail)
     if code in _LIMIT:
-        return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), answer.retry_at(_LIMIT[code])), said)
+        return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), response.retry_at(_LIMIT[code])), detail)
     if code in _RIGHTS:
-        return Refused("vk_rights", said)
+        return Refused("vk_rights", detail)
     if code in _USER_WANTED:
-        return Refused("vk_user_wanted", said)
-    return Refused("refused", said)
+        return Refused("vk_user_wanted", detail)
+    return Refused("refused", detail)

@@ -10,9 +10,10 @@ from typing import Any
 
 from app import clock
 from app.config import Setting, web_address
-from app.platforms.base import Account, Adapter, FormField, OAuth, Token, refresh_refused
+from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http.client import Http
+from app.platforms.oauth import OAuth, refresh_refused
 from app.platforms.vk.api import PAUSE, RouteUnknown, VkApi
 
 SCOPES = ("video", "wall")
@@ -58,14 +59,14 @@ class VkAccess(Adapter):
         super().__init__(config, http)
         self._api = VkApi(config["VK_API_URL"], http)
 
-    @property
-    def oauth(self) -> OAuth | None:
-        if not self.config["VK_CLIENT_ID"]:
+    @classmethod
+    def oauth(cls, config: Mapping[str, Any]) -> OAuth | None:
+        if not config["VK_CLIENT_ID"]:
             return None
         return OAuth(
-            authorize_url=f"{self.config['VK_ID_URL']}/authorize",
-            token_url=f"{self.config['VK_ID_URL']}/oauth2/auth",
-            client_id=self.config["VK_CLIENT_ID"],
+            authorize_url=f"{config['VK_ID_URL']}/authorize",
+            token_url=f"{config['VK_ID_URL']}/oauth2/auth",
+            client_id=config["VK_CLIENT_ID"],
             scope=" ".join(SCOPES),
             client_auth="none",
         )
@@ -85,21 +86,21 @@ class VkAccess(Adapter):
     def token_params(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
         return {"device_id": arguments.get("device_id", ""), "state": arguments.get("state", "")}
 
-    def accept(self, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
-        if answer.get("state") not in (None, arguments.get("state")):
+    def accept(self, response: Mapping[str, Any], arguments: Mapping[str, str]) -> tuple[list[Account], Token]:
+        if response.get("state") not in (None, arguments.get("state")):
             raise Refused("vk_state")
-        granted = str(answer.get("scope", "")).replace(",", " ").split()
+        granted = str(response.get("scope", "")).replace(",", " ").split()
         missing = [scope for scope in SCOPES if scope not in granted]
         if missing:
             raise Refused("vk_scopes", missing=", ".join(missing))
-        token = self._token(answer, arguments.get("device_id", ""))
+        token = self._token(response, arguments.get("device_id", ""))
         info = self._id("user_info", token.access).get("user") or {}
         account = Account(
-            id=str(info.get("user_id") or answer["user_id"]),
+            id=str(info.get("user_id") or response["user_id"]),
             name=f"{info.get('first_name', '')} {info.get('last_name', '')}".strip() or "VK",
-            url=f"https://vk.com/id{info.get('user_id') or answer['user_id']}",
+            url=f"https://vk.com/id{info.get('user_id') or response['user_id']}",
             avatar_url=info.get("avatar") or None,
-            facts={"owner_id": int(info.get("user_id") or answer["user_id"])},
+            facts={"owner_id": int(info.get("user_id") or response["user_id"])},
         )
         return [account], token
 
@@ -147,11 +148,11 @@ class VkAccess(Adapter):
         return communities, None
 
     def refresh(self, token: Token) -> Token:
-        """The refresh token rotates: the answer's pair is the only one that is good afterwards."""
+        """The refresh token rotates: the response's pair is the only one that is good afterwards."""
         if not token.refresh:
             raise Reconnect
         state = f"refresh-{clock.now().timestamp():.0f}"
-        answer = self.http.request(
+        response = self.http.request(
             "POST",
             f"{self.config['VK_ID_URL']}/oauth2/auth",
             data={
@@ -162,37 +163,37 @@ class VkAccess(Adapter):
                 "state": state,
             },
         )
-        answer.raise_if_limited(PAUSE)
-        status, answer = answer.status, answer.json()
-        if not isinstance(answer, dict) or not ("access_token" in answer or "error" in answer):
+        response.raise_if_limited(PAUSE)
+        status, response = response.status, response.json()
+        if not isinstance(response, dict) or not ("access_token" in response or "error" in response):
             raise Unavailable("непонятный ответ VK ID")
         if status >= 500:
-            raise Unavailable(f"HTTP {status} от VK ID")  # it says nothing of the token
-        if "error" in answer:
-            raise refresh_refused(answer)
-        return self._token(answer, token.extra.get("device_id", ""))
+            raise Unavailable(f"HTTP {status} от VK ID")  # not of the token
+        if "error" in response:
+            raise refresh_refused(response)
+        return self._token(response, token.extra.get("device_id", ""))
 
     def revoke(self, token: Token) -> None:
         if token.refresh:  # VK ID's; an own token is its owner's business
             self._id("logout", token.access)
 
-    def _token(self, answer: Mapping[str, Any], device_id: str) -> Token:
+    def _token(self, response: Mapping[str, Any], device_id: str) -> Token:
         return Token(
-            access=answer["access_token"],
-            refresh=answer.get("refresh_token"),
-            expires_at=clock.now() + timedelta(seconds=int(answer.get("expires_in") or 3600)),
+            access=response["access_token"],
+            refresh=response.get("refresh_token"),
+            expires_at=clock.now() + timedelta(seconds=int(response.get("expires_in") or 3600)),
             extra={"device_id": device_id},
         )
 
     def _id(self, path: str, token: str) -> Mapping[str, Any]:
-        answer = self.http.request(
+        response = self.http.request(
             "POST",
             f"{self.config['VK_ID_URL']}/oauth2/{path}",
             params={"client_id": self.config["VK_CLIENT_ID"]},
             data={"access_token": token},
         )
-        answer.raise_if_limited(PAUSE)
-        payload = answer.json()
+        response.raise_if_limited(PAUSE)
+        payload = response.json()
         if not isinstance(payload, dict) or "error" in payload:
             raise Unavailable("VK ID не ответил")
         return payload

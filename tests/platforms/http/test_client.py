@@ -19,7 +19,8 @@ from app.models import Status
 from app.platforms.base import Account, Token
 from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
 from app.platforms.http import ssrf_guard
-from app.platforms.http.client import Answer, Http, retry_at
+from app.platforms.http.client import Http
+from app.platforms.http.response import Response, retry_at
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.edges import committed
@@ -191,7 +192,7 @@ def test_an_answer_that_drips_is_given_up(inside):
     client = Http()
     client.allow([inside.origin])
     with pytest.raises(Unavailable):
-        client.request("GET", f"{inside.origin}/", answer_seconds=0.2)
+        client.request("GET", f"{inside.origin}/", response_seconds=0.2)
 
 
 def test_an_upload_address_inside_our_network_ends_the_publication(app, user, ready_clip, inside):
@@ -241,7 +242,7 @@ def test_what_happened_is_said_in_russian(inside: Host, answer: Callable, said: 
     http_ = Http()
     http_.allow([inside.origin])
     with pytest.raises(Unavailable) as trouble:
-        http_.request("GET", f"{inside.origin}/", answer_seconds=0.5)
+        http_.request("GET", f"{inside.origin}/", response_seconds=0.5)
     assert trouble.value.detail == said
 
 
@@ -321,7 +322,7 @@ def test_no_wait_is_absurd_whoever_asks_for_it(until):
     [(429, {}, True), (503, {"Retry-After": "9"}, True), (503, {}, False), (500, {"Retry-After": "9"}, False)],
 )
 def test_what_says_when_to_come_again(status, headers, limited):
-    answer = Answer(status, headers, b"<html>")
+    answer = Response(status, headers, b"<html>")
     with pytest.raises(RateLimited) if limited else nullcontext() as error:
         answer.raise_if_limited(PAUSE)
     assert not limited or not error.value.definitely_not_applied, "a gateway may have passed the request on"

@@ -1,7 +1,7 @@
-"""Rutube, by its token API. The vendor's own client is archived; it is still reported working.
+"""Rutube, by its token API. The vendor's own client is archived, and still reported to work.
 
 Rutube downloads the file from a link of ours. A video may become public as soon as it is processed, so it is created
-hidden, with a marker by which it can be found when the answer was lost, and revealed by one PATCH: the commit.
+hidden, with a marker by which it can be found after a lost response, and revealed by one PATCH: the commit.
 """
 
 import re
@@ -23,34 +23,25 @@ from app.platforms.base import (
     Stats,
     Token,
     Unknown,
+    link_or,
     number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
-from app.platforms.http.client import Window
+from app.platforms.http.client import Http
+from app.platforms.http.pacing import Window
+from app.platforms.rutube.api import MINE, PER_TOKEN, Denied, RutubeApi
 
-# Undocumented; this is what keeps out of trouble.
-PER_TOKEN = (1, 1.0)
 CATEGORY_OTHER = 13  # «Разное», GET /api/video/category/
 MAX_BYTES = 25 * 10**9
 MAX_SECONDS = 5 * 3600
 MAX_TITLE = 100
 MAX_DESCRIPTION = 5000
-# How many of a channel's newest videos are searched for one whose creation was not answered.
+# How many of a channel's newest videos are searched for one whose creation got no response.
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
 # A video that Rutube does not know for so long after its creation has been deleted.
 _UNSEEN_SECONDS = 600
-_PAUSE = 30
-_MINE = "/api/video/person/"
 _TOKEN = re.compile(r"[!-~]{8,500}")
-
-
-class _Denied(Unavailable):
-    """401 or 403 in Rutube's own shape: of the token, or of this one video."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail, definitely_not_applied=True, reason="rutube_denied")
-        self.status = status
 
 
 class Rutube(Adapter):
@@ -83,8 +74,8 @@ class Rutube(Adapter):
         "confirmed": "проверка, что клип виден",
     }
 
-    @property
-    def limits(self) -> Limits:
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
             max_bytes=MAX_BYTES,
             max_seconds=MAX_SECONDS,
@@ -95,16 +86,21 @@ class Rutube(Adapter):
             audio_codecs=frozenset({"aac"}),
         )
 
-    def unready(self) -> str:
+    @classmethod
+    def unready(cls, config: Mapping[str, Any]) -> str:
         """Rutube fetches the clip: our address must be https on a name, or one that is allowed by hand."""
-        address = urlsplit(self.config["PUBLIC_URL"])
-        if address.netloc in self.config["LOCAL_HOSTS"]:
+        address = urlsplit(config["PUBLIC_URL"])
+        if address.netloc in config["LOCAL_HOSTS"]:
             return ""
         host = address.hostname or ""
         named = "." in host and not host.replace(".", "").isdigit() and ":" not in host
         if address.scheme == "https" and named:
             return ""
         return "Публичный адрес не настроен: Rutube сам скачивает клип и сюда не дойдёт. Задайте PUBLIC_URL с https."
+
+    def __init__(self, config: Mapping[str, Any], http: Http) -> None:
+        super().__init__(config, http)
+        self._api = RutubeApi(config["RUTUBE_API_URL"], http)
 
     # Connecting
 
@@ -113,7 +109,7 @@ class Rutube(Adapter):
         if not _TOKEN.fullmatch(token):
             raise Refused("rutube_token", field="token")
         try:
-            videos = self._call("GET", _MINE, token, params={"limit": 1})
+            videos = self._api.call("GET", MINE, token, params={"limit": 1})
         except Reconnect as error:
             raise Refused("rutube_token", error.detail, field="token") from None
         author = next((video.get("author") or {} for video in videos.get("results", [])), {})
@@ -127,7 +123,7 @@ class Rutube(Adapter):
                 avatar_url=author.get("avatar_url"),
             )
         else:
-            # A channel without a video does not tell who it is; the same token is the same channel.
+            # Without a video, the channel's id is unknown; the same token is the same channel.
             account = Account(id=nameless, name="Канал Rutube")
         return [account], Token(access=token)
 
@@ -141,12 +137,12 @@ class Rutube(Adapter):
         return receipt
 
     def _create(self, context: PublishContext) -> str:
-        """Hidden; the id comes back at once. Looked for first: the answer of an earlier try may have been lost."""
-        context.clip.open().close()  # raises what is wrong with the file, which Rutube could only call unavailable
+        """Hidden; the id comes back at once. Searched for first: the response of an earlier try may have been lost."""
+        context.clip.open().close()  # raises what is wrong with the file; Rutube could only report it as unavailable
         for video in self._newest(context.token.access):
             if _has_marker(context, video) and not _is_gone(video):
                 return str(video["id"])
-        made = self._call(
+        made = self._api.call(
             "POST",
             "/api/video/",
             context.token.access,
@@ -166,12 +162,12 @@ class Rutube(Adapter):
         """Page by page: how many Rutube puts on one is its own choice."""
         page, seen, more = 1, 0, True
         while more and seen < SEARCHED:
-            answer = self._call("GET", _MINE, token, params={"limit": SEARCHED, "page": page})
-            videos = answer.get("results")
+            response = self._api.call("GET", MINE, token, params={"limit": SEARCHED, "page": page})
+            videos = response.get("results")
             if not isinstance(videos, list):
                 raise Unavailable("в ответе Rutube нет списка видео")
             yield from videos
-            page, seen, more = page + 1, seen + len(videos), bool(videos) and answer.get("has_next")
+            page, seen, more = page + 1, seen + len(videos), bool(videos) and response.get("has_next")
 
     def _processed(self, context: PublishContext, video_id: str) -> bool | None:
         video = self._video(context, video_id)
@@ -186,7 +182,7 @@ class Rutube(Adapter):
         return True if video.get("status") == "ready" or _reason(video) == "moderation" else None
 
     def _judge(self, context: PublishContext, reason: str) -> NoReturn:
-        """It is Rutube's verdict only where it has fetched the whole file. Nothing is visible: it can begin again."""
+        """Final only where Rutube has fetched the whole file. Nothing is visible: it can begin again."""
         if context.is_fetched():
             raise Rejected("rutube_failed", reason)
         context.clip.open().close()
@@ -194,7 +190,7 @@ class Rutube(Adapter):
             status = self.http.request("HEAD", context.link()).status
         except Unavailable as error:
             raise OwnOutage("fetch_away", error.detail) from None
-        except Refused:  # our address is none that a worker may ask: nothing is known
+        except Refused:  # no worker may call our address: nothing is known
             status = 0
         if status == 404 or status >= 500:
             raise OwnOutage("fetch_away", f"HTTP {status}")
@@ -202,7 +198,7 @@ class Rutube(Adapter):
 
     def _reveal(self, context: PublishContext, video_id: str, *, begin_commit: Callable[[], None]) -> Receipt:
         begin_commit()
-        video = self._call(
+        video = self._api.call(
             "PATCH",
             f"/api/video/{video_id}/",
             context.token.access,
@@ -232,26 +228,23 @@ class Rutube(Adapter):
         return True if video and _is_open(video) and not _has_marker(context, video) else None
 
     def _video(self, context: PublishContext, video_id: str) -> Mapping[str, Any] | None:
-        """None right after creation, when Rutube answers 404 for a while."""
-        return self._call("GET", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
+        """None right after creation, when Rutube returns 404 for a while."""
+        return self._api.call("GET", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
 
     def discard(self, context: PublishContext) -> None:
         video_id = context.answer("create")
         if video_id:
-            self._call("DELETE", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
+            self._api.call("DELETE", f"/api/video/{video_id}/", context.token.access, missing_is_none=True)
 
     @staticmethod
     def _receipt(context: PublishContext, video_id: str, video: Mapping[str, Any]) -> Receipt:
-        url = str(video.get("video_url") or "")
-        if not url.startswith(("https://", "http://")):
-            kind = "shorts" if context.clip.height > context.clip.width else "video"
-            url = f"https://rutube.ru/{kind}/{video_id}/"
-        return Receipt(id=video_id, url=url)
+        kind = "shorts" if context.clip.height > context.clip.width else "video"
+        return Receipt(id=video_id, url=link_or(video.get("video_url"), f"https://rutube.ru/{kind}/{video_id}/"))
 
     # Counting
 
-    @property
-    def counting(self) -> Counting:
+    @classmethod
+    def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never={"shares": "Rutube не считает репосты."}, unknown="Rutube не показал это число.")
 
     def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
@@ -259,8 +252,8 @@ class Rutube(Adapter):
         found: dict[str, Stats] = {}
         for video_id in ids:
             try:
-                video = self._call("GET", f"/api/video/{video_id}/", token.access, missing_is_none=True)
-            except _Denied:  # this video's numbers are not shown; the others' are
+                video = self._api.call("GET", f"/api/video/{video_id}/", token.access, missing_is_none=True)
+            except Denied:  # only this video's numbers are hidden
                 continue
             if video is not None:
                 found[video_id] = Stats(views=number(video.get("hits")), likes=self._likes(account, video_id))
@@ -269,54 +262,10 @@ class Rutube(Adapter):
     def _likes(self, account: Account, video_id: str) -> int | None:
         self.http.pace(Window(f"rutube:votes:{account.id}", *PER_TOKEN))
         try:
-            votes = self._answer("GET", f"/api/numerator/video/{video_id}/vote", missing_is_none=True)
-        except _Denied:
+            votes = self._api.public("GET", f"/api/numerator/video/{video_id}/vote", missing_is_none=True)
+        except Denied:
             return None
         return number(votes.get("positive")) if votes else None
-
-    # The wire
-
-    def _call(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
-        """Raises Reconnect where the token is good for nothing, not where one call was denied."""
-        try:
-            return self._ask(method, path, token, **kwargs)
-        except _Denied as denied:
-            self._require_good(token)
-            if denied.status != 401:
-                raise
-        try:
-            return self._ask(method, path, token, **kwargs)
-        except _Denied as denied:
-            raise Reconnect(denied.detail) from None  # 401 is never of the video, and it stays
-
-    def _require_good(self, token: str) -> None:
-        try:
-            self._ask("GET", _MINE, token, params={"limit": 1})
-        except _Denied as denied:
-            raise Reconnect(denied.detail) from None
-
-    def _ask(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
-        self.http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
-        return self._answer(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
-
-    def _answer(self, method: str, path: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
-        answer = self.http.request(method, f"{self.config['RUTUBE_API_URL']}{path}", **kwargs)
-        payload = answer.json()
-        own = isinstance(payload, dict)
-        if own and answer.status == 404 and missing_is_none:
-            return None
-        answer.raise_if_limited(_PAUSE, definitely_not_applied=own and answer.status == 429)
-        if own and answer.status in (401, 403):
-            raise _Denied(answer.status, _said(payload))
-        if own and answer.status == 404:
-            raise Refused("rutube_gone", _said(payload))
-        if own and 400 <= answer.status < 500:
-            raise Refused("refused", _said(payload))
-        if answer.status == 204:
-            return {}
-        if answer.status >= 300 or not own:
-            raise Unavailable(f"HTTP {answer.status}, не похоже на ответ Rutube")
-        return payload
 
 
 def _marker(context: PublishContext) -> str:
@@ -328,7 +277,7 @@ def _has_marker(context: PublishContext, video: Mapping[str, Any]) -> bool:
 
 
 def _is_open(video: Mapping[str, Any]) -> bool:
-    """Only Rutube's own word counts: a video without `is_hidden` is not known to be seen."""
+    """A video without `is_hidden` is not known to be visible."""
     return video.get("is_hidden") in (False, 0) and not video.get("is_deleted")
 
 
@@ -341,12 +290,3 @@ def _is_gone(video: Mapping[str, Any]) -> bool:
 
 def _reason(video: Mapping[str, Any]) -> str:
     return str((video.get("action_reason") or {}).get("name") or "")
-
-
-def _said(payload: Any) -> str:
-    """`{field: [msg]}`, `{non_field_errors: […]}` or `{detail}` as one line."""
-    if not isinstance(payload, dict):
-        return ""
-    return "; ".join(
-        " ".join(map(str, texts)) if isinstance(texts, list) else str(texts) for texts in payload.values()
-    )[:300]

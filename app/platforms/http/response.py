@@ -1,0 +1,93 @@
+"""A platform's response: read within bounds, its JSON, and when it allows the next call."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+
+from app import clock
+from app.platforms.errors import LONGEST_WAIT, RateLimited
+
+_MAX_BYTES = 4 << 20
+_BLOCK = 64 << 10
+
+
+@dataclass(frozen=True)
+class Response:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The parsed body, or None where it is not JSON (an HTML page of some gateway).
+
+        Without zero bytes and halves of surrogate pairs, which JSON can escape, but no page and no database holds.
+        """
+        try:
+            parsed = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return _printable(parsed) if b"\\u" in self.body else parsed
+
+    def retry_at(self, pause: float) -> datetime:
+        return retry_at(self.headers.get("Retry-After"), pause)
+
+    def raise_if_limited(self, pause: float, detail: str = "", *, definitely_not_applied: bool = False) -> None:
+        """Raises RateLimited for a 429, and for a 503 with a Retry-After.
+
+        `definitely_not_applied` where the response has the platform's own shape: a gateway may have passed the request
+        on.
+        """
+        if self.status == 429 or (self.status == 503 and "Retry-After" in self.headers):
+            raise RateLimited(self.retry_at(pause), detail, definitely_not_applied=definitely_not_applied)
+
+
+def retry_at(value: Any, pause: float) -> datetime:
+    """When to call again, by a Retry-After header or a number of seconds in a body, at most LONGEST_WAIT from now.
+
+    After `pause` seconds where it is neither, or not ahead. https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    now = clock.now()
+    longest = LONGEST_WAIT.total_seconds()
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = longest
+    except (TypeError, ValueError):
+        seconds = _seconds_to_date(value, now)
+    return now + timedelta(seconds=min(seconds, longest) if seconds >= 0 else pause)
+
+
+def _seconds_to_date(value: Any, now: datetime) -> float:
+    """Negative where it is no date."""
+    try:
+        date = parsedate_to_datetime(value)
+        return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        return -1
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="ignore").decode()
+    if isinstance(value, dict):
+        return {_printable(name): _printable(inner) for name, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list) else value
+
+
+def read_body(response: requests.Response, seconds: float) -> bytes:
+    """Unpacked: at most _MAX_BYTES, and for at most `seconds`, however slowly it drips."""
+    body, give_up = bytearray(), time.monotonic() + seconds
+    while len(body) < _MAX_BYTES:
+        block = response.raw.read1(_BLOCK, decode_content=True)
+        if not block:
+            break
+        body += block
+        if time.monotonic() > give_up:
+            raise TimeoutError
+    return bytes(body[:_MAX_BYTES])

@@ -1,0 +1,163 @@
+"""Connections that send steadily, can be watched while they send, and connect only where they may."""
+
+import fcntl
+import select
+import socket
+import ssl
+import struct
+import termios
+import time
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from app.platforms.errors import Refused
+from app.platforms.http import ssrf_guard
+from app.platforms.http.timeouts import STALL_SECONDS, UNACKNOWLEDGED_MS
+
+BLOCK_BYTES = 1 << 20
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.0001, 0.02
+
+_SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+if hasattr(socket, "TCP_USER_TIMEOUT"):
+    _SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS))
+
+
+class _SteadySending:
+    """A `body.SendingConnection`.
+
+    `sendall`'s time-out covers all that it is given: a large block on a slow connection would time out as a stalled
+    one. `send` takes what fits, and its time-out begins anew.
+    """
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(STALL_SECONDS)
+
+    def request(self, method, url, body=None, *args, **kwargs) -> None:
+        if hasattr(body, "watch"):
+            body.watch(self)
+        super().request(method, url, body, *args, **kwargs)
+
+    def has_early_response(self) -> bool:
+        """Whether a response or an end of the connection is there. Under TLS, bytes may be the protocol's own."""
+        readable, _, _ = select.select([self.sock], [], [], 0)
+        if not readable:
+            return False
+        try:
+            waiting = socket.socket.recv(self.sock, 1, socket.MSG_PEEK)
+        except OSError:
+            return True
+        return not waiting or not isinstance(self.sock, ssl.SSLSocket)
+
+    def wait_until_delivered(self) -> bool:
+        """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `has_early_response()`."""
+        give_up, pause = time.monotonic() + 1, _FIRST_PAUSE_SECONDS
+        while self._undelivered() and time.monotonic() < give_up and not self.has_early_response():
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        return not self._undelivered()
+
+    def _undelivered(self) -> int:
+        """Bytes that the other side's kernel has not acknowledged (tcp(7), SIOCOUTQ)."""
+        [count] = struct.unpack("i", fcntl.ioctl(self.sock.fileno(), termios.TIOCOUTQ, struct.pack("i", 0)))
+        return count
+
+    def send(self, data) -> None:
+        if self.sock is None or not isinstance(data, bytes):
+            return super().send(data)
+        left = memoryview(data)
+        while left:
+            left = left[self.sock.send(left) :]
+        return None
+
+
+class _Connection(_SteadySending, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_SteadySending, HTTPSConnection):
+    pass
+
+
+class _OnlyPublic:
+    """Connects to the very address that was checked: a name that resolves differently a moment later gains nothing.
+
+    The Host header and the certificate keep the name.
+    """
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        try:
+            found = ssrf_guard.resolve(name, self.port)
+        except (socket.gaierror, UnicodeError) as error:
+            raise NameResolutionError(self.host, self, error) from None
+        if not all(map(ssrf_guard.is_public, found)):
+            raise Refused("forbidden_address")
+        try:
+            return self._connect_to_one_of(found)
+        finally:
+            self._dns_host = name
+
+    def _connect_to_one_of(self, found: list[str]) -> socket.socket:
+        *others, last = found
+        for self._dns_host in others:
+            try:
+                return super()._new_conn()
+            except (NewConnectionError, ConnectTimeoutError):
+                continue  # the name has more addresses
+        self._dns_host = last
+        return super()._new_conn()
+
+
+class _PublicConnection(_OnlyPublic, _Connection):
+    pass
+
+
+class _PublicSecureConnection(_OnlyPublic, _SecureConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _PublicConnection
+
+
+class _PublicSecurePool(HTTPSConnectionPool):
+    ConnectionCls = _PublicSecureConnection
+
+
+class Transport(HTTPAdapter):
+    """To hosts that the operator has named, wherever they are."""
+
+    pools = {"http": _Pool, "https": _SecurePool}
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self.pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any):
+        manager = super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = self.pools
+        return manager
+
+
+class PublicTransport(Transport):
+    """To hosts that a platform has named: at public addresses only."""
+
+    pools = {"http": _PublicPool, "https": _PublicSecurePool}
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any):
+        """A proxy resolves names by itself: its addresses cannot be checked."""
+        raise Refused("forbidden_address")

@@ -1,0 +1,76 @@
+"""Rutube's API on the wire, and what each error means."""
+
+from typing import Any
+
+from app.platforms.errors import Reconnect, Refused, Unavailable
+from app.platforms.http.client import Http
+from app.platforms.http.pacing import Window
+
+# Undocumented; this is what keeps out of trouble.
+PER_TOKEN = (1, 1.0)
+MINE = "/api/video/person/"
+PAUSE = 30  # seconds, where Rutube names none
+
+
+class Denied(Unavailable):
+    """401 or 403 in Rutube's own shape: of the token, or of this one video."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail, definitely_not_applied=True, reason="rutube_denied")
+        self.status = status
+
+
+class RutubeApi:
+    def __init__(self, url: str, http: Http) -> None:
+        self._url, self._http = url, http
+
+    def call(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
+        """Raises Reconnect where the token is good for nothing, not where one call was denied."""
+        try:
+            return self._request(method, path, token, **kwargs)
+        except Denied as denied:
+            self._require_good(token)
+            if denied.status != 401:
+                raise
+        try:
+            return self._request(method, path, token, **kwargs)
+        except Denied as denied:
+            raise Reconnect(denied.detail) from None  # 401 is never of the video, and it stays
+
+    def _require_good(self, token: str) -> None:
+        try:
+            self._request("GET", MINE, token, params={"limit": 1})
+        except Denied as denied:
+            raise Reconnect(denied.detail) from None
+
+    def _request(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
+        self._http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
+        return self.public(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
+
+    def public(self, method: str, path: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
+        response = self._http.request(method, f"{self._url}{path}", **kwargs)
+        payload = response.json()
+        own = isinstance(payload, dict)
+        if own and response.status == 404 and missing_is_none:
+            return None
+        response.raise_if_limited(PAUSE, definitely_not_applied=own and response.status == 429)
+        if own and response.status in (401, 403):
+            raise Denied(response.status, _detail(payload))
+        if own and response.status == 404:
+            raise Refused("rutube_gone", _detail(payload))
+        if own and 400 <= response.status < 500:
+            raise Refused("refused", _detail(payload))
+        if response.status == 204:
+            return {}
+        if response.status >= 300 or not own:
+            raise Unavailable(f"HTTP {response.status}, не похоже на ответ Rutube")
+        return payload
+
+
+def _detail(payload: Any) -> str:
+    """`{field: [msg]}`, `{non_field_errors: […]}` or `{detail}` as one line."""
+    if not isinstance(payload, dict):
+        return ""
+    return "; ".join(
+        " ".join(map(str, texts)) if isinstance(texts, list) else str(texts) for texts in payload.values()
+    )[:300]

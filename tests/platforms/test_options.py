@@ -1,0 +1,200 @@
+"""Publication options: a toy platform declares some; the dialog, the services and the adapter handle the same ones."""
+
+import json
+import re
+
+import pytest
+
+from app import platforms
+from app.db import db
+from app.models import PlatformConnection, Publication, Status
+from app.platforms import options
+from app.platforms.base import Account, Token
+from app.platforms.options import Checkbox, Select, Text
+from app.problems import Problem
+from app.services import connections, data_export, publications, retries
+from app.services.publications import Choice
+from tests.publishing.conftest import settle
+from tests.publishing.toy import Toy, ToyServer
+from tests.web.test_clips import HTMX
+from tests.web.test_scheduling import in_hours, typed
+
+AUDIENCE = Select(
+    name="audience",
+    label="Кому показывать",
+    help="Платформа спрашивает это о каждом клипе.",
+    choices={"all": "Всем", "adults": "Только взрослым"},
+    required=True,
+)
+COMMENTS = Checkbox(name="comments", label="Разрешить комментарии", default=True)
+PLACE = Text(name="place", label="Место съёмки", max_length=20)
+PLAYLIST = Select(name="playlist", label="Плейлист", asked=True)
+
+
+class Chooser(Toy):
+    options = (AUDIENCE, COMMENTS, PLACE)
+
+    def option_choices(self, token: Token, account: Account) -> dict[str, dict[str, str]]:
+        return {"playlist": {"7": f"Лето, {account.name}"}}
+
+
+@pytest.fixture
+def chooser(toy) -> ToyServer:
+    platforms.ADAPTERS["toy"] = Chooser
+    return toy
+
+
+@pytest.fixture
+def owner(user):
+    return user()
+
+
+@pytest.fixture
+def clip(owner, ready_clip):
+    return ready_clip(owner, title="Закат")
+
+
+@pytest.fixture
+def connection(owner, chooser) -> PlatformConnection:
+    made = connections.save(owner, "toy", [Account("1", "Игрушка")], Token("toy-token"))
+    db.session.commit()
+    return made
+
+
+@pytest.fixture
+def web(sign_in, owner):
+    return sign_in(owner)
+
+
+def made() -> list[Publication]:
+    return list(db.session.scalars(db.select(Publication).execution_options(populate_existing=True)))
+
+
+def send(web, clip, connection, action: str = "publish", more: dict | None = None, **answers: str | list[str]):
+    filled = {f"option-{connection.id}-{name}": answer for name, answer in answers.items()}
+    chosen = {"connection": connection.id, f"title-{connection.id}": "Закат над рекой"}
+    return web.post(f"/clips/{clip.id}/{action}", data=chosen | filled | (more or {}), headers=HTMX)
+
+
+def test_the_dialog_shows_them_as_declared(web, clip, connection):
+    page = web.get(f"/clips/{clip.id}/publish", headers=HTMX).text
+    for option in Chooser.options:
+        assert re.search(rf'<label[^>]* for="option-{connection.id}-{option.name}"', page), option.name
+        assert option.label in page
+    assert AUDIENCE.help in page
+    assert re.findall(r'<option value="(\w*)">', page) == ["", "all", "adults"]
+    assert re.search(rf'type="checkbox" name="option-{connection.id}-comments" id="[^"]*" checked', page)
+    assert re.search(rf'maxlength="20" name="option-{connection.id}-place"', page)
+
+
+def test_the_answers_of_the_dialog_reach_publish(web, clip, connection, chooser):
+    response = send(web, clip, connection, audience="adults", comments=[""], place="  Волга,\n Плёс ")
+    assert response.status_code == 200
+    [publication] = made()
+    assert settle(publication.id).status == Status.PUBLISHED
+    assert chooser.options == {"audience": "adults", "comments": False, "place": "Волга, Плёс"}
+    page = web.get(f"/publications/{publication.id}").text
+    shown = "Кому показывать: Только взрослым; Разрешить комментарии: нет; Место съёмки: Волга, Плёс"
+    assert f"<dt>Настройки</dt><dd>{shown}</dd>" in page
+
+
+def test_a_ticked_checkbox_follows_its_hidden_field(web, clip, connection):
+    send(web, clip, connection, audience="all", comments=["", "on"])
+    assert [one.options for one in made()] == [{"audience": "all", "comments": True, "place": ""}]
+
+
+@pytest.mark.parametrize("action", ["publish", "schedule"])
+def test_a_wrong_answer_is_refused_at_its_field_and_nothing_is_lost(web, clip, connection, action):
+    filled = {"audience": "", "comments": "", "place": "Плёс"}
+    due = {"due": typed(in_hours(24))} if action == "schedule" else {}
+    response = send(web, clip, connection, action, due, **filled)
+    assert response.status_code == 422
+    assert made() == []
+    notes = re.search(rf'id="option-{connection.id}-audience-notes">(.*?)</div>', response.text, re.S)[1]
+    assert "Выберите, что указать в настройке «Кому показывать»." in notes
+    assert 'value="Плёс"' in response.text and 'value="Закат над рекой"' in response.text
+    assert re.search(rf'type="checkbox"[^>]* id="option-{connection.id}-comments">', response.text), "not ticked"
+    assert send(web, clip, connection, action, due, **filled | {"audience": "all"}).status_code == 200
+    assert [one.options for one in made()] == [{"audience": "all", "comments": False, "place": "Плёс"}]
+
+
+def test_a_failed_publication_keeps_them_when_it_is_retried(owner, clip, connection, chooser):
+    chooser.answers["create"] = [400]
+    answers = {"audience": "all", "place": "Плёс"}
+    [publication] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "", options=answers)])
+    db.session.commit()
+    assert settle(publication.id).status == Status.FAILED
+    retries.retry(owner, publication.id)
+    db.session.commit()
+    assert settle(publication.id).status == Status.PUBLISHED
+    assert chooser.options == {"audience": "all", "comments": True, "place": "Плёс"}
+
+
+def test_the_service_refuses_all_or_none(owner, clip, connection):
+    with pytest.raises(Problem) as refused:
+        publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "", options={"audience": "nobody"})])
+    assert (refused.value.code, refused.value.field) == ("option_not_among_choices", f"option-{connection.id}-audience")
+    db.session.rollback()
+    assert made() == []
+
+
+def test_a_publication_that_is_older_than_an_option_is_published(owner, clip, connection, chooser):
+    Chooser.options = ()
+    try:
+        [publication] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "")])
+        db.session.commit()
+    finally:
+        Chooser.options = (AUDIENCE, COMMENTS, PLACE)
+    assert settle(publication.id).status == Status.PUBLISHED
+    assert chooser.options == {"audience": "", "comments": True, "place": ""}
+
+
+def test_they_are_among_the_users_data(owner, clip, connection):
+    publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "", options={"audience": "all"})])
+    db.session.commit()
+    [one] = json.loads("".join(data_export.export(owner)))["publications"]
+    assert one["options"] == {"audience": "all", "comments": True, "place": ""}
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "name"),
+    [
+        ({}, "option_not_chosen", "audience"),
+        ({"audience": "nobody"}, "option_not_among_choices", "audience"),
+        ({"audience": ["all"]}, "option_not_among_choices", "audience"),
+        ({"audience": None}, "option_not_among_choices", "audience"),
+        ({"audience": "all", "comments": "maybe"}, "option_not_true_or_false", "comments"),
+        ({"audience": "all", "comments": 1}, "option_not_true_or_false", "comments"),
+        ({"audience": "all", "comments": None}, "option_not_true_or_false", "comments"),
+        ({"audience": "all", "place": 7}, "option_not_text", "place"),
+        ({"audience": "all", "place": "Ы" * 21}, "option_too_long", "place"),
+        ({"audience": "all", "colour": "red"}, "option_unknown", "colour"),
+    ],
+)
+def test_an_answer_that_was_not_declared(answers, code, name):
+    with pytest.raises(Problem) as refused:
+        options.check(Chooser.options, answers)
+    assert (refused.value.code, refused.value.field) == (code, f"option-{name}")
+    assert re.search("[а-яё]", refused.value.text) and "{" not in refused.value.text
+
+
+def test_required_ones():
+    consent = Checkbox(name="consent", label="Музыка моя", required=True)
+    author = Text(name="author", label="Автор", max_length=10, required=True)
+    for answers, code in (({"author": "Я"}, "option_not_ticked"), ({"consent": True}, "option_empty")):
+        with pytest.raises(Problem) as refused:
+            options.check([consent, author], answers)
+        assert refused.value.code == code
+    assert options.check([consent, author], {"consent": "on", "author": " Я "}) == {"consent": True, "author": "Я"}
+
+
+def test_choices_that_are_asked_of_the_platform(app, chooser):
+    adapter = platforms.adapter("toy", app.config)
+    asked = adapter.option_choices(Token("toy-token"), Account("1", "Игрушка"))
+    declared = options.with_choices((AUDIENCE, PLAYLIST), asked)
+    assert options.check(declared, {"audience": "all", "playlist": "7"}) == {"audience": "all", "playlist": "7"}
+    assert list(options.facts(declared, {"playlist": "7"})) == [("Плейлист", "Лето, Игрушка")]
+    for unknown in (declared, options.with_choices((AUDIENCE, PLAYLIST), {})):
+        with pytest.raises(Problem) as refused:
+            options.check(unknown, {"audience": "all", "playlist": "8"})
+        assert refused.value.code == "option_not_among_choices"

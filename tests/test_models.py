@@ -1,7 +1,7 @@
 """What comes from outside fits its column, on both databases: too long, with zero bytes, with halves of characters."""
 
 import pytest
-from sqlalchemy import JSON, LargeBinary, String, Text, insert, select, update
+from sqlalchemy import JSON, Date, LargeBinary, String, Text, insert, select, update
 
 from app import clock
 from app.db import db
@@ -27,6 +27,8 @@ def _value(column, number: int):
         return number
     if isinstance(column.type, types.UTCDateTime):
         return clock.now()
+    if isinstance(column.type, Date):
+        return clock.now().date()
     if isinstance(column.type, types.JSON):
         return {}
     if isinstance(column.type, LargeBinary):

@@ -36,7 +36,7 @@ def retry(user: User, publication_id: int) -> Publication:
     publication = publications.get(user, publication_id)
     _check_connected(publication)
     if publication.clip_id is None:
-        raise Problem("clip_gone")
+        raise Problem("clip_deleted")
     _restart(user, publication, "retried", Publication.status == Status.FAILED)
     return publications.get(user, publication_id)
 

@@ -63,7 +63,7 @@ def _rename_in_choices(old: str, new: str) -> None:
     connections = sa.table('platform_connections', sa.column('id', sa.BigInteger), sa.column('choices', sa.JSON))
     bind = op.get_bind()
     for row in bind.execute(sa.select(connections)).all():
-        if row.choices:
+        if isinstance(row.choices, list):
             choices = [{new if name == old else name: value for name, value in one.items()} for one in row.choices]
             bind.execute(connections.update().where(connections.c.id == row.id).values(choices=choices))
 

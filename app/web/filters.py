@@ -43,7 +43,7 @@ def register(app: Flask) -> None:
         story_version=history.story_version,
         platform_name=platform_name,
         option_facts=option_facts,
-        door_platforms=list(platforms.ADAPTERS),
+        door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
         pace=pace,
         can_cancel=publications.can_cancel,

@@ -83,7 +83,7 @@ def test_a_periodic_task_that_fails_stops_no_other(app, scheduler):
     process.join()
     assert process.exitcode == 0
     failed = queue.queue(TICKS).failed_job_registry.get_job_ids(cleanup=False)
-    assert failed == [tick_id("app.services.uploads.sweep")]
+    assert failed == [tick_id("app.jobs.sweep_uploads")]
     assert db.session.get(Heartbeat, "a") is None
 
 

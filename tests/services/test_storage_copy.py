@@ -60,6 +60,8 @@ def test_a_backup_of_sqlite_is_restored_elsewhere(app, environment, user, ready_
     clip, connection = ready_clip(owner), telegram(owner)
     publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
     commit()
+    owner_id, clip_id, key = owner.id, clip.id, clip.storage_key
+    token = connection.sealed_token
     there = tmp_path / "there"
     there.mkdir()
     result = app.test_cli_runner().invoke(args=["storage", "copy", f"file:{there}/clips"])
@@ -67,8 +69,7 @@ def test_a_backup_of_sqlite_is_restored_elsewhere(app, environment, user, ready_
     db.session.commit()
     with sqlite3.connect(environment["DATABASE_URL"].removeprefix("sqlite:///")) as database:
         database.execute(f"VACUUM INTO '{there}/vezde.db'")
-    expected, token = storage().open(clip.storage_key).read(), connection.sealed_token
-    owner_id, clip_id = owner.id, clip.id
+    expected = storage().open(key).read()
 
     other = create_app(
         {**environment, "DATABASE_URL": f"sqlite:///{there}/vezde.db", "STORAGE_URL": f"file:{there}/clips"}

@@ -45,7 +45,7 @@ NASTY_TEXTS = st.sampled_from(
         "0",
         str(2**63),
         str(10**40),
-        "٣",
+        "٩٩",
         "²",
         "x" * 5000,
         "🎬" * 300,
@@ -268,7 +268,7 @@ def test_ids_larger_than_any_row_has(app, people, number):
 
 def test_numbers_that_no_page_has(people, things):
     browser = people["owner"]()
-    for text in ("0", "-5", str(2**63), "9" * 4000, "٣", "1.5", "\0", "x"):
+    for text in ("0", "-5", str(2**63), "9" * 4000, "٩٩", "1.5", "\0", "x"):
         assert browser.get("/", query_string={"page": text}).status_code in (200, 400)
         for name in ("connection", "again"):
             answer = browser.post(f"/clips/{things['clip_id'][0]}/publish", data={name: text, "title-1": "x"})
@@ -290,11 +290,11 @@ def test_an_address_that_cannot_be_read(people, things):
     browser = people["owner"]()
     publication_id = things["publication_id"][0]
     assert browser.post(f"/publications/{publication_id}/confirm", data={"url": "http://["}).status_code == 422
-    browser = people["anonymous"]()
+    anonymous = people["anonymous"]()
     for headers in ({"Referer": "http://["}, {"HX-Request": "true", "HX-Current-URL": "http://["}):
-        assert browser.get("/", headers=headers).status_code in (204, 303)
+        assert anonymous.get("/", headers=headers).status_code in (204, 303)
         assert browser.post("/clips", headers=headers).status_code in (303, 422)
-    assert browser.get("/sign-in?next=//[").status_code == 200
+    assert anonymous.get("/sign-in?next=//[").status_code == 200
 
 
 def test_halves_of_characters_in_the_payload_of_a_callback(people):

@@ -55,7 +55,7 @@ def test_the_command_reports_what_is_wrong(app, url, said):
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_backup_of_sqlite_is_restored_elsewhere(app, environment, user, ready_clip, telegram, tmp_path: Path):
-    """As docs/operations.md has it; tests/test_rehearsal.py does the same with PostgreSQL and a bucket."""
+    """As docs/operations.md has it; tests/test_deployment.py does the same with PostgreSQL and a bucket."""
     owner = user()
     clip, connection = ready_clip(owner), telegram(owner)
     publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])

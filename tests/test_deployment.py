@@ -1,4 +1,4 @@
-"""The rehearsal: an installation as an operator has it, by the Procfile's own lines, through all that befalls it.
+"""A deployment as an operator has it, by the Procfile's own lines, through restarts, a release and a restore.
 
 PostgreSQL, a Redis that speaks TLS, and a bucket; two copies of everything, which share nothing else. The second
 web's VAR_DIR cannot be written to, and that of workers and schedulers neither.

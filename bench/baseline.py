@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import redis
-from rq import Queue, SimpleWorker, get_current_job
+from rq import Queue, SimpleWorker, Worker, get_current_job
 from rq.serializers import JSONSerializer
 
 from app.platforms.http.body import FileBody, Multipart
@@ -30,9 +30,16 @@ def send(path: str, url: str, chat_id: int) -> None:
     get_current_job().connection.incr(SENT)
 
 
+def run_worker(url: str) -> None:
+    """RQ's own forking worker: ours refuse jobs that the application does not declare."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = redis.Redis.from_url(url)
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    Worker([queue], connection=connection, serializer=JSONSerializer).work(logging_level="WARNING")
+
+
 def enqueue(connection: redis.Redis, calls: list[tuple[str, str, int]]) -> None:
-    """Enqueues the jobs on the queue of the publications' workers."""
-    queue = Queue("publish", connection=connection, serializer=JSONSerializer)
+    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     queue.enqueue_many(
         [Queue.prepare_data("bench.baseline.send", args=call, timeout=-1, result_ttl=0) for call in calls]
     )

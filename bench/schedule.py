@@ -1,13 +1,14 @@
 """Scheduled publications: delays, a thousand at once, and the overhead of the engine for small clips."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import redis
 from rq_scheduler import Scheduler
 
+from app.workers import crew
 from bench import baseline
 from bench.environment import Environment, parse_time, running_environment, spawn
 from bench.harness import Figure, at_least, folder, format_number, percentile, progress, wait_for
@@ -31,7 +32,7 @@ def _spread(env: Environment, count: int, seconds: int) -> Iterator[Figure]:
     targets = list(zip(env.clips(owners), env.channels(owners), strict=True))
     start = env.soon(5)
     due = [start + timedelta(seconds=seconds * (index + 0.37) / count) for index in range(count)]
-    with _plain_scheduler(env) as plain:
+    with _plain_rq(env, baseline.schedule, baseline.work) as plain:
         scheduler = Scheduler(baseline.QUEUE, connection=plain)
         for moment in due:
             scheduler.enqueue_at(moment.astimezone(UTC).replace(tzinfo=None), baseline.record_delay, moment.timestamp())
@@ -64,21 +65,21 @@ def _spread(env: Environment, count: int, seconds: int) -> Iterator[Figure]:
 
 
 @contextmanager
-def _plain_scheduler(env: Environment) -> Iterator[redis.Redis]:
+def _plain_rq(env: Environment, *targets: Callable[[str], None]) -> Iterator[redis.Redis]:
     """Uses another database of the same Redis: our scheduler removes unknown jobs."""
     url = f"{env.app.config['REDIS_URL']}?db=1"
-    processes = [
-        spawn.Process(target=target, args=(url,), daemon=True) for target in (baseline.schedule, baseline.work)
-    ]
+    workers = sum(target is not baseline.schedule for target in targets)
+    processes = [spawn.Process(target=target, args=(url,)) for target in targets]
     for process in processes:
         process.start()
     connection = redis.Redis.from_url(url)
     try:
-        wait_for(lambda: connection.scard("rq:workers"), 30, what="рабочий rq-scheduler")
+        wait_for(lambda: connection.scard("rq:workers") == workers, 60, what="простые работники RQ")
         yield connection
     finally:
         for process in processes:
-            process.kill()
+            process.terminate()
+        for process in processes:
             process.join()
         connection.flushdb()
 
@@ -114,7 +115,7 @@ def _at_once(env: Environment, users: int, each: int, measured: int) -> Iterator
     baseline_rate = _baseline_rate(env, [channel for _, channel in targets[:measured]])
     yield Figure(
         f"Малые клипы: публикаций в секунду ({len(targets)} на одну секунду, первые {measured})",
-        "задачи с тем же запросом без движка, те же работники",
+        "задачи с тем же запросом без движка, столько же работников RQ",
         f"{format_number(rate, 1)} в секунду",
         f"{format_number(baseline_rate, 1)} в секунду",
         **at_least(rate / baseline_rate, 0.7),
@@ -133,8 +134,8 @@ def _stop_rest(env: Environment, first: int) -> None:
 def _baseline_rate(env: Environment, channels: list) -> float:
     api = env.app.config["TELEGRAM_API_URL"]
     calls = [(str(env.file), f"{api}/bot{env.bot(channel)}/sendVideo", int(channel.account_id)) for channel in channels]
-    env.redis.delete(baseline.SENT)
-    began = time.perf_counter()
-    baseline.enqueue(env.redis, calls)
-    wait_for(lambda: int(env.redis.get(baseline.SENT) or 0) >= len(calls), 120, 0.05, "задачи без движка")
-    return len(calls) / (time.perf_counter() - began)
+    with _plain_rq(env, *[baseline.run_worker] * (env.app.config["WORKERS"] + crew.SPARES)) as plain:
+        began = time.perf_counter()
+        baseline.enqueue(plain, calls)
+        wait_for(lambda: int(plain.get(baseline.SENT) or 0) >= len(calls), 120, 0.05, "задачи без движка")
+        return len(calls) / (time.perf_counter() - began)

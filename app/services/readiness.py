@@ -14,20 +14,16 @@ from app.storage import StorageUnavailable, storage
 log = structlog.get_logger(__name__)
 
 
-def database() -> None:
+def _database() -> None:
     db.session.execute(text("SELECT 1"))
     end_reading()
 
 
-def queues() -> None:
-    redis_client().ping()
-
-
-def clip_files() -> None:
-    storage().check()
-
-
-CHECKS: dict[str, Callable[[], None]] = {"database": database, "redis": queues, "storage": clip_files}
+CHECKS: dict[str, Callable[[], object]] = {
+    "database": _database,
+    "redis": lambda: redis_client().ping(),
+    "storage": lambda: storage().check(),
+}
 
 
 def state() -> dict[str, bool]:
@@ -35,7 +31,7 @@ def state() -> dict[str, bool]:
     return {name: _works(name, check) for name, check in CHECKS.items()}
 
 
-def _works(name: str, check: Callable[[], None]) -> bool:
+def _works(name: str, check: Callable[[], object]) -> bool:
     try:
         check()
     except (SQLAlchemyError, redis.RedisError, StorageUnavailable) as error:

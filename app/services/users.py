@@ -164,15 +164,12 @@ def list_users() -> list[User]:
 def create_demo_users() -> None:
     """The users of the embedded demo; those that exist are left as they are."""
     password_hash = _hash(DEMO_PASSWORD)
-    for plan in plans.PLANS.values():
-        _add_demo(plan.key, password_hash, name=plan.title, plan_key=plan.key)
-    _add_demo("admin", password_hash, name="Админ", plan_key=plans.BUSINESS.key, is_admin=True)
-
-
-def _add_demo(login: str, password_hash: str, *, name: str, **more) -> None:
-    email = f"{login}@{DEMO_DOMAIN}"
-    if _find(email) is None:
-        _add(email, password_hash, name, **more)
+    demo = {plan.key: {"name": plan.title, "plan_key": plan.key} for plan in plans.PLANS.values()}
+    demo["admin"] = {"name": "Админ", "plan_key": plans.BUSINESS.key, "is_admin": True}
+    for login, columns in demo.items():
+        email = f"{login}@{DEMO_DOMAIN}"
+        if _find(email) is None:
+            _add(email, password_hash, **columns)
 
 
 def _find(email: str) -> User | None:

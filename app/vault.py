@@ -13,7 +13,6 @@ import hashlib
 import sys
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
@@ -31,10 +30,7 @@ class CannotOpen(Exception):
 def generate() -> tuple[str, str]:
     """A new pair (public, private) as text for the settings."""
     private = X25519PrivateKey.generate()
-    raw = private.private_bytes(
-        serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
-    )
-    return _public_text(private.public_key()), base64.b64encode(raw).decode()
+    return _public_text(private.public_key()), base64.b64encode(private.private_bytes_raw()).decode()
 
 
 def key_id(public_key: str) -> str:
@@ -80,7 +76,7 @@ class Vault:
 
 
 def _public_text(key: X25519PublicKey) -> str:
-    return base64.b64encode(key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)).decode()
+    return base64.b64encode(key.public_bytes_raw()).decode()
 
 
 def _decode(text: str) -> bytes:

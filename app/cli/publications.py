@@ -29,7 +29,8 @@ def show(publication_id: int) -> None:
     click.echo("История:")
     for attempt in history.attempts(publication):
         for line in attempt.lines:
-            click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, _words(line)))}")
+            words = texts.event(line.kind, line.name, "UTC", line.step), line.reason, line.detail
+            click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, words))}")
 
 
 @group.command()
@@ -81,11 +82,6 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     yield "Взведено", publication.commit_in_doubt or "нет"
     yield "Номер на платформе", publication.external_id or "—"
     yield "Ссылка", publication.url or "—"
-
-
-def _words(line: history.Line) -> tuple[str, str, str | None]:
-    what = texts.step_event(line.kind, line.step) if line.step else texts.event(line.kind, line.name, "UTC")
-    return what, line.reason, line.detail
 
 
 def _moment(value: datetime | None) -> str:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
 
 from flask import current_app
 from sqlalchemy import select, update
@@ -26,8 +25,8 @@ _COLUMNS = (
 def status() -> dict[str, int]:
     """How many stored values each key seals, by key id: every key that is in use or could be, the present one first."""
     here: Vault = current_app.extensions["vault"]
-    values = chain.from_iterable(batch for column in _COLUMNS for batch in _batches(column))
-    counts = Counter(vault.sealed_with(sealed) for _, sealed, _ in values)
+    batches = (batch for column in _COLUMNS for batch in _batches(column))
+    counts = Counter(vault.sealed_with(sealed) for batch in batches for _, sealed, _ in batch)
     return {key_id: counts[key_id] for key_id in (here.key_id, *here.private_key_ids, *counts)}
 
 

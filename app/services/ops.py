@@ -71,9 +71,10 @@ class Figures:
 def figures() -> Figures:
     now = clock.now()
     due, oldest = db.session.execute(select(func.count(), func.min(Publication.wake_at)).where(*_waiting(now))).one()
+    by_status = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
     clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0))).one()
     return Figures(
-        publications=_by_status(),
+        publications={status.value: by_status.get(status, 0) for status in Status},
         due=due,
         oldest_due=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
         lateness=_lateness(now),
@@ -96,11 +97,6 @@ def waiting() -> Sequence[Publication]:
 def _waiting(now: datetime) -> tuple:
     """Due and without a lease: a worker that holds a row has put its lease's end into wake_at."""
     return (Publication.wake_at <= now, Publication.status.in_(CLAIMABLE))
-
-
-def _by_status() -> dict[str, int]:
-    found = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
-    return {status.value: found.get(status.value, 0) for status in Status}
 
 
 def _lateness(now: datetime) -> Lateness:

@@ -28,13 +28,11 @@ CHECKS: dict[str, Callable[[], object]] = {
 
 def state() -> dict[str, bool]:
     """For each part whether it can be used now. Returns within seconds."""
-    return {name: _works(name, check) for name, check in CHECKS.items()}
-
-
-def _works(name: str, check: Callable[[], object]) -> bool:
-    try:
-        check()
-    except (SQLAlchemyError, redis.RedisError, StorageUnavailable) as error:
-        log.error("not ready", part=name, error=type(error).__name__, said=str(error)[:500])
-        return False
-    return True
+    works = dict.fromkeys(CHECKS, True)
+    for name, check in CHECKS.items():
+        try:
+            check()
+        except (SQLAlchemyError, redis.RedisError, StorageUnavailable) as error:
+            log.error("not ready", part=name, error=type(error).__name__, said=str(error)[:500])
+            works[name] = False
+    return works

@@ -198,16 +198,15 @@ def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
 
 
-def event(kind: str, name: str | None, zone_name: str) -> str:
-    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time."""
+def event(kind: str, name: str | None, zone_name: str, step: str = "") -> str:
+    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time; about a step,
+    by its adapter's name for it: «Готово: загрузка видео».
+    """
+    if step:
+        return STEP_EVENTS[kind].format(step=step)
     if kind in ("scheduled", "moved") and name:
         return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
     return EVENTS[kind]
-
-
-def step_event(kind: str, step: str) -> str:
-    """A line of the history about a step, by its adapter's name for it: «Готово: загрузка видео»."""
-    return STEP_EVENTS[kind].format(step=step)
 
 
 def status(publication: "Publication", zone_name: str) -> str:

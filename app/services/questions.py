@@ -1,7 +1,7 @@
 """The answers to questions to platforms (`app.platform_access.questions`)."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -61,8 +61,9 @@ def put(question: Question) -> dict[str, Any]:
     try:
         return {"state": QuestionState.ANSWERED, "answer": questions.put(question)}
     except PlatformError as error:
-        again_at = _again_at(question, error)
-        if again_at and again_at <= question.created_at + _PATIENCE:
+        pause = _PAUSES[min(question.tries, len(_PAUSES)) - 1]
+        again_at = error.until if isinstance(error, RateLimited) else clock.now() + pause
+        if isinstance(error, (RateLimited, Unavailable)) and again_at <= question.created_at + _PATIENCE:
             return {"wake_at": again_at}
         return _failed(error.reason, **error.params)
     except CannotOpen as error:
@@ -71,12 +72,6 @@ def put(question: Question) -> dict[str, Any]:
     except connections.UNEXPECTED:
         log.exception("an answer of an unexpected shape")
         return _failed("unexpected_answer")
-
-
-def _again_at(question: Question, error: PlatformError) -> datetime | None:
-    if isinstance(error, RateLimited):
-        return error.until
-    return clock.now() + _PAUSES[min(question.tries, len(_PAUSES)) - 1] if isinstance(error, Unavailable) else None
 
 
 def _failed(reason: str, /, **params: Any) -> dict[str, Any]:

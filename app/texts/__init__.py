@@ -148,11 +148,6 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
 }
 
 
-_WITHOUT_ANSWER = ("unavailable", "unknown", "reconnect")
-# What to do instead where the platform's response is shown below.
-ANSWERED = {"refused": "Прочитайте её ответ ниже, исправьте и повторите."}
-
-
 def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
     REASONS.update(reasons)
 
@@ -160,15 +155,15 @@ def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
 def reason(key: str, params: Mapping[str, str] | None = None, detail: str | None = None) -> tuple[str, str]:
     """What is wrong and what to do, as two sentences; `detail` where it is shown below them."""
     what, advice = REASONS[key]
-    if detail:
-        advice = ANSWERED.get(key, advice)
+    if detail and key == "refused":
+        advice = "Прочитайте её ответ ниже, исправьте и повторите."
     known = defaultdict(str, params or {})  # a stored reason has none: the text reads on without them and without a gap
     return " ".join(what.format_map(known).split()), " ".join(advice.format_map(known).split())
 
 
 def detail_label(detail: str, reason_key: str | None = None) -> str:
     """The origin of a detail: our own (`app.platforms.errors`) begins with a small Russian letter."""
-    own = reason_key in (None, *_WITHOUT_ANSWER) and re.match("[а-яё]", detail)
+    own = reason_key in (None, "unavailable", "unknown", "reconnect") and re.match("[а-яё]", detail)
     return "Что случилось" if own else "Ответ платформы"
 
 

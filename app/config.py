@@ -33,18 +33,15 @@ class Setting:
     demo: str | None = None
 
 
-def number(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
+def number(low: int, high: int, *, optional: bool = False) -> Callable[[str], int | None]:
+    def parse(text: str) -> int | None:
+        if optional and not text.strip():
+            return None
         if not text.strip().isdigit() or not low <= int(text) <= high:
             raise ValueError(f"нужно целое число от {low} до {high}")
         return int(text)
 
     return parse
-
-
-def optional_number(low: int, high: int) -> Callable[[str], int | None]:
-    parse = number(low, high)
-    return lambda text: parse(text) if text.strip() else None
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -141,7 +138,7 @@ CORE = (
     Setting("VAR_DIR", "var", "Папка для загрузок, которые ещё идут"),
     Setting("PORT", "8000", "Порт веб-процесса", number(1, 65535)),
     Setting("SANDBOX_PORT", "5050", "Порт песочницы, которую запускает make run", number(1, 65535)),
-    Setting("SANDBOX_SMTP_PORT", "", "Порт почты песочницы; пусто — первый свободный", optional_number(1, 65535)),
+    Setting("SANDBOX_SMTP_PORT", "", "Порт почты песочницы; пусто — первый свободный", number(1, 65535, optional=True)),
     Setting("MAX_CLIP_MB", "500", "Наибольший размер клипа, МиБ", number(1, 25_000)),
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("PROBE_WORKERS", "2", "Сколько загруженных клипов проверяют одновременно", number(1, 50)),

@@ -50,7 +50,7 @@ def probe_next() -> bool:
     if turn is None:
         return False
     with transaction():
-        clip = clip_probes.claim_turn(turn)
+        clip = clip_probes.claim_turn(*turn)
     if clip is not None:
         found = clip_probes.inspect(clip)
         with transaction():
@@ -85,9 +85,9 @@ def ask_platform(question_id: int) -> None:
             question = questions.claim_question(question_id)
         if question is None:
             return
-        outcome = questions.put(question)
+        values = questions.put(question)
         with transaction():
-            questions.settle(question, outcome)
+            questions.settle(question, values)
 
 
 def read_stats(connection_id: int) -> None:

@@ -3,7 +3,7 @@
 import smtplib
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -42,24 +42,21 @@ def send(to: str, subject: str, text: str, *, key: str = "", before_send: Callab
     letter = _letter(to, subject, text, key)
     handed_over = False
     try:
-        server = _connect()
-        try:
+        with closing(_connect()) as server:
+            _sign_in(server)
             server.ehlo_or_helo_if_needed()
             _check(server.mail(_sender().addr_spec, [] if to.isascii() else ["SMTPUTF8"]))
             _check(server.rcpt(to))
             before_send()
             handed_over = True
             _check(server.data(letter.as_bytes(policy=SMTP)))
-        except BaseException:
-            server.close()
-            raise
+            # The server has the letter: an error of QUIT changes nothing.
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
     except smtplib.SMTPResponseException as error:
         raise NotSent(f"{error.smtp_code}", final=500 <= error.smtp_code < 600) from None
     except (OSError, smtplib.SMTPException) as error:
         raise NotSent(type(error).__name__, unknown=handed_over) from None
-    # The server has the letter: an error of QUIT changes nothing.
-    with suppress(OSError, smtplib.SMTPException):
-        server.quit()
 
 
 def _letter(to: str, subject: str, text: str, key: str) -> EmailMessage:
@@ -84,22 +81,20 @@ def _sender() -> Address:
 
 
 def _connect() -> smtplib.SMTP:
-    """Signed in, where SMTP_URL names a user."""
     url = urlsplit(current_app.config["SMTP_URL"])
     port = url.port or _PORTS[url.scheme]
     if url.scheme == "smtps":
-        server = smtplib.SMTP_SSL(url.hostname, port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
-    else:
-        server = smtplib.SMTP(url.hostname, port, timeout=TIMEOUT_SECONDS)
-    try:
-        if url.scheme == "smtp+starttls":
-            server.starttls(context=ssl.create_default_context())
-        if url.username:
-            server.login(unquote(url.username), unquote(url.password or ""))
-    except BaseException:
-        server.close()
-        raise
-    return server
+        return smtplib.SMTP_SSL(url.hostname, port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    return smtplib.SMTP(url.hostname, port, timeout=TIMEOUT_SECONDS)
+
+
+def _sign_in(server: smtplib.SMTP) -> None:
+    """Where SMTP_URL names a user."""
+    url = urlsplit(current_app.config["SMTP_URL"])
+    if url.scheme == "smtp+starttls":
+        server.starttls(context=ssl.create_default_context())
+    if url.username:
+        server.login(unquote(url.username), unquote(url.password or ""))
 
 
 def _check(reply: tuple[int, bytes]) -> None:

@@ -13,7 +13,6 @@ import hashlib
 import sys
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
@@ -28,17 +27,10 @@ class CannotOpen(Exception):
     """Wrong key, wrong row, or damaged bytes. Its text reveals nothing of the content."""
 
 
-class BadKey(ValueError):
-    pass
-
-
 def generate() -> tuple[str, str]:
     """A new pair (public, private) as text for the settings."""
     private = X25519PrivateKey.generate()
-    raw = private.private_bytes(
-        serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
-    )
-    return _public_text(private.public_key()), base64.b64encode(raw).decode()
+    return _public_text(private.public_key()), base64.b64encode(private.private_bytes_raw()).decode()
 
 
 def key_id(public_key: str) -> str:
@@ -53,33 +45,28 @@ def sealed_with(sealed: bytes) -> str:
 class Vault:
     def __init__(self, public_key: str, private_keys: str = "") -> None:
         self._public = X25519PublicKey.from_public_bytes(_decode(public_key))
-        self._key_id = bytes.fromhex(key_id(public_key))
-        self._private: dict[bytes, X25519PrivateKey] = {}
+        self.key_id = key_id(public_key)  # of the key that seals
+        self._private: dict[str, X25519PrivateKey] = {}
         for text in filter(None, (part.strip() for part in private_keys.split(","))):
             redact.hide(text)
             private = X25519PrivateKey.from_private_bytes(_decode(text))
-            self._private[bytes.fromhex(key_id(_public_text(private.public_key())))] = private
-
-    @property
-    def key_id(self) -> str:
-        """The id of the key that seals."""
-        return self._key_id.hex()
+            self._private[key_id(_public_text(private.public_key()))] = private
 
     @property
     def private_key_ids(self) -> list[str]:
         """The ids of the keys whose ciphertexts can be opened here."""
-        return [one.hex() for one in self._private]
+        return list(self._private)
 
     @property
     def can_open(self) -> bool:
         return bool(self._private)
 
     def seal(self, plain: bytes, bound_to: str) -> bytes:
-        return _VERSION + self._key_id + _SUITE.encrypt(plain, self._public, info=bound_to.encode())
+        return _VERSION + bytes.fromhex(self.key_id) + _SUITE.encrypt(plain, self._public, info=bound_to.encode())
 
     def open(self, sealed: bytes, bound_to: str) -> bytes:
         """The plain bytes. Raises CannotOpen."""
-        private = self._private.get(sealed[1 : 1 + _KEY_ID_BYTES])
+        private = self._private.get(sealed_with(sealed))
         if sealed[:1] != _VERSION or private is None:
             raise CannotOpen("у этого процесса нет ключа, которым запечатано значение")
         try:
@@ -89,7 +76,7 @@ class Vault:
 
 
 def _public_text(key: X25519PublicKey) -> str:
-    return base64.b64encode(key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)).decode()
+    return base64.b64encode(key.public_bytes_raw()).decode()
 
 
 def _decode(text: str) -> bytes:
@@ -98,7 +85,7 @@ def _decode(text: str) -> bytes:
     except binascii.Error:
         raw = b""
     if len(raw) != 32:
-        raise BadKey("ключ хранилища — 32 байта в base64: flask keys new")
+        raise ValueError("ключ хранилища — 32 байта в base64: flask keys new")
     return raw
 
 

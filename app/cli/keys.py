@@ -3,6 +3,7 @@
 import click
 from flask import current_app
 
+from app import vault
 from app.cli.group import Group
 from app.db import commit
 from app.services import keys
@@ -13,16 +14,18 @@ group = Group("keys", help="Ключи, которыми запечатаны т
 @group.command("new")
 def new_keys() -> None:
     """Новая пара ключей. Закрытый нужен только работникам."""
-    public_key, private_key = keys.new()
+    public_key, private_key = vault.generate()
     click.echo(f"VAULT_PUBLIC_KEY={public_key}\nVAULT_PRIVATE_KEY={private_key}")
 
 
 @group.command("status")
 def keys_status() -> None:
     """Сколько значений каким ключом запечатано и что открывает этот процесс."""
-    for key in keys.status():
-        notes = ["нынешний"] * key.present + ["открывается здесь" if key.opens else "здесь не открыть"]
-        click.echo(f"{key.key_id}\t{key.count}\t{', '.join(notes)}")
+    here = current_app.extensions["vault"]
+    for key_id, count in keys.status().items():
+        notes = ["нынешний"] * (key_id == here.key_id)
+        notes.append("открывается здесь" if key_id in here.private_key_ids else "здесь не открыть")
+        click.echo(f"{key_id}\t{count}\t{', '.join(notes)}")
 
 
 @group.command("rotate")
@@ -31,9 +34,9 @@ def rotate_keys() -> None:
     if not current_app.extensions["vault"].can_open:
         raise click.ClickException("Нет закрытых ключей. Задайте VAULT_PRIVATE_KEY=новый,старый и повторите.")
     sealed = lost = 0
-    for batch in keys.rotate():
+    for more_sealed, more_lost in keys.rotate():
         commit()
-        sealed, lost = sealed + batch.sealed, lost + batch.lost
+        sealed, lost = sealed + more_sealed, lost + more_lost
     click.echo(f"Перезапечатано: {sealed}.")
     if lost:
         raise click.ClickException(

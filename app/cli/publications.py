@@ -7,8 +7,10 @@ import click
 
 from app import clock, platforms, texts
 from app.cli.group import Group
-from app.models import Publication
-from app.services import history, support
+from app.db import db
+from app.models import Publication, User
+from app.problems import NotFound
+from app.services import history, publications, retries
 
 group = Group(
     "publications",
@@ -21,20 +23,21 @@ group = Group(
 @click.argument("publication_id", metavar="ID", type=int)
 def show(publication_id: int) -> None:
     """Что с публикацией: состояние, сроки, история. Время — UTC. Токены не показываются."""
-    publication = support.find(publication_id)
+    publication = _find(publication_id)
     for name, value in _facts(publication):
         click.echo(f"{name + ':':<22} {value}")
     click.echo("История:")
     for attempt in history.attempts(publication):
         for line in attempt.lines:
-            click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, _words(line)))}")
+            words = texts.event(line.kind, line.name, "UTC", line.step), line.reason, line.detail
+            click.echo(f"  {_moment(line.at)}  {' — '.join(filter(None, words))}")
 
 
 @group.command()
 @click.argument("publication_id", metavar="ID", type=int)
 def retry(publication_id: int) -> None:
     """Повторить публикацию, которая кончилась ошибкой: как кнопка «Повторить» у пользователя."""
-    publication = support.retry(publication_id)
+    publication = retries.retry(_user_of(_find(publication_id)), publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
 
@@ -42,15 +45,27 @@ def retry(publication_id: int) -> None:
 @click.argument("publication_id", metavar="ID", type=int)
 def cancel(publication_id: int) -> None:
     """Отменить, пока клип не передан платформе."""
-    publication = support.cancel(publication_id)
+    publication = publications.cancel(_user_of(_find(publication_id)), publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
+
+
+def _find(publication_id: int) -> Publication:
+    """A publication of any user."""
+    publication = db.session.get(Publication, publication_id)
+    if publication is None:
+        raise NotFound
+    return publication
+
+
+def _user_of(publication: Publication) -> User:
+    return db.session.get(User, publication.user_id)
 
 
 def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     status = texts.STATUSES[publication.status]
     going_on = texts.progress(publication, clock.now())
     yield "Публикация", publication.id
-    yield "Пользователь", support.owner(publication).email
+    yield "Пользователь", _user_of(publication).email
     yield "Клип", f"{publication.title} (номер {publication.clip_id or 'удалён'})"
     yield "Куда", f"{platforms.ADAPTERS[publication.platform].name} — {publication.account_name}"
     yield "Состояние", f"{status}, {going_on}" if going_on else status
@@ -67,11 +82,6 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     yield "Взведено", publication.commit_in_doubt or "нет"
     yield "Номер на платформе", publication.external_id or "—"
     yield "Ссылка", publication.url or "—"
-
-
-def _words(line: history.Line) -> tuple[str, str, str | None]:
-    what = texts.step_event(line.kind, line.step) if line.step else texts.event(line.kind, line.name, "UTC")
-    return what, line.reason, line.detail
 
 
 def _moment(value: datetime | None) -> str:

@@ -24,17 +24,13 @@ client_ip: ContextVar[str | None] = ContextVar("client_ip", default=None)
 def record(user_id: int | None, kind: str, detail: str = "") -> None:
     """Adds a line. `kind` is a key of texts.SECURITY, `detail` never a secret."""
     address = client_ip.get()
-    # A proxy may hand on more than an address.
-    address = address and address[:MAX_ADDRESS]
+    address = address and address[:MAX_ADDRESS]  # a proxy may hand on more than an address
     db.session.add(AuditEvent(user_id=user_id, kind=kind, detail=detail[:MAX_DETAIL], address=address))
 
 
 def latest(user: User) -> list[AuditEvent]:
-    return list(
-        db.session.scalars(
-            select(AuditEvent).where(AuditEvent.user_id == user.id).order_by(AuditEvent.id.desc()).limit(SHOWN)
-        )
-    )
+    newest_first = select(AuditEvent).where(AuditEvent.user_id == user.id).order_by(AuditEvent.id.desc())
+    return list(db.session.scalars(newest_first.limit(SHOWN)))
 
 
 def sweep() -> int:

@@ -1,12 +1,13 @@
 """The probe that makes a clip ready: a worker claims the clip, inspects its file outside a transaction, settles it."""
 
 import hashlib
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, not_, or_, select, update
 
 from app import clock
 from app.db import db
@@ -25,22 +26,14 @@ MAX_PROBES = 3
 STORAGE_PAUSE = timedelta(seconds=30)
 
 
-class Turn(NamedTuple):
-    """The clip that is next; `probed_at` is when a clip of its user was last claimed."""
-
-    clip_id: int
-    user_id: int
-    probed_at: datetime | None
-
-
 def due(limit: int = 100) -> list[int]:
     """Ids of clips to be probed now, oldest first: new ones whose job got lost, and those whose worker ended."""
     ids = select(Clip.id).where(_is_due(clock.now())).order_by(Clip.wake_at).limit(limit)
     return list(db.session.scalars(ids))
 
 
-def next_turn() -> Turn | None:
-    """The next clip of the user who has waited longest since the last claim.
+def next_turn() -> Row[tuple[int, int, datetime | None]] | None:
+    """The next clip's id, its user's, and when a clip of that user was last claimed: the longest ago.
 
     None where no clip is due, or each user with a due one has as many under way as allowed: one fewer than workers.
     """
@@ -51,28 +44,26 @@ def next_turn() -> Turn | None:
         .group_by(Clip.user_id)
         .having(func.count() >= most)
     )
-    in_turn = (
+    return db.session.execute(
         select(Clip.id, User.id, User.probed_at)
         .join(User)
         .where(_is_due(now), Clip.user_id.not_in(busy))
         .order_by(User.probed_at.asc().nulls_first(), Clip.wake_at, Clip.id)
         .limit(1)
-    )
-    row = db.session.execute(in_turn).one_or_none()
-    return row and Turn(*row)
+    ).one_or_none()
 
 
-def claim_turn(turn: Turn) -> Clip | None:
+def claim_turn(clip_id: int, user_id: int, probed_at: datetime | None) -> Clip | None:
     """The clip, claimed; None where another worker was faster.
 
     The user's row is changed with it: two workers with the same turn do not claim two clips of one user.
     """
     taken = db.session.execute(
         update(User)
-        .where(User.id == turn.user_id, User.probed_at.is_not_distinct_from(turn.probed_at))
+        .where(User.id == user_id, User.probed_at.is_not_distinct_from(probed_at))
         .values(probed_at=clock.now())
     )
-    return claim(turn.clip_id) if taken.rowcount else None
+    return claim(clip_id) if taken.rowcount else None
 
 
 def claim(clip_id: int) -> Clip | None:
@@ -118,21 +109,10 @@ def _facts(clip: Clip) -> dict[str, Any]:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     storage().keep(clip.storage_key)  # here and not where it comes in: an upload need not wait for the disk
-    return {
-        "wake_at": None,
-        "status": ClipStatus.READY,
-        "reason": None,
-        "poster_key": storage().put_bytes(facts.poster, clips.key_of_poster(clip.storage_key)),
-        "sha256": sha256,
-        "content_type": facts.content_type,
-        "container": facts.container,
-        "video_codec": facts.video_codec,
-        "audio_codec": facts.audio_codec,
-        "duration_ms": facts.duration_ms,
-        "width": facts.width,
-        "height": facts.height,
-        "rotation": facts.rotation,
-    }
+    columns = asdict(facts)
+    poster_key = storage().put_bytes(columns.pop("poster"), clips.key_of_poster(clip.storage_key))
+    settled = {"wake_at": None, "status": ClipStatus.READY, "reason": None}
+    return {**settled, "poster_key": poster_key, "sha256": sha256, **columns}
 
 
 def _failed(reason: str) -> dict[str, Any]:

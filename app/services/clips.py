@@ -3,10 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Select, bindparam, exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from app import clock
 from app.db import db
@@ -31,12 +30,17 @@ SOON = timedelta(seconds=60)
 _SUFFIXES = re.compile(rf"(({'|'.join(map(re.escape, containers.SUFFIXES))})[.\s]*)+$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Changes:
-    """What a poll returns: clips that have changed, and ids of clips that are gone."""
-
-    clips: list[Clip]
-    gone: list[int]
+# Built once, and for tables: every open page polls every few seconds, and building the query took longer than it did.
+_clip, _publication = Clip.__table__.c, Publication.__table__.c
+_DUE_SOON = exists().where(
+    _publication.clip_id == _clip.id,
+    LIVE_SQL,  # the index of these alone: a clip may have been published a thousand times
+    _publication.status == Status.SCHEDULED,
+    _publication.due_at <= bindparam("soon"),
+)
+_CHANGED = select(_clip.id, _clip.version, _DUE_SOON).where(
+    _clip.user_id == bindparam("user_id"), _clip.id.in_(bindparam("known", expanding=True))
+)
 
 
 def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
@@ -45,12 +49,12 @@ def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
     return paginate(newest_first, number, per_page)
 
 
-def page_of(clip: Clip, per_page: int = PER_PAGE) -> int:
+def page_of(clip: Clip) -> int:
     """The number of the page that shows the clip."""
     newer = db.session.scalar(
         select(func.count()).select_from(Clip).where(Clip.user_id == clip.user_id, Clip.id > clip.id)
     )
-    return newer // per_page + 1
+    return newer // PER_PAGE + 1
 
 
 def get(user: User, clip_id: int) -> Clip:
@@ -61,31 +65,17 @@ def get(user: User, clip_id: int) -> Clip:
     return clip
 
 
-def changed(user: User, known: Mapping[int, int]) -> Changes:
-    """Which of the clips that a page shows have changed. `known` is the version that the page has, by clip id."""
+def changed(user: User, known: Mapping[int, int]) -> tuple[list[Clip], list[int]]:
+    """Of the clips that a page shows, those that have changed, and ids of those that are gone.
+
+    `known` is the version that the page has, by clip id.
+    """
     known = dict(list(known.items())[:MAX_KNOWN])
     values = {"user_id": user.id, "known": list(known), "soon": clock.now() + SOON}
     found = db.session.execute(_CHANGED, values).all()
     newer = [clip_id for clip_id, version, soon in found if soon or version != known[clip_id]]
     rows = db.session.scalars(select(Clip).where(Clip.id.in_(newer)).order_by(Clip.id.desc())).all() if newer else []
-    return Changes(list(rows), sorted(known.keys() - {clip_id for clip_id, _, _ in found}))
-
-
-def _changed() -> Select:
-    clip, publication = Clip.__table__.c, Publication.__table__.c
-    soon = exists().where(
-        publication.clip_id == clip.id,
-        LIVE_SQL,  # the index of these alone: a clip may have been published a thousand times
-        publication.status == Status.SCHEDULED,
-        publication.due_at <= bindparam("soon"),
-    )
-    return select(clip.id, clip.version, soon).where(
-        clip.user_id == bindparam("user_id"), clip.id.in_(bindparam("known", expanding=True))
-    )
-
-
-# Built once, and for tables: every open page polls every few seconds, and building the query took longer than it did.
-_CHANGED = _changed()
+    return list(rows), sorted(known.keys() - {clip_id for clip_id, _, _ in found})
 
 
 def rename(user: User, clip_id: int, title: str, description: str) -> Clip:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from app import clock, platforms
 from app.db import db, end_reading
@@ -29,6 +29,12 @@ UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 CHOICE_LIFETIME = timedelta(hours=1)
 MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would identify another account
 
+_FINISHING = and_(
+    Publication.status == Status.PUBLISHING, or_(Publication.commit_in_doubt.is_not(None), Publication.has_receipt)
+)
+# They stay: only their user can confirm them, which needs no connection.
+_UNCONFIRMED = Publication.status == Status.UNCONFIRMED
+
 
 @dataclass(frozen=True)
 class Disconnection:
@@ -46,11 +52,17 @@ def all_of(user: User) -> list[PlatformConnection]:
     return list(db.session.scalars(mine))
 
 
-def get(user: User, connection_id: int) -> PlatformConnection:
-    """Raises NotFound, for another user's connection too."""
-    connection = db.session.scalars(
-        select(PlatformConnection).where(PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id)
-    ).first()
+def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnection:
+    """Raises NotFound, for another user's connection too.
+
+    With `lock`, a second request for the same connection waits for the first, and sees what it has changed.
+    """
+    found = select(PlatformConnection).where(
+        PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id
+    )
+    if lock:
+        found = found.with_for_update().execution_options(populate_existing=True)
+    connection = db.session.scalar(found)
     if connection is None:
         raise NotFound
     return connection
@@ -59,19 +71,6 @@ def get(user: User, connection_id: int) -> PlatformConnection:
 def _lock_user(user_id: int) -> None:
     """Until the commit: each half of a double click, and each of two tabs, sees what the other has connected."""
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
-
-
-def _locked(user: User, connection_id: int) -> PlatformConnection:
-    """As `get()`; a second request for the same connection waits for the first, and sees what it has changed."""
-    connection = db.session.scalar(
-        select(PlatformConnection)
-        .where(PlatformConnection.id == connection_id, PlatformConnection.user_id == user.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if connection is None:
-        raise NotFound
-    return connection
 
 
 def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformConnection:
@@ -176,7 +175,7 @@ def add_accounts(question: Question, answer: Mapping[str, Any]) -> None:
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
     """Makes one of the accounts the connection's. Raises NotFound."""
     _lock_user(user.id)
-    connection = _locked(user, connection_id)
+    connection = get(user, connection_id, lock=True)
     if (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, account_id):
         return connection  # a double click
     chosen = next((Account(**one) for one in connection.choices or [] if one["id"] == account_id), None)
@@ -213,22 +212,18 @@ def sweep() -> None:
 
 
 def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:
-    connection = _find(user.id, platform, account.id) or _under_previous_id(user, platform, account)
+    connection = _find(user.id, platform, account.id)
+    if connection is None and account.previous_id:
+        # From before the platform gave the account's real id, which it and its publications get now.
+        connection = _find(user.id, platform, account.previous_id)
+        if connection is not None:
+            moved = update(Publication).where(Publication.connection_id == connection.id)
+            db.session.execute(moved.values(account_id=account.id))
+            connection.account_id = account.id
     if connection is None:
         connection = PlatformConnection(user_id=user.id, platform=platform, account_id=account.id)
         db.session.add(connection)
     _describe(connection, account)
-    return connection
-
-
-def _under_previous_id(user: User, platform: str, account: Account) -> PlatformConnection | None:
-    """The account's connection from before the platform gave its real id, which it and its publications get now."""
-    connection = _find(user.id, platform, account.previous_id) if account.previous_id else None
-    if connection is not None:
-        db.session.execute(
-            update(Publication).where(Publication.connection_id == connection.id).values(account_id=account.id)
-        )
-        connection.account_id = account.id
     return connection
 
 
@@ -254,9 +249,9 @@ def _describe(connection: PlatformConnection, account: Account) -> None:
 def preview_disconnect(user: User, connection_id: int) -> Disconnection:
     """What `disconnect()` would do now. Raises NotFound."""
     connection = get(user, connection_id)
-    finishing, unconfirmed = len(_finishing(connection)), _unconfirmed(connection)
-    live = select(func.count()).where(Publication.connection_id == connection.id, Publication.status.in_(LIVE))
-    return Disconnection(db.session.scalar(live) - finishing - unconfirmed, finishing, unconfirmed)
+    finishing, unconfirmed = len(_publications(connection, _FINISHING)), len(_publications(connection, _UNCONFIRMED))
+    live = len(_publications(connection, Publication.status.in_(LIVE)))
+    return Disconnection(live - finishing - unconfirmed, finishing, unconfirmed)
 
 
 def disconnect(user: User, connection_id: int) -> Disconnection:
@@ -264,33 +259,19 @@ def disconnect(user: User, connection_id: int) -> Disconnection:
 
     Publications keep the account's name, its link and their history.
     """
-    connection = _locked(user, connection_id)  # from here on no publication can be made for it
+    connection = get(user, connection_id, lock=True)  # from here on no publication can be made for it
     cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
-    finishing = _finishing(connection)
+    finishing, unconfirmed = _publications(connection, _FINISHING), _publications(connection, _UNCONFIRMED)
     for publication_id in finishing:
         state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
-    unconfirmed = _unconfirmed(connection)
     revocations.keep(connection)
     audit_log.record(user.id, "disconnected", _audit_detail(connection))
     db.session.delete(connection)
-    return Disconnection(cancelled, len(finishing), unconfirmed)
+    return Disconnection(cancelled, len(finishing), len(unconfirmed))
 
 
-def _finishing(connection: PlatformConnection) -> Sequence[int]:
-    return db.session.scalars(
-        select(Publication.id).where(
-            Publication.connection_id == connection.id,
-            Publication.status == Status.PUBLISHING,
-            or_(Publication.commit_in_doubt.is_not(None), Publication.has_receipt),
-        )
-    ).all()
-
-
-def _unconfirmed(connection: PlatformConnection) -> int:
-    """They stay: only their user can confirm them, which needs no connection."""
-    return db.session.scalar(
-        select(func.count()).where(Publication.connection_id == connection.id, Publication.status == Status.UNCONFIRMED)
-    )
+def _publications(connection: PlatformConnection, which: ColumnElement[bool]) -> Sequence[int]:
+    return db.session.scalars(select(Publication.id).where(Publication.connection_id == connection.id, which)).all()
 
 
 def _audit_detail(connection: PlatformConnection) -> str:

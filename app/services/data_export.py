@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from flask import current_app
@@ -26,28 +25,25 @@ from app.services import audit_log
 BATCH = 500
 
 # What is exported of each table, by its columns' names: no secrets and no internal columns.
-_PROFILE = ("email", "name", "timezone", "plan_key", "created_at", "consented_at")
-_TABLES: dict[str, tuple[type, tuple[str, ...]]] = {
+_PROFILE = "email name timezone plan_key created_at consented_at"
+_PUBLICATION = (
+    "clip_id connection_id platform account_id account_name account_url title description options status "
+    "reason detail due_at external_id url created_at started_at published_at views likes shares"
+)
+_TABLES: dict[str, tuple[type, str]] = {
     "connections": (
         PlatformConnection,
-        ("platform", "account_id", "account_name", "account_url", "avatar_url", "facts", "status", "created_at"),
+        "platform account_id account_name account_url avatar_url facts status created_at",
     ),
     "clips": (
         Clip,
-        ("title", "description", "file_name", "status", "size", "sha256", "content_type", "duration_ms", "width")
-        + ("height", "created_at"),
+        "title description file_name status size sha256 content_type duration_ms width height created_at",
     ),
-    "publications": (
-        Publication,
-        ("clip_id", "connection_id", "platform", "account_id", "account_name", "account_url", "title", "description")
-        + ("options",)
-        + ("status", "reason", "detail", "due_at", "external_id", "url", "created_at", "started_at", "published_at")
-        + ("views", "likes", "shares"),
-    ),
-    "publication_events": (PublicationEvent, ("publication_id", "at", "kind", "status", "name", "detail")),
-    "stats": (StatsSample, ("publication_id", "at", "views", "likes", "shares")),
-    "notifications": (Notification, ("kind", "facts", "created_at", "read_at", "mailed_at")),
-    "security": (AuditEvent, ("at", "kind", "detail", "address")),
+    "publications": (Publication, _PUBLICATION),
+    "publication_events": (PublicationEvent, "publication_id at kind status name detail"),
+    "stats": (StatsSample, "publication_id at views likes shares"),
+    "notifications": (Notification, "kind facts created_at read_at mailed_at"),
+    "security": (AuditEvent, "at kind detail address"),
 }
 
 
@@ -87,8 +83,8 @@ def _rows(model: type, user_id: int) -> Iterator[Any]:
         yield from rows
 
 
-def _row(row: Any, columns: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in columns}
+def _row(row: Any, columns: str) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in columns.split()}
 
 
 def _file(row: Any) -> dict[str, str]:
@@ -98,12 +94,4 @@ def _file(row: Any) -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return str(value.value)
-    raise TypeError(type(value).__name__)
+    return json.dumps(value, ensure_ascii=False, default=datetime.isoformat)

@@ -40,41 +40,31 @@ def for_clip(user: User, clip: Clip) -> list[Destination]:
         .where(PlatformConnection.user_id == user.id, PlatformConnection.status != ConnectionStatus.CHOOSING)
         .order_by(PlatformConnection.id)
     ).all()
-    siblings = Counter(connection.platform for connection in connections)
     publications = db.session.scalars(
         select(Publication)
         .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))
         .order_by(Publication.id.desc())
     ).all()
-    return [_destination(user, clip, connection, siblings, publications) for connection in connections]
-
-
-def _destination(
-    user: User,
-    clip: Clip,
-    connection: PlatformConnection,
-    siblings: Counter[str],
-    publications: Sequence[Publication],
-) -> Destination:
-    adapter = platforms.ADAPTERS[connection.platform]
-    limits = adapter.limits(current_app.config)
-    mine = [
-        publication
-        for publication in publications
-        if (publication.platform, publication.account_id) == (connection.platform, connection.account_id)
-    ]
-    several = siblings[connection.platform] > 1
-    return Destination(
-        connection=connection,
-        label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
-        problems=list(_problems(user, connection, adapter, clip)),
-        mode=adapter.mode(current_app.config),
-        live=next((one for one in mine if one.status in LIVE), None),
-        published=next((one for one in mine if one.status == Status.PUBLISHED), None),
-        max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
-        max_text=limits.max_text,
-        options=adapter.options,
-    )
+    siblings, found = Counter(connection.platform for connection in connections), []
+    for connection in connections:
+        adapter = platforms.ADAPTERS[connection.platform]
+        limits = adapter.limits(current_app.config)
+        account = connection.platform, connection.account_id
+        mine = [one for one in publications if (one.platform, one.account_id) == account]
+        several = siblings[connection.platform] > 1
+        destination = Destination(
+            connection=connection,
+            label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
+            problems=list(_problems(user, connection, adapter, clip)),
+            mode=adapter.mode(current_app.config),
+            live=next((one for one in mine if one.status in LIVE), None),
+            published=next((one for one in mine if one.status == Status.PUBLISHED), None),
+            max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
+            max_text=limits.max_text,
+            options=adapter.options,
+        )
+        found.append(destination)
+    return found
 
 
 def _problems(user: User, connection: PlatformConnection, adapter: type[Adapter], clip: Clip) -> Iterator[Problem]:

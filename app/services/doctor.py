@@ -1,9 +1,12 @@
-"""Checks of this process and its dependencies, each with a sentence as its finding."""
+"""Checks of this process and of what it depends on, each with a sentence as its finding."""
 
 import os
+import socket
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import tzdata
 from flask import current_app
@@ -11,17 +14,33 @@ from redis.connection import parse_url
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import mail, platforms
+from app.config import optional_web_address, web_address
 from app.db import db
 from app.models import PlatformConnection
 from app.platform_access import tokens
-from app.services import dependencies
+from app.services import heartbeats, readiness
 from app.vault import CannotOpen, Vault
 
 # Commands of the Procfile, and whether such a process opens tokens: only workers do.
 ROLES = {"web": False, "scheduler": False, "release": False, "worker": True}
 
 VAULT_KEY = "VAULT_PRIVATE_KEY"
+CONNECT_SECONDS = 3
 _PROBE = b"doctor's probe"
+
+# Of each part: the sentence where it works, and where it does not.
+PARTS = {
+    "database": ("База отвечает.", "База не отвечает: проверьте DATABASE_URL, затем flask db upgrade."),
+    "redis": (
+        "Redis отвечает.",
+        "Redis не отвечает: проверьте REDIS_URL. Публикации ждут в базе и пойдут, когда он вернётся.",
+    ),
+    "storage": (
+        "Хранилище клипов принимает файлы.",
+        "Хранилище клипов не принимает файлы: проверьте STORAGE_URL, права и место.",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -32,45 +51,28 @@ class Finding:
     good: bool | None = None
 
 
-Check = Callable[[str | None], Finding]
-
-
 def examine(role: str | None = None) -> list[Finding]:
     """`role`, a key of ROLES, is what the process should be: it decides whether it should open tokens."""
-    return [*(check(role) for check in CHECKS), *_dependencies()]
+    return [*_keys(role), _stored_token(role), *_settings(), *_dependencies()]
 
 
-def public_key(_role: str | None) -> Finding:
-    return Finding(f"Открытый ключ {_vault().key_id}: токены запечатываются им.", True)
-
-
-def private_keys(role: str | None) -> Finding:
-    held = ", ".join(_vault().private_key_ids)
-    if held:
-        return Finding(f"Закрытые ключи в этом процессе: {held}.", _should(role, opens=True))
-    return Finding("Закрытых ключей в этом процессе нет.", _should(role, opens=False))
-
-
-def environment(role: str | None) -> Finding:
-    """Any program that reads this process' environment finds the key."""
-    if os.environ.get(VAULT_KEY):
-        return Finding(f"{VAULT_KEY} есть в окружении процесса.", _should(role, opens=True))
-    return Finding(f"{VAULT_KEY} в окружении процесса нет.", _should(role, opens=False))
-
-
-def sealing(role: str | None) -> Finding:
-    """A trial: a value is sealed here and then opened, or not."""
-    here = _vault()
+def _keys(role: str | None) -> Iterator[Finding]:
+    here: Vault = current_app.extensions["vault"]
+    yield Finding(f"Открытый ключ {here.key_id}: токены запечатываются им.", True)
+    held = ", ".join(here.private_key_ids)
+    yield _opens(role, held, f"Закрытые ключи в этом процессе: {held}.", "Закрытых ключей в этом процессе нет.")
+    # Any program that reads this process' environment finds the key.
+    present, absent = f"{VAULT_KEY} есть в окружении процесса.", f"{VAULT_KEY} в окружении процесса нет."
+    yield _opens(role, os.environ.get(VAULT_KEY), present, absent)
     try:
         opened = here.open(here.seal(_PROBE, "doctor"), "doctor") == _PROBE
     except CannotOpen:
         opened = False
-    if opened:
-        return Finding("Проба: запечатанное этот процесс открывает.", _should(role, opens=True))
-    return Finding("Проба: запечатать процесс может, открыть — нет.", _should(role, opens=False))
+    good, bad = "Проба: запечатанное этот процесс открывает.", "Проба: запечатать процесс может, открыть — нет."
+    yield _opens(role, opened, good, bad)
 
 
-def stored_token(role: str | None) -> Finding:
+def _stored_token(role: str | None) -> Finding:
     """The same with a token that is really stored; nothing of it is shown."""
     try:
         connection = db.session.scalar(select(PlatformConnection).where(PlatformConnection.sealed_token.is_not(None)))
@@ -79,27 +81,40 @@ def stored_token(role: str | None) -> Finding:
     if connection is None:
         return Finding("Хранимых токенов ещё нет.")
     try:
-        tokens.open_token(connection)
+        opened = tokens.open_token(connection) is not None
     except CannotOpen:
-        return Finding("Хранимый токен этот процесс открыть не может.", _should(role, opens=False))
-    return Finding("Хранимый токен этот процесс открывает.", _should(role, opens=True))
+        opened = False
+    good, bad = "Хранимый токен этот процесс открывает.", "Хранимый токен этот процесс открыть не может."
+    return _opens(role, opened, good, bad)
 
 
-def public_address(_role: str | None) -> Finding:
-    url, demo = current_app.config["PUBLIC_URL"], current_app.config["DEMO"]
+def _opens(role: str | None, opens: object, yes: str, no: str) -> Finding:
+    """Whether the process opens tokens, and whether one of this role should."""
+    return Finding(yes if opens else no, None if role is None else ROLES[role] == bool(opens))
+
+
+def _settings() -> Iterator[Finding]:
+    url, hosts, demo = (current_app.config[name] for name in ("PUBLIC_URL", "LOCAL_HOSTS", "DEMO"))
     if url.startswith("https://"):
-        return Finding(f"PUBLIC_URL={url}: cookie и HSTS только по https.", True)
-    return Finding(f"PUBLIC_URL={url}: без https cookie можно подслушать.", None if demo else False)
+        yield Finding(f"PUBLIC_URL={url}: cookie и HSTS только по https.", True)
+    else:
+        yield Finding(f"PUBLIC_URL={url}: без https cookie можно подслушать.", None if demo else False)
+    if hosts:
+        yield Finding(f"LOCAL_HOSTS разрешает: {', '.join(hosts)}. В бою он пуст.", None if demo else False)
+    else:
+        yield Finding("LOCAL_HOSTS пуст: по чужим адресам во внутреннюю сеть не ходим.", True)
+    yield redis_password()
+    if demo:
+        yield Finding("DEMO включён: пароли демо-пользователей всем известны, тариф меняется кнопкой.")
+    else:
+        yield Finding("DEMO выключен.", True)
+    if zoneinfo.TZPATH:
+        yield Finding(f"Часовые пояса: данные системы ({', '.join(zoneinfo.TZPATH)}), они могли устареть.", False)
+    else:
+        yield Finding(f"Часовые пояса: пакет tzdata {tzdata.IANA_VERSION}, данные системы не читаются.", True)
 
 
-def local_hosts(_role: str | None) -> Finding:
-    hosts, demo = current_app.config["LOCAL_HOSTS"], current_app.config["DEMO"]
-    if not hosts:
-        return Finding("LOCAL_HOSTS пуст: по чужим адресам во внутреннюю сеть не ходим.", True)
-    return Finding(f"LOCAL_HOSTS разрешает: {', '.join(hosts)}. В бою он пуст.", None if demo else False)
-
-
-def redis_password(_role: str | None) -> Finding:
+def redis_password() -> Finding:
     given = parse_url(current_app.config["REDIS_URL"])
     if "path" in given:
         return Finding("Redis — сокет этой машины: его берегут права на файл.", True)
@@ -109,61 +124,44 @@ def redis_password(_role: str | None) -> Finding:
     return Finding(text, None if current_app.config["DEMO"] else False)
 
 
-def demo(_role: str | None) -> Finding:
-    if current_app.config["DEMO"]:
-        return Finding("DEMO включён: пароли демо-пользователей всем известны, тариф меняется кнопкой.")
-    return Finding("DEMO выключен.", True)
-
-
-def time_zones(_role: str | None) -> Finding:
-    if zoneinfo.TZPATH:
-        return Finding(f"Часовые пояса: данные системы ({', '.join(zoneinfo.TZPATH)}), они могли устареть.", False)
-    return Finding(f"Часовые пояса: пакет tzdata {tzdata.IANA_VERSION}, данные системы не читаются.", True)
-
-
-CHECKS: tuple[Check, ...] = (
-    public_key,
-    private_keys,
-    environment,
-    sealing,
-    stored_token,
-    public_address,
-    local_hosts,
-    redis_password,
-    demo,
-    time_zones,
-)
-
-
-def _dependencies() -> list[Finding]:
-    """What it depends on, each with what to do where it does not work."""
-    parts = dependencies.parts()
-    found = [Finding(text, works) for text, works in parts.items()]
-    if dependencies.ADVICE["database"] not in parts:
-        found.append(_processes())
-    unreachable = ", ".join(dependencies.unreachable_hosts())
-    if unreachable:
-        found.append(Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False))
+def _dependencies() -> Iterator[Finding]:
+    state = readiness.state()
+    for name, works in state.items():
+        text, advice = PARTS[name]
+        yield Finding(text if works else advice, works)
+    if state["database"]:
+        # Not judged without all of them: at a release they have not begun yet.
+        if missing := ", ".join(kind for kind, number in heartbeats.count().items() if number == 0):
+            yield Finding(f"Не слышно процессов: {missing}. Запустите их по Procfile.")
+        else:
+            yield Finding("Работники, расписание и тики на месте.", True)
+    if unreachable := ", ".join(unreachable_hosts()):
+        yield Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False)
     else:
-        found.append(Finding("Хосты платформ принимают соединения.", True))
-    if dependencies.sends_mail():
-        found.append(Finding("Почта настроена.", True))
+        yield Finding("Хосты платформ принимают соединения.", True)
+    if mail.is_set_up():
+        yield Finding("Почта настроена.", True)
     else:
-        found.append(Finding("SMTP_URL пуст: писем не будет, останется колокольчик."))
-    return found
+        yield Finding("SMTP_URL пуст: писем не будет, останется колокольчик.")
 
 
-def _processes() -> Finding:
-    """Not judged: at a release they have not begun yet."""
-    missing = ", ".join(dependencies.missing_processes())
-    if missing:
-        return Finding(f"Не слышно процессов: {missing}. Запустите их по Procfile.")
-    return Finding("Работники, расписание и тики на месте.", True)
+def unreachable_hosts() -> list[str]:
+    """Names of settings with a host that takes no connection from here within CONNECT_SECONDS."""
+    addresses = {
+        setting.name: current_app.config[setting.name]
+        for setting in platforms.settings()
+        if setting.parse in (web_address, optional_web_address) and current_app.config[setting.name]
+    }
+    with ThreadPoolExecutor(max_workers=len(addresses) or 1) as pool:
+        reachable = pool.map(_is_reachable, addresses.values())
+        return [name for name, reached in zip(addresses, reachable, strict=True) if not reached]
 
 
-def _vault() -> Vault:
-    return current_app.extensions["vault"]
-
-
-def _should(role: str | None, *, opens: bool) -> bool | None:
-    return None if role is None else ROLES[role] == opens
+def _is_reachable(address: str) -> bool:
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname, port), CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return True

@@ -5,7 +5,6 @@ storage that is away at that moment does not keep it for ever.
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from itertools import takewhile
 
 import structlog
 from sqlalchemy import delete, insert, select
@@ -35,7 +34,14 @@ def carry_out(keys: Sequence[str]) -> None:
 
     Their rows go in a transaction of its own, beside the session's.
     """
-    gone = list(takewhile(_erase, keys))
+    gone = []
+    for key in keys:
+        try:
+            storage().delete(key)  # a file that is gone already is no error
+        except (StorageUnavailable, OSError) as error:
+            log.warning("a file could not be erased yet", error=str(error))
+            break
+        gone.append(key)
     if gone:
         with db.engine.begin() as connection:
             connection.execute(delete(Erasure).where(Erasure.key.in_(gone)))
@@ -49,13 +55,3 @@ def due() -> list[int]:
 def claim_due(erasure_id: int) -> Erasure | None:
     """The row, if it is due, and not due again before RETRY_PAUSE is over."""
     return claim(Erasure, erasure_id, Erasure.wake_at <= clock.now(), lease=RETRY_PAUSE)
-
-
-def _erase(key: str) -> bool:
-    """Erasing a file that is gone is fine."""
-    try:
-        storage().delete(key)
-    except (StorageUnavailable, OSError) as error:
-        log.warning("a file could not be erased yet", error=str(error))
-        return False
-    return True

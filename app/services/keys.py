@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
 
 from flask import current_app
 from sqlalchemy import select, update
@@ -24,45 +22,22 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
-class KeyUse:
-    """How many stored values one key seals. `present`: new ones are sealed with it; `opens`: this process can open."""
-
-    key_id: str
-    count: int
-    present: bool
-    opens: bool
+def status() -> dict[str, int]:
+    """How many stored values each key seals, by key id: every key that is in use or could be, the present one first."""
+    here: Vault = current_app.extensions["vault"]
+    batches = (batch for column in _COLUMNS for batch in _batches(column))
+    counts = Counter(vault.sealed_with(sealed) for batch in batches for _, sealed, _ in batch)
+    return {key_id: counts[key_id] for key_id in (here.key_id, *here.private_key_ids, *counts)}
 
 
-@dataclass(frozen=True)
-class Rotation:
-    """Of one batch. `lost` could not be opened: their key is not among the private ones, or they are damaged."""
-
-    sealed: int
-    lost: int
-
-
-def new() -> tuple[str, str]:
-    """Public and private key, as the settings take them."""
-    return vault.generate()
-
-
-def status() -> list[KeyUse]:
-    """Every key that is in use or could be, the present one first."""
-    here = _vault()
-    values = chain.from_iterable(batch for column in _COLUMNS for batch in _batches(column))
-    counts = Counter(vault.sealed_with(sealed) for _, sealed, _ in values)
-    known = dict.fromkeys([here.key_id, *here.private_key_ids, *counts])
-    return [KeyUse(one, counts[one], one == here.key_id, one in here.private_key_ids) for one in known]
-
-
-def rotate() -> Iterator[Rotation]:
+def rotate() -> Iterator[tuple[int, int]]:
     """Seals with the present public key whatever another one seals. Needs the private keys, old and new.
 
-    The caller commits after each batch. Workers may go on: a value is replaced only while it is still the one that was
-    opened. Can be interrupted and begun again.
+    Yields for each batch how many are sealed anew, and how many could not be opened: their key is not among the private
+    ones, or they are damaged. The caller commits after each. Workers may go on: a value is replaced only while it is
+    still the one that was opened. Can be interrupted and begun again.
     """
-    here = _vault()
+    here: Vault = current_app.extensions["vault"]
     for column in _COLUMNS:
         for batch in _batches(column):
             fresh, lost = [], 0
@@ -73,17 +48,13 @@ def rotate() -> Iterator[Rotation]:
                     fresh.append((row_id, sealed, here.seal(here.open(sealed, bound_to), bound_to)))
                 except CannotOpen:
                     lost += 1
-            yield Rotation(sum(_replace(column, *one) for one in fresh), lost)
+            yield sum(_replace(column, *one) for one in fresh), lost
 
 
 def _replace(column, row_id: int, sealed: bytes, fresh: bytes) -> int:
     model = column.class_
     replaced = update(model).where(model.id == row_id, column == sealed).values({column.key: fresh})
     return db.session.execute(replaced).rowcount
-
-
-def _vault() -> Vault:
-    return current_app.extensions["vault"]
 
 
 def _batches(column) -> Iterator[list[tuple[int, bytes, str]]]:

@@ -1,6 +1,5 @@
 """Figures of the whole installation, for «Управление» and /metrics."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +12,6 @@ from app.db import db
 from app.models import (
     Clip,
     ConnectionStatus,
-    Heartbeat,
     PlatformConnection,
     Publication,
     PublicationEvent,
@@ -73,9 +71,10 @@ class Figures:
 def figures() -> Figures:
     now = clock.now()
     due, oldest = db.session.execute(select(func.count(), func.min(Publication.wake_at)).where(*_waiting(now))).one()
+    by_status = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
     clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0))).one()
     return Figures(
-        publications=_by_status(),
+        publications={status.value: by_status.get(status, 0) for status in Status},
         due=due,
         oldest_due=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
         lateness=_lateness(now),
@@ -95,18 +94,9 @@ def waiting() -> Sequence[Publication]:
     ).all()
 
 
-def workers() -> list[Heartbeat]:
-    return heartbeats.alive()
-
-
 def _waiting(now: datetime) -> tuple:
     """Due and without a lease: a worker that holds a row has put its lease's end into wake_at."""
     return (Publication.wake_at <= now, Publication.status.in_(CLAIMABLE))
-
-
-def _by_status() -> dict[str, int]:
-    found = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
-    return {status.value: found.get(status.value, 0) for status in Status}
 
 
 def _lateness(now: datetime) -> Lateness:
@@ -123,60 +113,31 @@ def _lateness(now: datetime) -> Lateness:
 
 
 def _outcomes(now: datetime) -> list[Outcomes]:
-    ended = _ended(now)
-    connected = _connected(now)
-    return [
-        Outcomes(
-            platform=key,
-            published=ended[key, "published"],
-            first_try=ended[key, "first_try"],
-            failed=ended[key, "failed"],
-            connections=connected[key, "all"],
-            reconnect=connected[key, "reconnect"],
-            expiring=connected[key, "expiring"],
-        )
-        for key in platforms.ADAPTERS
-    ]
+    ended, connected = _ended(now), _connected(now)
+    return [Outcomes(key, *ended.get(key, (0, 0, 0)), *connected.get(key, (0, 0, 0))) for key in platforms.ADAPTERS]
 
 
-def _ended(now: datetime) -> Counter:
-    """By platform and outcome: publications that ended in the WINDOW, each counted once."""
-    first_try = case(
-        (Publication.status == Status.FAILED, "failed"),
-        (Publication.attempt + Publication.crashes == 0, "first_try"),
-        else_="later",
-    )
+def _ended(now: datetime) -> dict[str, Sequence[int]]:
+    """By platform: how many were published in the WINDOW, how many of them without a retry, and how many failed."""
+    published = Publication.status == Status.PUBLISHED
+    kinds = published, published & (Publication.attempt + Publication.crashes == 0), ~published
     rows = db.session.execute(
-        select(Publication.platform, first_try, func.count(distinct(Publication.id)))
+        select(Publication.platform, *(func.count(distinct(case((kind, Publication.id)))) for kind in kinds))
         .join(PublicationEvent, PublicationEvent.publication_id == Publication.id)
         .where(
             PublicationEvent.at > now - WINDOW,
             PublicationEvent.status == Publication.status,
             Publication.status.in_((Status.PUBLISHED, Status.FAILED)),
         )
-        .group_by(Publication.platform, first_try)
+        .group_by(Publication.platform)
     )
-    found: Counter = Counter()
-    for platform, outcome, count in rows:
-        found[platform, outcome] += count
-        if outcome != "failed":
-            found[platform, "published"] += count
-    return found
+    return {platform: counts for platform, *counts in rows}
 
 
-def _connected(now: datetime) -> Counter:
+def _connected(now: datetime) -> dict[str, Sequence[int]]:
     """By platform: all connections, those that wait for their user, those with a token that expires soon."""
     waits = PlatformConnection.status == ConnectionStatus.RECONNECT
     ends = ~waits & (PlatformConnection.token_expires_at < now + SOON)
-    rows = db.session.execute(
-        select(
-            PlatformConnection.platform,
-            func.count(),
-            func.sum(case((waits, 1), else_=0)),
-            func.sum(case((ends, 1), else_=0)),
-        ).group_by(PlatformConnection.platform)
-    )
-    found: Counter = Counter()
-    for platform, all_of_it, reconnect, expiring in rows:
-        found |= {(platform, "all"): all_of_it, (platform, "reconnect"): reconnect, (platform, "expiring"): expiring}
-    return found
+    counts = func.count(), func.count(case((waits, 1))), func.count(case((ends, 1)))
+    rows = db.session.execute(select(PlatformConnection.platform, *counts).group_by(PlatformConnection.platform))
+    return {platform: numbers for platform, *numbers in rows}

@@ -1,4 +1,4 @@
-"""What a user can do with publications: publish, cancel, and answer when the outcome is unknown."""
+"""What a user can do with publications: publish, reschedule, cancel, and answer when the outcome is unknown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
 
     Returns those it has made: an account that has a live one already keeps that, so that a double click makes one.
     """
-    check_ready(clips.get(user, clip_id))
+    _check_ready(clips.get(user, clip_id))
     if not choices:
         raise Problem("no_destination")
     results = publish_many(user, [Item(clip_id, choice, due_at) for choice in choices])
@@ -83,7 +83,7 @@ def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Proble
     return results
 
 
-def check_ready(clip: Clip) -> None:
+def _check_ready(clip: Clip) -> None:
     if clip.status != ClipStatus.READY:
         raise Problem("clip_not_ready")
 
@@ -101,7 +101,7 @@ def _publish(user: User, item: Item, known: dict[int, Mapping[int, Destination]]
 
 def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -> Publication:
     clip = clips.get(user, item.clip_id)
-    check_ready(clip)
+    _check_ready(clip)
     if item.due_at:
         due_times.check(user, item.due_at)
     if clip.id not in known:
@@ -111,9 +111,21 @@ def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -
         raise NotFound
     title, description = clips.one_line(item.choice.title), clips.several_lines(item.choice.description)
     _check(destination, title, description, item.choice.again)
-    publication = _new(clip, destination, title, description, item.due_at)
-    publication.options = options.check(
-        destination.options, item.choice.options, f"option-{item.choice.connection_id}-"
+    connection = destination.connection
+    begin = {"due_at": item.due_at, "wake_at": item.due_at} if item.due_at else under_way()
+    publication = Publication(
+        user_id=clip.user_id,
+        clip_id=clip.id,
+        connection_id=connection.id,
+        platform=connection.platform,
+        account_id=connection.account_id,
+        account_name=connection.account_name,
+        account_url=connection.account_url,
+        title=title,
+        description=description,
+        options=options.check(destination.options, item.choice.options, f"option-{connection.id}-"),
+        status=Status.SCHEDULED if item.due_at else Status.PUBLISHING,
+        **begin,
     )
     db.session.add(publication)
     db.session.flush()
@@ -133,24 +145,6 @@ def _check(destination: Destination, title: str, description: str, again: bool) 
         raise Problem(problem.code, field, **problem.params)
     if destination.published and not again:
         raise Problem("already_published", field)
-
-
-def _new(clip: Clip, destination: Destination, title: str, description: str, due_at: datetime | None) -> Publication:
-    connection = destination.connection
-    begin = {"due_at": due_at, "wake_at": due_at} if due_at else under_way()
-    return Publication(
-        user_id=clip.user_id,
-        clip_id=clip.id,
-        connection_id=connection.id,
-        platform=connection.platform,
-        account_id=connection.account_id,
-        account_name=connection.account_name,
-        account_url=connection.account_url,
-        title=title,
-        description=description,
-        status=Status.SCHEDULED if due_at else Status.PUBLISHING,
-        **begin,
-    )
 
 
 def under_way() -> dict[str, Any]:
@@ -182,6 +176,42 @@ def get(user: User, publication_id: int) -> Publication:
     if publication is None:
         raise NotFound
     return publication
+
+
+def get_scheduled(user: User, publication_id: int) -> Publication:
+    """Raises NotFound; Problem unless it is scheduled."""
+    publication = get(user, publication_id)
+    if publication.status != Status.SCHEDULED:
+        raise Problem("not_scheduled")
+    return publication
+
+
+def move(user: User, publication_id: int, due_at: datetime) -> Publication:
+    """«Перенести», to a time in UTC. A wake-up that is in the queue already finds the row not due.
+
+    Raises NotFound, Problem.
+    """
+    publication = get(user, publication_id)
+    due_times.check(user, due_at)
+    if due_at != publication.due_at:
+        again = {"due_at": due_at, "wake_at": due_at, "queued_at": None, "stage": None}
+        _reschedule(publication, Status.SCHEDULED, event="moved", name=due_at.isoformat(), **again)
+    return get(user, publication_id)
+
+
+def publish_now(user: User, publication_id: int) -> Publication:
+    """«Опубликовать сейчас» what was to go out later. Raises NotFound, Problem."""
+    publication = get(user, publication_id)
+    _reschedule(publication, Status.PUBLISHING, event="published_now", **under_way())
+    wake(user, [publication.id])
+    return get(user, publication_id)
+
+
+def _reschedule(publication: Publication, to: Status, **values: Any) -> None:
+    """A worker that has claimed it, but not begun, loses it."""
+    restart = {"lease_until": None, "attempt": 0, "crashes": 0, "reason": None, "detail": None}
+    if not state_machine.move(publication.id, to, Publication.status == Status.SCHEDULED, **restart, **values):
+        raise Problem("not_scheduled")
 
 
 def can_cancel(publication: Publication) -> bool:

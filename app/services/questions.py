@@ -1,8 +1,7 @@
 """The answers to questions to platforms (`app.platform_access.questions`)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -31,16 +30,6 @@ _PATIENCE = timedelta(seconds=35)
 _MOST_AT_ONCE = 200
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Of one try: an answer, a failure with its reason, or when to ask again."""
-
-    answer: Any = None
-    reason: str | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    ask_again_at: datetime | None = None
-
-
 def newest(user: User, kind: str, connection_id: int) -> Question | None:
     """The user's latest question of that kind about one of their connections."""
     return db.session.scalar(
@@ -62,46 +51,38 @@ def claim_question(question_id: int) -> Question | None:
     due = is_due(Question.wake_at, clock.now(), _LEASE)
     question = claim(Question, question_id, due, lease=_LEASE, tries=Question.tries + 1)
     if question and question.tries > len(_PAUSES) + 1:
-        settle(question, Outcome(reason="internal"))
+        settle(question, _failed("internal"))
         return None
     return question
 
 
-def put(question: Question) -> Outcome:
-    """One try. Calls the platform: no transaction may be open."""
+def put(question: Question) -> dict[str, Any]:
+    """One try; returns the columns that `settle` writes. Calls the platform: no transaction may be open."""
     try:
-        return Outcome(answer=questions.put(question))
-    except (Unavailable, RateLimited) as error:
-        again_at = _again_at(question, error)
-        failed = again_at > question.created_at + _PATIENCE
-        return Outcome(reason=error.reason, params=error.params) if failed else Outcome(ask_again_at=again_at)
+        return {"state": QuestionState.ANSWERED, "answer": questions.put(question)}
     except PlatformError as error:
-        return Outcome(reason=error.reason, params=error.params)
+        pause = _PAUSES[min(question.tries, len(_PAUSES)) - 1]
+        again_at = error.until if isinstance(error, RateLimited) else clock.now() + pause
+        if isinstance(error, (RateLimited, Unavailable)) and again_at <= question.created_at + _PATIENCE:
+            return {"wake_at": again_at}
+        return _failed(error.reason, **error.params)
     except CannotOpen as error:
         log.error("a question's secrets cannot be opened", question=question.id, error=str(error))
-        return Outcome(reason="internal")
+        return _failed("internal")
     except connections.UNEXPECTED:
         log.exception("an answer of an unexpected shape")
-        return Outcome(reason="unexpected_answer")
+        return _failed("unexpected_answer")
 
 
-def _again_at(question: Question, error: PlatformError) -> datetime:
-    if isinstance(error, RateLimited):
-        return error.until
-    return clock.now() + _PAUSES[min(question.tries, len(_PAUSES)) - 1]
+def _failed(reason: str, /, **params: Any) -> dict[str, Any]:
+    return {"state": QuestionState.FAILED, "reason": reason, "params": params}
 
 
-def settle(question: Question, outcome: Outcome) -> None:
+def settle(question: Question, values: Mapping[str, Any]) -> None:
     """Stores what a try gave, unless the question is settled already."""
-    if outcome.ask_again_at:
-        values = {"wake_at": outcome.ask_again_at}
-    elif outcome.reason:
-        values = {"state": QuestionState.FAILED, "reason": outcome.reason, "params": dict(outcome.params)}
-    else:
-        values = {"state": QuestionState.ANSWERED, "answer": outcome.answer}
-        if question.kind in ON_ANSWER:
-            # First: its rows are locked before the question's, as by a request that deletes them with their questions.
-            ON_ANSWER[question.kind](question, outcome.answer)
+    if "answer" in values and question.kind in ON_ANSWER:
+        # First: its rows are locked before the question's, as by a request that deletes them with their questions.
+        ON_ANSWER[question.kind](question, values["answer"])
     db.session.execute(
         update(Question)
         .where(Question.id == question.id, Question.state == QuestionState.WAITING)

@@ -14,31 +14,25 @@ from app.storage import StorageUnavailable, storage
 log = structlog.get_logger(__name__)
 
 
-def database() -> None:
+def _database() -> None:
     db.session.execute(text("SELECT 1"))
     end_reading()
 
 
-def queues() -> None:
-    redis_client().ping()
-
-
-def clip_files() -> None:
-    storage().check()
-
-
-CHECKS: dict[str, Callable[[], None]] = {"database": database, "redis": queues, "storage": clip_files}
+CHECKS: dict[str, Callable[[], object]] = {
+    "database": _database,
+    "redis": lambda: redis_client().ping(),
+    "storage": lambda: storage().check(),
+}
 
 
 def state() -> dict[str, bool]:
     """For each part whether it can be used now. Returns within seconds."""
-    return {name: _works(name, check) for name, check in CHECKS.items()}
-
-
-def _works(name: str, check: Callable[[], None]) -> bool:
-    try:
-        check()
-    except (SQLAlchemyError, redis.RedisError, StorageUnavailable) as error:
-        log.error("not ready", part=name, error=type(error).__name__, said=str(error)[:500])
-        return False
-    return True
+    works = dict.fromkeys(CHECKS, True)
+    for name, check in CHECKS.items():
+        try:
+            check()
+        except (SQLAlchemyError, redis.RedisError, StorageUnavailable) as error:
+            log.error("not ready", part=name, error=type(error).__name__, said=str(error)[:500])
+            works[name] = False
+    return works

@@ -89,7 +89,7 @@ def claim_letter(recovery_id: int) -> Letter | None:
     if user is None or recovery.expires_at <= now:
         _forget(recovery_id)
         return None
-    link = f"{current_app.config['PUBLIC_URL']}/recovery/{quote(_signed(user))}"
+    link = f"{current_app.config['PUBLIC_URL']}/recovery/{quote(_signer().dumps([user.id, _fingerprint(user)]))}"
     return Letter(recovery_id, recovery.tries, user.email, link)
 
 
@@ -142,10 +142,6 @@ def user_of(signed: str) -> User:
 def set_password(signed: str, new: str) -> None:
     """Ends the link, and signs every browser out. Raises NotFound, Problem."""
     users.recover(lambda: user_of(signed), new)
-
-
-def _signed(user: User) -> str:
-    return _signer().dumps([user.id, _fingerprint(user)])
 
 
 def _signer() -> URLSafeTimedSerializer:

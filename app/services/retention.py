@@ -5,7 +5,7 @@ its user has lately been asked.
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from app import clock, plans
 from app.db import db
@@ -47,17 +47,16 @@ def remove(clip_id: int) -> None:
 
 
 def _over() -> tuple[ColumnElement[bool], ...]:
-    now = clock.now()
-    limits = {plan.key: now - timedelta(days=plan.keep_days) for plan in plans.PLANS.values() if plan.keep_days}
-    old = [(Clip.created_at < limit) & Clip.user_id.in_(_on_plan_since(key, limit)) for key, limit in limits.items()]
+    now, old = clock.now(), []
+    for plan in plans.PLANS.values():
+        if plan.keep_days:
+            limit = now - timedelta(days=plan.keep_days)
+            changed = or_(User.plan_since.is_(None), User.plan_since < limit)
+            # Not joined with the clips: SQLite would go through those of all other plans too.
+            its_users = select(User.id).where(User.plan_key == plan.key, changed)
+            old.append((Clip.created_at < limit) & Clip.user_id.in_(its_users))
     asked_long_ago = and_(
         Publication.status.in_((Status.UNCONFIRMED, Status.AWAITING_USER)), Publication.due_at < now - ANSWER_WAIT
     )
     live = exists().where(Publication.clip_id == Clip.id, Publication.status.in_(LIVE), ~asked_long_ago)
     return or_(*old), ~live
-
-
-def _on_plan_since(plan_key: str, limit: datetime) -> Select[tuple[int]]:
-    """Ids of its users. Not joined with the clips: SQLite would go through those of all other plans too."""
-    changed = or_(User.plan_since.is_(None), User.plan_since < limit)
-    return select(User.id).where(User.plan_key == plan_key, changed)

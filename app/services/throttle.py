@@ -1,6 +1,7 @@
 """Limits of attempts, counted in Redis: passwords are not to be guessed."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import redis
@@ -27,33 +28,30 @@ class Limit:
 
 def hit(*attempts: tuple[Limit, str]) -> None:
     """Counts an attempt against each limit, before its outcome is known: a thousand at once get no further than
-    a thousand in a row. Raises Problem where one is used up. Without Redis nothing is limited: a user who knows the
-    password must get in.
+    a thousand in a row. Raises Problem where one is used up.
     """
-    try:
-        for limit, subject in attempts:
-            wait = _count(limit, subject)
-            if wait:
-                raise Problem("too_many_attempts", minutes=max(1, round(wait / 60)))
-    except redis.RedisError as error:
-        log.warning("attempts are not counted", error=type(error).__name__)
+    for wait in _count(attempts, 1):
+        if wait:
+            raise Problem("too_many_attempts", minutes=max(1, round(wait / 60)))
 
 
 def release(*attempts: tuple[Limit, str]) -> None:
     """The attempt succeeded: it does not count."""
+    list(_count(attempts, -1))
+
+
+def _count(attempts: Iterable[tuple[Limit, str]], step: int) -> Iterator[int]:
+    """Of each limit the seconds to wait; 0 where the attempt may be made.
+
+    Without Redis nothing is limited: a user who knows the password must get in.
+    """
     try:
         for limit, subject in attempts:
-            _count(limit, subject, -1)
+            key, pipeline = limit.key(subject), redis_client().pipeline()
+            pipeline.incr(key, step)
+            pipeline.expire(key, limit.seconds, lt=True)  # never later, unless a clock was set back meanwhile
+            pipeline.ttl(key)
+            count, _, seconds_left = pipeline.execute()
+            yield max(seconds_left, 1) if count > limit.times else 0
     except redis.RedisError as error:
         log.warning("attempts are not counted", error=type(error).__name__)
-
-
-def _count(limit: Limit, subject: str, step: int = 1) -> int:
-    """Seconds to wait; 0 where the attempt may be made."""
-    key = limit.key(subject)
-    pipeline = redis_client().pipeline()
-    pipeline.incr(key, step)
-    pipeline.expire(key, limit.seconds, lt=True)  # never later than it stands, unless a clock was set back meanwhile
-    pipeline.ttl(key)
-    count, _, seconds_left = pipeline.execute()
-    return max(seconds_left, 1) if count > limit.times else 0

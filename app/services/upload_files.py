@@ -26,22 +26,6 @@ SPARE_DISK = 256 * MIB
 CHECKSUMS = ("sha1", "sha256")
 
 
-class TooLarge(Problem):
-    """More than MAX_CLIP_MB, or more bytes than the upload promised."""
-
-
-class NoRoom(Problem):
-    """The server's disk is full."""
-
-
-class Busy(Problem):
-    """Another request is writing to this upload."""
-
-
-class ChecksumMismatch(Problem):
-    """The piece was damaged on its way; none of it is kept."""
-
-
 @dataclass(frozen=True)
 class Checksum:
     """What the bytes of one piece must hash to. `algorithm` is one of CHECKSUMS."""
@@ -72,40 +56,43 @@ def path(upload_id: str) -> Path:
 
 
 def require_room(length: int) -> None:
-    """Raises NoRoom unless the disk has `length` bytes and SPARE_DISK free."""
+    """Raises Problem unless the disk has `length` bytes and SPARE_DISK free."""
     if shutil.disk_usage(folder()).free < length + SPARE_DISK:
         log.error("no room for uploads", length=length)
-        raise NoRoom("no_room")
+        raise Problem("no_room")
 
 
 @contextmanager
 def locked(upload_id: str) -> Iterator[FileIO]:
-    """The upload's file, with its lock held meanwhile. Raises Busy, or FileNotFoundError."""
+    """The upload's file, locked meanwhile. Raises FileNotFoundError; Problem while another request has the lock."""
     with path(upload_id).open("r+b", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy("upload_busy") from None
+            raise Problem("upload_busy") from None
         if os.fstat(file.fileno()).st_nlink == 0:
             raise FileNotFoundError  # deleted between opening and locking
         yield file
 
 
 def append(file: FileIO, start: int, blocks: Iterable[bytes], promised: int, checksum: Checksum | None) -> int:
-    """Writes the blocks behind `start`; returns how many bytes came. Never writes more than `promised`."""
+    """Writes the blocks behind `start`; returns how many bytes came. Never writes more than `promised`.
+
+    Of a piece that is damaged or too long nothing is kept.
+    """
     digest = hashlib.new(checksum.algorithm) if checksum else None
     received = 0
     for block in blocks:
         if received + len(block) > promised:
             file.truncate(start)
-            raise TooLarge("upload_longer_than_promised")
+            raise Problem("upload_longer_than_promised")
         _write(file, block)
         received += len(block)
         if digest:
             digest.update(block)
     if digest and (received < promised or digest.digest() != checksum.digest):
         file.truncate(start)
-        raise ChecksumMismatch("upload_piece_damaged")
+        raise Problem("upload_piece_damaged")
     return received
 
 
@@ -118,4 +105,4 @@ def _write(file: FileIO, block: bytes) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         log.error("no room for uploads", errno=error.errno)
-        raise NoRoom("no_room_left") from None
+        raise Problem("no_room_left") from None

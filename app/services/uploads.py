@@ -22,7 +22,7 @@ from app.models import Clip, Upload, User
 from app.models.types import CLOCK_MARGIN
 from app.problems import NotFound, Problem
 from app.services import clips, erasures, upload_files
-from app.services.upload_files import MIB, Busy, Checksum, TooLarge
+from app.services.upload_files import MIB, Checksum
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
@@ -32,18 +32,6 @@ LIFETIME = timedelta(hours=24)  # since the last byte came, give or take _EXTENS
 _EXTENSION_STEP = timedelta(minutes=5)
 MAX_OPEN = 20
 _SWEEP_BATCH = 1000
-
-
-class QuotaFull(Problem):
-    """More than the plan stores."""
-
-
-class TooMany(Problem):
-    """The user has MAX_OPEN unfinished uploads."""
-
-
-class OffsetMismatch(Problem):
-    """The piece does not begin at the upload's offset."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +52,12 @@ def max_bytes() -> int:
 def create(user: User, file_name: str, length: int) -> Upload:
     """Begins an upload of `length` bytes; `file_name` is only shown. Returns the row, detached from the session.
 
-    The caller commits before the first byte comes. Raises TooLarge, QuotaFull, TooMany, NoRoom; Problem for an empty
-    file.
+    The caller commits before the first byte comes. Raises Problem.
     """
     if length < 1:
         raise Problem("upload_empty")
     if length > max_bytes():
-        raise TooLarge("upload_too_large", max_mb=current_app.config["MAX_CLIP_MB"])
+        raise Problem("upload_too_large", max_mb=current_app.config["MAX_CLIP_MB"])
     sweep_files()
     upload_files.require_room(length)
 
@@ -82,9 +69,9 @@ def create(user: User, file_name: str, length: int) -> Upload:
         )
     ).one()
     if open_uploads >= MAX_OPEN:
-        raise TooMany("too_many_uploads", count=open_uploads)
+        raise Problem("too_many_uploads", count=open_uploads)
     if clips.used_bytes(user) + promised + length > user.plan.storage_gb * GIB:
-        raise QuotaFull("quota_full", plan=user.plan.title, max_gb=user.plan.storage_gb)
+        raise Problem("quota_full", plan=user.plan.title, max_gb=user.plan.storage_gb)
     upload = Upload(
         id=secrets.token_urlsafe(32),
         user_id=user.id,
@@ -100,7 +87,7 @@ def create(user: User, file_name: str, length: int) -> Upload:
 
 
 def progress(user: User, upload_id: str) -> Progress:
-    """How far the upload is. Raises NotFound, or Busy while it is being finished."""
+    """How far the upload is. Raises NotFound, or Problem while it is being finished."""
     upload = _find(user, upload_id)
     if upload.clip_id is not None:
         return Progress(upload.length, upload.length, upload.expires_at, upload.clip_id)
@@ -121,8 +108,7 @@ def receive(
 
     `blocks` may end early, when the connection does: what came is kept, except where a checksum cannot be verified.
     They may come slowly: no transaction is held meanwhile, so the caller must have changed nothing. Raises NotFound,
-    Busy, OffsetMismatch, ChecksumMismatch, NoRoom; TooLarge when the piece does not fit into the upload, and then
-    nothing of it is kept.
+    Problem; of a piece that does not fit into the upload nothing is kept.
     """
     upload = _find(user, upload_id)
     end_reading()
@@ -130,9 +116,9 @@ def receive(
         with upload_files.locked(upload.id) as file:
             start = file.seek(0, os.SEEK_END)
             if offset != start:
-                raise OffsetMismatch("upload_offset_mismatch")
+                raise Problem("upload_offset_mismatch")
             if promised > upload.length - start:
-                raise TooLarge("upload_longer_than_promised")
+                raise Problem("upload_longer_than_promised")
             end = start + upload_files.append(file, start, blocks, promised, checksum)
             if end == upload.length:
                 return _finish(upload)
@@ -140,12 +126,12 @@ def receive(
     except FileNotFoundError:
         done = progress(user, upload_id)  # complete already: its file has moved on
         if offset != done.offset or promised:
-            raise OffsetMismatch("upload_offset_mismatch") from None
+            raise Problem("upload_offset_mismatch") from None
         return done
 
 
 def terminate(user: User, upload_id: str) -> None:
-    """Deletes an upload and its bytes; a clip that was made of it stays. Raises NotFound, Busy."""
+    """Deletes an upload and its bytes; a clip that was made of it stays. Raises NotFound; Problem while bytes come."""
     upload = _find(user, upload_id)
     try:
         with upload_files.locked(upload.id):
@@ -155,7 +141,7 @@ def terminate(user: User, upload_id: str) -> None:
 
 
 def terminate_all(user: User) -> None:
-    """When the account is deleted. Raises Busy while one of them is being received."""
+    """When the account is deleted. Raises Problem while one of them is being received."""
     for upload_id in db.session.scalars(select(Upload.id).where(Upload.user_id == user.id)).all():
         terminate(user, upload_id)
 
@@ -175,7 +161,7 @@ def sweep(upload_id: str) -> None:
         return
     db.session.expunge(upload)
     try:
-        with suppress(Busy):
+        with suppress(Problem):  # another request is writing to it
             _sweep(upload)
     except (StorageUnavailable, OSError, NotFound) as error:
         log.warning("an upload could not be swept yet", error=str(error))

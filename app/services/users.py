@@ -54,9 +54,8 @@ def sign_up(
 
 
 def _add(email: str, password_hash: str, name: str, timezone: str = clock.DEFAULT_ZONE, **more) -> User:
-    user = User(
-        email=email, password_hash=password_hash, session_key=_session_key(), name=name, timezone=timezone, **more
-    )
+    user = User(email=email, password_hash=password_hash, name=name, timezone=timezone, **more)
+    user.session_key = secrets.token_hex(16)
     try:
         with db.session.begin_nested():
             db.session.add(user)
@@ -122,7 +121,7 @@ def recover(find: Callable[[], User], new: str) -> None:
 
 
 def sign_out_everywhere(user: User) -> None:
-    user.session_key = _session_key()
+    user.session_key = secrets.token_hex(16)
     audit_log.record(user.id, "signed_out_everywhere")
 
 
@@ -164,15 +163,12 @@ def list_users() -> list[User]:
 def create_demo_users() -> None:
     """The users of the embedded demo; those that exist are left as they are."""
     password_hash = _hash(DEMO_PASSWORD)
-    for plan in plans.PLANS.values():
-        _add_demo(plan.key, password_hash, name=plan.title, plan_key=plan.key)
-    _add_demo("admin", password_hash, name="Админ", plan_key=plans.BUSINESS.key, is_admin=True)
-
-
-def _add_demo(login: str, password_hash: str, *, name: str, **more) -> None:
-    email = f"{login}@{DEMO_DOMAIN}"
-    if _find(email) is None:
-        _add(email, password_hash, name, **more)
+    demo = {plan.key: {"name": plan.title, "plan_key": plan.key} for plan in plans.PLANS.values()}
+    demo["admin"] = {"name": "Админ", "plan_key": plans.BUSINESS.key, "is_admin": True}
+    for login, columns in demo.items():
+        email = f"{login}@{DEMO_DOMAIN}"
+        if _find(email) is None:
+            _add(email, password_hash, **columns)
 
 
 def _find(email: str) -> User | None:
@@ -219,12 +215,8 @@ def _hashing_turn() -> Iterator[None]:
 
 def _set_password(user: User, password_hash: str, event: str) -> None:
     user.password_hash = password_hash
-    user.session_key = _session_key()
+    user.session_key = secrets.token_hex(16)
     audit_log.record(user.id, event)
-
-
-def _session_key() -> str:
-    return secrets.token_hex(16)
 
 
 def _email(text: str) -> str:

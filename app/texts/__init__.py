@@ -1,26 +1,18 @@
 """Russian for every status, every stage and every reason: what is wrong, and what to do."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from flask import current_app
 
 from app import clock
 from app.texts.problems import PROBLEMS
 
-
-class PublicationLike(Protocol):
-    status: str
-    stage: str | None
-    reason: str | None
-    due_at: datetime
-    wake_at: datetime | None
-    sent: int | None
-    total: int | None
-    attempt: int
-
+if TYPE_CHECKING:
+    from app.models import Publication
 
 STATUSES = {
     "scheduled": "Запланировано",
@@ -156,11 +148,6 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
 }
 
 
-_WITHOUT_ANSWER = ("unavailable", "unknown", "reconnect")
-# What to do instead where the platform's response is shown below.
-ANSWERED = {"refused": "Прочитайте её ответ ниже, исправьте и повторите."}
-
-
 def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
     REASONS.update(reasons)
 
@@ -168,20 +155,15 @@ def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:
 def reason(key: str, params: Mapping[str, str] | None = None, detail: str | None = None) -> tuple[str, str]:
     """What is wrong and what to do, as two sentences; `detail` where it is shown below them."""
     what, advice = REASONS[key]
-    if detail:
-        advice = ANSWERED.get(key, advice)
-    known = _Blank(params or {})
-    return _filled(what, known), _filled(advice, known)
-
-
-def _filled(text: str, known: Mapping[str, str]) -> str:
-    """Without the gap that an unknown parameter leaves."""
-    return " ".join(text.format_map(known).split())
+    if detail and key == "refused":
+        advice = "Прочитайте её ответ ниже, исправьте и повторите."
+    known = defaultdict(str, params or {})  # a stored reason has none: the text reads on without them and without a gap
+    return " ".join(what.format_map(known).split()), " ".join(advice.format_map(known).split())
 
 
 def detail_label(detail: str, reason_key: str | None = None) -> str:
     """The origin of a detail: our own (`app.platforms.errors`) begins with a small Russian letter."""
-    own = reason_key in (None, *_WITHOUT_ANSWER) and re.match("[а-яё]", detail)
+    own = reason_key in (None, "unavailable", "unknown", "reconnect") and re.match("[а-яё]", detail)
     return "Что случилось" if own else "Ответ платформы"
 
 
@@ -196,41 +178,33 @@ def problem(code: str, params: Mapping[str, object]) -> str:
     return PROBLEMS.get(code, code).format_map(params)
 
 
-class _Blank(dict):
-    """A stored reason has no parameters: the text reads on without them."""
-
-    def __missing__(self, key: str) -> str:
-        return ""
-
-
 def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:
     """Headline and sentence. Of the facts `reason` is a key of REASONS, `due_at` an ISO time in UTC."""
-    filled = {name: fact for name, fact in facts.items() if fact is not None}
+    filled = defaultdict(str, {name: fact for name, fact in facts.items() if fact is not None})
     if facts.get("reason"):
         filled["reason"] = sentence(facts["reason"])
     if facts.get("due_at"):
         filled["when"] = moment(datetime.fromisoformat(facts["due_at"]), zone_name)
     headline, text = NOTIFICATIONS[kind]
-    return headline.format_map(_Blank(filled)), text.format_map(_Blank(filled)).strip()
+    return headline.format_map(filled), text.format_map(filled).strip()
 
 
 def moment(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
 
 
-def event(kind: str, name: str | None, zone_name: str) -> str:
-    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time."""
+def event(kind: str, name: str | None, zone_name: str, step: str = "") -> str:
+    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time; about a step,
+    by its adapter's name for it: «Готово: загрузка видео».
+    """
+    if step:
+        return STEP_EVENTS[kind].format(step=step)
     if kind in ("scheduled", "moved") and name:
         return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
     return EVENTS[kind]
 
 
-def step_event(kind: str, step: str) -> str:
-    """A line of the history about a step, by its adapter's name for it: «Готово: загрузка видео»."""
-    return STEP_EVENTS[kind].format(step=step)
-
-
-def status(publication: PublicationLike, zone_name: str) -> str:
+def status(publication: "Publication", zone_name: str) -> str:
     if publication.status == "scheduled":
         return f"Запланировано на {moment(publication.due_at, zone_name)}"
     return STATUSES[publication.status]
@@ -244,7 +218,7 @@ def second(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
 
 
-def progress(publication: PublicationLike, now: datetime) -> str:
+def progress(publication: "Publication", now: datetime) -> str:
     """What is going on inside «Публикация...»; empty in other statuses."""
     if publication.status != "publishing":
         return ""

@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired
 from app.db import commit, db
 from app.problems import Problem
 from app.services import clip_deletion, clips, connections, history, publications, uploads
-from app.services.upload_files import BLOCK, NoRoom
+from app.services.upload_files import BLOCK
 from app.web import due_time, notifications, publish_dialog, responses
 from app.web.cards import cards, removed
 from app.web.headers import FORM_BYTES
@@ -69,7 +69,7 @@ def _receive(file: FileStorage) -> None:
     commit()  # the bytes of a large file take long
     try:
         uploads.receive(current_user, upload.id, 0, iter(partial(file.stream.read, BLOCK), b""), length)
-    except NoRoom:
+    except Problem:
         uploads.terminate(current_user, upload.id)  # a form cannot go on later
         commit()
         raise
@@ -80,11 +80,11 @@ def _receive(file: FileStorage) -> None:
 def changes() -> ResponseReturnValue:
     """The poll: which of the clips that the page shows have changed. Mostly none, found by one indexed query."""
     known = {int(clip_id): int(version) for clip_id, version in map(_parse_known, request.args.getlist("known"))}
-    changed = clips.changed(current_user, known)
-    if not changed.clips and not changed.gone:
+    changed, gone = clips.changed(current_user, known)
+    if not changed and not gone:
         return "", 204
     # A change of a clip's publications may have made a notification.
-    return cards(changed.clips) + removed(changed.gone) + (notifications.bell() if changed.clips else "")
+    return cards(changed) + removed(gone) + (notifications.bell() if changed else "")
 
 
 @blueprint.get("/clips/<int:clip_id>/card")

@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.services import ops
+from app.services import heartbeats, ops
 from app.web.access import require_admin
 
 blueprint = Blueprint("ops", __name__, url_prefix="/ops")
@@ -21,5 +21,5 @@ KINDS = {
 @blueprint.get("")
 def page() -> ResponseReturnValue:
     return render_template(
-        "ops/page.html", figures=ops.figures(), waiting=ops.waiting(), workers=ops.workers(), kinds=KINDS
+        "ops/page.html", figures=ops.figures(), waiting=ops.waiting(), workers=heartbeats.alive(), kinds=KINDS
     )

@@ -14,7 +14,7 @@ from app import platforms
 from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
-from app.services import clips, history, publications, retries, scheduling
+from app.services import clips, history, publications, retries
 from app.services.history import Attempt, Filters
 from app.web import due_time, notifications, publish_dialog, responses
 from app.web.access import address_of
@@ -98,10 +98,10 @@ def confirm(publication_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/<int:publication_id>/move", methods=["GET", "POST"])
 def move(publication_id: int) -> ResponseReturnValue:
-    publication, problem = scheduling.get(current_user, publication_id), None
+    publication, problem = publications.get_scheduled(current_user, publication_id), None
     if request.method == "POST":
         try:
-            publication = scheduling.move(current_user, publication_id, due_time.sent())
+            publication = publications.move(current_user, publication_id, due_time.sent())
             return _changed(publication, publish_dialog.scheduled_text(publication))
         except Problem as refusal:
             db.session.rollback()
@@ -117,7 +117,7 @@ def move(publication_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:publication_id>/now")
 def publish_now(publication_id: int) -> ResponseReturnValue:
-    publication = scheduling.publish_now(current_user, publication_id)
+    publication = publications.publish_now(current_user, publication_id)
     return _changed(publication, "Публикуем. Ход виден на карточке клипа.")
 
 

@@ -30,13 +30,15 @@ EXTENSIONS = "creation,creation-with-upload,termination,checksum,expiration"
 PIECE = "application/offset+octet-stream"
 
 STATUSES = {
-    upload_files.TooLarge: 413,
-    uploads.QuotaFull: 413,
-    uploads.TooMany: 429,
-    upload_files.NoRoom: 507,
-    upload_files.Busy: 423,
-    uploads.OffsetMismatch: 409,
-    upload_files.ChecksumMismatch: 460,
+    "upload_too_large": 413,
+    "upload_longer_than_promised": 413,
+    "quota_full": 413,
+    "too_many_uploads": 429,
+    "no_room": 507,
+    "no_room_left": 507,
+    "upload_busy": 423,
+    "upload_offset_mismatch": 409,
+    "upload_piece_damaged": 460,
 }
 
 
@@ -87,7 +89,7 @@ def options(upload_id: str | None = None) -> Response:
 def create() -> Response:
     length = _number("Upload-Length")
     if request.mimetype == PIECE and request.content_length > length:
-        raise upload_files.TooLarge("upload_longer_than_promised")
+        raise Problem("upload_longer_than_promised")
     upload = uploads.create(current_user, _metadata().get("filename", ""), length)
     response = Response(status=201)
     response.headers["Location"] = url_for(".send", upload_id=upload.id)
@@ -121,7 +123,7 @@ def terminate(upload_id: str) -> Response:
 
 @blueprint.errorhandler(Problem)
 def problem(error: Problem) -> Response:
-    return _text(error.text, STATUSES.get(type(error), 400))
+    return _text(error.text, STATUSES.get(error.code, 400))
 
 
 @blueprint.errorhandler(Busy)

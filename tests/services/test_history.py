@@ -148,12 +148,7 @@ def write(one: Publication, *events: tuple) -> list[tuple[int, list[str]]]:
     return [
         (
             attempt.number,
-            [
-                texts.step_event(line.kind, line.step)
-                if line.step
-                else texts.event(line.kind, line.name, "Europe/Moscow")
-                for line in attempt.lines
-            ],
+            [texts.event(line.kind, line.name, "Europe/Moscow", line.step) for line in attempt.lines],
         )
         for attempt in history.attempts(one)
     ]

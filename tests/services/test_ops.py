@@ -109,12 +109,12 @@ def test_connections(app, user, telegram):
 def test_living_processes(app):
     pulse = heartbeats.Pulse("worker")
     pulse.beat()
-    [worker] = ops.workers()
+    [worker] = heartbeats.alive()
     assert (worker.kind, worker.opens_tokens) == ("worker", True)
     assert heartbeats.count() == {"worker": 1, "spare": 0, "probe": 0, "scheduler": 0, "ticks": 0}
     worker.seen_at = clock.now() - heartbeats.ALIVE
     db.session.commit()
-    assert ops.workers() == []
+    assert heartbeats.alive() == []
     worker.seen_at = clock.now() - heartbeats.KEPT
     db.session.commit()
     heartbeats.sweep()

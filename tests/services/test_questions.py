@@ -235,7 +235,7 @@ def test_old_questions_are_swept(owner, echo):
 def test_ids_that_do_not_fit_are_left_out(waiting):
     question = stored()
     odd = [{"id": account_id, "name": "Ж"} for account_id in ("", "9" * 65, "-7")]
-    outcome = questions.Outcome(answer={"accounts": odd, "limitation": None})
-    committed(questions.settle(question, outcome))
+    answer = {"accounts": odd, "limitation": None}
+    committed(questions.settle(question, {"state": QuestionState.ANSWERED, "answer": answer}))
     assert [choice["id"] for choice in waiting.choices] == ["1", "-7"]
     assert Account(**waiting.choices[1]).name == "Ж"

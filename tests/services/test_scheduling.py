@@ -10,7 +10,7 @@ from app.db import commit, db
 from app.models import Publication, PublicationEvent, Status
 from app.problems import NotFound, Problem
 from app.queue import table
-from app.services import due_times, history, publications, scheduling
+from app.services import due_times, history, publications
 from app.services.publications import Choice, Item
 
 
@@ -106,7 +106,7 @@ def test_the_range_holds_for_every_caller(at, channel_and_clip, moment):
     [refused] = publications.publish_many(owner, [Item(clip.id, Choice(channel.id, "Закат", ""), due_at)])
     assert refused.field == "due"
     with pytest.raises(Problem) as said:
-        scheduling.move(owner, made.id, due_at)
+        publications.move(owner, made.id, due_at)
     assert said.value.code == refused.code
 
 
@@ -183,11 +183,11 @@ def test_moving(channel_and_clip):
     [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], first)
     commit()
     version = clip.version
-    moved = scheduling.move(owner, made.id, second)
+    moved = publications.move(owner, made.id, second)
     commit()
     assert moved.due_at == moved.wake_at == second
     assert clip.version > version
-    scheduling.move(owner, made.id, second)  # the same time again is no move
+    publications.move(owner, made.id, second)  # the same time again is no move
     commit()
     assert [kind for kind, _ in lines(made)] == ["scheduled", "moved"]
 
@@ -198,7 +198,10 @@ def test_only_what_is_scheduled_can_be_moved(channel_and_clip, status):
     [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")])
     made.status = status
     commit()
-    for act in (lambda: scheduling.move(owner, made.id, in_hours(2)), lambda: scheduling.publish_now(owner, made.id)):
+    for act in (
+        lambda: publications.move(owner, made.id, in_hours(2)),
+        lambda: publications.publish_now(owner, made.id),
+    ):
         with pytest.raises(Problem, match="not_scheduled"):
             act()
         db.session.refresh(made)
@@ -211,8 +214,8 @@ def test_a_strangers_publication_is_not_there(channel_and_clip, user):
     commit()
     stranger = user()
     for act in (
-        lambda: scheduling.move(stranger, made.id, in_hours(1)),
-        lambda: scheduling.publish_now(stranger, made.id),
+        lambda: publications.move(stranger, made.id, in_hours(1)),
+        lambda: publications.publish_now(stranger, made.id),
         lambda: publications.publish(stranger, clip.id, [], in_hours(1)),
     ):
         with pytest.raises(NotFound):

@@ -4,7 +4,7 @@ import pytest
 
 from app import create_app
 from app.db import db
-from app.services import dependencies, doctor, heartbeats
+from app.services import doctor, heartbeats
 from tests.conftest import free_port
 
 
@@ -45,7 +45,7 @@ def test_what_is_away_is_named_with_what_to_do(environment, sandbox, setting, na
 
 
 def test_only_hosts_that_are_set_are_asked(app, sandbox):
-    assert dependencies.unreachable_hosts() == []
+    assert doctor.unreachable_hosts() == []
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,6 @@ def test_only_hosts_that_are_set_are_asked(app, sandbox):
 )
 def test_redis_over_the_network_needs_a_password(app, url, good):
     app.config["REDIS_URL"] = url
-    finding = doctor.redis_password(None)
+    finding = doctor.redis_password()
     assert finding.good is good
     assert "secret" not in finding.text

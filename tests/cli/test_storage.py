@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from app import create_app
+from app.cli.storage import Copied, copy_to
 from app.db import commit, db
 from app.models import Clip, Publication
-from app.services import clip_probes, publications, storage_copy
+from app.services import clip_probes, publications
 from app.services.publications import Choice
 from app.storage import FolderStorage, storage
 from app.storage.s3 import S3Storage
@@ -19,9 +20,9 @@ def test_from_a_folder_to_a_bucket_and_on_to_a_folder(user, ready_clip, s3, tmp_
     clip = ready_clip(user())
     url = s3.bucket()
     bucket, folder = S3Storage(url, KEY, SECRET), FolderStorage(tmp_path / "back")
-    assert storage_copy.copy_to(bucket) == storage_copy.Copied(new=2, present=0, missing=[])
-    assert storage_copy.copy_to(bucket) == storage_copy.Copied(new=0, present=2, missing=[])
-    assert storage_copy.copy_to(folder).new == 2
+    assert copy_to(bucket) == Copied(new=2, present=0, missing=[])
+    assert copy_to(bucket) == Copied(new=0, present=2, missing=[])
+    assert copy_to(folder).new == 2
     for key in (clip.storage_key, clip.poster_key):
         original = storage().open(key).read()
         assert bucket.open(key).read() == folder.open(key).read() == original
@@ -34,7 +35,7 @@ def test_what_was_copied_by_half_is_copied_again_and_what_is_missing_is_reported
     target.check()
     target.put_bytes(b"half", clip.storage_key)
     storage().delete(clip.poster_key)
-    assert storage_copy.copy_to(target) == storage_copy.Copied(new=1, present=0, missing=[clip.poster_key])
+    assert copy_to(target) == Copied(new=1, present=0, missing=[clip.poster_key])
     assert target.size(clip.storage_key) == clip.size
 
 

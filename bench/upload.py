@@ -115,11 +115,10 @@ def _ignore(*_args: object) -> None:
 
 
 def _multipart(clip: Path, address: str, trusted: str) -> None:
-    form = Multipart({"chat_id": "1", "caption": "Закат"}, "video", "clip.mp4", "video/mp4")
+    fields, hooks = {"chat_id": "1", "caption": "Закат"}, {"on_block": _ignore, "before_last": _ignore}
     with clip.open("rb") as file:
-        size = clip.stat().st_size
-        body = FileBody(file, size, head=form.head, tail=form.tail, on_block=_ignore, before_last=_ignore)
-        _send(_http(address), "POST", f"{address}/multipart", body, {"Content-Type": form.content_type}, trusted)
+        body = Multipart(fields, "video", "clip.mp4", "video/mp4", file, clip.stat().st_size, **hooks)
+        _send(_http(address), "POST", f"{address}/multipart", body, body.headers, trusted)
 
 
 def _put(clip: Path, address: str, trusted: str) -> None:

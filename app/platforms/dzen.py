@@ -31,7 +31,7 @@ from app.platforms.base import (
 )
 from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
 from app.platforms.http.body import FileBody
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Window
 from app.platforms.http.response import Response
 from app.platforms.oauth import OAuth, refresh_refused
 

@@ -3,22 +3,10 @@
 import io
 import secrets
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from app.platforms.errors import Refused, Unavailable
-
-Progress = Callable[[int, int], None]
-
-
-class SendingConnection(Protocol):
-    """What a body may ask of the connection that sends it."""
-
-    def has_early_response(self) -> bool:
-        """Whether the platform has responded or hung up before the end."""
-
-    def wait_until_delivered(self) -> bool:
-        """Waits a moment for the platform's machine to acknowledge all that was sent; returns whether it has."""
-
+from app.platforms.http.transport import SendingConnection
 
 # What is held back until everything else is on its way: without it the platform cannot act.
 _LAST_BYTES = 1024
@@ -39,7 +27,7 @@ class FileBody:
         *,
         head: bytes = b"",
         tail: bytes = b"",
-        on_block: Progress | None = None,
+        on_block: Callable[[int, int], None] | None = None,
         before_last: Callable[[], None] | None = None,
     ) -> None:
         self._parts = [io.BytesIO(head), _Exactly(file, size), io.BytesIO(tail)]
@@ -112,19 +100,15 @@ class _Exactly:
         return block
 
 
-class Multipart:
-    """multipart/form-data with plain fields and one file, as `content_type`, `head` and `tail` of a FileBody."""
+class Multipart(FileBody):
+    """multipart/form-data with plain fields and one file; it goes with its `headers`."""
 
-    def __init__(self, fields: Mapping[str, str], file_field: str, file_name: str, file_type: str) -> None:
+    def __init__(
+        self, fields: Mapping[str, str], field: str, name: str, content_type: str, file: BinaryIO, size: int, **on: Any
+    ) -> None:
         boundary = secrets.token_hex(16)
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in fields.items()
-        ]
-        parts.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{file_name}"\r\n'
-            f"Content-Type: {file_type}\r\n\r\n"
-        )
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        self.head = "".join(parts).encode()
-        self.tail = f"\r\n--{boundary}--\r\n".encode()
+        start = f"--{boundary}\r\nContent-Disposition: form-data; name="
+        plain = "".join(f'{start}"{key}"\r\n\r\n{value}\r\n' for key, value in fields.items())
+        head = f'{plain}{start}"{field}"; filename="{name}"\r\nContent-Type: {content_type}\r\n\r\n'
+        super().__init__(file, size, head=head.encode(), tail=f"\r\n--{boundary}--\r\n".encode(), **on)
+        self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}

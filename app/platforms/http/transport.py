@@ -10,9 +10,8 @@ import time
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.poolmanager import pool_classes_by_scheme
 
 from app.platforms.errors import Refused
 from app.platforms.http import ssrf_guard
@@ -26,8 +25,8 @@ if hasattr(socket, "TCP_USER_TIMEOUT"):
     _SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS))
 
 
-class _SteadySending:
-    """A `body.SendingConnection`.
+class SendingConnection:
+    """What a body is sent by, and may ask while it is read.
 
     `sendall`'s time-out covers all that it is given: a large block on a slow connection would time out as a stalled
     one. `send` takes what fits, and its time-out begins anew.
@@ -54,7 +53,10 @@ class _SteadySending:
         return not waiting or not isinstance(self.sock, ssl.SSLSocket)
 
     def wait_until_delivered(self) -> bool:
-        """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `has_early_response()`."""
+        """Waits a moment for the platform's machine to acknowledge all that was sent; returns whether it has.
+
+        What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `has_early_response()`.
+        """
         give_up, pause = time.monotonic() + 1, _FIRST_PAUSE_SECONDS
         while self._undelivered() and time.monotonic() < give_up and not self.has_early_response():
             time.sleep(pause)
@@ -73,14 +75,6 @@ class _SteadySending:
         while left:
             left = left[self.sock.send(left) :]
         return None
-
-
-class _Connection(_SteadySending, HTTPConnection):
-    pass
-
-
-class _SecureConnection(_SteadySending, HTTPSConnection):
-    pass
 
 
 class _OnlyPublic:
@@ -113,34 +107,18 @@ class _OnlyPublic:
         return super()._new_conn()
 
 
-class _PublicConnection(_OnlyPublic, _Connection):
-    pass
-
-
-class _PublicSecureConnection(_OnlyPublic, _SecureConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _PublicConnection
-
-
-class _PublicSecurePool(HTTPSConnectionPool):
-    ConnectionCls = _PublicSecureConnection
+def _pools(*mixins: type) -> dict[str, type]:
+    """urllib3's pools by scheme, whose connections have `mixins` before urllib3's own class."""
+    return {
+        scheme: type("_Pool", (pool,), {"ConnectionCls": type("_Connection", (*mixins, pool.ConnectionCls), {})})
+        for scheme, pool in pool_classes_by_scheme.items()
+    }
 
 
 class Transport(HTTPAdapter):
     """To hosts that the operator has named, wherever they are."""
 
-    pools = {"http": _Pool, "https": _SecurePool}
+    pools = _pools(SendingConnection)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)
@@ -156,7 +134,7 @@ class Transport(HTTPAdapter):
 class PublicTransport(Transport):
     """To hosts that a platform has named: at public addresses only."""
 
-    pools = {"http": _PublicPool, "https": _PublicSecurePool}
+    pools = _pools(_OnlyPublic, SendingConnection)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
         """A proxy resolves names by itself: its addresses cannot be checked."""

@@ -27,8 +27,7 @@ from app.platforms.base import (
     number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Http, Window
 from app.platforms.rutube.api import MINE, PER_TOKEN, Denied, RutubeApi
 
 CATEGORY_OTHER = 13  # «Разное», GET /api/video/category/

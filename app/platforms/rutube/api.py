@@ -3,8 +3,7 @@
 from typing import Any
 
 from app.platforms.errors import Reconnect, Refused, Unavailable
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Http, Window
 
 # Undocumented; this is what keeps out of trouble.
 PER_TOKEN = (1, 1.0)

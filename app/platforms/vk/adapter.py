@@ -26,7 +26,7 @@ from app.platforms.base import (
     number,
 )
 from app.platforms.errors import PlatformError, Refused, Unavailable
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Window
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.vk.api import RouteUnknown, UploadLost
 from app.platforms.vk.auth import VkAccess

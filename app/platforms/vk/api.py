@@ -7,9 +7,8 @@ from typing import Any
 from app import clock
 from app.platforms.base import PublishContext
 from app.platforms.errors import PlatformError, RateLimited, Refused, TokenExpired, Unavailable
-from app.platforms.http.body import FileBody, Multipart
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.body import Multipart
+from app.platforms.http.client import Http, Window
 from app.platforms.http.response import Response
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 
@@ -72,17 +71,11 @@ class VkApi:
         self, context: PublishContext, url: str, field: str, before_last: Callable[[], None] | None = None
     ) -> Mapping[str, Any]:
         clip = context.clip
-        form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
+        hooks = {"on_block": context.progress, "before_last": before_last}
         with clip.open() as file:
-            response = self._http.request(
-                "POST",
-                url,
-                data=FileBody(
-                    file, clip.size, head=form.head, tail=form.tail, on_block=context.progress, before_last=before_last
-                ),
-                headers={"Content-Type": form.content_type},
-                response_seconds=LONG_RESPONSE_SECONDS if before_last else 60,
-            )
+            body = Multipart({}, field, f"clip{clip.extension}", clip.content_type, file, clip.size, **hooks)
+            seconds = LONG_RESPONSE_SECONDS if before_last else 60
+            response = self._http.request("POST", url, data=body, headers=body.headers, response_seconds=seconds)
         return _uploaded(response, clip.size, is_commit=before_last is not None)
 
 
@@ -98,9 +91,7 @@ def _uploaded(response: Response, size: int, is_commit: bool) -> Mapping[str, An
         raise UploadLost("unavailable", f"HTTP {response.status} от адреса загрузки VK")
     if response.status < 400 and not isinstance(payload, dict) and not is_commit:
         raise UploadLost("unavailable", "страница вместо ответа на загрузку")
-    if response.status >= 500 or not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
-    if response.status != 200 or "video_id" not in payload:
+    if response.status != 200 or not isinstance(payload, dict) or "video_id" not in payload:
         raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
     if payload.get("size") not in (None, size):
         raise UploadLost("unavailable", f"VK получил {payload['size']} байт из {size}")

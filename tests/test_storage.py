@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from app import config
-from app.storage import FolderStorage, Storage, StorageUnavailable, key_from, new_key
+from app.storage import Storage, StorageUnavailable, key_from
+from app.storage.base import new_key
+from app.storage.folder import FolderStorage
 from app.storage.s3 import S3Storage
 from tests.lying_s3 import LIES, lying
 from tests.s3 import KEY, SECRET, S3Server

@@ -16,8 +16,6 @@ from pathlib import Path
 from app.media import containers
 from app.media.probe_child import CPU_SECONDS, MAX_SECONDS, MAX_SIDE, WALL_SECONDS, Unusable
 
-__all__ = ["REASONS", "Facts", "ProbeCrashed", "Unusable", "probe"]
-
 # The application's folder comes last, so that nothing in it hides a module of Python or of PyAV.
 _CHILD = f"""
 import sys

@@ -27,7 +27,6 @@ def clip_file(clip: Clip) -> ClipFile:
     return ClipFile(
         open=open_whole,
         size=clip.size,
-        sha256=clip.sha256,
         content_type=clip.content_type,
         extension=clip.extension,
         duration=clip.duration_ms / 1000,

@@ -12,7 +12,8 @@ from app.models import Clip, ClipStatus, Publication, Status
 from app.problems import NotFound, Problem
 from app.queue.table import CLIPS
 from app.services import clip_probes, clips
-from app.storage import FolderStorage, storage
+from app.storage import storage
+from app.storage.folder import FolderStorage
 from tests import clips as files
 from tests import probing
 

@@ -23,8 +23,6 @@ from app.platforms.base import (
     Stats,
     Token,
     Unknown,
-    link_or,
-    number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
 from app.platforms.http.client import Http, Window
@@ -238,7 +236,7 @@ class Rutube(Adapter):
     @staticmethod
     def _receipt(context: PublishContext, video_id: str, video: Mapping[str, Any]) -> Receipt:
         kind = "shorts" if context.clip.height > context.clip.width else "video"
-        return Receipt(id=video_id, url=link_or(video.get("video_url"), f"https://rutube.ru/{kind}/{video_id}/"))
+        return Receipt.linked(video_id, video.get("video_url"), f"https://rutube.ru/{kind}/{video_id}/")
 
     # Counting
 
@@ -246,7 +244,7 @@ class Rutube(Adapter):
     def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never={"shares": "Rutube не считает репосты."}, unknown="Rutube не показал это число.")
 
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Two calls a video: its own, and the public count of votes."""
         found: dict[str, Stats] = {}
         for video_id in ids:
@@ -255,16 +253,16 @@ class Rutube(Adapter):
             except Denied:  # only this video's numbers are hidden
                 continue
             if video is not None:
-                found[video_id] = Stats(views=number(video.get("hits")), likes=self._likes(account, video_id))
+                found[video_id] = Stats.of(views=video.get("hits"), likes=self._likes(account, video_id))
         return found
 
-    def _likes(self, account: Account, video_id: str) -> int | None:
+    def _likes(self, account: Account, video_id: str) -> Any:
         self.http.pace(Window(f"rutube:votes:{account.id}", *PER_TOKEN))
         try:
             votes = self._api.public("GET", f"/api/numerator/video/{video_id}/vote", missing_is_none=True)
         except Denied:
             return None
-        return number(votes.get("positive")) if votes else None
+        return votes.get("positive") if votes else None
 
 
 def _marker(context: PublishContext) -> str:

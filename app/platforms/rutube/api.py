@@ -66,10 +66,8 @@ class RutubeApi:
         return payload
 
 
-def _detail(payload: Any) -> str:
+def _detail(payload: dict[str, Any]) -> str:
     """`{field: [msg]}`, `{non_field_errors: […]}` or `{detail}` as one line."""
-    if not isinstance(payload, dict):
-        return ""
     return "; ".join(
         " ".join(map(str, texts)) if isinstance(texts, list) else str(texts) for texts in payload.values()
     )[:300]

@@ -192,7 +192,7 @@ class Telegram(Adapter):
             note="Telegram округляет большие числа.",
         )
 
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """From the widget that t.me has for every post of a public channel; a private one has none.
 
         A name may have passed to another channel: only the one that the channel's id has now is read.
@@ -209,7 +209,10 @@ class Telegram(Adapter):
                 params={"embed": "1"},
                 proxy=self.config["TELEGRAM_PROXY_URL"],
             )
-            counts = _widget(response, f"{username}/{message_id}")
+            response.raise_if_limited(bot_api.PAUSE)
+            if response.status != 200:
+                raise Unavailable(f"HTTP {response.status} от t.me")
+            counts = widget.read(response.body.decode("utf-8", "replace"), f"{username}/{message_id}")
             if counts is not None:
                 found[message_id] = counts
         return found
@@ -259,14 +262,3 @@ def _chat_id(text: str) -> str:
     if not _CHANNEL_NAME.fullmatch(name):
         raise Refused("telegram_channel_form", field="channel")
     return f"@{name}"
-
-
-def _widget(response: Response, post: str) -> Stats | None:
-    """The counts on a post's widget; None where the post is gone."""
-    response.raise_if_limited(bot_api.PAUSE)
-    if response.status != 200:
-        raise Unavailable(f"HTTP {response.status} от t.me")
-    try:
-        return widget.read(response.body.decode("utf-8", "replace"), post)
-    except widget.NotAWidget:
-        raise Unavailable("не похоже на виджет t.me") from None

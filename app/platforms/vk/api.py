@@ -23,8 +23,10 @@ _RETRY = {1, 10}
 _TOKEN = {5, 27, 28, 1117}
 # Seconds: too many a second, flood control, a method's daily limit (https://dev.vk.com/ru/reference/errors).
 _LIMIT = {6: 1, 9: 300, 29: 3600}
-_RIGHTS = {7, 15, 203, 204, 214, 1051}
-_USER_WANTED = {14, 17, 24, 25}
+_REASONS = {
+    **dict.fromkeys((7, 15, 203, 204, 214, 1051), "vk_rights"),
+    **dict.fromkeys((14, 17, 24, 25), "vk_user_wanted"),
+}
 # Of an upload address' refusals: those that another address would not mend.
 _NOT_OF_THE_ADDRESS = (408, 429)
 PAUSE = 5  # seconds, where VK names none
@@ -113,8 +115,4 @@ def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
         return TokenExpired(detail)
     if code in _LIMIT:
         return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), response.retry_at(_LIMIT[code])), detail)
-    if code in _RIGHTS:
-        return Refused("vk_rights", detail)
-    if code in _USER_WANTED:
-        return Refused("vk_user_wanted", detail)
-    return Refused("refused", detail)
+    return Refused(_REASONS.get(code, "refused"), detail)

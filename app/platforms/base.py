@@ -103,7 +103,7 @@ class Stats:
     @classmethod
     def of(cls, **given: Any) -> "Stats":
         """As the platform gave them: what is not a count that can be stored is unknown."""
-        return cls(**{name: number(value) for name, value in given.items()})
+        return cls(**{name: value for name, value in given.items() if type(value) is int and 0 <= value < 2**63})
 
 
 COUNTS = ("views", "likes", "shares")
@@ -125,11 +125,6 @@ class Counting:
     @property
     def gives(self) -> tuple[str, ...]:
         return tuple(count for count in COUNTS if count not in self.never)
-
-
-def number(value: Any) -> int | None:
-    """A count as it may be stored; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from app.storage.base import StorageUnavailable, checked, new_key
@@ -73,13 +74,10 @@ class FolderStorage:
         yield self.path(key)
 
     def check(self) -> None:
-        probe = self._folder / f".check-{secrets.token_hex(8)}"
         try:
-            probe.write_bytes(b"ok")
-            probe.unlink()
+            with NamedTemporaryFile(prefix=".check-", dir=self._folder, buffering=0) as probe:
+                probe.write(b"ok")
         except OSError as error:
-            with suppress(OSError):
-                probe.unlink(missing_ok=True)
             raise StorageUnavailable(f"папка клипов {self._folder}: {error.strerror}") from error
 
     def _target(self, key: str | None) -> tuple[str, Path]:

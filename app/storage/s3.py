@@ -5,12 +5,11 @@ beyond what S3 always had, since other vendors lack the newer ones.
 """
 
 import io
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
@@ -120,14 +119,11 @@ class S3Storage:
 
     @contextmanager
     def on_disk(self, key: str) -> Iterator[Path]:
-        descriptor, name = tempfile.mkstemp(prefix="vezde-clip-")
-        path = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as copy, self.open(key) as original:
+        with NamedTemporaryFile(prefix="vezde-clip-") as copy:
+            with self.open(key) as original:
                 shutil.copyfileobj(original, copy, BLOCK_BYTES)
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+            copy.flush()
+            yield Path(copy.name)
 
     def check(self) -> None:
         with _storage_errors():

@@ -7,6 +7,7 @@ import ssl
 import struct
 import termios
 import time
+from contextlib import suppress
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -20,9 +21,10 @@ from app.platforms.http.timeouts import STALL_SECONDS, UNACKNOWLEDGED_MS
 BLOCK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.0001, 0.02
 
-_SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-if hasattr(socket, "TCP_USER_TIMEOUT"):
-    _SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS))
+_SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS),
+]
 
 
 class SendingConnection:
@@ -92,19 +94,13 @@ class _OnlyPublic:
         if not all(map(ssrf_guard.is_public, found)):
             raise Refused("forbidden_address")
         try:
-            return self._connect_to_one_of(found)
+            for self._dns_host in found[:-1]:
+                with suppress(NewConnectionError, ConnectTimeoutError):  # the name has more addresses
+                    return super()._new_conn()
+            self._dns_host = found[-1]
+            return super()._new_conn()
         finally:
             self._dns_host = name
-
-    def _connect_to_one_of(self, found: list[str]) -> socket.socket:
-        *others, last = found
-        for self._dns_host in others:
-            try:
-                return super()._new_conn()
-            except (NewConnectionError, ConnectTimeoutError):
-                continue  # the name has more addresses
-        self._dns_host = last
-        return super()._new_conn()
 
 
 def _pools(*mixins: type) -> dict[str, type]:

@@ -27,20 +27,15 @@ class RutubeApi:
         """Raises Reconnect where the token is good for nothing, not where one call was denied."""
         try:
             return self._request(method, path, token, **kwargs)
-        except Denied as denied:
-            self._require_good(token)
-            if denied.status != 401:
-                raise
-        try:
-            return self._request(method, path, token, **kwargs)
-        except Denied as denied:
-            raise Reconnect(denied.detail) from None  # 401 is never of the video, and it stays
-
-    def _require_good(self, token: str) -> None:
+        except Denied as error:
+            denied = error
         try:
             self._request("GET", MINE, token, params={"limit": 1})
-        except Denied as denied:
-            raise Reconnect(denied.detail) from None
+            if denied.status == 401:  # never of the video
+                return self._request(method, path, token, **kwargs)
+        except Denied as error:
+            raise Reconnect(error.detail) from None
+        raise denied
 
     def _request(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
         self._http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))

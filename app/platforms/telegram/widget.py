@@ -6,7 +6,7 @@ Read strictly: what is not clearly a number is unknown, never 0.
 import re
 from html.parser import HTMLParser
 
-from app.platforms.base import Stats, number
+from app.platforms.base import Stats
 from app.platforms.errors import Unavailable
 
 _COUNT = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?([KM]?)", re.ASCII)
@@ -30,7 +30,7 @@ def read(html: str, post: str) -> Stats | None:
     if page.post is None or page.post.lower() != post.lower():
         raise Unavailable("не похоже на виджет t.me")
     reactions = [count(text) for text in page.texts[_REACTION]]
-    return Stats(
+    return Stats.of(
         views=count("".join(page.texts[_VIEWS])),
         likes=sum(reactions) if reactions and None not in reactions else None,
     )
@@ -45,7 +45,7 @@ def count(text: str) -> int | None:
     factor = _FACTOR[letter]
     if 10 ** len(part) > factor:
         return None
-    return number(int(whole) * factor + int(part or 0) * factor // 10 ** len(part))
+    return int(whole) * factor + int(part or 0) * factor // 10 ** len(part)
 
 
 class _Page(HTMLParser):

@@ -72,10 +72,8 @@ class VkAccess(Adapter):
         )
 
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
-        if "payload" not in arguments:
-            return arguments
         try:
-            payload = json.loads(arguments["payload"])
+            payload = json.loads(arguments.get("payload", ""))
         except ValueError:
             return arguments
         if not isinstance(payload, dict):
@@ -117,9 +115,7 @@ class VkAccess(Adapter):
         """The communities that the user of an own token may post to."""
         try:
             groups = self._api.items("groups.get", token.access, filter="editor", extended=1, fields="photo_100")
-        except RouteUnknown:
-            return [], "vk_groups"
-        except Refused as refused:
+        except (RouteUnknown, Refused) as refused:
             if refused.reason == "vk_user_wanted":
                 raise
             return [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"

@@ -30,18 +30,14 @@ class FileBody:
         on_block: Callable[[int, int], None] | None = None,
         before_last: Callable[[], None] | None = None,
     ) -> None:
-        self._parts = [io.BytesIO(head), _Exactly(file, size), io.BytesIO(tail)]
+        self._parts = [(io.BytesIO(head), len(head)), (file, size), (io.BytesIO(tail), len(tail))]
         self._sent, self._total = 0, len(head) + size + len(tail)
         self._last = self._total - min(max(len(tail), _LAST_BYTES), self._total)
         self._on_block, self._before_last = on_block, before_last
-        self._connection: SendingConnection | None = None
+        self.connection: SendingConnection | None = None  # set by the connection that sends it
 
     def __len__(self) -> int:
         return self._total
-
-    def watch(self, connection: SendingConnection) -> None:
-        """Called by the connection that sends it."""
-        self._connection = connection
 
     def read(self, amount: int = -1) -> bytes:
         left = self._total - self._sent
@@ -60,43 +56,30 @@ class FileBody:
         return block
 
     def _commit(self) -> None:
-        while self._connection:
-            if self._connection.has_early_response():
+        while self.connection:
+            if self.connection.has_early_response():
                 # Makes urllib3 stop sending and read the response, a refusal most likely: nothing was completed.
                 raise BrokenPipeError("the platform responded before the end")
-            if self._connection.wait_until_delivered():
+            if self.connection.wait_until_delivered():
                 break
             if self._on_block:
                 self._on_block(self._sent, self._total)
         self._before_last()
         self._before_last = None
         # Beginning the commit may have taken long. Without the last bytes the platform cannot have acted.
-        if self._connection and self._connection.has_early_response():
+        if self.connection and self.connection.has_early_response():
             raise Unavailable("платформа закрыла соединение раньше последних байт", definitely_not_applied=True)
 
     def _next(self, amount: int) -> bytes:
         block = b""
         while self._parts and len(block) < amount:
-            more = self._parts[0].read(amount - len(block))
+            part, left = self._parts.pop(0)
+            more = part.read(min(amount - len(block), left))
+            if left and not more:  # a shorter file is an error, not a shorter request
+                raise Refused("clip_changed")
             block += more
-            if not more:
-                self._parts.pop(0)
-        return block
-
-
-class _Exactly:
-    """A file's first `size` bytes; a shorter file is an error, not a shorter request."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left = file, size
-
-    def read(self, amount: int) -> bytes:
-        if not self._left:
-            return b""
-        block = self._file.read(min(amount, self._left))
-        if not block:
-            raise Refused("clip_changed")
-        self._left -= len(block)
+            if len(more) < left:
+                self._parts.insert(0, (part, left - len(more)))
         return block
 
 

@@ -94,7 +94,8 @@ class Http:
             ) as response:
                 return Response(response.status_code, response.headers, read_body(response, response_seconds))
         except requests.RequestException as error:
-            raise Unavailable(_describe(error), definitely_not_applied=_never_connected(error)) from None
+            never_connected = isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
+            raise Unavailable(_describe(error), definitely_not_applied=never_connected) from None
         except (HTTPError, OSError) as error:
             raise Unavailable(_describe(error)) from None
 
@@ -105,10 +106,6 @@ class Http:
 def _cause(error: BaseException) -> BaseException:
     inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else error
     return inner.reason if isinstance(inner, MaxRetryError) and inner.reason else inner
-
-
-def _never_connected(error: requests.RequestException) -> bool:
-    return isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
 
 
 def _describe(error: Exception) -> str:

@@ -39,8 +39,8 @@ class SendingConnection:
         self.sock.settimeout(STALL_SECONDS)
 
     def request(self, method, url, body=None, *args, **kwargs) -> None:
-        if hasattr(body, "watch"):
-            body.watch(self)
+        if hasattr(body, "connection"):
+            body.connection = self
         super().request(method, url, body, *args, **kwargs)
 
     def has_early_response(self) -> bool:

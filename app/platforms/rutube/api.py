@@ -50,10 +50,8 @@ class RutubeApi:
         response.raise_if_limited(PAUSE, definitely_not_applied=own and response.status == 429)
         if own and response.status in (401, 403):
             raise Denied(response.status, _detail(payload))
-        if own and response.status == 404:
-            raise Refused("rutube_gone", _detail(payload))
         if own and 400 <= response.status < 500:
-            raise Refused("refused", _detail(payload))
+            raise Refused("rutube_gone" if response.status == 404 else "refused", _detail(payload))
         if response.status == 204:
             return {}
         if response.status >= 300 or not own:

@@ -9,7 +9,7 @@ PAUSE = 30  # seconds, where Telegram names none
 
 # What a description has in it, and the reason; the first that fits.
 _NO_RIGHTS = ("kicked", "not a member", "administrator rights", "no write access", "not enough rights")
-_REFUSALS = {
+REFUSALS = {
     **dict.fromkeys(_NO_RIGHTS, "telegram_rights"),
     **dict.fromkeys(("need administrator", "chat_admin_required", "chat_write_forbidden"), "telegram_rights"),
     "chat not found": "telegram_chat_gone",
@@ -47,5 +47,5 @@ def result(response: Response, bot: str = "") -> Any:
         raise Unavailable(f"{code} {description}")
     if "migrate_to_chat_id" in parameters:
         raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
-    reasons = (reason for mark, reason in _REFUSALS.items() if mark in description.lower())
+    reasons = (reason for mark, reason in REFUSALS.items() if mark in description.lower())
     raise Refused(next(reasons, "refused"), description, bot=bot)

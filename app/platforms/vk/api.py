@@ -18,19 +18,17 @@ PER_TOKEN = (3, 1.0)
 
 _UNKNOWN_METHOD = 3
 _UPLOAD_FAILED = 22
-_NOT_ENCODED = 3001
 _RETRY = {1, 10}
 _TOKEN = {5, 27, 28, 1117}
-# Seconds: too many a second, flood control, a method's daily limit (https://dev.vk.com/ru/reference/errors).
-_LIMIT = {6: 1, 9: 300, 29: 3600}
-_REASONS = {
+# Seconds: too many a second, flood control, a method's daily limit, a video that is not encoded yet.
+_LIMIT = {6: 1, 9: 300, 29: 3600, 3001: 5}
+REASONS = {
     **dict.fromkeys((7, 15, 203, 204, 214, 1051), "vk_rights"),
     **dict.fromkeys((14, 17, 24, 25), "vk_user_wanted"),
 }
 # Of an upload address' refusals: those that another address would not mend.
 _NOT_OF_THE_ADDRESS = (408, 429)
 PAUSE = 5  # seconds, where VK names none
-_ENCODE_PAUSE = timedelta(seconds=5)
 
 
 class RouteUnknown(PlatformError):
@@ -106,8 +104,6 @@ def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
         return RouteUnknown("refused", detail)
     if code == _UPLOAD_FAILED:
         return UploadLost("unavailable", detail)
-    if code == _NOT_ENCODED:
-        return RateLimited(clock.now() + _ENCODE_PAUSE, detail)
     if code in _RETRY:
         response.raise_if_limited(PAUSE, detail)
         return Unavailable(f"{code} {detail}")
@@ -115,4 +111,4 @@ def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
         return TokenExpired(detail)
     if code in _LIMIT:
         return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), response.retry_at(_LIMIT[code])), detail)
-    return Refused(_REASONS.get(code, "refused"), detail)
+    return Refused(REASONS.get(code, "refused"), detail)

@@ -33,9 +33,6 @@ from app.platforms.oauth import OAuth, payload_of, refreshed
 
 STUDIO = "https://dzen.ru/profile/editor"
 PUBLISHING_SCOPES = ("zen:write", "zen:read")
-# One public client: ролики last from 5 to 120 seconds.
-MIN_SECONDS, MAX_SECONDS = 5, 120
-MAX_TITLE = 200
 MP4 = containers.CONTAINERS["mp4"]  # assumed, as the contract is: its upload names one type
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
@@ -119,9 +116,9 @@ class Dzen(Adapter):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
-            min_seconds=MIN_SECONDS,
-            max_seconds=MAX_SECONDS,
-            max_title=MAX_TITLE,
+            min_seconds=5,  # this and the next by one public client
+            max_seconds=120,
+            max_title=200,
             containers=frozenset({MP4.key}) if config["DZEN_API_URL"] else None,
         )
 

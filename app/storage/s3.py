@@ -19,7 +19,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.storage.base import StorageUnavailable, checked, new_key
+from app.storage.base import StorageUnavailable, checked
 
 # A work horse waits for the bucket in the middle of an upload: with one repeat this stays within its lease.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 15, 2
@@ -59,8 +59,7 @@ class S3Storage:
 
         self._client, self._quick_client = client(READ_SECONDS, TRIES), client(CHECK_SECONDS, 1)
 
-    def put_file(self, path: Path, key: str | None = None) -> str:
-        key = key or new_key()
+    def put_file(self, path: Path, key: str) -> str:
         with _storage_errors():
             self._client.upload_file(str(path), **self._object(key), Config=_PARTS)
         path.unlink()
@@ -69,8 +68,7 @@ class S3Storage:
     def keep(self, key: str) -> None:
         """A bucket responds when the file is durable."""
 
-    def put_bytes(self, data: bytes, key: str | None = None) -> str:
-        key = key or new_key()
+    def put_bytes(self, data: bytes, key: str) -> str:
         with _storage_errors():
             self._client.put_object(**self._object(key), Body=data)
         return key

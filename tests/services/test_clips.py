@@ -16,6 +16,7 @@ from app.storage import storage
 from app.storage.folder import FolderStorage
 from tests import clips as files
 from tests import probing
+from tests.clips import new_key
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def uploaded(app, tmp_path: Path):
             title=title,
             file_name=path.name,
             size=path.stat().st_size,
-            storage_key=storage().put_file(path),
+            storage_key=storage().put_file(path, new_key()),
             wake_at=clock.now(),
         )
         db.session.add(clip)

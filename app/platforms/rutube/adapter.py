@@ -29,10 +29,6 @@ from app.platforms.http.client import Http, Window
 from app.platforms.rutube.api import MINE, PER_TOKEN, Denied, RutubeApi
 
 CATEGORY_OTHER = 13  # «Разное», GET /api/video/category/
-MAX_BYTES = 25 * 10**9
-MAX_SECONDS = 5 * 3600
-MAX_TITLE = 100
-MAX_DESCRIPTION = 5000
 # How many of a channel's newest videos are searched for one whose creation got no response.
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
@@ -74,10 +70,10 @@ class Rutube(Adapter):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
-            max_bytes=MAX_BYTES,
-            max_seconds=MAX_SECONDS,
-            max_title=MAX_TITLE,
-            max_description=MAX_DESCRIPTION,
+            max_bytes=25 * 10**9,
+            max_seconds=5 * 3600,
+            max_title=100,
+            max_description=5000,
             containers=frozenset({"mp4"}),
             video_codecs=frozenset({"h264"}),
             audio_codecs=frozenset({"aac"}),

@@ -21,13 +21,6 @@ from app.platforms.vk.auth import VkAccess
 
 # https://dev.vk.com/ru/method/video.save, for all users of an app together
 SAVES_PER_APP = (5000, 24 * 3600.0)
-# https://dev.vk.com/ru/method/video.save
-NAME_CHARACTERS = 128
-DESCRIPTION_CHARACTERS = 5000
-# https://dev.vk.com/ru/method/video.get
-STATS_AT_ONCE = 200
-# One public client; VK names no limit.
-CLIP_SECONDS = 180
 # https://dev.vk.com/ru/method/wall.get
 WALL_PAGE = 100
 WALL_PAGES = 10
@@ -67,9 +60,9 @@ class VK(VkAccess):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
-            max_title=NAME_CHARACTERS,
-            max_text=DESCRIPTION_CHARACTERS,
-            max_seconds=CLIP_SECONDS,
+            max_title=128,  # this and the next: https://dev.vk.com/ru/method/video.save
+            max_text=5000,
+            max_seconds=180,  # one public client; VK names no limit
             vertical_or_square=True,
         )
 
@@ -82,7 +75,11 @@ class VK(VkAccess):
                 return self._by_clips_route(context, video)
             return self._by_video_route(context, video)
         except UploadLost as lost:
-            self._remove(context, video)
+            try:
+                self.discard(context)
+            except Refused:  # no other video may be begun beside one that may be visible
+                if video["route"] == "video" and self._item(context, video):
+                    raise
             context.drop("create", "upload")
             raise Unavailable(lost.detail, definitely_not_applied=True) from None
 
@@ -226,19 +223,12 @@ class VK(VkAccess):
         if video:
             self._api.method("video.delete", context.token.access, **_ids(video))
 
-    def _remove(self, context: PublishContext, video: Video) -> None:
-        """Raises Refused where a video remains that may be visible: no other may be begun beside it."""
-        try:
-            self.discard(context)
-        except Refused:
-            if video["route"] == "video" and self._item(context, video):
-                raise
-
     # Counting
 
     @classmethod
     def counting(cls, config: Mapping[str, Any]) -> Counting:
-        return Counting(never={}, unknown="VK не показал это число.", per_call=STATS_AT_ONCE)
+        # `per_call`: https://dev.vk.com/ru/method/video.get
+        return Counting(never={}, unknown="VK не показал это число.", per_call=200)
 
     def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         # `count` is 100 by default.

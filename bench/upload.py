@@ -86,7 +86,7 @@ def _memory(clip: Path, address: str) -> Figure:
     receiving, sending = multiprocessing.Pipe(duplex=False)
 
     def work_horse() -> None:
-        Http().close()
+        Http()
         idle = rss()
         reset_peak_rss()
         _multipart(clip, address, "")
@@ -135,7 +135,6 @@ def _chunks(clip: Path, address: str, trusted: str) -> None:
             body = FileBody(file, length, on_block=_ignore)
             content_range = {"Content-Range": f"bytes {start}-{start + length - 1}/{size}"}
             _send(http, "PUT", f"{address}/chunks", body, content_range, trusted)
-    http.close()
 
 
 def _http(address: str) -> Http:

@@ -288,8 +288,6 @@ class Adapter(ABC):
     def discard(self, context: PublishContext) -> None:
         """Removes what a cancelled or failed publication left at the platform: drafts, hidden videos."""
 
-    # Counts
-
     def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Counts by id, for at most `counting.per_call` ids. What the platform no longer has is left out.
 

@@ -99,9 +99,6 @@ class Http:
         except (HTTPError, OSError) as error:
             raise Unavailable(_describe(error)) from None
 
-    def close(self) -> None:
-        self._session.close()
-
 
 def _cause(error: BaseException) -> BaseException:
     inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else error

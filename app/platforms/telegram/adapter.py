@@ -119,7 +119,12 @@ class Telegram(Adapter):
         if not _TOKEN.fullmatch(token):
             raise Refused("telegram_token_form", field="bot_token")
         bot = self._ask("getMe", token)
-        channel = self._channel(token, chat)
+        try:
+            channel = self._ask("getChat", token, chat_id=chat)
+        except Refused as refusal:
+            raise Refused("telegram_channel", refusal.detail, field="channel") from None
+        if channel.get("type") != "channel":
+            raise Refused("telegram_not_channel", field="channel")
         self._require_right_to_post(token, channel["id"], bot)
         account = Account(
             id=str(channel["id"]),
@@ -128,15 +133,6 @@ class Telegram(Adapter):
             facts={"chat_id": channel["id"], "username": channel.get("username"), "bot": f"@{bot['username']}"},
         )
         return [account], Token(access=token)
-
-    def _channel(self, token: str, chat: str) -> Mapping[str, Any]:
-        try:
-            channel = self._ask("getChat", token, chat_id=chat)
-        except Refused as refusal:
-            raise Refused("telegram_channel", refusal.detail, field="channel") from None
-        if channel.get("type") != "channel":
-            raise Refused("telegram_not_channel", field="channel")
-        return channel
 
     def _require_right_to_post(self, token: str, chat_id: int, bot: Mapping[str, Any]) -> None:
         """getChat works for any public channel; only the bot's own membership shows whether it may post."""

@@ -52,7 +52,7 @@ class ProbeCrashed(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a clip is. Width and height in pixels as shown, that is with `rotation` (degrees clockwise) applied."""
+    """What a clip is, by its columns' names. Pixels as shown, that is with `rotation` (degrees clockwise) applied."""
 
     container: str
     content_type: str

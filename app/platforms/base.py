@@ -67,8 +67,6 @@ class ClipFile:
     duration: float
     width: int
     height: int
-    video_codec: str
-    audio_codec: str | None
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,6 @@ def clip_file(clip: Clip) -> ClipFile:
         duration=clip.duration_ms / 1000,
         width=clip.width,
         height=clip.height,
-        video_codec=clip.video_codec,
-        audio_codec=clip.audio_codec,
     )
 
 

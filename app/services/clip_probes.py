@@ -1,6 +1,7 @@
 """The probe that makes a clip ready: a worker claims the clip, inspects its file outside a transaction, settles it."""
 
 import hashlib
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -114,25 +115,13 @@ def inspect(clip: Clip) -> dict[str, Any]:
 
 def _facts(clip: Clip) -> dict[str, Any]:
     with storage().on_disk(clip.storage_key) as path:
-        facts = probe.probe(path)
+        facts = asdict(probe.probe(path))
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     storage().keep(clip.storage_key)  # here and not where it comes in: an upload need not wait for the disk
-    return {
-        "wake_at": None,
-        "status": ClipStatus.READY,
-        "reason": None,
-        "poster_key": storage().put_bytes(facts.poster, clips.key_of_poster(clip.storage_key)),
-        "sha256": sha256,
-        "content_type": facts.content_type,
-        "container": facts.container,
-        "video_codec": facts.video_codec,
-        "audio_codec": facts.audio_codec,
-        "duration_ms": facts.duration_ms,
-        "width": facts.width,
-        "height": facts.height,
-        "rotation": facts.rotation,
-    }
+    poster_key = storage().put_bytes(facts.pop("poster"), clips.key_of_poster(clip.storage_key))
+    ready = {"wake_at": None, "status": ClipStatus.READY, "reason": None}
+    return {**ready, "poster_key": poster_key, "sha256": sha256, **facts}
 
 
 def _failed(reason: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import redis
 from rq import Queue, SimpleWorker, Worker, get_current_job
 from rq.serializers import JSONSerializer
 
-from app.platforms.http.body import FileBody, Multipart
+from app.platforms.http.body import Multipart
 from app.platforms.http.client import Http
 
 SENT, LATE = "bench:sent", "bench:late"
@@ -19,12 +19,11 @@ QUEUE = "bench"
 def send(path: str, url: str, chat_id: int) -> None:
     """Sends the request of Telegram's adapter once, in a job without a publication."""
     fields = {"chat_id": str(chat_id), "caption": "Закат над Волгой", "supports_streaming": "true"}
-    form = Multipart(fields, "video", "clip.mp4", "video/mp4")
     with Path(path).open("rb") as file:
-        body = FileBody(file, Path(path).stat().st_size, head=form.head, tail=form.tail)
+        body = Multipart(fields, "video", "clip.mp4", "video/mp4", file, Path(path).stat().st_size)
         http = Http()
         http.allow(["{0.scheme}://{0.netloc}".format(urlsplit(url))])
-        response = http.request("POST", url, data=body, headers={"Content-Type": form.content_type})
+        response = http.request("POST", url, data=body, headers=body.headers)
     if response.status != 200:
         raise RuntimeError(f"HTTP {response.status}")
     get_current_job().connection.incr(SENT)

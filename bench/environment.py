@@ -61,7 +61,7 @@ class Environment:
         self._sha256 = hashlib.sha256(self.file.read_bytes()).hexdigest()
         copy = folder / "copy.mp4"
         shutil.copy(self.file, copy)
-        self._storage_key = storage().put_file(copy)
+        self._storage_key = storage().put_file(copy, test_clips.new_key())
         self._numbers = iter(range(1, 1_000_000))
 
     def _start(self) -> subprocess.Popen:

@@ -86,7 +86,7 @@ def _memory(clip: Path, address: str) -> Figure:
     receiving, sending = multiprocessing.Pipe(duplex=False)
 
     def work_horse() -> None:
-        Http().close()
+        Http()
         idle = rss()
         reset_peak_rss()
         _multipart(clip, address, "")
@@ -115,11 +115,10 @@ def _ignore(*_args: object) -> None:
 
 
 def _multipart(clip: Path, address: str, trusted: str) -> None:
-    form = Multipart({"chat_id": "1", "caption": "Закат"}, "video", "clip.mp4", "video/mp4")
+    fields, hooks = {"chat_id": "1", "caption": "Закат"}, {"on_block": _ignore, "before_last": _ignore}
     with clip.open("rb") as file:
-        size = clip.stat().st_size
-        body = FileBody(file, size, head=form.head, tail=form.tail, on_block=_ignore, before_last=_ignore)
-        _send(_http(address), "POST", f"{address}/multipart", body, {"Content-Type": form.content_type}, trusted)
+        body = Multipart(fields, "video", "clip.mp4", "video/mp4", file, clip.stat().st_size, **hooks)
+        _send(_http(address), "POST", f"{address}/multipart", body, body.headers, trusted)
 
 
 def _put(clip: Path, address: str, trusted: str) -> None:
@@ -136,7 +135,6 @@ def _chunks(clip: Path, address: str, trusted: str) -> None:
             body = FileBody(file, length, on_block=_ignore)
             content_range = {"Content-Range": f"bytes {start}-{start + length - 1}/{size}"}
             _send(http, "PUT", f"{address}/chunks", body, content_range, trusted)
-    http.close()
 
 
 def _http(address: str) -> Http:

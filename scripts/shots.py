@@ -5,6 +5,7 @@ screenshots whose names begin with NAME.
 """
 
 import colorsys
+import secrets
 import sys
 import tempfile
 import threading
@@ -38,7 +39,7 @@ from app.models import (  # noqa: E402
 )
 from app.services import users  # noqa: E402
 from app.statistics import daily  # noqa: E402
-from app.storage import storage  # noqa: E402
+from app.storage import key_from, storage  # noqa: E402
 
 OUT = ROOT / "var" / "shots"
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
@@ -256,8 +257,8 @@ def clip(user_id: int, title: str, hue: int) -> Clip:
         description="Снято на обычный телефон, без света и штатива. #съёмка #советы",
         file_name="clip.mp4",
         status=ClipStatus.READY,
-        storage_key=storage().put_bytes(b"not a video: nothing is played here"),
-        poster_key=storage().put_bytes(picture(hue)),
+        storage_key=storage().put_bytes(b"not a video: nothing is played here", key_from(secrets.token_hex())),
+        poster_key=storage().put_bytes(picture(hue), key_from(secrets.token_hex())),
         size=18_400_000 + 3_000_000 * hue,
         sha256="0" * 64,
         content_type="video/mp4",

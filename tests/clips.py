@@ -1,6 +1,7 @@
 """Writes the tests' clips with PyAV: real H.264 with AAC sound, of any shape, length and weight."""
 
 import heapq
+import secrets
 import zlib
 from array import array
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 from random import Random
 
 import av
+
+from app.storage import key_from
 
 FPS = 30
 LOOP_FRAMES = 2 * FPS
@@ -25,6 +28,10 @@ FASTEST = {
     "libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "30", "g": str(LOOP_FRAMES)},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
 }
+
+
+def new_key() -> str:
+    return key_from(secrets.token_hex())
 
 
 def write(

@@ -39,6 +39,7 @@ from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres, probing
 from tests import clips as test_clips
+from tests.clips import new_key
 from tests.edges import committed
 from tests.postgres import Postgres
 from tests.shared_app import Browser, PostgresDatabase, SharedApp, SQLiteFile, migrate
@@ -387,7 +388,7 @@ def ready_clip(
         copy = tmp_path / f"incoming-{os.urandom(4).hex()}.mp4"
         shutil.copy(source, copy)
         size = copy.stat().st_size
-        key = storage().put_file(copy)
+        key = storage().put_file(copy, new_key())
         clip = Clip(user_id=user.id, title=title, file_name=source.name, size=size, storage_key=key)
         if source in probed:
             facts, poster = probed[source]

@@ -14,6 +14,8 @@ from jinja2 import Environment
 
 from app import plans, platforms, texts
 from app.models import Stage, Status
+from app.platforms.telegram import bot_api
+from app.platforms.vk import api as vk_api
 from app.queue import table
 from app.texts.problems import PROBLEMS
 from app.web.filters import COUNT_NAMES
@@ -155,7 +157,7 @@ def test_every_job_name_resolves(job):
 
 
 def test_every_reason_has_russian_text(app):
-    used = set()
+    used = {*bot_api.REFUSALS.values(), *vk_api.REASONS.values()}
     for node in calls():
         if called(node) in ("Refused", "PlatformError", "Unusable", "Stale", "OwnOutage") and node.args:
             used.update(words(node.args[0]) if isinstance(node.args[0], ast.Constant) else [])

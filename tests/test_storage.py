@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from app import config
-from app.storage import FolderStorage, Storage, StorageUnavailable, key_from, new_key
+from app.storage import Storage, StorageUnavailable, key_from
+from app.storage.folder import FolderStorage
 from app.storage.s3 import S3Storage
+from tests.clips import new_key
 from tests.lying_s3 import LIES, lying
 from tests.s3 import KEY, SECRET, S3Server
 
@@ -40,7 +42,7 @@ def test_a_file_moves_in_and_is_read_back(store: Storage, tmp_path: Path):
     source = tmp_path / "source"
     source.write_bytes(b"0123456789")
 
-    key = store.put_file(source)
+    key = store.put_file(source, new_key())
 
     assert not source.exists()
     assert store.exists(key)
@@ -57,13 +59,13 @@ def test_a_file_moves_in_and_is_read_back(store: Storage, tmp_path: Path):
 def test_what_is_kept_is_there(store: Storage, in_folder: Storage, tmp_path: Path):
     source = tmp_path / "source"
     source.write_bytes(b"0123456789")
-    store.keep(store.put_file(source))
+    store.keep(store.put_file(source, new_key()))
     with pytest.raises(FileNotFoundError):
         in_folder.keep(new_key())
 
 
 def test_a_file_can_be_sought_in(store: Storage):
-    with store.open(store.put_bytes(b"0123456789")) as file:
+    with store.open(store.put_bytes(b"0123456789", new_key())) as file:
         assert file.seek(0, io.SEEK_END) == 10
         assert file.seek(7) == 7
         assert file.read() == b"789"
@@ -85,7 +87,7 @@ def test_keys_are_random_and_sharded():
 
 
 def test_deleting_twice_is_fine_and_what_is_gone_is_not_found(store: Storage):
-    key = store.put_bytes(b"x")
+    key = store.put_bytes(b"x", new_key())
     store.delete(key)
     store.delete(key)
     assert not store.exists(key)
@@ -107,7 +109,7 @@ def test_only_keys_are_opened(store: Storage, key: str):
 
 
 def test_files_are_for_this_user_alone_and_nothing_else_is_left(in_folder: FolderStorage, folder: Path):
-    key = in_folder.put_bytes(b"poster")
+    key = in_folder.put_bytes(b"poster", new_key())
     assert in_folder.path(key).stat().st_mode & 0o777 == 0o600
     assert [path for path in folder.rglob("*") if path.is_file()] == [in_folder.path(key)]
 
@@ -118,7 +120,7 @@ def test_a_file_comes_over_from_another_file_system(in_folder: FolderStorage, fo
     if not source.parent.is_dir() or source.parent.stat().st_dev == folder.stat().st_dev:
         pytest.skip("there is only one file system here")
     source.write_bytes(b"far away")
-    key = in_folder.put_file(source)
+    key = in_folder.put_file(source, new_key())
     assert in_folder.path(key).read_bytes() == b"far away"
     assert not source.exists()
 
@@ -133,7 +135,7 @@ def test_check_reports_what_is_wrong(tmp_path: Path):
 def test_a_folder_that_is_not_mounted_is_no_missing_file(
     in_folder: FolderStorage, folder: Path, tmp_path: Path, mount_point: bool
 ):
-    key = in_folder.put_bytes(b"x")
+    key = in_folder.put_bytes(b"x", new_key())
     folder.rename(tmp_path / "away")
     if mount_point:
         folder.mkdir()
@@ -142,7 +144,7 @@ def test_a_folder_that_is_not_mounted_is_no_missing_file(
     with pytest.raises(StorageUnavailable), in_folder.on_disk(key):
         pass
     if not mount_point:
-        for ask in (lambda: in_folder.size(key), lambda: in_folder.put_bytes(b"y"), in_folder.check):
+        for ask in (lambda: in_folder.size(key), lambda: in_folder.put_bytes(b"y", new_key()), in_folder.check):
             with pytest.raises(StorageUnavailable):
                 ask()
         assert not folder.exists(), "an empty folder in its place would be a storage that has lost its files"
@@ -154,7 +156,7 @@ def test_a_folder_that_is_not_mounted_is_no_missing_file(
 def test_a_heavy_file_goes_through_a_bucket_in_parts_and_in_little_memory(in_bucket: S3Storage, heavy_file, tmp_path):
     copy = tmp_path / "copy"
     copy.write_bytes(heavy_file.read_bytes())
-    key = in_bucket.put_file(copy)
+    key = in_bucket.put_file(copy, new_key())
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with in_bucket.open(key) as sent, heavy_file.open("rb") as original:
@@ -173,7 +175,7 @@ def test_a_bucket_that_breaks_off_is_read_on_from_there(s3: S3Server, heavy_file
     url = s3.bucket()
     copy = tmp_path / "copy"
     copy.write_bytes(heavy_file.read_bytes())
-    key = S3Storage(url, KEY, SECRET).put_file(copy)
+    key = S3Storage(url, KEY, SECRET).put_file(copy, new_key())
     with CuttingProxy(s3.port, after=3 << 20) as proxy:
         through = S3Storage(url.replace(s3.url, proxy.url), KEY, SECRET)
         with through.open(key) as file:
@@ -188,7 +190,7 @@ CONTENT = bytes(range(256)) * 4096  # 1 MiB, in which a shift shows
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_bucket_that_lies_is_asked_again(s3: S3Server, lie, start: int):
     url = s3.bucket()
-    key = S3Storage(url, KEY, SECRET).put_bytes(CONTENT)
+    key = S3Storage(url, KEY, SECRET).put_bytes(CONTENT, new_key())
     with lying(url, lie, CONTENT, times=1) as (proxy, through):
         with S3Storage(through, KEY, SECRET).open(key, start) as file:
             assert file.read() == CONTENT[start:]
@@ -198,7 +200,7 @@ def test_a_bucket_that_lies_is_asked_again(s3: S3Server, lie, start: int):
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_no_wrong_byte_comes_from_a_bucket_that_goes_on_lying(s3: S3Server, lie):
     url = s3.bucket()
-    key = S3Storage(url, KEY, SECRET).put_bytes(CONTENT)
+    key = S3Storage(url, KEY, SECRET).put_bytes(CONTENT, new_key())
     with lying(url, lie, CONTENT) as (_, through), S3Storage(through, KEY, SECRET).open(key, 1000) as file:
         got = b""
         with pytest.raises(StorageUnavailable):
@@ -209,7 +211,7 @@ def test_no_wrong_byte_comes_from_a_bucket_that_goes_on_lying(s3: S3Server, lie)
 
 def test_an_object_that_is_replaced_while_it_is_read_is_not_read_on(s3: S3Server):
     store = S3Storage(s3.bucket(), KEY, SECRET)
-    key = store.put_bytes(CONTENT)
+    key = store.put_bytes(CONTENT, new_key())
     with store.open(key) as file:
         file.read(10)
         store.put_bytes(CONTENT[::-1], key)
@@ -221,7 +223,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_not_read_on(s3: S3Server
 def test_a_bucket_that_is_gone_is_no_missing_file(s3: S3Server):
     url = s3.bucket()
     store = S3Storage(url, KEY, SECRET)
-    key = store.put_bytes(b"x")
+    key = store.put_bytes(b"x", new_key())
     s3.client().delete_object(Bucket=urlsplit(url).netloc, Key=key)
     with pytest.raises(FileNotFoundError):
         store.open(key)
@@ -235,7 +237,7 @@ def test_a_bucket_may_be_shared_with_others(s3: S3Server, prefix: str):
     url = s3.bucket()
     bucket = urlsplit(url).netloc
     store = S3Storage(url.replace("?", f"{prefix}?"), KEY, SECRET)
-    key = store.put_bytes(b"mine")
+    key = store.put_bytes(b"mine", new_key())
     [found] = s3.client().list_objects_v2(Bucket=bucket)["Contents"]
     assert found["Key"] == f"{prefix}/{key}".lstrip("/")
 
@@ -249,7 +251,7 @@ def test_a_bucket_may_be_shared_with_others(s3: S3Server, prefix: str):
 )
 def test_a_bucket_that_is_down_is_reported_without_a_key(s3: S3Server, url: str, said: str):
     store = S3Storage(url.format(s3=s3.url), KEY, SECRET)
-    for ask in (store.check, lambda: store.put_bytes(b"x")):
+    for ask in (store.check, lambda: store.put_bytes(b"x", new_key())):
         with pytest.raises(StorageUnavailable, match=said) as error:
             ask()
         assert SECRET not in str(error.value)

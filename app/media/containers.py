@@ -42,8 +42,6 @@ DEMUXERS = tuple(dict.fromkeys(container.demuxer for container in CONTAINERS.val
 # For `<input type="file">`: operating systems have no type for some of the suffixes.
 ACCEPT = ",".join(("video/*", *SUFFIXES))
 
-_SUFFIX_BY_TYPE = {container.content_type: container.suffix for container in CONTAINERS.values()}
-
 
 def recognize(demuxer: str, brand: str) -> Container:
     """The container of a file that `demuxer` reads and whose brand is `brand`."""
@@ -59,4 +57,4 @@ def recognize(demuxer: str, brand: str) -> Container:
 
 def suffix(content_type: str | None) -> str:
     """The suffix for a file of that type, with its dot; empty for a type that is not in the table."""
-    return _SUFFIX_BY_TYPE.get(content_type or "", "")
+    return next((one.suffix for one in CONTAINERS.values() if one.content_type == content_type), "")

@@ -16,8 +16,6 @@ from pathlib import Path
 from app.media import containers
 from app.media.probe_child import CPU_SECONDS, MAX_SECONDS, MAX_SIDE, WALL_SECONDS, Unusable
 
-__all__ = ["REASONS", "Facts", "ProbeCrashed", "Unusable", "probe"]
-
 # The application's folder comes last, so that nothing in it hides a module of Python or of PyAV.
 _CHILD = f"""
 import sys
@@ -54,7 +52,7 @@ class ProbeCrashed(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a clip is. Width and height in pixels as shown, that is with `rotation` (degrees clockwise) applied."""
+    """What a clip is, by its columns' names. Pixels as shown, that is with `rotation` (degrees clockwise) applied."""
 
     container: str
     content_type: str

@@ -15,8 +15,7 @@ from flask import current_app
 from app import clock, platforms
 from app.platforms.base import Adapter
 from app.platforms.errors import Paced
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Http, Window
 from app.redis_client import redis_client
 
 log = structlog.get_logger(__name__)

@@ -24,11 +24,6 @@ def reasons() -> dict[str, tuple[str, str]]:
     return {key: texts for adapter in ADAPTERS.values() for key, texts in adapter.reasons.items()}
 
 
-def step(key: str, name: str) -> str:
-    """The Russian name of an adapter's step."""
-    return ADAPTERS[key].steps.get(name, "очередной шаг")
-
-
 def adapter(key: str, config: Mapping[str, Any], http: Http | None = None) -> Adapter:
     http = http or Http()
     http.allow(own_origins(ADAPTERS[key].settings, config))

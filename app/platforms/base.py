@@ -7,9 +7,10 @@ built to call the platform; its methods get the token, return frozen dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, ClassVar, Protocol
 
+from app import clock
 from app.config import Setting
 from app.observability import redact
 from app.platforms.errors import Reconnect
@@ -29,6 +30,13 @@ class Token:
 
     def __post_init__(self) -> None:
         redact.hide(self.access, self.refresh, *self.extra.values())
+
+    @classmethod
+    def of(cls, response: Mapping[str, Any], lifetime: int = 0, **extra: str) -> "Token":
+        """A token address's response. `lifetime`: seconds, where it names none; 0 for a token that does not expire."""
+        seconds = int(response.get("expires_in") or lifetime)
+        expires_at = clock.now() + timedelta(seconds=seconds) if seconds else None
+        return cls(response["access_token"], response.get("refresh_token"), expires_at, extra)
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,11 @@ class ClipFile:
 
     open: Callable[[], BinaryIO]
     size: int
-    sha256: str
     content_type: str
     extension: str  # ".mp4"
     duration: float
     width: int
     height: int
-    video_codec: str
-    audio_codec: str | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,11 @@ class Receipt:
 
     id: str
     url: str | None = None
+
+    @classmethod
+    def linked(cls, id: str, url: Any, otherwise: str) -> "Receipt":
+        """`url` as the platform gave it; `otherwise` where that is no link."""
+        return cls(id, url if isinstance(url, str) and url.startswith(("https://", "http://")) else otherwise)
 
 
 class NotPublished:
@@ -88,6 +98,11 @@ class Stats:
     likes: int | None = None
     shares: int | None = None
 
+    @classmethod
+    def of(cls, **given: Any) -> "Stats":
+        """As the platform gave them: what is not a count that can be stored is unknown."""
+        return cls(**{name: value for name, value in given.items() if type(value) is int and 0 <= value < 2**63})
+
 
 COUNTS = ("views", "likes", "shares")
 
@@ -104,21 +119,10 @@ class Counting:
     unknown: str = "Платформа не показала это число."
     note: str = ""
     per_call: int = 1  # ids that one call takes
-    needs_token: bool = True
 
     @property
     def gives(self) -> tuple[str, ...]:
         return tuple(count for count in COUNTS if count not in self.never)
-
-
-def number(value: Any) -> int | None:
-    """A count as it may be stored; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
-
-
-def link_or(value: Any, otherwise: str) -> str:
-    """A link as a platform gave it, or `otherwise` where it is none."""
-    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else otherwise
 
 
 @dataclass(frozen=True)
@@ -282,11 +286,9 @@ class Adapter(ABC):
     def discard(self, context: PublishContext) -> None:
         """Removes what a cancelled or failed publication left at the platform: drafts, hidden videos."""
 
-    # Counts
-
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Counts by id, for at most `counting.per_call` ids. What the platform no longer has is left out.
 
-        The token is None where `counting` needs none. Called only where `counting` names a number that is given.
+        Called only where `counting` names a number that is given.
         """
         raise NotImplementedError(f"{self.key} gives no numbers")

@@ -8,10 +8,8 @@ Consent is Yandex OAuth: https://yandex.ru/dev/id/doc/ru/
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-from app import clock
 from app.config import Setting, optional_web_address, web_address
 from app.media import containers
 from app.platforms.base import (
@@ -26,26 +24,23 @@ from app.platforms.base import (
     Stats,
     Token,
     Unknown,
-    link_or,
-    number,
 )
 from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
 from app.platforms.http.body import FileBody
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Window
 from app.platforms.http.response import Response
-from app.platforms.oauth import OAuth, refresh_refused
+from app.platforms.oauth import OAuth, payload_of, refreshed
 
 STUDIO = "https://dzen.ru/profile/editor"
 PUBLISHING_SCOPES = ("zen:write", "zen:read")
-# One public client: ролики last from 5 to 120 seconds.
-MIN_SECONDS, MAX_SECONDS = 5, 120
-MAX_TITLE = 200
 MP4 = containers.CONTAINERS["mp4"]  # assumed, as the contract is: its upload names one type
 PER_TOKEN = (5, 1.0)
 _PROCESSING_SECONDS = 3600
 _PAUSE = 30
 # Statuses of an expired upload address. It is called without the token: 401 and 403 mean nothing for the account.
 _ADDRESS_GONE = (401, 403, 404, 410)
+
+Draft = Mapping[str, str]  # what `_create` returns
 
 
 class Dzen(Adapter):
@@ -121,9 +116,9 @@ class Dzen(Adapter):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
-            min_seconds=MIN_SECONDS,
-            max_seconds=MAX_SECONDS,
-            max_title=MAX_TITLE,
+            min_seconds=5,  # this and the next by one public client
+            max_seconds=120,
+            max_title=200,
             containers=frozenset({MP4.key}) if config["DZEN_API_URL"] else None,
         )
 
@@ -135,7 +130,7 @@ class Dzen(Adapter):
         missing = [scope for scope in PUBLISHING_SCOPES if scope not in granted.split()]
         if missing and self.config["DZEN_API_URL"]:
             raise Refused("dzen_scopes", missing=", ".join(missing))
-        token = self._token(response)
+        token = Token.of(response)
         url, headers = f"{self.config['YANDEX_LOGIN_URL']}/info", {"Authorization": f"OAuth {token.access}"}
         info = self.http.request("GET", url, params={"format": "json"}, headers=headers).json()
         if not isinstance(info, dict) or "id" not in info:
@@ -151,34 +146,17 @@ class Dzen(Adapter):
     def refresh(self, token: Token) -> Token:
         if not token.refresh:
             raise Reconnect
-        response = self._oauth("token", grant_type="refresh_token", refresh_token=token.refresh)
-        if "error" in response:
-            raise refresh_refused(response)
-        if "access_token" not in response:
-            raise Unavailable("непонятный ответ Яндекс OAuth")
-        return self._token(response)
+        response = self._post("token", grant_type="refresh_token", refresh_token=token.refresh)
+        return Token.of(refreshed(response, "Яндекс OAuth", _PAUSE))
 
     def revoke(self, token: Token) -> None:
-        response = self._oauth("revoke_token", access_token=token.access)
+        response = payload_of(self._post("revoke_token", access_token=token.access), "Яндекс OAuth", _PAUSE)
         if response.get("error") not in (None, "invalid_grant", "unsupported_token_type"):
             raise Unavailable(str(response["error"]))
 
-    def _token(self, response: Mapping[str, Any]) -> Token:
-        lifetime = response.get("expires_in")
-        return Token(
-            access=response["access_token"],
-            refresh=response.get("refresh_token"),
-            expires_at=clock.now() + timedelta(seconds=int(lifetime)) if lifetime else None,
-        )
-
-    def _oauth(self, path: str, **form: str) -> Mapping[str, Any]:
+    def _post(self, path: str, **form: str) -> Response:
         client = {"client_id": self.config["YANDEX_CLIENT_ID"], "client_secret": self.config["YANDEX_CLIENT_SECRET"]}
-        response = self.http.request("POST", f"{self.config['YANDEX_OAUTH_URL']}/{path}", data={**form, **client})
-        response.raise_if_limited(_PAUSE)
-        payload = response.json()
-        if response.status >= 500 or not isinstance(payload, dict):
-            raise Unavailable(f"HTTP {response.status} от Яндекс OAuth")  # not of the token
-        return payload
+        return self.http.request("POST", f"{self.config['YANDEX_OAUTH_URL']}/{path}", data={**form, **client})
 
     # Publishing
 
@@ -200,7 +178,7 @@ class Dzen(Adapter):
             raise Unavailable("в ответе Дзена нет черновика")
         return {"id": str(made["id"]), "upload_url": made["upload_url"]}
 
-    def _upload(self, context: PublishContext, draft: Mapping[str, str]) -> None:
+    def _upload(self, context: PublishContext, draft: Draft) -> None:
         with context.clip.open() as file:
             response = self.http.request(
                 "PUT",
@@ -216,9 +194,7 @@ class Dzen(Adapter):
         if response.body.lstrip().startswith(b"<"):
             raise Unavailable("страница вместо ответа на загрузку")
 
-    def _publish(
-        self, context: PublishContext, draft: Mapping[str, str], *, begin_commit: Callable[[], None]
-    ) -> Receipt:
+    def _publish(self, context: PublishContext, draft: Draft, *, begin_commit: Callable[[], None]) -> Receipt:
         begin_commit()
         path = f"/publisher/videos/{draft['id']}/publish"
         done = self._call("POST", path, context.token, none_for=409, stale_for=(404, 410))
@@ -231,14 +207,14 @@ class Dzen(Adapter):
             raise Unavailable("Дзен отвечает 409 и не говорит, опубликован ли клип")
         return found
 
-    def _find(self, context: PublishContext, draft: Mapping[str, str]) -> Receipt | NotPublished | Unknown:
+    def _find(self, context: PublishContext, draft: Draft) -> Receipt | NotPublished | Unknown:
         """Whether the draft was handed over; `_processed` waits for the rest."""
         video = self._call("GET", f"/publisher/videos/{draft['id']}", context.token)
         if video.get("status") in ("processing", "published", "rejected"):
             return _receipt(draft, video)
         return NotPublished() if video.get("status") == "draft" else Unknown()
 
-    def _processed(self, context: PublishContext, draft: Mapping[str, str]) -> bool | None:
+    def _processed(self, context: PublishContext, draft: Draft) -> bool | None:
         video = self._call("GET", f"/publisher/videos/{draft['id']}", context.token)
         if video.get("status") == "rejected":
             raise Rejected("dzen_rejected", str(video.get("reason") or ""))
@@ -250,13 +226,13 @@ class Dzen(Adapter):
             return Counting(never={}, unknown="Дзен не показал это число.")
         return Counting(never=dict.fromkeys(COUNTS, "У Дзена нет открытого API: числа видны только в Дзен Студии."))
 
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         found: dict[str, Stats] = {}
         for video_id in ids:
             video = self._call("GET", f"/publisher/videos/{video_id}", token, none_for=404)
             if video is not None:
                 counts = video.get("statistics") or {}
-                found[video_id] = Stats(**{count: number(counts.get(count)) for count in COUNTS})
+                found[video_id] = Stats.of(**{count: counts.get(count) for count in COUNTS})
         return found
 
     def _call(
@@ -276,8 +252,8 @@ class Dzen(Adapter):
         return payload
 
 
-def _receipt(draft: Mapping[str, str], video: Mapping[str, Any]) -> Receipt:
-    return Receipt(draft["id"], link_or(video.get("url"), f"https://dzen.ru/shorts/{draft['id']}"))
+def _receipt(draft: Draft, video: Mapping[str, Any]) -> Receipt:
+    return Receipt.linked(draft["id"], video.get("url"), f"https://dzen.ru/shorts/{draft['id']}")
 
 
 def _error(response: Response) -> Exception:

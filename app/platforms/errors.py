@@ -18,12 +18,11 @@ class PlatformError(Exception):
     `definitely_not_applied`: the call that raised it published nothing, so a commit that was begun for it is void.
     """
 
-    definitely_not_applied = True
-
-    def __init__(self, reason: str, detail: str = "", **params: str) -> None:
+    def __init__(self, reason: str, detail: str = "", *, definitely_not_applied: bool = True, **params: str) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.definitely_not_applied = definitely_not_applied
         self.params = params
 
 
@@ -56,10 +55,9 @@ class RateLimited(PlatformError):
     """
 
     def __init__(self, until: datetime, detail: str = "", *, definitely_not_applied: bool = True) -> None:
-        super().__init__("rate_limited", detail)
+        super().__init__("rate_limited", detail, definitely_not_applied=definitely_not_applied)
         now = clock.now()
         self.until = min(max(until, now + SHORTEST_WAIT), now + LONGEST_WAIT)
-        self.definitely_not_applied = definitely_not_applied
 
 
 class Paced(RateLimited):
@@ -69,16 +67,9 @@ class Paced(RateLimited):
 class OwnOutage(PlatformError):
     """Something of ours is away (the clip storage, the database): the tries meant for the platform stay."""
 
-    def __init__(self, reason: str, detail: str = "", *, definitely_not_applied: bool = True) -> None:
-        super().__init__(reason, detail)
-        self.definitely_not_applied = definitely_not_applied
-
 
 class Stale(PlatformError):
-    """What earlier steps made at the platform is no longer good there: begin again, as a failed try.
-
-    Only before a commit. After the last try its reason is final.
-    """
+    """What earlier steps made there is no longer good: begin again, as a failed try. Only before a commit."""
 
 
 class AccountMoved(PlatformError):
@@ -97,14 +88,11 @@ class Unavailable(PlatformError):
     """Worth a retry. The platform may have received the request and done it, unless `definitely_not_applied`."""
 
     def __init__(self, detail: str = "", *, definitely_not_applied: bool = False, reason: str = "unavailable") -> None:
-        super().__init__(reason, detail)
-        self.definitely_not_applied = definitely_not_applied
+        super().__init__(reason, detail, definitely_not_applied=definitely_not_applied)
 
 
 class OutcomeUnknown(PlatformError):
     """The clip may be there or not, and the platform cannot be asked."""
 
-    definitely_not_applied = False
-
     def __init__(self, detail: str = "") -> None:
-        super().__init__("unknown", detail)
+        super().__init__("unknown", detail, definitely_not_applied=False)

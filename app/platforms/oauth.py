@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.platforms.errors import PlatformError, Reconnect, Unavailable
+from app.platforms.errors import Reconnect, Unavailable
+from app.platforms.http.response import Response
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,6 @@ class OAuth:
     scope: str = ""
     # How the client authenticates at the token address: RFC 7591's names.
     client_auth: str = "client_secret_post"
-    pkce: bool = True
 
 
 # The server's failure or a wrong setting of this application, by RFC 6749 (4.1.2.1, 5.2) and RFC 8628 (3.5).
@@ -28,9 +28,23 @@ _NOT_OF_THE_TOKEN = {
 }
 
 
-def refresh_refused(response: Mapping[str, Any]) -> PlatformError:
-    """What an error at the token address means for the refresh token."""
-    code = response["error"]
-    detail = str(response.get("error_description") or code)
+def payload_of(response: Response, server: str, pause: float) -> Mapping[str, Any]:
+    """What a consent server has sent; with an `error` where it refuses. Its own failure is not of the token."""
+    response.raise_if_limited(pause)
+    payload = response.json()
+    if response.status >= 500 or not isinstance(payload, dict):
+        raise Unavailable(f"HTTP {response.status} от {server}")
+    return payload
+
+
+def refreshed(response: Response, server: str, pause: float) -> Mapping[str, Any]:
+    """The new pair of tokens. Raises Reconnect where the refresh token is no longer good."""
+    payload = payload_of(response, server, pause)
+    if "error" not in payload:
+        if "access_token" not in payload:
+            raise Unavailable(f"непонятный ответ {server}")
+        return payload
+    code = payload["error"]
+    detail = str(payload.get("error_description") or code)
     of_the_token = isinstance(code, str) and code not in _NOT_OF_THE_TOKEN
-    return Reconnect(detail) if of_the_token else Unavailable(detail)
+    raise Reconnect(detail) if of_the_token else Unavailable(detail)

@@ -27,14 +27,11 @@ def clip_file(clip: Clip) -> ClipFile:
     return ClipFile(
         open=open_whole,
         size=clip.size,
-        sha256=clip.sha256,
         content_type=clip.content_type,
         extension=clip.extension,
         duration=clip.duration_ms / 1000,
         width=clip.width,
         height=clip.height,
-        video_codec=clip.video_codec,
-        audio_codec=clip.audio_codec,
     )
 
 

@@ -105,14 +105,13 @@ def inspect(clip: Clip) -> dict[str, Any]:
 
 def _facts(clip: Clip) -> dict[str, Any]:
     with storage().on_disk(clip.storage_key) as path:
-        facts = probe.probe(path)
+        facts = asdict(probe.probe(path))
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     storage().keep(clip.storage_key)  # here and not where it comes in: an upload need not wait for the disk
-    columns = asdict(facts)
-    poster_key = storage().put_bytes(columns.pop("poster"), clips.key_of_poster(clip.storage_key))
-    settled = {"wake_at": None, "status": ClipStatus.READY, "reason": None}
-    return {**settled, "poster_key": poster_key, "sha256": sha256, **columns}
+    poster_key = storage().put_bytes(facts.pop("poster"), clips.key_of_poster(clip.storage_key))
+    ready = {"wake_at": None, "status": ClipStatus.READY, "reason": None}
+    return {**ready, "poster_key": poster_key, "sha256": sha256, **facts}
 
 
 def _failed(reason: str) -> dict[str, Any]:

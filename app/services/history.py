@@ -225,7 +225,8 @@ def _line(platform: str, event: PublicationEvent) -> Line:
     if event.kind in _OF_STEPS and event.name:
         name = event.name.removesuffix(SINCE)
         kind = event.kind if name == event.name else "waiting"
-        return Line(event.at, kind, None, step=platforms.step(platform, name), detail=event.detail)
+        step = platforms.ADAPTERS[platform].steps.get(name, "очередной шаг")
+        return Line(event.at, kind, None, step=step, detail=event.detail)
     what, advice = texts.reason(event.name, detail=event.detail) if event.name in texts.REASONS else ("", "")
     # What is retried by itself leaves the user nothing to do.
     reason = what if event.kind == "retry" else f"{what}. {advice}" if what else ""

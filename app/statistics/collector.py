@@ -15,7 +15,6 @@ from app.db import db, reading, transaction
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status, touch
 from app.models.types import UTCDateTime, is_due
 from app.platform_access import account_info
-from app.platform_access.account_info import account_of
 from app.platform_access.rate_limits import paced_adapter
 from app.platform_access.tokens import TokenReplaced, with_fresh_token
 from app.platforms.base import COUNTS, Account, Adapter, Stats, Token
@@ -98,9 +97,7 @@ def read(connection_id: int) -> None:
     if not left:
         return
     try:
-        if not counting.needs_token:
-            _read_counts(connection.id, left, adapter, account_of(connection), None)
-        elif connection.status == ConnectionStatus.ACTIVE:
+        if connection.status == ConnectionStatus.ACTIVE:
             with_fresh_token(connection, partial(_read_counts, connection.id, left))
         else:
             _postpone(left, clock.now() + _UNTIL_RECONNECTED)
@@ -113,7 +110,7 @@ def read(connection_id: int) -> None:
         _postpone(left, clock.now() + _AFTER_FAILURE)
 
 
-def _read_counts(connection_id: int, left: list[Row], adapter: Adapter, account: Account, token: Token | None) -> None:
+def _read_counts(connection_id: int, left: list[Row], adapter: Adapter, account: Account, token: Token) -> None:
     """Takes out of `left` what has been read or put off."""
     failed_before = False
     while left:

@@ -6,19 +6,10 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from app.storage.base import Storage, StorageUnavailable, key_from, new_key
+from app.storage.base import Storage, StorageUnavailable, key_from
 from app.storage.folder import FolderStorage
 
-__all__ = [
-    "FolderStorage",
-    "Storage",
-    "StorageUnavailable",
-    "connect_storage",
-    "key_from",
-    "new_key",
-    "storage",
-    "storage_at",
-]
+__all__ = ["Storage", "StorageUnavailable", "connect_storage", "key_from", "storage", "storage_at"]
 
 
 def connect_storage(app: Flask) -> None:

@@ -1,12 +1,11 @@
 """The interface of every storage: its keys, its errors, its methods.
 
-A key is random (or the hash of something random), never made of what a user typed, and sharded into sub folders.
+A key is the hash of something random, never made of what a user typed, and sharded into sub folders.
 Files are put whole or not at all, never changed afterwards, and read by their key.
 """
 
 import hashlib
 import re
-import secrets
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -14,13 +13,10 @@ from typing import BinaryIO, Protocol
 _KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}")
 
 
-def new_key() -> str:
-    return _sharded(secrets.token_hex(20))
-
-
 def key_from(secret: str) -> str:
     """Always the same key for the same secret, so that a step that is done twice puts one file."""
-    return _sharded(hashlib.sha256(secret.encode()).hexdigest()[:40])
+    name = hashlib.sha256(secret.encode()).hexdigest()[:40]
+    return f"{name[:2]}/{name[2:]}"
 
 
 def checked(key: str) -> str:
@@ -28,10 +24,6 @@ def checked(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError("not a key of this storage")
     return key
-
-
-def _sharded(name: str) -> str:
-    return f"{name[:2]}/{name[2:]}"
 
 
 class StorageUnavailable(Exception):
@@ -44,10 +36,10 @@ class Storage(Protocol):
     A missing file raises FileNotFoundError, a storage that is down raises StorageUnavailable.
     """
 
-    def put_file(self, path: Path, key: str | None = None) -> str:
-        """Moves the file at `path` in and returns its key. Whole when it returns, durable after `keep()`."""
+    def put_file(self, path: Path, key: str) -> str:
+        """Moves the file at `path` in and returns `key`. Whole when it returns, durable after `keep()`."""
 
-    def put_bytes(self, data: bytes, key: str | None = None) -> str:
+    def put_bytes(self, data: bytes, key: str) -> str:
         """Whole and durable when it returns."""
 
     def keep(self, key: str) -> None:

@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
-from app.storage.base import StorageUnavailable, checked, new_key
+from app.storage.base import StorageUnavailable, checked
 
 
 class FolderStorage:
@@ -18,8 +19,8 @@ class FolderStorage:
         with suppress(OSError):  # `check()` reports what is wrong
             self._folder.mkdir(parents=True, exist_ok=True)
 
-    def put_file(self, path: Path, key: str | None = None) -> str:
-        key, target = self._target(key)
+    def put_file(self, path: Path, key: str) -> str:
+        target = self._target(key)
         if path.stat().st_dev != self._folder.stat().st_dev:
             # A rename does not cross file systems: copy beside the target first, so that half a file is never seen.
             arriving = target.with_name(target.name + ".part")
@@ -30,8 +31,8 @@ class FolderStorage:
             _rename(path, target)
         return key
 
-    def put_bytes(self, data: bytes, key: str | None = None) -> str:
-        key, target = self._target(key)
+    def put_bytes(self, data: bytes, key: str) -> str:
+        target = self._target(key)
         arriving = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         arriving.write_bytes(data)
         _sync(arriving)
@@ -73,21 +74,17 @@ class FolderStorage:
         yield self.path(key)
 
     def check(self) -> None:
-        probe = self._folder / f".check-{secrets.token_hex(8)}"
         try:
-            probe.write_bytes(b"ok")
-            probe.unlink()
+            with NamedTemporaryFile(prefix=".check-", dir=self._folder, buffering=0) as probe:
+                probe.write(b"ok")
         except OSError as error:
-            with suppress(OSError):
-                probe.unlink(missing_ok=True)
             raise StorageUnavailable(f"папка клипов {self._folder}: {error.strerror}") from error
 
-    def _target(self, key: str | None) -> tuple[str, Path]:
-        key = key or new_key()
+    def _target(self, key: str) -> Path:
         target = self.path(key)
         with _storage_errors(target, self._folder):
             target.parent.mkdir(mode=0o700, exist_ok=True)
-        return key, target
+        return target
 
 
 @contextmanager

@@ -5,12 +5,11 @@ beyond what S3 always had, since other vendors lack the newer ones.
 """
 
 import io
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,7 +19,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.storage.base import StorageUnavailable, checked, new_key
+from app.storage.base import StorageUnavailable, checked
 
 # A work horse waits for the bucket in the middle of an upload: with one repeat this stays within its lease.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 15, 2
@@ -60,29 +59,27 @@ class S3Storage:
 
         self._client, self._quick_client = client(READ_SECONDS, TRIES), client(CHECK_SECONDS, 1)
 
-    def put_file(self, path: Path, key: str | None = None) -> str:
-        key = key or new_key()
+    def put_file(self, path: Path, key: str) -> str:
         with _storage_errors():
-            self._client.upload_file(str(path), self._bucket, self._name(key), Config=_PARTS)
+            self._client.upload_file(str(path), **self._object(key), Config=_PARTS)
         path.unlink()
         return key
 
     def keep(self, key: str) -> None:
         """A bucket responds when the file is durable."""
 
-    def put_bytes(self, data: bytes, key: str | None = None) -> str:
-        key = key or new_key()
+    def put_bytes(self, data: bytes, key: str) -> str:
         with _storage_errors():
-            self._client.put_object(Bucket=self._bucket, Key=self._name(key), Body=data)
+            self._client.put_object(**self._object(key), Body=data)
         return key
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
         head = self._head(key)
 
         def get(offset: int) -> Mapping[str, Any]:
-            request = {"Bucket": self._bucket, "Key": self._name(key), "Range": f"bytes={offset}-"}
             # The object may have been replaced since the last range.
-            return self._client.get_object(**request, **({"IfMatch": head["ETag"]} if "ETag" in head else {}))
+            unchanged = {"IfMatch": head["ETag"]} if "ETag" in head else {}
+            return self._client.get_object(**self._object(key), Range=f"bytes={offset}-", **unchanged)
 
         return io.BufferedReader(_Reader(get, head["ContentLength"], head.get("ETag"), start), BLOCK_BYTES)
 
@@ -90,15 +87,14 @@ class S3Storage:
         return self._head(key)["ContentLength"]
 
     def _head(self, key: str) -> Mapping[str, Any]:
-        name = {"Bucket": self._bucket, "Key": self._name(key)}
         with _storage_errors():
             try:
-                head = self._client.head_object(**name)
+                head = self._client.head_object(**self._object(key))
             except ClientError as error:
                 if error.response["Error"]["Code"] != _HEAD_MISSING:
                     raise
                 # Only the response to a GET names what is missing, the object or the whole bucket.
-                self._client.get_object(**name, Range="bytes=0-0")["Body"].close()
+                self._client.get_object(**self._object(key), Range="bytes=0-0")["Body"].close()
                 raise StorageUnavailable("бакет: HEAD не находит файла, GET находит") from None
         if "ContentLength" not in head:
             raise StorageUnavailable("бакет не назвал длину файла")
@@ -113,7 +109,7 @@ class S3Storage:
 
     def delete(self, key: str) -> None:
         with _storage_errors():
-            self._client.delete_object(Bucket=self._bucket, Key=self._name(key))
+            self._client.delete_object(**self._object(key))
 
     def path(self, key: str) -> Path | None:
         checked(key)
@@ -121,21 +117,18 @@ class S3Storage:
 
     @contextmanager
     def on_disk(self, key: str) -> Iterator[Path]:
-        descriptor, name = tempfile.mkstemp(prefix="vezde-clip-")
-        path = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as copy, self.open(key) as original:
+        with NamedTemporaryFile(prefix="vezde-clip-") as copy:
+            with self.open(key) as original:
                 shutil.copyfileobj(original, copy, BLOCK_BYTES)
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+            copy.flush()
+            yield Path(copy.name)
 
     def check(self) -> None:
         with _storage_errors():
             self._quick_client.put_object(Bucket=self._bucket, Key=f"{self._prefix}check", Body=b"ok")
 
-    def _name(self, key: str) -> str:
-        return self._prefix + checked(key)
+    def _object(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + checked(key)}
 
 
 class _WrongResponse(Exception):

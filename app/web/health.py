@@ -5,6 +5,7 @@ import hmac
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.observability import metrics as prometheus
 from app.services import ops, readiness
@@ -36,7 +37,7 @@ def metrics() -> ResponseReturnValue:
     """For Prometheus with `Authorization: Bearer METRICS_TOKEN`, and for admins who are signed in."""
     if not _has_token() and not (current_user.is_authenticated and current_user.is_admin):
         abort(Response("", 401, {"WWW-Authenticate": "Bearer"}))
-    return Response(prometheus.text(ops.figures()), content_type=prometheus.CONTENT_TYPE)
+    return Response(prometheus.text(ops.figures()), content_type=CONTENT_TYPE_LATEST)
 
 
 def _has_token() -> bool:

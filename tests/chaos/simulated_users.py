@@ -111,7 +111,7 @@ class SimulatedUsers:
         copy = self._folder / f"incoming-{os.urandom(4).hex()}.mp4"
         shutil.copy(file, copy)
         clip = Clip(user_id=user.id, title="Клип", file_name="clip.mp4", size=copy.stat().st_size, storage_key="")
-        clip.storage_key, clip.wake_at = storage().put_file(copy), clock.now()
+        clip.storage_key, clip.wake_at = storage().put_file(copy, test_clips.new_key()), clock.now()
         db.session.add(clip)
         db.session.commit()
         probing.probe(clip.id)

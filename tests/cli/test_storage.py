@@ -11,7 +11,8 @@ from app.db import commit, db
 from app.models import Clip, Publication
 from app.services import clip_probes, publications
 from app.services.publications import Choice
-from app.storage import FolderStorage, storage
+from app.storage import storage
+from app.storage.folder import FolderStorage
 from app.storage.s3 import S3Storage
 from tests.s3 import KEY, SECRET
 

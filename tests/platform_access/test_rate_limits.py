@@ -9,7 +9,7 @@ import redis
 from app import clock
 from app.platform_access.rate_limits import Pacer
 from app.platforms.errors import RateLimited
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Window
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from app.publishing import lease_expiry
 from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PUBLISH, REMOVALS, STATS
 from app.storage import storage
 from app.workers import crew, worker
+from tests.clips import new_key
 from tests.publishing.conftest import row, settle
 from tests.publishing.toy import Hold
 
@@ -231,7 +232,7 @@ def unprobed(app, vertical_file, tmp_path) -> Callable[[User], int]:
             title="Клип",
             file_name="clip.mp4",
             size=copy.stat().st_size,
-            storage_key=storage().put_file(copy),
+            storage_key=storage().put_file(copy, new_key()),
             wake_at=clock.now(),
         )
         db.session.add(clip)

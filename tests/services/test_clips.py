@@ -12,9 +12,11 @@ from app.models import Clip, ClipStatus, Publication, Status
 from app.problems import NotFound, Problem
 from app.queue.table import CLIPS
 from app.services import clip_probes, clips
-from app.storage import FolderStorage, storage
+from app.storage import storage
+from app.storage.folder import FolderStorage
 from tests import clips as files
 from tests import probing
+from tests.clips import new_key
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def uploaded(app, tmp_path: Path):
             title=title,
             file_name=path.name,
             size=path.stat().st_size,
-            storage_key=storage().put_file(path),
+            storage_key=storage().put_file(path, new_key()),
             wake_at=clock.now(),
         )
         db.session.add(clip)

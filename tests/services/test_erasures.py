@@ -11,6 +11,7 @@ from app.db import commit, db
 from app.models import Clip, Erasure, Upload
 from app.services import clips, erasures, uploads, user_deletion
 from app.storage import storage
+from tests.clips import new_key
 from tests.publishing.conftest import at_work, wait_until
 
 
@@ -92,7 +93,7 @@ def test_one_upload_that_cannot_be_swept_does_not_keep_the_others(app, user, awa
     some = [uploads.create(owner, "a.mp4", 3).id for _ in range(3)]
     commit()
     uploads.upload_files.path(some[0]).write_bytes(b"abc")  # complete: becomes a clip once the storage is back
-    storage().put_bytes(b"x")
+    storage().put_bytes(b"x", new_key())
     away()
     Path(app.config["STORAGE_URL"].removeprefix("file:")).write_bytes(b"in the way")
     wait_until(clock.now() + uploads.LIFETIME + timedelta(hours=1))

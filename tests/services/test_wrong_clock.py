@@ -20,7 +20,7 @@ from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.platform_access.rate_limits import Pacer
 from app.platforms.base import Token
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Window
 from app.problems import Problem
 from app.redis_client import redis_client
 from app.services import clip_probes, heartbeats, throttle, uploads

@@ -3,22 +3,10 @@
 import io
 import secrets
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from app.platforms.errors import Refused, Unavailable
-
-Progress = Callable[[int, int], None]
-
-
-class SendingConnection(Protocol):
-    """What a body may ask of the connection that sends it."""
-
-    def has_early_response(self) -> bool:
-        """Whether the platform has responded or hung up before the end."""
-
-    def wait_until_delivered(self) -> bool:
-        """Waits a moment for the platform's machine to acknowledge all that was sent; returns whether it has."""
-
+from app.platforms.http.transport import SendingConnection
 
 # What is held back until everything else is on its way: without it the platform cannot act.
 _LAST_BYTES = 1024
@@ -39,21 +27,17 @@ class FileBody:
         *,
         head: bytes = b"",
         tail: bytes = b"",
-        on_block: Progress | None = None,
+        on_block: Callable[[int, int], None] | None = None,
         before_last: Callable[[], None] | None = None,
     ) -> None:
-        self._parts = [io.BytesIO(head), _Exactly(file, size), io.BytesIO(tail)]
+        self._parts = [(io.BytesIO(head), len(head)), (file, size), (io.BytesIO(tail), len(tail))]
         self._sent, self._total = 0, len(head) + size + len(tail)
         self._last = self._total - min(max(len(tail), _LAST_BYTES), self._total)
         self._on_block, self._before_last = on_block, before_last
-        self._connection: SendingConnection | None = None
+        self.connection: SendingConnection | None = None  # set by the connection that sends it
 
     def __len__(self) -> int:
         return self._total
-
-    def watch(self, connection: SendingConnection) -> None:
-        """Called by the connection that sends it."""
-        self._connection = connection
 
     def read(self, amount: int = -1) -> bytes:
         left = self._total - self._sent
@@ -72,59 +56,42 @@ class FileBody:
         return block
 
     def _commit(self) -> None:
-        while self._connection:
-            if self._connection.has_early_response():
+        while self.connection:
+            if self.connection.has_early_response():
                 # Makes urllib3 stop sending and read the response, a refusal most likely: nothing was completed.
                 raise BrokenPipeError("the platform responded before the end")
-            if self._connection.wait_until_delivered():
+            if self.connection.wait_until_delivered():
                 break
             if self._on_block:
                 self._on_block(self._sent, self._total)
         self._before_last()
         self._before_last = None
         # Beginning the commit may have taken long. Without the last bytes the platform cannot have acted.
-        if self._connection and self._connection.has_early_response():
+        if self.connection and self.connection.has_early_response():
             raise Unavailable("платформа закрыла соединение раньше последних байт", definitely_not_applied=True)
 
     def _next(self, amount: int) -> bytes:
         block = b""
         while self._parts and len(block) < amount:
-            more = self._parts[0].read(amount - len(block))
+            part, left = self._parts.pop(0)
+            more = part.read(min(amount - len(block), left))
+            if left and not more:  # a shorter file is an error, not a shorter request
+                raise Refused("clip_changed")
             block += more
-            if not more:
-                self._parts.pop(0)
+            if len(more) < left:
+                self._parts.insert(0, (part, left - len(more)))
         return block
 
 
-class _Exactly:
-    """A file's first `size` bytes; a shorter file is an error, not a shorter request."""
+class Multipart(FileBody):
+    """multipart/form-data with plain fields and one file; it goes with its `headers`."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left = file, size
-
-    def read(self, amount: int) -> bytes:
-        if not self._left:
-            return b""
-        block = self._file.read(min(amount, self._left))
-        if not block:
-            raise Refused("clip_changed")
-        self._left -= len(block)
-        return block
-
-
-class Multipart:
-    """multipart/form-data with plain fields and one file, as `content_type`, `head` and `tail` of a FileBody."""
-
-    def __init__(self, fields: Mapping[str, str], file_field: str, file_name: str, file_type: str) -> None:
+    def __init__(
+        self, fields: Mapping[str, str], field: str, name: str, content_type: str, file: BinaryIO, size: int, **on: Any
+    ) -> None:
         boundary = secrets.token_hex(16)
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in fields.items()
-        ]
-        parts.append(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{file_field}"; filename="{file_name}"\r\n'
-            f"Content-Type: {file_type}\r\n\r\n"
-        )
-        self.content_type = f"multipart/form-data; boundary={boundary}"
-        self.head = "".join(parts).encode()
-        self.tail = f"\r\n--{boundary}--\r\n".encode()
+        start = f"--{boundary}\r\nContent-Disposition: form-data; name="
+        plain = "".join(f'{start}"{key}"\r\n\r\n{value}\r\n' for key, value in fields.items())
+        head = f'{plain}{start}"{field}"; filename="{name}"\r\nContent-Type: {content_type}\r\n\r\n'
+        super().__init__(file, size, head=head.encode(), tail=f"\r\n--{boundary}--\r\n".encode(), **on)
+        self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}

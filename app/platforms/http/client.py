@@ -6,8 +6,8 @@ at public addresses only.
 """
 
 import ssl
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -25,7 +25,6 @@ from urllib3.exceptions import (
 )
 
 from app.platforms.errors import Refused, Unavailable
-from app.platforms.http.pacing import Pace, no_pacing
 from app.platforms.http.response import Response, read_body
 from app.platforms.http.timeouts import CONNECT_SECONDS, RESPONSE_SECONDS
 from app.platforms.http.transport import PublicTransport, Transport
@@ -45,33 +44,33 @@ _FAILURES = (
 )
 
 
-class Http:
-    """One conversation: reuses its connections, follows no redirects. `pace` waits or raises RateLimited."""
+@dataclass(frozen=True)
+class Window:
+    """At most `limit` calls in `seconds` for everything that shares `key` (hashed before it is stored)."""
 
-    def __init__(self, pace: Pace = no_pacing) -> None:
+    key: str
+    limit: int
+    seconds: float
+
+
+class Http:
+    """One conversation: reuses its connections, follows no redirects.
+
+    `pace` is given Windows and waits or raises RateLimited; not needed for the few calls that connect an account.
+    """
+
+    def __init__(self, pace: Callable[..., None] = lambda *_: None) -> None:
         self.pace = pace
-        self._origins: set[str] = set()
+        self._session = requests.Session()
+        # Neither proxies nor passwords of the machine's environment: the settings decide where a request goes.
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, PublicTransport())
 
     def allow(self, origins: Iterable[str]) -> None:
         """Requests to these (`scheme://host:port`) go out wherever they lead: the operator has named them."""
-        self._origins.update(origins)
-        if "_session" in vars(self):
-            self._mount(self._session)
-
-    @cached_property
-    def _session(self) -> requests.Session:
-        """Made with the first request: not every adapter that is built sends one."""
-        session = requests.Session()
-        # Neither proxies nor passwords of the machine's environment: the settings decide where a request goes.
-        session.trust_env = False
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, PublicTransport())
-        self._mount(session)
-        return session
-
-    def _mount(self, session: requests.Session) -> None:
-        for origin in self._origins:
-            session.mount(f"{origin}/", Transport())
+        for origin in origins:
+            self._session.mount(f"{origin}/", Transport())
 
     def request(
         self, method: str, url: str, *, proxy: str = "", response_seconds: float = RESPONSE_SECONDS, **kwargs: Any
@@ -95,21 +94,15 @@ class Http:
             ) as response:
                 return Response(response.status_code, response.headers, read_body(response, response_seconds))
         except requests.RequestException as error:
-            raise Unavailable(_describe(error), definitely_not_applied=_never_connected(error)) from None
+            never_connected = isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
+            raise Unavailable(_describe(error), definitely_not_applied=never_connected) from None
         except (HTTPError, OSError) as error:
             raise Unavailable(_describe(error)) from None
-
-    def close(self) -> None:
-        self._session.close()
 
 
 def _cause(error: BaseException) -> BaseException:
     inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else error
     return inner.reason if isinstance(inner, MaxRetryError) and inner.reason else inner
-
-
-def _never_connected(error: requests.RequestException) -> bool:
-    return isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
 
 
 def _describe(error: Exception) -> str:

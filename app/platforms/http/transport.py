@@ -7,12 +7,12 @@ import ssl
 import struct
 import termios
 import time
+from contextlib import suppress
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.poolmanager import pool_classes_by_scheme
 
 from app.platforms.errors import Refused
 from app.platforms.http import ssrf_guard
@@ -21,13 +21,14 @@ from app.platforms.http.timeouts import STALL_SECONDS, UNACKNOWLEDGED_MS
 BLOCK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.0001, 0.02
 
-_SOCKET_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-if hasattr(socket, "TCP_USER_TIMEOUT"):
-    _SOCKET_OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS))
+_SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS),
+]
 
 
-class _SteadySending:
-    """A `body.SendingConnection`.
+class SendingConnection:
+    """What a body is sent by, and may ask while it is read.
 
     `sendall`'s time-out covers all that it is given: a large block on a slow connection would time out as a stalled
     one. `send` takes what fits, and its time-out begins anew.
@@ -38,8 +39,8 @@ class _SteadySending:
         self.sock.settimeout(STALL_SECONDS)
 
     def request(self, method, url, body=None, *args, **kwargs) -> None:
-        if hasattr(body, "watch"):
-            body.watch(self)
+        if hasattr(body, "connection"):
+            body.connection = self
         super().request(method, url, body, *args, **kwargs)
 
     def has_early_response(self) -> bool:
@@ -54,7 +55,10 @@ class _SteadySending:
         return not waiting or not isinstance(self.sock, ssl.SSLSocket)
 
     def wait_until_delivered(self) -> bool:
-        """What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `has_early_response()`."""
+        """Waits a moment for the platform's machine to acknowledge all that was sent; returns whether it has.
+
+        What is not acknowledged for UNACKNOWLEDGED_MS ends the connection: then `has_early_response()`.
+        """
         give_up, pause = time.monotonic() + 1, _FIRST_PAUSE_SECONDS
         while self._undelivered() and time.monotonic() < give_up and not self.has_early_response():
             time.sleep(pause)
@@ -75,14 +79,6 @@ class _SteadySending:
         return None
 
 
-class _Connection(_SteadySending, HTTPConnection):
-    pass
-
-
-class _SecureConnection(_SteadySending, HTTPSConnection):
-    pass
-
-
 class _OnlyPublic:
     """Connects to the very address that was checked: a name that resolves differently a moment later gains nothing.
 
@@ -98,49 +94,27 @@ class _OnlyPublic:
         if not all(map(ssrf_guard.is_public, found)):
             raise Refused("forbidden_address")
         try:
-            return self._connect_to_one_of(found)
+            for self._dns_host in found[:-1]:
+                with suppress(NewConnectionError, ConnectTimeoutError):  # the name has more addresses
+                    return super()._new_conn()
+            self._dns_host = found[-1]
+            return super()._new_conn()
         finally:
             self._dns_host = name
 
-    def _connect_to_one_of(self, found: list[str]) -> socket.socket:
-        *others, last = found
-        for self._dns_host in others:
-            try:
-                return super()._new_conn()
-            except (NewConnectionError, ConnectTimeoutError):
-                continue  # the name has more addresses
-        self._dns_host = last
-        return super()._new_conn()
 
-
-class _PublicConnection(_OnlyPublic, _Connection):
-    pass
-
-
-class _PublicSecureConnection(_OnlyPublic, _SecureConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _PublicConnection
-
-
-class _PublicSecurePool(HTTPSConnectionPool):
-    ConnectionCls = _PublicSecureConnection
+def _pools(*mixins: type) -> dict[str, type]:
+    """urllib3's pools by scheme, whose connections have `mixins` before urllib3's own class."""
+    return {
+        scheme: type("_Pool", (pool,), {"ConnectionCls": type("_Connection", (*mixins, pool.ConnectionCls), {})})
+        for scheme, pool in pool_classes_by_scheme.items()
+    }
 
 
 class Transport(HTTPAdapter):
     """To hosts that the operator has named, wherever they are."""
 
-    pools = {"http": _Pool, "https": _SecurePool}
+    pools = _pools(SendingConnection)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)
@@ -156,7 +130,7 @@ class Transport(HTTPAdapter):
 class PublicTransport(Transport):
     """To hosts that a platform has named: at public addresses only."""
 
-    pools = {"http": _PublicPool, "https": _PublicSecurePool}
+    pools = _pools(_OnlyPublic, SendingConnection)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
         """A proxy resolves names by itself: its addresses cannot be checked."""

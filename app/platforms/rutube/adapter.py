@@ -23,19 +23,12 @@ from app.platforms.base import (
     Stats,
     Token,
     Unknown,
-    link_or,
-    number,
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Http, Window
 from app.platforms.rutube.api import MINE, PER_TOKEN, Denied, RutubeApi
 
 CATEGORY_OTHER = 13  # «Разное», GET /api/video/category/
-MAX_BYTES = 25 * 10**9
-MAX_SECONDS = 5 * 3600
-MAX_TITLE = 100
-MAX_DESCRIPTION = 5000
 # How many of a channel's newest videos are searched for one whose creation got no response.
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
@@ -77,10 +70,10 @@ class Rutube(Adapter):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
-            max_bytes=MAX_BYTES,
-            max_seconds=MAX_SECONDS,
-            max_title=MAX_TITLE,
-            max_description=MAX_DESCRIPTION,
+            max_bytes=25 * 10**9,
+            max_seconds=5 * 3600,
+            max_title=100,
+            max_description=5000,
             containers=frozenset({"mp4"}),
             video_codecs=frozenset({"h264"}),
             audio_codecs=frozenset({"aac"}),
@@ -239,7 +232,7 @@ class Rutube(Adapter):
     @staticmethod
     def _receipt(context: PublishContext, video_id: str, video: Mapping[str, Any]) -> Receipt:
         kind = "shorts" if context.clip.height > context.clip.width else "video"
-        return Receipt(id=video_id, url=link_or(video.get("video_url"), f"https://rutube.ru/{kind}/{video_id}/"))
+        return Receipt.linked(video_id, video.get("video_url"), f"https://rutube.ru/{kind}/{video_id}/")
 
     # Counting
 
@@ -247,7 +240,7 @@ class Rutube(Adapter):
     def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never={"shares": "Rutube не считает репосты."}, unknown="Rutube не показал это число.")
 
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Two calls a video: its own, and the public count of votes."""
         found: dict[str, Stats] = {}
         for video_id in ids:
@@ -256,16 +249,16 @@ class Rutube(Adapter):
             except Denied:  # only this video's numbers are hidden
                 continue
             if video is not None:
-                found[video_id] = Stats(views=number(video.get("hits")), likes=self._likes(account, video_id))
+                found[video_id] = Stats.of(views=video.get("hits"), likes=self._likes(account, video_id))
         return found
 
-    def _likes(self, account: Account, video_id: str) -> int | None:
+    def _likes(self, account: Account, video_id: str) -> Any:
         self.http.pace(Window(f"rutube:votes:{account.id}", *PER_TOKEN))
         try:
             votes = self._api.public("GET", f"/api/numerator/video/{video_id}/vote", missing_is_none=True)
         except Denied:
             return None
-        return number(votes.get("positive")) if votes else None
+        return votes.get("positive") if votes else None
 
 
 def _marker(context: PublishContext) -> str:

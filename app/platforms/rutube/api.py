@@ -3,8 +3,7 @@
 from typing import Any
 
 from app.platforms.errors import Reconnect, Refused, Unavailable
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Http, Window
 
 # Undocumented; this is what keeps out of trouble.
 PER_TOKEN = (1, 1.0)
@@ -28,20 +27,15 @@ class RutubeApi:
         """Raises Reconnect where the token is good for nothing, not where one call was denied."""
         try:
             return self._request(method, path, token, **kwargs)
-        except Denied as denied:
-            self._require_good(token)
-            if denied.status != 401:
-                raise
-        try:
-            return self._request(method, path, token, **kwargs)
-        except Denied as denied:
-            raise Reconnect(denied.detail) from None  # 401 is never of the video, and it stays
-
-    def _require_good(self, token: str) -> None:
+        except Denied as error:
+            denied = error
         try:
             self._request("GET", MINE, token, params={"limit": 1})
-        except Denied as denied:
-            raise Reconnect(denied.detail) from None
+            if denied.status == 401:  # never of the video
+                return self._request(method, path, token, **kwargs)
+        except Denied as error:
+            raise Reconnect(error.detail) from None
+        raise denied
 
     def _request(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
         self._http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
@@ -56,10 +50,8 @@ class RutubeApi:
         response.raise_if_limited(PAUSE, definitely_not_applied=own and response.status == 429)
         if own and response.status in (401, 403):
             raise Denied(response.status, _detail(payload))
-        if own and response.status == 404:
-            raise Refused("rutube_gone", _detail(payload))
         if own and 400 <= response.status < 500:
-            raise Refused("refused", _detail(payload))
+            raise Refused("rutube_gone" if response.status == 404 else "refused", _detail(payload))
         if response.status == 204:
             return {}
         if response.status >= 300 or not own:
@@ -67,10 +59,8 @@ class RutubeApi:
         return payload
 
 
-def _detail(payload: Any) -> str:
+def _detail(payload: dict[str, Any]) -> str:
     """`{field: [msg]}`, `{non_field_errors: […]}` or `{detail}` as one line."""
-    if not isinstance(payload, dict):
-        return ""
     return "; ".join(
         " ".join(map(str, texts)) if isinstance(texts, list) else str(texts) for texts in payload.values()
     )[:300]

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from app.config import Setting, number, optional_web_address, web_address
 from app.platforms.base import Account, Adapter, Counting, FormField, Limits, PublishContext, Receipt, Stats, Token
 from app.platforms.errors import AccountMoved, Reconnect, Refused, Unavailable
-from app.platforms.http.body import FileBody, Multipart
-from app.platforms.http.pacing import Window
+from app.platforms.http.body import Multipart
+from app.platforms.http.client import Window
 from app.platforms.http.response import Response
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.telegram import bot_api, widget
@@ -118,8 +118,13 @@ class Telegram(Adapter):
         token, chat = fields["bot_token"].strip(), _chat_id(fields["channel"])
         if not _TOKEN.fullmatch(token):
             raise Refused("telegram_token_form", field="bot_token")
-        bot = self._ask("getMe", token, on_unauthorized="telegram_token")
-        channel = self._channel(token, chat)
+        bot = self._ask("getMe", token)
+        try:
+            channel = self._ask("getChat", token, chat_id=chat)
+        except Refused as refusal:
+            raise Refused("telegram_channel", refusal.detail, field="channel") from None
+        if channel.get("type") != "channel":
+            raise Refused("telegram_not_channel", field="channel")
         self._require_right_to_post(token, channel["id"], bot)
         account = Account(
             id=str(channel["id"]),
@@ -128,15 +133,6 @@ class Telegram(Adapter):
             facts={"chat_id": channel["id"], "username": channel.get("username"), "bot": f"@{bot['username']}"},
         )
         return [account], Token(access=token)
-
-    def _channel(self, token: str, chat: str) -> Mapping[str, Any]:
-        try:
-            channel = self._ask("getChat", token, chat_id=chat)
-        except Refused as refusal:
-            raise Refused("telegram_channel", refusal.detail, field="channel") from None
-        if channel.get("type") != "channel":
-            raise Refused("telegram_not_channel", field="channel")
-        return channel
 
     def _require_right_to_post(self, token: str, chat_id: int, bot: Mapping[str, Any]) -> None:
         """getChat works for any public channel; only the bot's own membership shows whether it may post."""
@@ -162,35 +158,19 @@ class Telegram(Adapter):
             Window(f"telegram:bot:{context.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
         )
         clip = context.clip
-        form = Multipart(
-            {
-                "chat_id": str(chat_id),
-                "caption": self.text(context.title, context.description),
-                "supports_streaming": "true",
-                "width": str(clip.width),
-                "height": str(clip.height),
-                "duration": str(round(clip.duration)),
-            },
-            file_field="video",
-            file_name=f"clip{clip.extension}",
-            file_type=clip.content_type,
-        )
+        fields = {
+            "chat_id": str(chat_id),
+            "caption": self.text(context.title, context.description),
+            "supports_streaming": "true",
+            "width": str(clip.width),
+            "height": str(clip.height),
+            "duration": str(round(clip.duration)),
+        }
+        hooks = {"on_block": context.progress, "before_last": lambda: begin_commit(LONG_RESPONSE_SECONDS)}
         with clip.open() as file:
-            body = FileBody(
-                file,
-                clip.size,
-                head=form.head,
-                tail=form.tail,
-                on_block=context.progress,
-                before_last=lambda: begin_commit(LONG_RESPONSE_SECONDS),
-            )
-            response = self._call(
-                "sendVideo",
-                context.token.access,
-                data=body,
-                headers={"Content-Type": form.content_type},
-                response_seconds=LONG_RESPONSE_SECONDS,
-            )
+            body = Multipart(fields, "video", f"clip{clip.extension}", clip.content_type, file, clip.size, **hooks)
+            request = {"data": body, "headers": body.headers, "response_seconds": LONG_RESPONSE_SECONDS}
+            response = self._call("sendVideo", context.token.access, **request)
         message = bot_api.result(response, context.account.facts.get("bot", ""))
         message_id = message.get("message_id") if isinstance(message, dict) else None
         if not isinstance(message_id, int):
@@ -208,7 +188,7 @@ class Telegram(Adapter):
             note="Telegram округляет большие числа.",
         )
 
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """From the widget that t.me has for every post of a public channel; a private one has none.
 
         A name may have passed to another channel: only the one that the channel's id has now is read.
@@ -225,7 +205,10 @@ class Telegram(Adapter):
                 params={"embed": "1"},
                 proxy=self.config["TELEGRAM_PROXY_URL"],
             )
-            counts = _widget(response, f"{username}/{message_id}")
+            response.raise_if_limited(bot_api.PAUSE)
+            if response.status != 200:
+                raise Unavailable(f"HTTP {response.status} от t.me")
+            counts = widget.read(response.body.decode("utf-8", "replace"), f"{username}/{message_id}")
             if counts is not None:
                 found[message_id] = counts
         return found
@@ -251,12 +234,12 @@ class Telegram(Adapter):
         url = f"{self.config['TELEGRAM_API_URL']}/bot{token}/{method}"
         return self.http.request("POST", url, proxy=self.config["TELEGRAM_PROXY_URL"], **kwargs)
 
-    def _ask(self, method: str, token: str, on_unauthorized: str = "", **params: Any) -> Mapping[str, Any]:
+    def _ask(self, method: str, token: str, **params: Any) -> Mapping[str, Any]:
         response = self._call(method, token, data=params)
         try:
             return bot_api.result(response)
         except Reconnect as error:
-            raise Refused(on_unauthorized or "telegram_token", error.detail, field="bot_token") from None
+            raise Refused("telegram_token", error.detail, field="bot_token") from None
 
     def _chat_url(self, chat_id: int, username: str | None) -> str:
         place = username or f"c/{str(chat_id).removeprefix('-100')}"
@@ -275,14 +258,3 @@ def _chat_id(text: str) -> str:
     if not _CHANNEL_NAME.fullmatch(name):
         raise Refused("telegram_channel_form", field="channel")
     return f"@{name}"
-
-
-def _widget(response: Response, post: str) -> Stats | None:
-    """The counts on a post's widget; None where the post is gone."""
-    response.raise_if_limited(bot_api.PAUSE)
-    if response.status != 200:
-        raise Unavailable(f"HTTP {response.status} от t.me")
-    try:
-        return widget.read(response.body.decode("utf-8", "replace"), post)
-    except widget.NotAWidget:
-        raise Unavailable("не похоже на виджет t.me") from None

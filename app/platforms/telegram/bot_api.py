@@ -7,16 +7,16 @@ from app.platforms.http.response import Response, retry_at
 
 PAUSE = 30  # seconds, where Telegram names none
 
-_NO_RIGHTS = (
-    "kicked",
-    "not a member",
-    "administrator rights",
-    "no write access",
-    "not enough rights",
-    "need administrator",
-    "chat_admin_required",
-    "chat_write_forbidden",
-)
+# What a description has in it, and the reason; the first that fits.
+_NO_RIGHTS = ("kicked", "not a member", "administrator rights", "no write access", "not enough rights")
+REFUSALS = {
+    **dict.fromkeys(_NO_RIGHTS, "telegram_rights"),
+    **dict.fromkeys(("need administrator", "chat_admin_required", "chat_write_forbidden"), "telegram_rights"),
+    "chat not found": "telegram_chat_gone",
+    "caption is too long": "telegram_caption",
+    "too large": "too_large",
+    "too big": "too_large",
+}
 
 
 def result(response: Response, bot: str = "") -> Any:
@@ -47,17 +47,5 @@ def result(response: Response, bot: str = "") -> Any:
         raise Unavailable(f"{code} {description}")
     if "migrate_to_chat_id" in parameters:
         raise AccountMoved({"chat_id": parameters["migrate_to_chat_id"]})
-    raise _refusal(description, bot)
-
-
-def _refusal(description: str, bot: str) -> Refused:
-    lower = description.lower()
-    if any(mark in lower for mark in _NO_RIGHTS):
-        return Refused("telegram_rights", description, bot=bot)
-    if "chat not found" in lower:
-        return Refused("telegram_chat_gone", description)
-    if "caption is too long" in lower:
-        return Refused("telegram_caption", description)
-    if "too large" in lower or "too big" in lower:
-        return Refused("too_large", description)
-    return Refused("refused", description)
+    reasons = (reason for mark, reason in REFUSALS.items() if mark in description.lower())
+    raise Refused(next(reasons, "refused"), description, bot=bot)

@@ -6,7 +6,8 @@ Read strictly: what is not clearly a number is unknown, never 0.
 import re
 from html.parser import HTMLParser
 
-from app.platforms.base import Stats, number
+from app.platforms.base import Stats
+from app.platforms.errors import Unavailable
 
 _COUNT = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?([KM]?)", re.ASCII)
 _FACTOR = {"": 1, "K": 1_000, "M": 1_000_000}
@@ -19,21 +20,17 @@ _REACTION = "tgme_reaction"
 _GONE = "tgme_widget_message_error"
 
 
-class NotAWidget(Exception):
-    """Some other page: of a gateway, or of a t.me that has changed."""
-
-
 def read(html: str, post: str) -> Stats | None:
-    """The counts of `post` («name/12»); None where there is no such post. Raises NotAWidget."""
+    """The counts of `post` («name/12»); None where there is no such post. Raises Unavailable for any other page."""
     page = _Page()
     page.feed(html)
     page.close()
     if page.post is None and page.gone:
         return None
     if page.post is None or page.post.lower() != post.lower():
-        raise NotAWidget
+        raise Unavailable("не похоже на виджет t.me")
     reactions = [count(text) for text in page.texts[_REACTION]]
-    return Stats(
+    return Stats.of(
         views=count("".join(page.texts[_VIEWS])),
         likes=sum(reactions) if reactions and None not in reactions else None,
     )
@@ -48,7 +45,7 @@ def count(text: str) -> int | None:
     factor = _FACTOR[letter]
     if 10 ** len(part) > factor:
         return None
-    return number(int(whole) * factor + int(part or 0) * factor // 10 ** len(part))
+    return int(whole) * factor + int(part or 0) * factor // 10 ** len(part)
 
 
 class _Page(HTMLParser):

@@ -12,34 +12,15 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from app.platforms.base import (
-    Account,
-    Counting,
-    Limits,
-    NotPublished,
-    PublishContext,
-    Receipt,
-    Stats,
-    Token,
-    Unknown,
-    link_or,
-    number,
-)
+from app.platforms.base import Account, Counting, Limits, NotPublished, PublishContext, Receipt, Stats, Token, Unknown
 from app.platforms.errors import PlatformError, Refused, Unavailable
-from app.platforms.http.pacing import Window
+from app.platforms.http.client import Window
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.vk.api import RouteUnknown, UploadLost
 from app.platforms.vk.auth import VkAccess
 
 # https://dev.vk.com/ru/method/video.save, for all users of an app together
 SAVES_PER_APP = (5000, 24 * 3600.0)
-# https://dev.vk.com/ru/method/video.save
-NAME_CHARACTERS = 128
-DESCRIPTION_CHARACTERS = 5000
-# https://dev.vk.com/ru/method/video.get
-STATS_AT_ONCE = 200
-# One public client; VK names no limit.
-CLIP_SECONDS = 180
 # https://dev.vk.com/ru/method/wall.get
 WALL_PAGE = 100
 WALL_PAGES = 10
@@ -47,6 +28,8 @@ WALL_PAGES = 10
 CLOCKS_DIFFER = timedelta(days=1)
 # https://dev.vk.com/ru/reference/objects/attachments-wall; `short_video` is the type that a clip has as a video.
 _VIDEO_ATTACHMENTS = ("video", "clip", "short_video")
+
+Video = Mapping[str, Any]  # what `_create` returns
 
 
 class VK(VkAccess):
@@ -77,9 +60,9 @@ class VK(VkAccess):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(
-            max_title=NAME_CHARACTERS,
-            max_text=DESCRIPTION_CHARACTERS,
-            max_seconds=CLIP_SECONDS,
+            max_title=128,  # this and the next: https://dev.vk.com/ru/method/video.save
+            max_text=5000,
+            max_seconds=180,  # one public client; VK names no limit
             vertical_or_square=True,
         )
 
@@ -92,7 +75,11 @@ class VK(VkAccess):
                 return self._by_clips_route(context, video)
             return self._by_video_route(context, video)
         except UploadLost as lost:
-            self._remove(context, video)
+            try:
+                self.discard(context)
+            except Refused:  # no other video may be begun beside one that may be visible
+                if video["route"] == "video" and self._item(context, video):
+                    raise
             context.drop("create", "upload")
             raise Unavailable(lost.detail, definitely_not_applied=True) from None
 
@@ -112,23 +99,12 @@ class VK(VkAccess):
         except RouteUnknown:
             if context.token.refresh:  # given to our app; an own token has limits of its own
                 self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
-            made = self._api.method(
-                "video.save",
-                context.token.access,
-                name=context.title,
-                description=context.description,
-                wallpost=0,
-                **group,
-            )
+            texts = {"name": context.title, "description": context.description}
+            made = self._api.method("video.save", context.token.access, **texts, wallpost=0, **group)
             route = "video"
-        return {
-            "route": route,
-            "owner_id": made["owner_id"],
-            "video_id": made["video_id"],
-            "upload_url": made["upload_url"],
-        }
+        return {"route": route, **{name: made[name] for name in ("owner_id", "video_id", "upload_url")}}
 
-    def _by_clips_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
+    def _by_clips_route(self, context: PublishContext, video: Video) -> Receipt:
         uploaded = context.step("upload", self._api.upload, context, video["upload_url"], "file")
         context.wait("encoded", self._encoded, context, video, uploaded["video_hash"], every=5, until=3600)
         context.step("describe", self._describe, context, video)
@@ -136,17 +112,17 @@ class VK(VkAccess):
         context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
         return receipt
 
-    def _by_video_route(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt:
+    def _by_video_route(self, context: PublishContext, video: Video) -> Receipt:
         receipt = context.commit("upload", self._upload_video, context, video, find=self._find_upload)
         context.commit("post", self._post, context, video, find=self._find_post)
         context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
         return receipt
 
-    def _encoded(self, context: PublishContext, video: Mapping[str, Any], video_hash: str) -> bool | None:
+    def _encoded(self, context: PublishContext, video: Video, video_hash: str) -> bool | None:
         response = self._api.method("shortVideo.encodeProgress", context.token.access, hash=video_hash, **_ids(video))
         return True if response.get("is_ready") else None
 
-    def _describe(self, context: PublishContext, video: Mapping[str, Any]) -> None:
+    def _describe(self, context: PublishContext, video: Video) -> None:
         self._api.method(
             "shortVideo.edit",
             context.token.access,
@@ -155,9 +131,7 @@ class VK(VkAccess):
             **_ids(video),
         )
 
-    def _publish_clip(
-        self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
-    ) -> Receipt:
+    def _publish_clip(self, context: PublishContext, video: Video, *, begin_commit: Callable[[], None]) -> Receipt:
         begin_commit()
         try:
             response = self._api.method(
@@ -173,15 +147,13 @@ class VK(VkAccess):
             raise Unavailable("в ответе VK нет номера клипа")
         return _receipt("clip", video, published.get("direct_url"))
 
-    def _upload_video(
-        self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]
-    ) -> Receipt:
+    def _upload_video(self, context: PublishContext, video: Video, *, begin_commit: Callable[[], None]) -> Receipt:
         uploaded = self._api.upload(
             context, video["upload_url"], "video_file", lambda: begin_commit(LONG_RESPONSE_SECONDS)
         )
         return _receipt("video", video, uploaded.get("direct_link"))
 
-    def _post(self, context: PublishContext, video: Mapping[str, Any], *, begin_commit: Callable[[], None]) -> Receipt:
+    def _post(self, context: PublishContext, video: Video, *, begin_commit: Callable[[], None]) -> Receipt:
         community = {"from_group": 1} if "group_id" in context.account.facts else {}
         begin_commit()
         response = self._api.method(
@@ -189,7 +161,7 @@ class VK(VkAccess):
             context.token.access,
             owner_id=video["owner_id"],
             message=self.text(context.title, context.description),
-            attachments=_attachment(video),
+            attachments=f"video{_name(video)}",
             # Meant to stop a repeated post: the same on every try with this video.
             guid=f"vezde-{context.publication_id}-{video['video_id']}",
             **community,
@@ -200,13 +172,13 @@ class VK(VkAccess):
 
     # Finding
 
-    def _find_clip(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
+    def _find_clip(self, context: PublishContext, video: Video) -> Receipt | NotPublished | Unknown:
         """The post that `wallpost=1` makes proves the publication. An item alone may be the draft."""
         if self._on_wall(context, video):
             return _receipt("clip", video)
         return Unknown() if self._item(context, video) else NotPublished()
 
-    def _find_upload(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished:
+    def _find_upload(self, context: PublishContext, video: Video) -> Receipt | NotPublished:
         """`video.save` has made the item: its file has arrived once the length or the files are known.
 
         In doubt the upload is repeated for the same id, which cannot make a second video: VK takes the file in the
@@ -215,13 +187,13 @@ class VK(VkAccess):
         item = self._item(context, video)
         return _receipt("video", video) if item and (item.get("duration") or item.get("files")) else NotPublished()
 
-    def _find_post(self, context: PublishContext, video: Mapping[str, Any]) -> Receipt | NotPublished | Unknown:
+    def _find_post(self, context: PublishContext, video: Video) -> Receipt | NotPublished | Unknown:
         posted = self._on_wall(context, video)
         if posted is None:
             return Unknown()
         return _receipt("video", video) if posted else NotPublished()
 
-    def _on_wall(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
+    def _on_wall(self, context: PublishContext, video: Video) -> bool | None:
         """Whether a post holds the video; None where the bound is reached before the publication began."""
         since = (context.started_at - CLOCKS_DIFFER).timestamp()
         offset = 0
@@ -237,63 +209,52 @@ class VK(VkAccess):
             offset += len(posts)
         return None
 
-    def _confirmed(self, context: PublishContext, video: Mapping[str, Any]) -> bool | None:
+    def _confirmed(self, context: PublishContext, video: Video) -> bool | None:
         """The receipt proves the publication; this waits until VK has processed it."""
         item = self._item(context, video)
         return True if item and not (item.get("processing") or item.get("converting")) else None
 
-    def _item(self, context: PublishContext, video: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        items = self._api.items("video.get", context.token.access, videos=f"{video['owner_id']}_{video['video_id']}")
+    def _item(self, context: PublishContext, video: Video) -> Mapping[str, Any] | None:
+        items = self._api.items("video.get", context.token.access, videos=_name(video))
         return next(iter(items), None)
 
     def discard(self, context: PublishContext) -> None:
         video = context.answer("create")
         if video:
-            self._delete(context, video)
-
-    def _remove(self, context: PublishContext, video: Mapping[str, Any]) -> None:
-        """Raises Refused where a video remains that may be visible: no other may be begun beside it."""
-        try:
-            self._delete(context, video)
-        except Refused:
-            if video["route"] == "video" and self._item(context, video):
-                raise
-
-    def _delete(self, context: PublishContext, video: Mapping[str, Any]) -> None:
-        self._api.method("video.delete", context.token.access, **_ids(video))
+            self._api.method("video.delete", context.token.access, **_ids(video))
 
     # Counting
 
     @classmethod
     def counting(cls, config: Mapping[str, Any]) -> Counting:
-        return Counting(never={}, unknown="VK не показал это число.", per_call=STATS_AT_ONCE)
+        # `per_call`: https://dev.vk.com/ru/method/video.get
+        return Counting(never={}, unknown="VK не показал это число.", per_call=200)
 
-    def stats(self, token: Token | None, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
+    def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         # `count` is 100 by default.
         response = self._api.method("video.get", token.access, videos=",".join(ids), count=len(ids))
         return {
-            f"{item['owner_id']}_{item['id']}": Stats(
-                views=number(item.get("views")),
-                likes=number((item.get("likes") or {}).get("count")),
-                shares=number((item.get("reposts") or {}).get("count")),
+            f"{item['owner_id']}_{item['id']}": Stats.of(
+                views=item.get("views"),
+                likes=(item.get("likes") or {}).get("count"),
+                shares=(item.get("reposts") or {}).get("count"),
             )
             for item in response.get("items") or []
         }
 
 
-def _ids(video: Mapping[str, Any]) -> dict[str, int]:
+def _ids(video: Video) -> dict[str, int]:
     return {"owner_id": video["owner_id"], "video_id": video["video_id"]}
 
 
-def _attachment(video: Mapping[str, Any]) -> str:
-    return f"video{video['owner_id']}_{video['video_id']}"
+def _name(video: Video) -> str:
+    return f"{video['owner_id']}_{video['video_id']}"
 
 
-def _holds(post: Mapping[str, Any], video: Mapping[str, Any]) -> bool:
+def _holds(post: Mapping[str, Any], video: Video) -> bool:
     shown = (attached.get(kind) or {} for attached in post.get("attachments") or [] for kind in _VIDEO_ATTACHMENTS)
     return any((one.get("owner_id"), one.get("id")) == (video["owner_id"], video["video_id"]) for one in shown)
 
 
-def _receipt(kind: str, video: Mapping[str, Any], url: str | None = None) -> Receipt:
-    place = f"{video['owner_id']}_{video['video_id']}"
-    return Receipt(id=place, url=link_or(url, f"https://vk.com/{kind}{place}"))
+def _receipt(kind: str, video: Video, url: str | None = None) -> Receipt:
+    return Receipt.linked(_name(video), url, f"https://vk.com/{kind}{_name(video)}")

@@ -7,9 +7,8 @@ from typing import Any
 from app import clock
 from app.platforms.base import PublishContext
 from app.platforms.errors import PlatformError, RateLimited, Refused, TokenExpired, Unavailable
-from app.platforms.http.body import FileBody, Multipart
-from app.platforms.http.client import Http
-from app.platforms.http.pacing import Window
+from app.platforms.http.body import Multipart
+from app.platforms.http.client import Http, Window
 from app.platforms.http.response import Response
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 
@@ -19,17 +18,17 @@ PER_TOKEN = (3, 1.0)
 
 _UNKNOWN_METHOD = 3
 _UPLOAD_FAILED = 22
-_NOT_ENCODED = 3001
 _RETRY = {1, 10}
 _TOKEN = {5, 27, 28, 1117}
-# Seconds: too many a second, flood control, a method's daily limit (https://dev.vk.com/ru/reference/errors).
-_LIMIT = {6: 1, 9: 300, 29: 3600}
-_RIGHTS = {7, 15, 203, 204, 214, 1051}
-_USER_WANTED = {14, 17, 24, 25}
+# Seconds: too many a second, flood control, a method's daily limit, a video that is not encoded yet.
+_LIMIT = {6: 1, 9: 300, 29: 3600, 3001: 5}
+REASONS = {
+    **dict.fromkeys((7, 15, 203, 204, 214, 1051), "vk_rights"),
+    **dict.fromkeys((14, 17, 24, 25), "vk_user_wanted"),
+}
 # Of an upload address' refusals: those that another address would not mend.
 _NOT_OF_THE_ADDRESS = (408, 429)
 PAUSE = 5  # seconds, where VK names none
-_ENCODE_PAUSE = timedelta(seconds=5)
 
 
 class RouteUnknown(PlatformError):
@@ -72,17 +71,11 @@ class VkApi:
         self, context: PublishContext, url: str, field: str, before_last: Callable[[], None] | None = None
     ) -> Mapping[str, Any]:
         clip = context.clip
-        form = Multipart({}, file_field=field, file_name=f"clip{clip.extension}", file_type=clip.content_type)
+        hooks = {"on_block": context.progress, "before_last": before_last}
         with clip.open() as file:
-            response = self._http.request(
-                "POST",
-                url,
-                data=FileBody(
-                    file, clip.size, head=form.head, tail=form.tail, on_block=context.progress, before_last=before_last
-                ),
-                headers={"Content-Type": form.content_type},
-                response_seconds=LONG_RESPONSE_SECONDS if before_last else 60,
-            )
+            body = Multipart({}, field, f"clip{clip.extension}", clip.content_type, file, clip.size, **hooks)
+            seconds = LONG_RESPONSE_SECONDS if before_last else 60
+            response = self._http.request("POST", url, data=body, headers=body.headers, response_seconds=seconds)
         return _uploaded(response, clip.size, is_commit=before_last is not None)
 
 
@@ -98,9 +91,7 @@ def _uploaded(response: Response, size: int, is_commit: bool) -> Mapping[str, An
         raise UploadLost("unavailable", f"HTTP {response.status} от адреса загрузки VK")
     if response.status < 400 and not isinstance(payload, dict) and not is_commit:
         raise UploadLost("unavailable", "страница вместо ответа на загрузку")
-    if response.status >= 500 or not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
-    if response.status != 200 or "video_id" not in payload:
+    if response.status != 200 or not isinstance(payload, dict) or "video_id" not in payload:
         raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
     if payload.get("size") not in (None, size):
         raise UploadLost("unavailable", f"VK получил {payload['size']} байт из {size}")
@@ -113,8 +104,6 @@ def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
         return RouteUnknown("refused", detail)
     if code == _UPLOAD_FAILED:
         return UploadLost("unavailable", detail)
-    if code == _NOT_ENCODED:
-        return RateLimited(clock.now() + _ENCODE_PAUSE, detail)
     if code in _RETRY:
         response.raise_if_limited(PAUSE, detail)
         return Unavailable(f"{code} {detail}")
@@ -122,8 +111,4 @@ def _error(error: Mapping[str, Any], response: Response) -> PlatformError:
         return TokenExpired(detail)
     if code in _LIMIT:
         return RateLimited(max(clock.now() + timedelta(seconds=_LIMIT[code]), response.retry_at(_LIMIT[code])), detail)
-    if code in _RIGHTS:
-        return Refused("vk_rights", detail)
-    if code in _USER_WANTED:
-        return Refused("vk_user_wanted", detail)
-    return Refused("refused", detail)
+    return Refused(REASONS.get(code, "refused"), detail)

@@ -5,7 +5,6 @@ own.
 import json
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from app import clock
@@ -13,10 +12,11 @@ from app.config import Setting, web_address
 from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http.client import Http
-from app.platforms.oauth import OAuth, refresh_refused
+from app.platforms.oauth import OAuth, payload_of, refreshed
 from app.platforms.vk.api import PAUSE, RouteUnknown, VkApi
 
 SCOPES = ("video", "wall")
+LIFETIME = 3600  # seconds of an access token, where the response names none
 
 _OWN_TOKEN = re.compile(r"vk1\.a\.[A-Za-z0-9_.-]{5,500}")
 
@@ -72,10 +72,8 @@ class VkAccess(Adapter):
         )
 
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
-        if "payload" not in arguments:
-            return arguments
         try:
-            payload = json.loads(arguments["payload"])
+            payload = json.loads(arguments.get("payload", ""))
         except ValueError:
             return arguments
         if not isinstance(payload, dict):
@@ -93,16 +91,10 @@ class VkAccess(Adapter):
         missing = [scope for scope in SCOPES if scope not in granted]
         if missing:
             raise Refused("vk_scopes", missing=", ".join(missing))
-        token = self._token(response, arguments.get("device_id", ""))
-        info = self._id("user_info", token.access).get("user") or {}
-        account = Account(
-            id=str(info.get("user_id") or response["user_id"]),
-            name=f"{info.get('first_name', '')} {info.get('last_name', '')}".strip() or "VK",
-            url=f"https://vk.com/id{info.get('user_id') or response['user_id']}",
-            avatar_url=info.get("avatar") or None,
-            facts={"owner_id": int(info.get("user_id") or response["user_id"])},
-        )
-        return [account], token
+        token = Token.of(response, LIFETIME, device_id=arguments.get("device_id", ""))
+        user = self._id("user_info", token.access).get("user") or {}
+        name = f"{user.get('first_name', '')} {user.get('last_name', '')}".strip() or "VK"
+        return [_page(user.get("user_id") or response["user_id"], name, user.get("avatar") or None)], token
 
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
         """An own token, and the page of its user."""
@@ -116,22 +108,14 @@ class VkAccess(Adapter):
         if not users:
             raise Refused("vk_token", field="token")
         [user] = users
-        page = Account(
-            id=str(user["id"]),
-            name=f"{user['first_name']} {user['last_name']}",
-            url=f"https://vk.com/id{user['id']}",
-            avatar_url=user.get("photo_100"),
-            facts={"owner_id": user["id"]},
-        )
+        page = _page(user["id"], f"{user['first_name']} {user['last_name']}", user.get("photo_100"))
         return [page], Token(access=token)
 
     def accounts(self, token: Token) -> tuple[list[Account], str | None]:
         """The communities that the user of an own token may post to."""
         try:
             groups = self._api.items("groups.get", token.access, filter="editor", extended=1, fields="photo_100")
-        except RouteUnknown:
-            return [], "vk_groups"
-        except Refused as refused:
+        except (RouteUnknown, Refused) as refused:
             if refused.reason == "vk_user_wanted":
                 raise
             return [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"
@@ -151,7 +135,7 @@ class VkAccess(Adapter):
         """The refresh token rotates: the response's pair is the only one that is good afterwards."""
         if not token.refresh:
             raise Reconnect
-        state = f"refresh-{clock.now().timestamp():.0f}"
+        device_id = token.extra.get("device_id", "")
         response = self.http.request(
             "POST",
             f"{self.config['VK_ID_URL']}/oauth2/auth",
@@ -159,31 +143,15 @@ class VkAccess(Adapter):
                 "grant_type": "refresh_token",
                 "refresh_token": token.refresh,
                 "client_id": self.config["VK_CLIENT_ID"],
-                "device_id": token.extra.get("device_id", ""),
-                "state": state,
+                "device_id": device_id,
+                "state": f"refresh-{clock.now().timestamp():.0f}",
             },
         )
-        response.raise_if_limited(PAUSE)
-        status, response = response.status, response.json()
-        if not isinstance(response, dict) or not ("access_token" in response or "error" in response):
-            raise Unavailable("непонятный ответ VK ID")
-        if status >= 500:
-            raise Unavailable(f"HTTP {status} от VK ID")  # not of the token
-        if "error" in response:
-            raise refresh_refused(response)
-        return self._token(response, token.extra.get("device_id", ""))
+        return Token.of(refreshed(response, "VK ID", PAUSE), LIFETIME, device_id=device_id)
 
     def revoke(self, token: Token) -> None:
         if token.refresh:  # VK ID's; an own token is its owner's business
             self._id("logout", token.access)
-
-    def _token(self, response: Mapping[str, Any], device_id: str) -> Token:
-        return Token(
-            access=response["access_token"],
-            refresh=response.get("refresh_token"),
-            expires_at=clock.now() + timedelta(seconds=int(response.get("expires_in") or 3600)),
-            extra={"device_id": device_id},
-        )
 
     def _id(self, path: str, token: str) -> Mapping[str, Any]:
         response = self.http.request(
@@ -192,8 +160,12 @@ class VkAccess(Adapter):
             params={"client_id": self.config["VK_CLIENT_ID"]},
             data={"access_token": token},
         )
-        response.raise_if_limited(PAUSE)
-        payload = response.json()
-        if not isinstance(payload, dict) or "error" in payload:
+        payload = payload_of(response, "VK ID", PAUSE)
+        if "error" in payload:
             raise Unavailable("VK ID не ответил")
         return payload
+
+
+def _page(user_id: int | str, name: str, avatar_url: str | None) -> Account:
+    owner = {"owner_id": int(user_id)}
+    return Account(id=str(user_id), name=name, url=f"https://vk.com/id{user_id}", avatar_url=avatar_url, facts=owner)

@@ -3,7 +3,8 @@
 import pytest
 
 from app.platforms.base import Stats
-from app.platforms.telegram.widget import NotAWidget, count, read
+from app.platforms.errors import Unavailable
+from app.platforms.telegram.widget import count, read
 
 MESSAGE = (
     '<html><body><div class="tgme_widget_message js-widget_message" data-post="{post}">{inside}</div></body></html>'
@@ -73,7 +74,7 @@ def test_a_post_that_is_gone():
     ],
 )
 def test_another_page_is_no_widget(html):
-    with pytest.raises(NotAWidget):
+    with pytest.raises(Unavailable):
         read(html, "kanal/12")
 
 

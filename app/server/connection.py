@@ -108,8 +108,7 @@ class Connection:
         self.parser = None
         self.owner: str | None = None
         self.waits = False  # a thread waits, or has waited in this request, for the client
-        self.patient = False
-        self.keep = False
+        self.patient = self.keep = self.ended = self.closed = False
         self.deadline = 0.0
         self.begun = False  # something of the next request has been received
         self._before_wait = before_wait
@@ -119,7 +118,6 @@ class Connection:
         self._continued = False
         self.unsent: deque[_Bytes | _FilePart] = deque()
         self._in = self._out = 0
-        self.ended = self.closed = False
 
     # In the poller
 

@@ -47,9 +47,9 @@ def now() -> datetime:
     return moment + timedelta(seconds=boottime() - at)
 
 
-def correct(database_now: datetime) -> timedelta:
-    """Takes the database's time as right from here on; returns the correction. Under 50 ms there is none: processes of
-    one machine agree to the microsecond then.
+def correct(database_now: datetime) -> None:
+    """Takes the database's time as right from here on. Under 50 ms there is no correction: processes of one machine
+    agree to the microsecond then.
     """
     global _reading
     at, here = boottime(), datetime.now(UTC)
@@ -57,7 +57,6 @@ def correct(database_now: datetime) -> timedelta:
     if abs(offset) <= _NEGLIGIBLE:
         offset = timedelta(0)
     _reading = here + offset, at, here.timestamp()
-    return offset
 
 
 def is_outdated() -> bool:

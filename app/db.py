@@ -5,9 +5,10 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from flask import Flask
@@ -22,6 +23,7 @@ from werkzeug.local import LocalProxy
 from app import clock
 
 log = structlog.get_logger(__name__)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30
@@ -124,7 +126,18 @@ def retry_while_db_down(write: Callable[[], T], seconds: float = math.inf) -> T:
             pause = min(2 * pause, _LAST_PAUSE_SECONDS)
 
 
-def is_db_down(error: SQLAlchemyError) -> bool:
+def durable(write: Callable[P, T]) -> Callable[P, T]:
+    """`write` as one transaction, repeated while the database is away: see `retry_while_db_down`."""
+    in_transaction = transaction()(write)
+
+    @wraps(write)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        return retry_while_db_down(lambda: in_transaction(*args, **kwargs))
+
+    return repeated
+
+
+def is_db_down(error: Exception) -> bool:
     """Whether the database may take the same statement later: it is down, restarting, locked, full or read-only."""
     # psycopg's InternalError: a standby that takes no writes (25006), a session that the server has ended (25P03).
     return isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout)) or (
@@ -187,15 +200,9 @@ def prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection, _record) -> None:
         connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout={BUSY_SECONDS * 1000}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -214,20 +221,14 @@ def _take_write_lock(connection: Connection) -> None:
     give_up = time.monotonic() + BUSY_SECONDS
     sqlite.execute("PRAGMA busy_timeout=0")
     try:
-        with suppress(sqlite3.OperationalError):
-            while time.monotonic() < give_up and not _begins(sqlite):
-                time.sleep(random.uniform(*_LOCK_RETRY_SECONDS))
-        if not sqlite.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # for its error, which callers know
+        while time.monotonic() < give_up:
+            try:
+                sqlite.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            time.sleep(random.uniform(*_LOCK_RETRY_SECONDS))
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # for its error, which callers know
     finally:
         sqlite.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-
-
-def _begins(sqlite: sqlite3.Connection) -> bool:
-    try:
-        sqlite.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    return True

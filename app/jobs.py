@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -22,16 +23,28 @@ from app.statistics import collector
 _GO_ON_SECONDS = 5.0
 
 
+def _logged(row: str, run: Callable[[int], object]) -> Callable[[int], None]:
+    """`run`, with the row's id in each line of the log."""
+
+    def job(row_id: int) -> None:
+        with structlog.contextvars.bound_contextvars(**{row: row_id}):
+            run(row_id)
+
+    return job
+
+
+_publish = _logged("publication", lambda publication_id: engine.advance(publication_id, kill_self_at))
+refresh_token = _logged("connection", tokens.refresh_due)
+revoke_token = _logged("revocation", revocations.revoke)
+mail_notification = _logged("notification", email.send)
+read_stats = _logged("connection", collector.read)
+
+
 def publish(publication_id: int) -> None:
     began = time.monotonic()
     _publish(publication_id)
     while time.monotonic() - began < _GO_ON_SECONDS and (another := queue.next_publication()):
         _publish(another)
-
-
-def _publish(publication_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(publication=publication_id):
-        engine.advance(publication_id, kill_self_at)
 
 
 def probe(_clip_id: int) -> None:
@@ -64,21 +77,6 @@ def remove_old(clip_id: int) -> None:
         retention.remove(clip_id)
 
 
-def refresh_token(connection_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(connection=connection_id):
-        tokens.refresh_due(connection_id)
-
-
-def revoke_token(revocation_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(revocation=revocation_id):
-        revocations.revoke(revocation_id)
-
-
-def mail_notification(notification_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(notification=notification_id):
-        email.send(notification_id)
-
-
 def ask_platform(question_id: int) -> None:
     with structlog.contextvars.bound_contextvars(question=question_id):
         with transaction():
@@ -90,22 +88,13 @@ def ask_platform(question_id: int) -> None:
             questions.settle(question, values)
 
 
-def read_stats(connection_id: int) -> None:
-    with structlog.contextvars.bound_contextvars(connection=connection_id):
-        collector.read(connection_id)
-
-
 def mail_recovery(recovery_id: int) -> None:
     with structlog.contextvars.bound_contextvars(recovery=recovery_id):
         with transaction():
             letter = recovery.claim_letter(recovery_id)
         if letter is None:
             return
-
-        def mark_sent() -> None:
-            with transaction():
-                recovery.mark_sent(letter)
-
+        mark_sent = transaction()(partial(recovery.mark_sent, letter))
         with suppress(recovery.SentMeanwhile):
             error = recovery.send(letter, mark_sent)
             with transaction():
@@ -124,8 +113,7 @@ def erase_file(erasure_id: int) -> None:
 
 
 def release_publications() -> None:
-    waiting = queue.waiting(PUBLISH, BULK)
-    if waiting:
+    if waiting := queue.waiting(PUBLISH, BULK):
         dispatch.release_due(queue.enqueue_publications, waiting.count, waiting.ids, waiting.redis_epoch)
 
 
@@ -133,36 +121,23 @@ def release_stats() -> None:
     collector.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
 
 
-def wake_probes() -> None:
-    _wake("app.jobs.probe", clip_probes.due)
+def _wake(job: str, due: Callable[[], list[int]]) -> None:
+    if queue.has_enough(job):
+        return
+    with reading():
+        ids = due()
+    if ids:
+        queue.enqueue(job, *ids)
 
 
-def wake_notification_mails() -> None:
-    _wake("app.jobs.mail_notification", email.due)
-
-
-def wake_recovery_mails() -> None:
-    _wake("app.jobs.mail_recovery", recovery.due_mails)
-
-
-def wake_refreshes() -> None:
-    _wake("app.jobs.refresh_token", tokens.due_refreshes)
-
-
-def wake_revocations() -> None:
-    _wake("app.jobs.revoke_token", revocations.due)
-
-
-def wake_questions() -> None:
-    _wake("app.jobs.ask_platform", questions.due)
-
-
-def wake_removals() -> None:
-    _wake("app.jobs.remove_old", retention.due)
-
-
-def wake_erasures() -> None:
-    _wake("app.jobs.erase_file", erasures.due)
+wake_probes = partial(_wake, "app.jobs.probe", clip_probes.due)
+wake_notification_mails = partial(_wake, "app.jobs.mail_notification", email.due)
+wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mails)
+wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)
+wake_revocations = partial(_wake, "app.jobs.revoke_token", revocations.due)
+wake_questions = partial(_wake, "app.jobs.ask_platform", questions.due)
+wake_removals = partial(_wake, "app.jobs.remove_old", retention.due)
+wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)
 
 
 def sweep_uploads() -> None:
@@ -174,12 +149,3 @@ def sweep_uploads() -> None:
             uploads.sweep(upload_id)
     with reading():
         uploads.sweep_files()
-
-
-def _wake(job: str, due: Callable[[], list[int]]) -> None:
-    if queue.has_enough(job):
-        return
-    with reading():
-        ids = due()
-    if ids:
-        queue.enqueue(job, *ids)

@@ -100,8 +100,8 @@ def test_no_tick_comes_before_its_time(scheduler):
     one_pass(one)
     now = datetime.now(UTC).timestamp()
     assert all(at > now - 1 for at in planned().values())
-    redis_client().zadd(TickScheduler.scheduled_jobs_key, {"tick-app-services-uploads-sweep": now + 60})
-    assert "tick-app-services-uploads-sweep" not in one_pass(one)
+    redis_client().zadd(TickScheduler.scheduled_jobs_key, {tick_id("app.jobs.sweep_uploads"): now + 60})
+    assert tick_id("app.jobs.sweep_uploads") not in one_pass(one)
 
 
 def test_a_lock_that_a_wrong_clock_prolonged_stops_no_scheduler(scheduler):

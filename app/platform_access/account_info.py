@@ -8,14 +8,8 @@ from app.platforms.base import Account
 from app.platforms.errors import AccountMoved
 
 
-def account_of(connection: PlatformConnection) -> Account:
-    return Account(
-        connection.account_id,
-        connection.account_name,
-        connection.account_url,
-        connection.avatar_url,
-        connection.facts,
-    )
+def account_of(row: PlatformConnection) -> Account:
+    return Account(row.account_id, row.account_name, row.account_url, row.avatar_url, row.facts)
 
 
 def move(connection_id: int, moved: AccountMoved) -> Account | None:
@@ -35,15 +29,9 @@ def _move_links(connection_id: int, url: str) -> None:
     """The old address may belong to another account now."""
     there = (Publication.status == Status.PUBLISHED) & Publication.external_id.is_not(None)
     at_account = Publication.url == Publication.account_url
-    link = case(
-        (there, literal(f"{url}/") + Publication.external_id), (at_account, literal(url)), else_=Publication.url
-    )
-    changed = db.session.scalars(
-        update(Publication)
-        .where(Publication.connection_id == connection_id)
-        .values(url=link, account_url=url)
-        .returning(Publication.id),
-        execution_options={"synchronize_session": False},
-    ).all()
-    for publication_id in changed:
+    to_clip = literal(f"{url}/") + Publication.external_id
+    link = case((there, to_clip), (at_account, literal(url)), else_=Publication.url)
+    moved = update(Publication).filter_by(connection_id=connection_id).values(url=link, account_url=url)
+    changed = moved.returning(Publication.id).execution_options(synchronize_session=False)
+    for publication_id in db.session.scalars(changed).all():
         touch(publication_id)

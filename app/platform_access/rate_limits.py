@@ -65,19 +65,14 @@ class Pacer:
 
     def _pause(self, windows: tuple[Window, ...]) -> float:
         """Seconds to wait; 0 = the call is counted and may be made."""
+        # Hashed: a window's own key may hold a token.
+        keys = ["pace:" + hashlib.sha256(window.key.encode()).hexdigest()[:32] for window in windows]
+        bounds = [bound for window in windows for bound in (window.limit, round(window.seconds * 1000))]
         try:
-            return self._take(windows) / 1000
+            return self._script(keys=keys, args=[f"{time.time_ns()}:{id(self)}:", *bounds]) / 1000
         except redis.RedisError as error:
             log.warning("pacing without redis", error=type(error).__name__)
             return 0
-
-    def _take(self, windows: tuple[Window, ...]) -> int:
-        """Keys are hashed: a window's own key may hold a token."""
-        keys = ["pace:" + hashlib.sha256(window.key.encode()).hexdigest()[:32] for window in windows]
-        arguments = [f"{time.time_ns()}:{id(self)}:"]
-        for window in windows:
-            arguments += [window.limit, round(window.seconds * 1000)]
-        return int(self._script(keys=keys, args=arguments))
 
 
 def paced_adapter(platform: str) -> Adapter:

@@ -1,6 +1,7 @@
 """A disconnected account's token, for the short time until its platform has revoked it."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import delete, func, select, update
@@ -60,9 +61,8 @@ def sweep() -> None:
     longest = now + REVOCATION_KEPT
     with transaction():
         db.session.execute(delete(Revocation).where(Revocation.expires_at <= now))
-        db.session.execute(
-            update(Revocation).where(Revocation.expires_at > longest + CLOCK_MARGIN).values(expires_at=longest)
-        )
+        too_long = update(Revocation).where(Revocation.expires_at > longest + CLOCK_MARGIN)
+        db.session.execute(too_long.values(expires_at=longest))
 
 
 def revoke(revocation_id: int) -> None:
@@ -74,7 +74,7 @@ def revoke(revocation_id: int) -> None:
     if row is None:
         return
     try:
-        token = tokens.open_sealed(row.sealed_token, row.sealed_for)
+        token = tokens.open_token(row)
     except CannotOpen as error:
         log.error("a token to be revoked cannot be opened", platform=row.platform, error=str(error))
         return
@@ -92,12 +92,9 @@ def _is_shared(platform: str, token: Token) -> bool:
     One bot serves several channels, and a platform may give the same token for a second consent.
     """
     with transaction():
-        others = db.session.scalars(
-            select(PlatformConnection).where(
-                PlatformConnection.platform == platform, PlatformConnection.sealed_token.is_not(None)
-            )
-        )
-        return any(_has(other, token) for other in others)
+        others = select(PlatformConnection).filter_by(platform=platform)
+        others = others.where(PlatformConnection.sealed_token.is_not(None))
+        return any(_has(other, token) for other in db.session.scalars(others))
 
 
 def _has(connection: PlatformConnection, other: Token) -> bool:
@@ -115,28 +112,20 @@ def _revoke(row: Revocation, token: Token) -> bool:
     adapter = paced_adapter(row.platform)
     try:
         if token.refresh and token.expires_at and token.expires_at <= clock.now():
-            # Only a token that is good can be given back.
+            # Only a token that is good can be given back. The old pair is spent then: a next try needs the new one.
             token = adapter.refresh(token)
-            _replace(row, token)
+            _change(row, sealed_token=tokens.seal(token, row.sealed_for))
         adapter.revoke(token)
     except (Unavailable, RateLimited) as error:
         log.warning("a token is not revoked yet", reason=error.reason)
         if isinstance(error, RateLimited):
-            _put_off(row, error.until)
+            _change(row, wake_at=error.until)
         return False
     except PlatformError as error:
         log.info("the platform takes the token no longer", reason=error.reason)
     return True
 
 
-def _put_off(row: Revocation, until: datetime) -> None:
-    with transaction():
-        db.session.execute(update(Revocation).where(Revocation.id == row.id).values(wake_at=until))
-
-
-def _replace(row: Revocation, token: Token) -> None:
-    """The old pair is spent: a next try needs the new one."""
-    with transaction():
-        db.session.execute(
-            update(Revocation).where(Revocation.id == row.id).values(sealed_token=tokens.seal(token, row.sealed_for))
-        )
+@transaction()
+def _change(row: Revocation, **values: Any) -> None:
+    db.session.execute(update(Revocation).where(Revocation.id == row.id).values(values))

@@ -18,7 +18,6 @@ from app.platform_access.account_info import account_of
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Account, Adapter, Token
 from app.platforms.errors import Paced, PlatformError, RateLimited, Reconnect, TokenExpired
-from app.vault import Vault
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -44,25 +43,18 @@ def seal_token(connection: PlatformConnection, token: Token) -> None:
 
 
 def seal(token: Token, bound_to: str) -> bytes:
-    vault: Vault = current_app.extensions["vault"]
     plain = {
         "access": token.access,
         "refresh": token.refresh,
         "expires_at": token.expires_at and token.expires_at.isoformat(),
         "extra": dict(token.extra),
     }
-    return vault.seal(json.dumps(plain).encode(), bound_to)
+    return current_app.extensions["vault"].seal(json.dumps(plain).encode(), bound_to)
 
 
-def open_token(connection: PlatformConnection) -> Token:
+def open_token(row: PlatformConnection | Revocation) -> Token:
     """Raises vault.CannotOpen."""
-    return open_sealed(connection.sealed_token, connection.sealed_for)
-
-
-def open_sealed(sealed: bytes, bound_to: str) -> Token:
-    """Raises vault.CannotOpen."""
-    vault: Vault = current_app.extensions["vault"]
-    plain = json.loads(vault.open(sealed, bound_to))
+    plain = json.loads(current_app.extensions["vault"].open(row.sealed_token, row.sealed_for))
     expires_at = plain["expires_at"] and datetime.fromisoformat(plain["expires_at"])
     return Token(plain["access"], plain["refresh"], expires_at, plain["extra"])
 
@@ -75,9 +67,6 @@ class TokenReplaced(PlatformError):
 
     With what is stored now the call may do.
     """
-
-    def __init__(self) -> None:
-        super().__init__("reconnect")
 
 
 def with_fresh_token(connection: PlatformConnection, call: Callable[[Adapter, Account, Token], T]) -> T:
@@ -100,7 +89,7 @@ def with_fresh_token(connection: PlatformConnection, call: Callable[[Adapter, Ac
     except (Reconnect, TokenExpired):
         if require_reconnect(connection.id, token):
             raise
-        raise TokenReplaced from None
+        raise TokenReplaced("reconnect") from None
 
 
 # Refreshing
@@ -135,8 +124,10 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
         raise
     # The old refresh token may be spent: losing the new pair would cost the user a new consent.
     kept = retry_while_db_down(lambda: _end_refresh(connection_id, sealed, fresh))
-    if kept is None:
-        _revoke_later(connection_id, adapter.key, fresh)
+    if kept is None:  # disconnected meanwhile: the new token is revoked too
+        bound_to = PlatformConnection(id=connection_id).sealed_for
+        with transaction():
+            db.session.add(Revocation(platform=adapter.key, sealed_token=seal(fresh, bound_to), sealed_for=bound_to))
         raise Reconnect
     return kept
 
@@ -156,13 +147,6 @@ def _end_refresh(connection_id: int, sealed: bytes, fresh: Token | None = None) 
         if fresh:
             seal_token(connection, fresh)
         return fresh
-
-
-def _revoke_later(connection_id: int, platform: str, token: Token) -> None:
-    """The account was disconnected while its token was being refreshed: the new one is revoked too."""
-    bound_to = PlatformConnection(id=connection_id).sealed_for
-    with transaction():
-        db.session.add(Revocation(platform=platform, sealed_token=seal(token, bound_to), sealed_for=bound_to))
 
 
 def require_reconnect(connection_id: int, used: Token) -> bool:
@@ -212,11 +196,5 @@ def refresh_due(connection_id: int) -> None:
         log.warning("a token could not be refreshed yet", connection=connection_id, reason=error.reason)
         if isinstance(error, RateLimited):
             with transaction():
-                db.session.execute(
-                    update(PlatformConnection)
-                    .where(
-                        PlatformConnection.id == connection_id,
-                        PlatformConnection.sealed_token == connection.sealed_token,
-                    )
-                    .values(token_refresh_at=error.until)
-                )
+                same = update(PlatformConnection).filter_by(id=connection_id, sealed_token=connection.sealed_token)
+                db.session.execute(same.values(token_refresh_at=error.until))

@@ -3,8 +3,8 @@
 import ctypes
 import os
 import signal
-
-from app.process import alarm
+import time
+from typing import ClassVar
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -14,13 +14,40 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
+_TIMER_ABSTIME = 1  # time.h
+
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Sigevent(ctypes.Structure):
+    """sigevent(3type): a signal to the process. The rest of its 64 bytes is for other ways of notifying."""
+
+    _fields_: ClassVar = [
+        ("value", ctypes.c_void_p),
+        ("signo", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("rest", ctypes.c_byte * 48),
+    ]
+
+
+class _Itimerspec(ctypes.Structure):
+    """itimerspec(3type): seconds and nanoseconds."""
+
+    _fields_: ClassVar = [("interval", ctypes.c_long * 2), ("value", ctypes.c_long * 2)]
+
+
+# By the process that made it: a fork has none of its parent's timers.
+_timers: dict[int, ctypes.c_void_p] = {}
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(_libc, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), name)
 
 
 def prctl(option: int, argument: int | bytes) -> None:
     value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
-    if _libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
+    _call("prctl", option, value, 0, 0, 0)
 
 
 def give_memory_back() -> None:
@@ -54,8 +81,23 @@ def kill_self_at(deadline: float) -> None:
     between the check and the send. The timer's SIGALRM has its default action, so the kernel ends the process without
     asking Python; a signal that fell due while the process was stopped is delivered before its next instruction.
 
+    A POSIX timer of CLOCK_BOOTTIME: setitimer(2) knows only clocks that stand still while the machine is suspended. A
+    deadline that passes during a suspend expires before the kernel thaws the processes.
+
     It takes over SIGALRM: an RQ job that uses this runs with job_timeout=-1.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    alarm.set_at(deadline)
+    # Zero would switch the timer off: a deadline that has passed is due at once.
+    value = divmod(max(round(deadline * 1e9), 1), 10**9)
+    _call("timer_settime", _timer(), _TIMER_ABSTIME, ctypes.byref(_Itimerspec((0, 0), value)), None)
+
+
+def _timer() -> ctypes.c_void_p:
+    pid = os.getpid()
+    if pid not in _timers:
+        timer, event = ctypes.c_void_p(), _Sigevent(None, signal.SIGALRM, 0)
+        _call("timer_create", time.CLOCK_BOOTTIME, ctypes.byref(event), ctypes.byref(timer))
+        _timers.clear()
+        _timers[pid] = timer
+    return _timers[pid]

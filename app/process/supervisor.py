@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,14 +148,14 @@ class Supervisor:
         arrived = signal.sigtimedwait(self._signals, min(max(seconds, 0), 3600))
         if arrived and arrived.si_signo != signal.SIGCHLD:
             self._stops += 1
-        for pid, status in _ended():
-            self._note_end(pid, status)
-
-    def _note_end(self, pid: int, status: int) -> None:
-        for child in self._children:
-            if child.pid == pid:
-                child.pid, child.status = 0, os.waitstatus_to_exitcode(status)
-        self._kill_orphans()
+        while _children_of_this_process():
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            for child in self._children:
+                if child.pid == pid:
+                    child.pid, child.status = 0, os.waitstatus_to_exitcode(status)
+            self._kill_orphans()
 
     def _kill_orphans(self) -> None:
         known = {child.pid for child in self._children}
@@ -212,15 +212,6 @@ def _live(child: Child, parent: int, signals: set[signal.Signals]) -> None:
 
 def _children_of_this_process() -> set[int]:
     return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
-
-
-def _ended() -> Iterator[tuple[int, int]]:
-    """Pid and wait status of each child that has ended."""
-    while _children_of_this_process():
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == 0:
-            return
-        yield pid, status
 
 
 def _how(status: int | None) -> str:

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, NoReturn
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock, platforms
-from app.db import db, is_db_down, reading, retry_while_db_down, transaction
+from app.db import db, durable, is_db_down, reading, retry_while_db_down, transaction
 from app.models import Publication, PublicationStep, Stage, Status, step_sealed_for, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, commit_lease
 from app.platforms.base import Account, Adapter, NotPublished, Receipt, Token, Unknown
@@ -63,8 +63,8 @@ class PublishContext:
         self._commit_in_doubt = publication.commit_in_doubt
         self._in_doubt_until = publication.in_doubt_until
         self._not_found_count = publication.not_found_count
-        self._stored_at: dict[str, datetime] = {}
         self._answers = self._load()
+        self.answer = self._answers.get  # a stored step's answer, None if it was not done
 
     # Durable steps
 
@@ -77,16 +77,16 @@ class PublishContext:
 
     def drop(self, *names: str) -> None:
         """Forgets steps, to begin again from there."""
-
-        def write() -> None:
-            with transaction():
-                self._lease.write(sent=None, total=None)
-                db.session.execute(delete(PublicationStep).where(*self._steps(*names)))
-
-        retry_while_db_down(write)
+        self._erase(names)
         for name in names:
             self._answers.pop(name, None)
             self._stored_at.pop(name, None)
+
+    @durable
+    def _erase(self, names: tuple[str, ...]) -> None:
+        self._lease.write(sent=None, total=None)
+        steps = PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
+        db.session.execute(delete(PublicationStep).where(*steps))
 
     def progress(self, sent: int, total: int) -> None:
         """How far an upload is, for the page; renews the lease. At most once a second.
@@ -144,23 +144,17 @@ class PublishContext:
 
         def write() -> None:
             with transaction():
-                begun = db.session.execute(
-                    update(Publication)
-                    .where(*self._lease.where(), Publication.lease_until > clock.now())
-                    .values(
-                        commit_in_doubt=name,
-                        in_doubt_until=until,
-                        not_found_count=0,
-                        lease_until=until,
-                        wake_at=until + AFTER_DEADLINE,
-                        stage=Stage.SENT,
-                        sent=None,
-                        total=None,
-                    )
-                    .execution_options(synchronize_session=False)
+                self._lease.write(
+                    Publication.lease_until > clock.now(),
+                    commit_in_doubt=name,
+                    in_doubt_until=until,
+                    not_found_count=0,
+                    lease_until=until,
+                    wake_at=until + AFTER_DEADLINE,
+                    stage=Stage.SENT,
+                    sent=None,
+                    total=None,
                 )
-                if begun.rowcount == 0:
-                    self._lease.lost()
                 state_machine.note(self.publication_id, "commit_started", status=Status.PUBLISHING, name=name)
                 touch(self.publication_id)
 
@@ -184,16 +178,12 @@ class PublishContext:
         self._write("answer_lost", detail=detail, in_doubt_until=over)
         raise ResumeAt(over + AFTER_DEADLINE, Stage.CHECKING)
 
+    @durable
     def _write(self, event: str = "", name: str | None = None, detail: str | None = None, **values: Any) -> None:
         """Into the row; with `event`, also a line of its history."""
-
-        def write() -> None:
-            with transaction():
-                self._lease.write(**values)
-                if event:
-                    state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
-
-        retry_while_db_down(write)
+        self._lease.write(**values)
+        if event:
+            state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
 
     def _find(self, name: str, find: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
         if find is None:
@@ -252,10 +242,6 @@ class PublishContext:
 
     # Storage of answers
 
-    def answer(self, name: str) -> Any | None:
-        """A stored step's answer, None if it was not done."""
-        return self._answers.get(name)
-
     def age(self, name: str) -> float:
         """Seconds since the step was stored; 0 if it was not done, or only now."""
         return (clock.now() - self._stored_at[name]).total_seconds() if name in self._stored_at else 0.0
@@ -268,27 +254,17 @@ class PublishContext:
                 )
             ).all()
         self._stored_at = {name: at for name, _, at in rows}
-        return {name: self._open(name, sealed) for name, sealed, _ in rows}
+        sealed_for = partial(step_sealed_for, self.publication_id)
+        return {name: json.loads(self._vault.open(sealed, sealed_for(name))) for name, sealed, _ in rows}
 
     def _store(self, name: str, answer: Any) -> None:
-        sealed = self._seal(name, answer)
-
-        def write() -> None:
-            with transaction():
-                self._lease.write(lease_until=Publication.lease_until)
-                if not db.session.scalar(select(PublicationStep.id).where(*self._steps(name))):
-                    step = PublicationStep(publication_id=self.publication_id, name=name, sealed_answer=sealed)
-                    db.session.add(step)
-                    state_machine.note(self.publication_id, "step", status=Status.PUBLISHING, name=name)
-
-        retry_while_db_down(write)
+        self._store_sealed(name, self._seal(name, answer))
         self._answers[name] = answer
 
-    def _steps(self, *names: str) -> tuple[ColumnElement[bool], ...]:
-        return PublicationStep.publication_id == self.publication_id, PublicationStep.name.in_(names)
+    @durable
+    def _store_sealed(self, name: str, sealed: bytes) -> None:
+        self._lease.write(lease_until=Publication.lease_until)
+        state_machine.store_step(self.publication_id, name, sealed, "step", Status.PUBLISHING)
 
     def _seal(self, name: str, answer: Any) -> bytes:
         return self._vault.seal(json.dumps(answer).encode(), step_sealed_for(self.publication_id, name))
-
-    def _open(self, name: str, sealed: bytes) -> Any:
-        return json.loads(self._vault.open(sealed, step_sealed_for(self.publication_id, name)))

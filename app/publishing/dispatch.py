@@ -74,17 +74,9 @@ def release_due(
     with transaction():
         # One row that is kept locked must not hold up all others.
         free = select(Publication.id).where(Publication.id.in_(first), *due).with_for_update(skip_locked=True)
-        ids = list(
-            db.session.scalars(
-                update(Publication)
-                .where(Publication.id.in_(free), *due)
-                .values(queued_at=now)
-                .returning(Publication.id)
-            )
-        )
-    # RETURNING keeps no order.
-    order = {publication_id: number for number, publication_id in enumerate(first)}
-    ids.sort(key=order.__getitem__)
+        mark = update(Publication).where(Publication.id.in_(free), *due).values(queued_at=now)
+        marked = set(db.session.scalars(mark.returning(Publication.id)))
+    ids = [publication_id for publication_id in first if publication_id in marked]  # RETURNING keeps no order
     return len(ids) if ids and _hand_over(ids, first, enqueue) else 0
 
 
@@ -99,9 +91,9 @@ def _lost(now: datetime, queued: Collection[int], redis_epoch: datetime) -> Colu
     for publication_id in _seen.keys() - missing.keys() - set(queued):
         del _seen[publication_id]
     lost = [
-        publication_id
-        for publication_id, queued_at in missing.items()
-        if queued_at < redis_epoch or not now - LOST_AFTER < _seen.get(publication_id, _LONG_AGO) <= now
+        one
+        for one, queued_at in missing.items()
+        if queued_at < redis_epoch or not now - LOST_AFTER < _seen.get(one, _LONG_AGO) <= now
     ]
     return and_(Publication.id.in_(lost[:MOST_WAITING]), old)
 
@@ -118,17 +110,11 @@ def _fair(due: tuple, now: datetime, lost: ColumnElement[bool], most: int) -> di
             )
         )
     )
-    place = (
-        func.row_number()
-        .over(partition_by=(Publication.user_id, _BRIEF), order_by=(Publication.wake_at, Publication.id))
-        .label("place")
-    )
-    ranked = (
-        select(Publication.id, Publication.user_id, Publication.wake_at, _BRIEF.label("brief"), place)
-        .where(*due)
-        .subquery()
-    )
-    bound = _bound()
+    users, oldest_first = (Publication.user_id, _BRIEF), (Publication.wake_at, Publication.id)
+    place = func.row_number().over(partition_by=users, order_by=oldest_first).label("place")
+    columns = (Publication.id, Publication.user_id, Publication.wake_at, _BRIEF.label("brief"), place)
+    ranked = select(*columns).where(*due).subquery()
+    bound = MAX_QUEUED_PER_WORKER * current_app.config["WORKERS"]
     rows = db.session.execute(
         select(ranked.c.id, ranked.c.user_id, ranked.c.brief, ranked.c.place)
         .where(ranked.c.place <= bound)
@@ -136,25 +122,14 @@ def _fair(due: tuple, now: datetime, lost: ColumnElement[bool], most: int) -> di
         .limit(most)
     )
     places = ((row.id, row.brief, row.place + in_flight[row.user_id, row.brief]) for row in rows)
-    return {
-        publication_id: bool(brief) or place <= PRIORITY_SLOTS_PER_USER
-        for publication_id, brief, place in places
-        if place <= bound
-    }
-
-
-def _bound() -> int:
-    return MAX_QUEUED_PER_WORKER * current_app.config["WORKERS"]
+    return {one: bool(brief) or place <= PRIORITY_SLOTS_PER_USER for one, brief, place in places if place <= bound}
 
 
 def _hand_over(ids: Sequence[int], first: Mapping[int, bool], enqueue: Enqueue) -> bool:
     """To the queue; what it has not taken, for whatever reason, is not marked as queued any more."""
-    lanes: tuple[list[int], list[int]] = [], []
-    for publication_id in ids:
-        lanes[0 if first[publication_id] else 1].append(publication_id)
     taken = False
     try:
-        taken = enqueue(*lanes)
+        taken = enqueue([one for one in ids if first[one]], [one for one in ids if not first[one]])
     finally:
         if not taken:
             _forget(ids)
@@ -173,7 +148,7 @@ def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
     )
     before = max(db.session.scalar(under_way) - len(ids), 0)
     first = {publication_id: before + number <= PRIORITY_SLOTS_PER_USER for number, publication_id in enumerate(ids, 1)}
-    within_bound = max(_bound() - before, 0)
+    within_bound = max(MAX_QUEUED_PER_WORKER * current_app.config["WORKERS"] - before, 0)
     at_once, later = ids[:within_bound], ids[within_bound:]
     if later:
         _forget(later)

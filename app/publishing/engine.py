@@ -4,27 +4,15 @@ from functools import partial
 
 import structlog
 from redis import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.db import is_db_down
 from app.models import Publication, Stage, Status
 from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platform_access.tokens import TokenReplaced, with_fresh_token
+from app.platforms import errors
 from app.platforms.base import Receipt
-from app.platforms.errors import (
-    AccountMoved,
-    OutcomeUnknown,
-    OwnOutage,
-    PlatformError,
-    RateLimited,
-    Reconnect,
-    Refused,
-    Stale,
-    TokenExpired,
-    Unavailable,
-)
-from app.publishing import context, outcomes
+from app.publishing import context, outcomes, receipts
 from app.publishing.lease import AskUser, Cancelled, Lease, LeaseLost, ResumeAt, SetDeadline, claim_publication
 from app.vault import CannotOpen
 
@@ -63,40 +51,36 @@ def _try(lease: Lease, publication: Publication) -> None:
         else:
             receipt = _receipt_left(publication)
     except ResumeAt as resume:
-        lease.release(resume.at, values={"stage": resume.stage})
-    except RateLimited as limited:
+        lease.release(resume.at, stage=resume.stage)
+    except errors.RateLimited as limited:
         outcomes.wait_for_limit(lease, publication, limited)
-    except AccountMoved as moved:
+    except errors.AccountMoved as moved:
         outcomes.move_account(lease, publication, moved)
-    except (Reconnect, TokenExpired, Refused, OutcomeUnknown) as error:
+    except (errors.Reconnect, errors.TokenExpired, errors.Refused, errors.OutcomeUnknown) as error:
         outcomes.give_up(lease, publication, error)
     except AskUser as ask:
         outcomes.move(lease, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
     except TokenReplaced:
-        lease.release(clock.now(), values={"stage": Stage.QUEUED})
-    except Stale as error:
+        lease.release(clock.now(), stage=Stage.QUEUED)
+    except errors.Stale as error:
         outcomes.begin_again(lease, publication, error)
-    except OwnOutage as outage:
+    except errors.OwnOutage as outage:
         outcomes.wait_out(lease, publication, outage)
-    except Unavailable as error:
+    except errors.Unavailable as error:
         outcomes.retry(lease, publication, error)
     except LeaseLost:
         raise
     except Exception as error:
         # A fault of ours: logged for the operator, and for the user the same as a platform that did not work.
         log.exception("publishing failed", publication=publication.id)
-        if _is_outage(error):
-            outcomes.wait_out(lease, publication, OwnOutage("internal"))
+        # Something of ours is away. A token that cannot be opened: this worker may lack the key for it.
+        if isinstance(error, (RedisError, CannotOpen)) or is_db_down(error):
+            outcomes.wait_out(lease, publication, errors.OwnOutage("internal"))
         else:
-            outcomes.retry(lease, publication, PlatformError("internal"))
+            outcomes.retry(lease, publication, errors.PlatformError("internal"))
     else:
         if not lease.settled:
-            outcomes.publish(lease, receipt)
-
-
-def _is_outage(error: Exception) -> bool:
-    """Whether something of ours is away. A token that cannot be opened: this worker may lack the key for it."""
-    return isinstance(error, (RedisError, CannotOpen)) or (isinstance(error, SQLAlchemyError) and is_db_down(error))
+            outcomes.move(lease, Status.PUBLISHED, **receipts.as_published(receipt))
 
 
 def _receipt_left(publication: Publication) -> Receipt:
@@ -109,4 +93,4 @@ def _receipt_left(publication: Publication) -> Receipt:
     over = publication.in_doubt_until + AFTER_DEADLINE
     if clock.now() < over:
         raise ResumeAt(over, Stage.CHECKING)
-    raise OutcomeUnknown("аккаунт отключён, спросить платформу нечем")
+    raise errors.OutcomeUnknown("аккаунт отключён, спросить платформу нечем")

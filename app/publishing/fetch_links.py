@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
-from app.db import db, reading, retry_while_db_down, transaction
+from app.db import db, durable, reading, transaction
 from app.media import containers
 from app.models import Clip, Publication, Status
 
@@ -47,11 +47,7 @@ def opened(signed: str) -> Fetch | None:
         return None
     publication = db.session.scalars(
         select(Publication)
-        .where(
-            Publication.id == publication_id,
-            Publication.clip_id == clip_id,
-            Publication.status == Status.PUBLISHING,
-        )
+        .filter_by(id=publication_id, clip_id=clip_id, status=Status.PUBLISHING)
         .options(joinedload(Publication.clip))
     ).first()
     return Fetch(publication.id, publication.clip, "".join(nonce)) if publication else None
@@ -60,19 +56,12 @@ def opened(signed: str) -> Fetch | None:
 # What has been fetched: a platform may take the file in several ranges, out of order, by several connections.
 
 
+@durable
 def new_link(publication: Publication) -> str:
     """A link by which nothing has been fetched yet."""
     nonce = secrets.token_hex(4)
-
-    def write() -> None:
-        with transaction():
-            db.session.execute(
-                update(Publication)
-                .where(Publication.id == publication.id)
-                .values(fetched={"link": nonce, "ranges": []})
-            )
-
-    retry_while_db_down(write)
+    nothing = {"link": nonce, "ranges": []}
+    db.session.execute(update(Publication).where(Publication.id == publication.id).values(fetched=nothing))
     return signed_link(publication, nonce)
 
 
@@ -86,9 +75,7 @@ def is_fetched(publication: Publication) -> bool:
 def record(fetch: Fetch, start: int, end: int) -> None:
     """Bytes from `start` up to `end` have been handed out by this link."""
     with transaction():
-        row = db.session.scalars(
-            select(Publication).where(Publication.id == fetch.publication_id).with_for_update()
-        ).first()
+        row = db.session.get(Publication, fetch.publication_id, with_for_update=True)
         if row and row.fetched and row.fetched["link"] == fetch.nonce:
             row.fetched = {"link": fetch.nonce, "ranges": _merged([*row.fetched["ranges"], [start, end]])}
 

@@ -6,8 +6,7 @@ cancelled, the fence is another and the write changes nothing: `LeaseLost` or `C
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -17,7 +16,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import joinedload
 
 from app import clock
-from app.db import db, reading, retry_while_db_down, transaction
+from app.db import db, durable, reading, retry_while_db_down, transaction
 from app.models import ClipStatus, ConnectionStatus, Publication, Stage, Status, User, touch
 from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN
 from app.platforms.errors import Refused
@@ -49,8 +48,7 @@ class ResumeAt(Exception):
     """Nothing to do before `at`: the worker is given back. Not a failure."""
 
     def __init__(self, at: datetime, stage: Stage) -> None:
-        self.at = at
-        self.stage = stage
+        self.at, self.stage = at, stage
 
 
 class AskUser(Exception):
@@ -72,24 +70,17 @@ class Lease:
     deadline: float = math.inf
     settled: bool = False  # published, with its receipt
 
-    def where(self) -> tuple[Any, ...]:
-        return (Publication.id == self.publication_id, Publication.fence == self.fence)
+    def where(self) -> tuple[ColumnElement[bool], ...]:
+        return Publication.id == self.publication_id, Publication.fence == self.fence
 
     def load(self) -> Publication:
         """The row as it is now."""
+        return retry_while_db_down(reading()(lambda: read(*self.where()) or self.lost()))
 
-        def load() -> Publication:
-            with reading():
-                return read(*self.where()) or self.lost()
-
-        return retry_while_db_down(load)
-
-    def write(self, **values: Any) -> None:
+    def write(self, *where: ColumnElement[bool], **values: Any) -> None:
         """Changes the row if it is still ours. Raises Cancelled or LeaseLost. Runs in the caller's transaction."""
-        result = db.session.execute(
-            update(Publication).where(*self.where()).values(**values).execution_options(synchronize_session=False)
-        )
-        if result.rowcount == 0:
+        ours = update(Publication).where(*self.where(), *where).values(**values)
+        if db.session.execute(ours.execution_options(synchronize_session=False)).rowcount == 0:
             self.lost()
 
     def lost(self) -> NoReturn:
@@ -121,33 +112,15 @@ class Lease:
         self.deadline = deadline
         self.set_deadline(deadline)
 
-    @contextmanager
-    def outliving(self, length: timedelta) -> Iterator[None]:
-        """For what is only written to the database: nothing reaches a platform after the lease's end."""
-        self.set_deadline(clock.boottime() + length.total_seconds())
-        yield
-        self.set_deadline(self.deadline)
-
-    def release(
-        self,
-        wake_at: datetime,
-        *,
-        values: Mapping[str, Any],
-        event: str | None = None,
-        detail: str | None = None,
-    ) -> None:
+    @durable
+    def release(self, wake_at: datetime, event: str | None = None, **values: Any) -> None:
         """Gives the row back until `wake_at`; with `event`, its history has a line of it."""
-
-        def write() -> None:
-            with transaction():
-                given_back = {"lease_until": None, "queued_at": None, "sent": None, "total": None, "outage_since": None}
-                self.write(wake_at=wake_at, **(given_back | values))
-                if event:
-                    name = values.get("reason")
-                    state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
-                touch(self.publication_id)
-
-        retry_while_db_down(write)
+        given_back = dict.fromkeys(("lease_until", "queued_at", "sent", "total", "outage_since"))
+        self.write(wake_at=wake_at, **(given_back | values))
+        if event:
+            name, detail = values.get("reason"), values.get("detail")
+            state_machine.note(self.publication_id, event, status=Status.PUBLISHING, name=name, detail=detail)
+        touch(self.publication_id)
 
 
 def claim_publication(
@@ -159,7 +132,9 @@ def claim_publication(
     """
     with reading():
         publication = read(Publication.id == publication_id)
-        if publication is None or _is_worked_on(publication):
+        # A lease whose holder runs on this machine has not run out, even if the clock was set meanwhile: the kernel
+        # ends a process before its lease does (`kill_self_at`). A stopped one is ended as it goes on.
+        if publication is None or (publication.lease_until and publication.holder and is_running(publication.holder)):
             return None
         obstacle = _obstacle(publication)
     with transaction():
@@ -167,13 +142,6 @@ def claim_publication(
         if lease and publication.status == Status.SCHEDULED and not obstacle:
             _start(lease, publication)
     return (lease, publication, obstacle) if lease else None
-
-
-def _is_worked_on(publication: Publication) -> bool:
-    """Whether its holder runs on this machine. Its lease has not run out then, even if the clock was set meanwhile: the
-    kernel ends a process before its lease does (`kill_self_at`). A stopped one is ended as it goes on.
-    """
-    return bool(publication.lease_until and publication.holder) and is_running(publication.holder)
 
 
 def _obstacle(publication: Publication) -> Refused | None:
@@ -220,15 +188,11 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
     `wake_at` of a leased row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
     deadline, until = lease_term(LEASE)
-    due = (
-        Publication.id == publication_id,
-        Publication.status.in_(CLAIMABLE),
-        Publication.wake_at <= clock.now(),
-        *where,
-    )
+    claimable = (Publication.status.in_(CLAIMABLE), Publication.wake_at <= clock.now())
+    due = (Publication.id == publication_id, *claimable, *where)
     # A row that is kept locked is not waited for: the wake-up comes again.
     free = select(Publication.id).where(*due).with_for_update(skip_locked=True).scalar_subquery()
-    row = db.session.execute(
+    fence = db.session.scalar(
         update(Publication)
         .where(Publication.id == free, *due)
         .values(
@@ -243,10 +207,10 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
         )
         .returning(Publication.fence)
         .execution_options(synchronize_session=False)
-    ).first()
-    if row is None:
+    )
+    if fence is None:
         return None
-    lease = Lease(publication_id, row.fence, set_deadline)
+    lease = Lease(publication_id, fence, set_deadline)
     lease.extend_to(deadline)
     return lease
 

@@ -35,16 +35,16 @@ def expire_leases_of_dead_workers() -> int:
     """
     with reading(), db.engine.connect() as connection:
         rows = connection.execute(_LEASED_ROWS, _now()).all()
-    return sum(expire_lease(row.id, row.holder) for row in rows if has_ended(row.holder))
+    return sum(_expire_lease(row.id, row.holder) for row in rows if has_ended(row.holder))
 
 
-def expire_lease(publication_id: int, holder: str) -> bool:
+def _expire_lease(publication_id: int, holder: str) -> bool:
     now = clock.now()
     last_bytes = now + timedelta(milliseconds=UNACKNOWLEDGED_MS)
     in_doubt_until = db.case((Publication.in_doubt_until > last_bytes, last_bytes), else_=Publication.in_doubt_until)
     held = (Publication.id == publication_id, Publication.holder == holder, Publication.lease_until.is_not(None))
+    expired = update(Publication).where(*held).values(wake_at=now, in_doubt_until=in_doubt_until)
     with transaction():
-        expired = update(Publication).where(*held).values(wake_at=now, in_doubt_until=in_doubt_until)
         return bool(db.session.execute(expired).rowcount)
 
 
@@ -52,18 +52,11 @@ def revoke_lease(pid: int) -> bool:
     """Takes its row from the work horse `pid` of this machine, which is to end. False while a commit is under way, or
     where it holds none.
     """
+    not_held = dict.fromkeys(("lease_until", "queued_at", "sent", "total"))
     revoked = (
         update(_ROWS)
         .where(*_LEASED, _ROWS.c.holder == process_identity(pid), _ROWS.c.commit_in_doubt.is_(None))
-        .values(
-            fence=_ROWS.c.fence + 1,
-            lease_until=None,
-            wake_at=clock.now(),
-            queued_at=None,
-            stage=Stage.QUEUED,
-            sent=None,
-            total=None,
-        )
+        .values(fence=_ROWS.c.fence + 1, wake_at=clock.now(), stage=Stage.QUEUED, **not_held)
     )
     with transaction():
         return bool(db.session.execute(revoked, _now()).rowcount)

@@ -7,24 +7,12 @@ import structlog
 from flask import current_app
 
 from app import clock
-from app.db import retry_while_db_down, transaction
+from app.db import durable, retry_while_db_down
 from app.models import Publication, Stage, Status
 from app.platform_access import account_info
 from app.platform_access.tokens import with_fresh_token
-from app.platforms.base import Receipt
-from app.platforms.errors import (
-    LONGEST_WAIT,
-    AccountMoved,
-    OutcomeUnknown,
-    OwnOutage,
-    Paced,
-    PlatformError,
-    RateLimited,
-    Rejected,
-    Stale,
-    Unavailable,
-)
-from app.publishing import receipts, state_machine
+from app.platforms import errors
+from app.publishing import state_machine
 from app.publishing.context import PublishContext
 from app.publishing.lease import Lease
 
@@ -40,36 +28,27 @@ _SHORTEST_ASK_PAUSE, _LONGEST_ASK_PAUSE = timedelta(seconds=30), timedelta(minut
 _SHORTEST_PAUSE, LONGEST_OUTAGE_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 
 
-def publish(lease: Lease, receipt: Receipt) -> None:
-    move(lease, Status.PUBLISHED, **receipts.as_published(receipt))
-
-
-def give_up(lease: Lease, publication: Publication, error: PlatformError) -> None:
+def give_up(lease: Lease, publication: Publication, error: errors.PlatformError) -> None:
     """What may be public never fails, except where the platform itself took the clip and then rejected it."""
     now = lease.load()
-    if now.commit_in_doubt or (now.has_receipt and not isinstance(error, Rejected)):
+    if now.commit_in_doubt or (now.has_receipt and not isinstance(error, errors.Rejected)):
         move(lease, Status.UNCONFIRMED, reason="unknown", detail=error.detail or None)
         return
     _discard(lease, publication)
     # Without a commit nothing can be there, however unknown the outcome of what came before it.
-    reason = "unavailable" if isinstance(error, OutcomeUnknown) else error.reason
+    reason = "unavailable" if isinstance(error, errors.OutcomeUnknown) else error.reason
     move(lease, Status.FAILED, reason=reason, detail=error.detail or None)
 
 
+@durable
 def move(lease: Lease, to: Status, **values: Any) -> None:
     """To a status in which no worker is due, whether settled or waiting for the user."""
-    columns = ("wake_at", "lease_until", "queued_at", "stage", "sent", "total", "outage_since")
-    at_rest = dict.fromkeys(columns)
-
-    def write() -> None:
-        with transaction():
-            if not state_machine.move(lease.publication_id, to, *lease.where(), **(at_rest | values)):
-                lease.lost()
-
-    retry_while_db_down(write)
+    at_rest = dict.fromkeys(("wake_at", "lease_until", "queued_at", "stage", "sent", "total", "outage_since"))
+    if not state_machine.move(lease.publication_id, to, *lease.where(), **(at_rest | values)):
+        lease.lost()
 
 
-def retry(lease: Lease, publication: Publication, error: PlatformError) -> None:
+def retry(lease: Lease, publication: Publication, error: errors.PlatformError) -> None:
     if publication.commit_in_doubt and (asked := lease.load()).commit_in_doubt:
         _ask_later(lease, asked, error)
         return
@@ -79,32 +58,29 @@ def retry(lease: Lease, publication: Publication, error: PlatformError) -> None:
         lease.release(
             clock.now() + timedelta(seconds=pauses[tries]),
             event="retry",
+            attempt=tries + 1,
+            stage=Stage.RETRY,
+            reason=error.reason,
             detail=error.detail or None,
-            values={
-                "attempt": tries + 1,
-                "stage": Stage.RETRY,
-                "reason": error.reason,
-                "detail": error.detail or None,
-            },
         )
     else:
         give_up(lease, publication, error)
 
 
-def _ask_later(lease: Lease, publication: Publication, error: PlatformError, until: datetime | None = None) -> None:
+def _ask_later(
+    lease: Lease, publication: Publication, error: errors.PlatformError, until: datetime | None = None
+) -> None:
     """The question whether the clip is there failed. Nothing was sent: no try is used; in the end the user decides."""
     now, over = clock.now(), publication.in_doubt_until + LONGEST_QUESTION
     if now >= over:
         give_up(lease, publication, error)
         return
     again = now + min(max(now - publication.in_doubt_until, _SHORTEST_ASK_PAUSE), _LONGEST_ASK_PAUSE)
-    if until and until > again:
-        lease.release(min(until, over), values={"stage": Stage.WAITING})
-    else:
-        lease.release(min(again, over), values={"stage": Stage.CHECKING})
+    late = until is not None and until > again
+    lease.release(min(until if late else again, over), stage=Stage.WAITING if late else Stage.CHECKING)
 
 
-def wait_out(lease: Lease, publication: Publication, outage: OwnOutage) -> None:
+def wait_out(lease: Lease, publication: Publication, outage: errors.OwnOutage) -> None:
     """Something of ours is away: no try is used. As late as a publication may be, not for ever."""
     at_work = timedelta(seconds=clock.boottime() - lease.claimed_at)
     waited = clock.now() - publication.outage_since - at_work if publication.outage_since else timedelta()
@@ -114,58 +90,47 @@ def wait_out(lease: Lease, publication: Publication, outage: OwnOutage) -> None:
     lease.release(
         clock.now() + min(max(waited / 2, _SHORTEST_PAUSE), LONGEST_OUTAGE_PAUSE),
         event=None if publication.outage_since else "outage",
+        stage=Stage.STORAGE if outage.reason == "storage_away" else Stage.OUTAGE,
+        reason=outage.reason,
         detail=outage.detail or None,
-        values={
-            "stage": Stage.STORAGE if outage.reason == "storage_away" else Stage.OUTAGE,
-            "reason": outage.reason,
-            "detail": outage.detail or None,
-            "outage_since": clock.now() - waited,
-        },
+        outage_since=clock.now() - waited,
     )
 
 
-def begin_again(lease: Lease, publication: Publication, stale: Stale) -> None:
+def begin_again(lease: Lease, publication: Publication, stale: errors.Stale) -> None:
     """What was made at the platform goes, and the next try makes it anew. Not after a commit: the clip may be there."""
     now = lease.load()
     if now.commit_in_doubt or now.has_receipt:
         give_up(lease, now, stale)
         return
     _discard(lease, now)
-
-    def write() -> None:
-        with transaction():
-            lease.write(sent=None, total=None)
-            state_machine.erase_steps(publication.id)
-
-    retry_while_db_down(write)
+    _erase_steps(lease, sent=None, total=None)
     retry(lease, now, stale)
 
 
-def wait_for_limit(lease: Lease, publication: Publication, limited: RateLimited) -> None:
+def wait_for_limit(lease: Lease, publication: Publication, limited: errors.RateLimited) -> None:
     """Each wait in which the platform was asked and refused is twice as long as the last, up to LONGEST_WAIT."""
     now = clock.now()
     if publication.commit_in_doubt:  # nothing has been sent this time
         _ask_later(lease, publication, limited, limited.until)
     elif now - publication.started_at > LONGEST_LIMIT:
         give_up(lease, publication, limited)
-    elif isinstance(limited, Paced):
-        lease.release(limited.until, values={"stage": Stage.WAITING})
+    elif isinstance(limited, errors.Paced):
+        lease.release(limited.until, stage=Stage.WAITING)
     else:
-        longer = min(timedelta(seconds=2 ** min(publication.limits, 20)), LONGEST_WAIT)
-        lease.release(
-            max(limited.until, now + longer), values={"stage": Stage.WAITING, "limits": publication.limits + 1}
-        )
+        longer = min(timedelta(seconds=2 ** min(publication.limits, 20)), errors.LONGEST_WAIT)
+        lease.release(max(limited.until, now + longer), stage=Stage.WAITING, limits=publication.limits + 1)
 
 
-def move_account(lease: Lease, publication: Publication, moved: AccountMoved) -> None:
+def move_account(lease: Lease, publication: Publication, moved: errors.AccountMoved) -> None:
     known = publication.connection.facts
     if all(known.get(name) == fact for name, fact in moved.facts.items()):
         # It was moved there already, and the platform repeats it: not at once again and again.
-        retry(lease, publication, Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
+        retry(lease, publication, errors.Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
         return
     # Where it is gone, the next claim finds that.
     retry_while_db_down(lambda: account_info.move(publication.connection_id, moved))
-    lease.release(clock.now(), values={"stage": Stage.QUEUED})
+    lease.release(clock.now(), stage=Stage.QUEUED)
 
 
 # Leftovers at the platform
@@ -174,19 +139,18 @@ def move_account(lease: Lease, publication: Publication, moved: AccountMoved) ->
 def clean_up(lease: Lease, publication: Publication) -> None:
     """After a cancel: the worker that had it has stopped, its draft at the platform is removed."""
     _discard(lease, publication)
+    _erase_steps(lease, wake_at=None, lease_until=None, queued_at=None, stage=None)
 
-    def write() -> None:
-        with transaction():
-            lease.write(wake_at=None, lease_until=None, queued_at=None, stage=None)
-            state_machine.erase_steps(publication.id)
 
-    retry_while_db_down(write)
+@durable
+def _erase_steps(lease: Lease, **values: None) -> None:
+    lease.write(**values)
+    state_machine.erase_steps(lease.publication_id)
 
 
 def _discard(lease: Lease, publication: Publication) -> None:
     """Best effort: a draft that stays is visible to its owner alone."""
-    begun = publication.started_at is not None
-    if not begun or publication.connection is None or publication.clip is None:
+    if None in (publication.started_at, publication.connection, publication.clip):
         return
     lease.renew()  # with another fence the draft is not ours to remove
     try:
@@ -194,7 +158,7 @@ def _discard(lease: Lease, publication: Publication) -> None:
             publication.connection,
             lambda adapter, account, token: adapter.discard(PublishContext(lease, publication, account, token)),
         )
-    except PlatformError as error:
+    except errors.PlatformError as error:
         log.warning("a draft stays behind", publication=publication.id, reason=error.reason)
     except Exception:
         # A fault of ours (a token that cannot be opened) must not keep the publication from coming to its end.

@@ -1,7 +1,7 @@
 """What does not fit, found before anything is sent: an adapter's declared limits against the probed facts."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from math import ceil, floor
 from typing import Any
 
 from app.models import Clip, Publication
@@ -18,12 +18,14 @@ def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> I
     if why := adapter.unready(config):
         yield Problem("platform_unready", why=why)
     if limits.max_bytes and clip.size > limits.max_bytes:
-        yield Problem("file_too_large", mb=_rounded_up(clip.size / _MB), max_mb=_rounded_down(limits.max_bytes / _MB))
+        yield Problem(
+            "file_too_large", mb=_tenths(clip.size / _MB, ceil), max_mb=_tenths(limits.max_bytes / _MB, floor)
+        )
     seconds = (clip.duration_ms or 0) / 1000
     if limits.max_seconds and seconds > limits.max_seconds:
-        yield Problem("clip_too_long", seconds=_rounded_up(seconds), max_seconds=_rounded_down(limits.max_seconds))
+        yield Problem("clip_too_long", seconds=_tenths(seconds, ceil), max_seconds=_tenths(limits.max_seconds, floor))
     elif limits.min_seconds and seconds < limits.min_seconds:
-        yield Problem("clip_too_short", min_seconds=_rounded_up(limits.min_seconds))
+        yield Problem("clip_too_short", min_seconds=_tenths(limits.min_seconds, ceil))
     if limits.vertical_or_square and (clip.width or 0) > (clip.height or 0):
         yield Problem("clip_horizontal")
     facts = (
@@ -50,16 +52,7 @@ def text_problems(adapter: type[Adapter], config: Mapping[str, Any], title: str,
         yield Problem("text_too_long", count=count, max=limits.max_text)
 
 
-# What is over a limit is rounded up and the limit down, so that the two are never shown as the same number.
-
-
-def _rounded_up(value: float) -> str:
-    return _tenths(math.ceil(value * 10))
-
-
-def _rounded_down(value: float) -> str:
-    return _tenths(math.floor(value * 10))
-
-
-def _tenths(count: int) -> str:
+def _tenths(value: float, rounding: Callable[[float], int]) -> str:
+    """What is over a limit is rounded up and the limit down, so that the two are never shown as the same number."""
+    count = rounding(value * 10)
     return f"{count // 10},{count % 10}".removesuffix(",0")

@@ -1,21 +1,20 @@
 """A platform's receipt is evidence: it counts with or without the lease, and settles the publication."""
 
-from datetime import timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy import select
 
 from app import clock
-from app.db import db, retry_while_db_down, transaction
-from app.models import Publication, PublicationStep, Stage, Status, touch
+from app.db import db, durable
+from app.models import Publication, Stage, Status, touch
 from app.platforms.base import Receipt
 from app.publishing import state_machine
 from app.publishing.lease import Lease
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_OUTAGE = timedelta(hours=1)
+_LONGEST_OUTAGE_SECONDS = 3600.0
 # Statuses that wait for an answer: with the receipt a worker goes on from the commit.
 _REOPENED = (Status.UNCONFIRMED, Status.AWAITING_USER)
 # Statuses that were wrong: the clip is public after all.
@@ -27,41 +26,34 @@ def record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: boo
 
     A database that is away is waited for beyond the lease: some platforms cannot be asked for a receipt again.
     """
-    with lease.outliving(_LONGEST_OUTAGE):
-        retry_while_db_down(lambda: _record(lease, commit, receipt, sealed, last))
+    lease.set_deadline(clock.boottime() + _LONGEST_OUTAGE_SECONDS)  # nothing reaches a platform after the lease's end
+    _record(lease, commit, receipt, sealed, last)
+    lease.set_deadline(lease.deadline)
 
 
+@durable
 def _record(lease: Lease, commit: str, receipt: Receipt, sealed: bytes, last: bool) -> None:
-    with transaction():
-        if last and _publish(lease, commit, receipt):
-            return
-        # The row's lock comes first: a commit that begins at the same time waits, and then finds another fence.
-        row = db.session.scalars(select(Publication).where(Publication.id == lease.publication_id).with_for_update())
-        publication = row.first()
-        if publication is None:
-            return
-        if publication.status == Status.PUBLISHED:
-            _add_to_published(publication, receipt)
-            return
-        publication.external_id, publication.url = receipt.id, receipt.url
-        publication.commit_in_doubt, publication.in_doubt_until, publication.not_found_count = None, None, 0
-        publication.has_receipt = True
-        _store(publication, commit, sealed)
-        if publication.fence != lease.fence:
-            _revoke(publication)
-        db.session.flush()
-        touch(publication.id)
-        if publication.status in _OVERRULED:
-            state_machine.move(
-                publication.id,
-                Status.PUBLISHED,
-                event="receipt_found",
-                published_at=clock.now(),
-                reason=None,
-                detail=None,
-            )
-        elif publication.status in _REOPENED:
-            state_machine.move(publication.id, Status.PUBLISHING, event="receipt_found", wake_at=clock.now())
+    if last and _publish(lease, commit, receipt):
+        return
+    # The row's lock comes first: a commit that begins at the same time waits, and then finds another fence.
+    publication = db.session.get(Publication, lease.publication_id, with_for_update=True)
+    if publication is None:
+        return
+    if publication.status == Status.PUBLISHED:
+        _add_to_published(publication, receipt)
+        return
+    publication.external_id, publication.url = receipt.id, receipt.url
+    publication.commit_in_doubt, publication.in_doubt_until, publication.not_found_count = None, None, 0
+    publication.has_receipt = True
+    state_machine.store_step(publication.id, commit, sealed, "accepted", publication.status)
+    if publication.fence != lease.fence:
+        _revoke(publication)
+    db.session.flush()
+    touch(publication.id)
+    if publication.status in _OVERRULED:
+        state_machine.move(publication.id, Status.PUBLISHED, event="receipt_found", **as_published(receipt))
+    elif publication.status in _REOPENED:
+        state_machine.move(publication.id, Status.PUBLISHING, event="receipt_found", wake_at=clock.now())
 
 
 def _publish(lease: Lease, commit: str, receipt: Receipt) -> bool:
@@ -70,26 +62,15 @@ def _publish(lease: Lease, commit: str, receipt: Receipt) -> bool:
     if ours is None:
         return False
     state_machine.note(lease.publication_id, "accepted", status=Status.PUBLISHING, name=commit)
-    lease.settled = state_machine.move(
-        lease.publication_id,
-        Status.PUBLISHED,
-        *lease.where(),
-        has_receipt=True,
-        not_found_count=0,
-        **as_published(receipt),
-    )
+    values = as_published(receipt) | {"has_receipt": True, "not_found_count": 0}
+    lease.settled = state_machine.move(lease.publication_id, Status.PUBLISHED, *lease.where(), **values)
     return lease.settled
 
 
 def as_published(receipt: Receipt) -> dict[str, Any]:
     """The columns of a publication that the platform has published now."""
-    return {
-        "external_id": receipt.id,
-        "url": receipt.url,
-        "published_at": clock.now(),
-        "reason": None,
-        "detail": None,
-    }
+    found = {"external_id": receipt.id, "url": receipt.url, "published_at": clock.now()}
+    return found | {"reason": None, "detail": None}
 
 
 def _add_to_published(publication: Publication, receipt: Receipt) -> None:
@@ -99,17 +80,6 @@ def _add_to_published(publication: Publication, receipt: Receipt) -> None:
         touch(publication.id)
     elif publication.external_id != receipt.id:
         log.error("published twice", publication=publication.id, ids=[publication.external_id, receipt.id])
-
-
-def _store(publication: Publication, commit: str, sealed: bytes) -> None:
-    known = db.session.scalar(
-        select(PublicationStep.id).where(
-            PublicationStep.publication_id == publication.id, PublicationStep.name == commit
-        )
-    )
-    if known is None:
-        db.session.add(PublicationStep(publication_id=publication.id, name=commit, sealed_answer=sealed))
-        state_machine.note(publication.id, "accepted", status=publication.status, name=commit)
 
 
 def _revoke(publication: Publication) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from app import clock
 from app.db import db
@@ -28,19 +28,10 @@ SETTLED = frozenset({S.PUBLISHED, S.FAILED, S.CANCELLED})
 _EVENTS = {status: f"publication.{status}" for status in Status} | {S.PUBLISHING: "publication.started"}
 
 # What a settled publication no longer has: no wake-up, no lease, nothing under way.
-_AT_REST = {
-    "wake_at": None,
-    "queued_at": None,
-    "lease_until": None,
-    "commit_in_doubt": None,
-    "in_doubt_until": None,
-    "stage": None,
-    "sent": None,
-    "total": None,
-    "ask": None,
-    "outage_since": None,
-    "fetched": None,
-}
+_AT_REST = dict.fromkeys(
+    ("wake_at", "queued_at", "lease_until", "commit_in_doubt", "in_doubt_until")
+    + ("stage", "sent", "total", "ask", "outage_since", "fetched")
+)
 
 
 def move(
@@ -58,9 +49,9 @@ def move(
     they are not the status and the reason.
     """
     sources = [status for status, targets in MOVES.items() if to in targets]
-    fresh = dict(_AT_REST) if to in SETTLED else {}
+    fresh = _AT_REST if to in SETTLED else {}
     if to == Status.PUBLISHED:
-        fresh["stats_due_at"] = cadence.first(clock.now())
+        fresh = fresh | {"stats_due_at": cadence.first(clock.now())}
     moved = db.session.execute(
         update(Publication)
         .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
@@ -70,7 +61,8 @@ def move(
     ).one_or_none()
     if moved is None:
         return False
-    if to == Status.CANCELLED and _has_steps(publication_id):
+    steps = select(PublicationStep.id).filter_by(publication_id=publication_id).limit(1)
+    if to == Status.CANCELLED and db.session.scalar(steps):
         # What it has left at the platform is removed by a worker, which needs the steps for that.
         db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=clock.now()))
     elif to in SETTLED:
@@ -93,24 +85,20 @@ def _record(publication: Any) -> None:
     record_event(
         publication.user_id,
         _EVENTS[publication.status],
-        {
-            "platform": publication.platform,
-            "account": publication.account_name,
-            "title": publication.title,
-            "due_at": publication.due_at.isoformat(),
-            "fence": publication.fence,
-            "reason": publication.reason,
-            "detail": publication.detail,
-            "url": publication.url,
-        },
+        {name: getattr(publication, name) for name in ("platform", "title", "fence", "reason", "detail", "url")}
+        | {"account": publication.account_name, "due_at": publication.due_at.isoformat()},
         publication_id=publication.id,
         clip_id=publication.clip_id,
         connection_id=publication.connection_id,
     )
 
 
-def _has_steps(publication_id: int) -> bool:
-    return db.session.scalar(select(exists().where(PublicationStep.publication_id == publication_id)))
+def store_step(publication_id: int, name: str, sealed_answer: bytes, kind: str, status: Status) -> None:
+    """With a line of history; does nothing where the step is stored already."""
+    stored = select(PublicationStep.id).filter_by(publication_id=publication_id, name=name)
+    if db.session.scalar(stored) is None:
+        db.session.add(PublicationStep(publication_id=publication_id, name=name, sealed_answer=sealed_answer))
+        note(publication_id, kind, status=status, name=name)
 
 
 def erase_steps(publication_id: int) -> None:

@@ -21,8 +21,6 @@ from app.publishing.context import LONGEST_POLL
 from app.publishing.lease import CLAIMABLE
 from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE
 
-# The clocks of two processes differ by less, as does the time between reading two of them.
-_MARGIN = AFTER_DEADLINE
 _LAST_BYTES = timedelta(milliseconds=UNACKNOWLEDGED_MS)
 
 
@@ -31,11 +29,9 @@ def clamp() -> int:
     now = clock.now()
     leased = Publication.lease_until.is_not(None)
     plain = and_(Publication.status == Status.SCHEDULED, ~leased)
-    beyond = (
-        UNDER_WAY_SQL,
-        Publication.status.in_(CLAIMABLE),
-        or_(plain, and_(Publication.wake_at > now, Publication.wake_at > _latest(now + _MARGIN, leased))),
-    )
+    # The clocks of two processes differ by less than the margin, as does the time between reading two of them.
+    late = and_(Publication.wake_at > now, Publication.wake_at > _latest(now + AFTER_DEADLINE, leased))
+    beyond = (UNDER_WAY_SQL, Publication.status.in_(CLAIMABLE), or_(plain, late))
     with reading():
         ids = db.session.scalars(select(Publication.id).where(*beyond)).all()
     if not ids:
@@ -60,10 +56,8 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
     """The latest `wake_at` that a row may have now, by what it waits for."""
     lease_over = _at(now + LONGEST_LEASE + AFTER_DEADLINE)
     pauses = [now + timedelta(seconds=seconds) for seconds in current_app.config["RETRY_SECONDS"]]
-    retries = [
-        (and_(Publication.stage == Stage.RETRY, Publication.attempt <= tries), _at(until))
-        for tries, until in enumerate(pauses, start=1)
-    ]
+    retry = Publication.stage == Stage.RETRY
+    retries = [(and_(retry, Publication.attempt <= tries), _at(until)) for tries, until in enumerate(pauses, start=1)]
     return case(
         (leased, lease_over),
         (Publication.stage == Stage.CHECKING, lease_over),

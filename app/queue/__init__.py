@@ -64,21 +64,10 @@ def waiting(*names: str) -> Waiting | None:
 
 def enqueue(job: str, *ids: int, into: str | None = None) -> bool:
     """A job for each id, in the job's own queue or another. False where Redis is away: the tick sends them later."""
-    target = queue(into or JOBS[job])
+    how = {"timeout": NO_TIMEOUT, "result_ttl": 0, "failure_ttl": KEEP_FAILED_SECONDS}
+    wake_ups = [Queue.prepare_data(job, (row_id,), job_id=f"{row_id}-{uuid4().hex}", **how) for row_id in ids]
     try:
-        target.enqueue_many(
-            [
-                Queue.prepare_data(
-                    job,
-                    args=(row_id,),
-                    job_id=f"{row_id}-{uuid4().hex}",
-                    timeout=NO_TIMEOUT,
-                    result_ttl=0,
-                    failure_ttl=KEEP_FAILED_SECONDS,
-                )
-                for row_id in ids
-            ]
-        )
+        queue(into or JOBS[job]).enqueue_many(wake_ups)
     except redis.RedisError as error:
         log.warning("queue is away", job=job, error=type(error).__name__)
         return False

@@ -58,10 +58,9 @@ class WakeUp(Job):
     def fetch_many(cls, job_ids, connection: redis.Redis, serializer: Any = None) -> list[Job | None]:
         jobs: list[Job | None] = []
         for job_id in job_ids:
-            try:
-                jobs.append(cls.fetch(job_id, connection))
-            except NoSuchJobError:
-                jobs.append(None)
+            jobs.append(None)
+            with suppress(NoSuchJobError):
+                jobs[-1] = cls.fetch(job_id, connection)
         return jobs
 
     def perform(self) -> Any:

@@ -108,18 +108,16 @@ class Connection:
         self.parser = None
         self.owner: str | None = None
         self.waits = False  # a thread waits, or has waited in this request, for the client
-        self.patient = False
-        self.keep = False
+        self.patient = self.keep = self.ended = self.closed = False
         self.deadline = 0.0
         self.begun = False  # something of the next request has been received
         self._before_wait = before_wait
         self._received = bytearray()
         self._searched = 0
-        self._needed: int | None = None
+        self.needed: int | None = None  # bytes of the head, and of a small body; None: the head is not here yet
         self._continued = False
-        self._unsent: deque[_Bytes | _FilePart] = deque()
+        self.unsent: deque[_Bytes | _FilePart] = deque()
         self._in = self._out = 0
-        self.ended = self.closed = False
 
     # In the poller
 
@@ -127,7 +125,7 @@ class Connection:
         """Forgets the request that has been served. What was received beyond it is kept."""
         if self.parser:
             self._received[:0] = self.parser.unreader.take_buffered()
-        self._searched, self._needed, self._continued = 0, None, False
+        self._searched, self.needed, self._continued = 0, None, False
         self.owner, self.waits = None, False
         self.begun = bool(self._received)
         self._input_rate, self._output_rate = input_rate, output_rate
@@ -149,32 +147,26 @@ class Connection:
         self._received.clear()
         return is_open
 
-    def has_head(self) -> bool:
-        return self._needed is not None
-
     def is_ready(self) -> bool:
         """Whether the head is here and, if it is small, the body: a thread will not wait for them."""
-        if self._needed is None:
+        if self.needed is None:
             end = self._received.find(b"\r\n\r\n", self._searched)
             if end < 0:
                 self._searched = max(0, len(self._received) - 3)
                 return len(self._received) > _LARGEST_HEAD  # the parser refuses it
             self._read_head(end + 4)
-        return len(self._received) >= self._needed
+        return len(self._received) >= self.needed
 
     def _read_head(self, end: int) -> None:
         """The parser judges the head; here it is only looked at how much there is to wait for."""
         head = bytes(self._received[:end])
         length = _LENGTH.search(head)
-        self._needed = end
+        self.needed = end
         if length and int(length[1]) <= SMALL_BODY and not _CHUNKED.search(head):
-            self._needed += int(length[1])
-            if _EXPECTS.search(head) and len(self._received) < self._needed:
+            self.needed += int(length[1])
+            if _EXPECTS.search(head) and len(self._received) < self.needed:
                 self.sendall(_CONTINUE)
                 self._continued = True
-
-    def has_unsent(self) -> bool:
-        return bool(self._unsent)
 
     def waited(self, seconds: float) -> None:
         """Raises TooSlow. By what the client has acknowledged: the kernel's buffer may hide megabytes from `send`."""
@@ -184,28 +176,24 @@ class Connection:
         queued = struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))[0]
         return self._out - queued
 
-    def half_close(self) -> None:
-        """RFC 9112, 9.6: closing at once, with data of the client unread, could take the response from it."""
-        self.socket.shutdown(socket.SHUT_WR)
-
     # In either
 
     def flush(self, rounds: int = 4) -> None:
         """Sends what the socket takes now."""
         try:
-            while self._unsent and rounds:
-                part = self._unsent[0]
+            while self.unsent and rounds:
+                part = self.unsent[0]
                 self._out += part.send(self.socket)
                 rounds -= isinstance(part, _FilePart)
                 if not len(part):
-                    self._unsent.popleft().close()
+                    self.unsent.popleft().close()
         except BlockingIOError:
             return
 
     def close(self) -> None:
         self.closed = True
-        while self._unsent:
-            self._unsent.popleft().close()
+        while self.unsent:
+            self.unsent.popleft().close()
         self.socket.close()
 
     # As a socket, in a thread
@@ -233,9 +221,9 @@ class Connection:
 
     def sendall(self, data: bytes) -> None:
         if data:
-            self._unsent.append(_Bytes(data))
+            self.unsent.append(_Bytes(data))
         self.flush()
-        while sum(len(part) for part in self._unsent if isinstance(part, _Bytes)) > _MOST_UNSENT:
+        while sum(len(part) for part in self.unsent if isinstance(part, _Bytes)) > _MOST_UNSENT:
             self._wait(select.POLLOUT, self._output_rate, self._acknowledged)
             self.flush()
 
@@ -246,7 +234,7 @@ class Connection:
         return len(data)
 
     def sendfile(self, file, offset: int = 0, count: int = 0) -> int:
-        self._unsent.append(_FilePart(file.fileno(), offset, count))
+        self.unsent.append(_FilePart(file.fileno(), offset, count))
         self.flush()
         return count
 
@@ -254,17 +242,13 @@ class Connection:
         """From another thread too: a wait in `recv` or `sendall` ends."""
         self.socket.shutdown(how)
 
-    def setblocking(self, _flag: bool) -> None:
-        """It never blocks in the kernel."""
-
-    def settimeout(self, _seconds: float | None) -> None:
-        """The rate decides."""
-
     def gettimeout(self) -> float:
         return 0.0
 
-    def init(self) -> None:
-        """For ThreadWorker.handle(): the parser is there already."""
+    def init(self, *_ignored: object) -> None:
+        """The parser is there already, nothing blocks in the kernel, and the rate decides how long a wait may be."""
+
+    setblocking = settimeout = init
 
     def _wait(self, event: int, meter: Meter, moved: Callable[[], int]) -> None:
         self._before_wait(self)

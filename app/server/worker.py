@@ -71,19 +71,17 @@ class Worker(ThreadWorker):
         self._await_request(connection, self.HEAD_SECONDS)
 
     def _await_request(self, connection: Connection, seconds: float) -> None:
-        connection.next_request(
-            Meter(self.LEAST_RATE, self.UPLOAD_WINDOW), Meter(self.LEAST_RATE, self.DOWNLOAD_WINDOW)
-        )
+        meters = (Meter(self.LEAST_RATE, window) for window in (self.UPLOAD_WINDOW, self.DOWNLOAD_WINDOW))
+        connection.next_request(*meters)
         if connection.is_ready():
             self.enqueue_req(connection)
         else:
-            self._poll(connection, selectors.EVENT_READ, self._on_request, self._request_seconds(connection, seconds))
-
-    def _request_seconds(self, connection: Connection, otherwise: float) -> float:
-        return self.HEAD_SECONDS if connection.begun else otherwise
+            if connection.begun:
+                seconds = self.HEAD_SECONDS
+            self._poll(connection, selectors.EVENT_READ, self._on_request, seconds)
 
     def _on_request(self, connection: Connection) -> None:
-        begun, has_head = connection.begun, connection.has_head()
+        begun, had_head = connection.begun, connection.needed is not None
         if not connection.receive():
             self._close(connection)
         elif connection.is_ready():
@@ -91,12 +89,12 @@ class Worker(ThreadWorker):
             self.enqueue_req(connection)
         elif not begun:
             connection.deadline = time.monotonic() + self.HEAD_SECONDS
-        elif connection.has_head() and not has_head:
+        elif connection.needed is not None and not had_head:
             connection.deadline = time.monotonic() + self.BODY_SECONDS
 
     def _on_writable(self, connection: Connection) -> None:
         connection.flush(rounds=1)
-        if not connection.has_unsent():
+        if not connection.unsent:
             self._unpoll(connection)
             self._after_response(connection)
 
@@ -105,13 +103,14 @@ class Worker(ThreadWorker):
             self._close(connection)
 
     def _after_response(self, connection: Connection) -> None:
-        if connection.has_unsent():
+        if connection.unsent:
             self._make_room_for(connection.owner)
             self._poll(connection, selectors.EVENT_WRITE, self._on_writable, float("inf"))
         elif connection.keep:
             self._await_request(connection, self.cfg.keepalive)
         else:
-            connection.half_close()
+            # RFC 9112, 9.6: closing at once, with data of the client unread, could take the response from it.
+            connection.socket.shutdown(socket.SHUT_WR)
             self._poll(connection, selectors.EVENT_READ, self._on_lingering, self.LINGER_SECONDS)
 
     def _poll(self, connection: Connection, events: int, callback, seconds: float) -> None:
@@ -141,12 +140,12 @@ class Worker(ThreadWorker):
 
     def _evict(self) -> None:
         """Closes what has been waiting for its client the longest: rather one that asks than one that is being read."""
-        oldest = next((one for one in self._polled if not one.has_unsent()), next(iter(self._polled), None))
+        oldest = next((one for one in self._polled if not one.unsent), next(iter(self._polled), None))
         if oldest:
             self._close(oldest)
 
     def _make_room_for(self, owner: str | None) -> None:
-        unread = [one for one in self._polled if one.owner == owner and one.has_unsent()] if owner else []
+        unread = [one for one in self._polled if one.owner == owner and one.unsent] if owner else []
         if len(unread) >= MOST_UNREAD_PER_OWNER:
             self._close(unread[0])
 
@@ -158,7 +157,7 @@ class Worker(ThreadWorker):
         self._swept = now
         for connection in list(self._polled):
             try:
-                if connection.has_unsent() and not force:
+                if connection.unsent and not force:
                     connection.waited(1)
                 elif connection.deadline <= now or force:
                     self._close(connection)
@@ -208,8 +207,7 @@ class Worker(ThreadWorker):
             with self._lock:
                 self._transfers -= 1
         else:
-            self._places += 1
-        self._start()
+            self._free_place()
         conn.keep = not fs.cancelled() and not fs.exception() and bool(fs.result()) and not conn.ended
         try:
             if conn.closed:

@@ -33,10 +33,6 @@ QUEUES = {
     "spare": (PUBLISH, QUESTIONS, CHORES, MAILS),
     "probe": (CLIPS, REMOVALS),
 }
-# Half of the workers also read statistics, when nothing is to be published.
-_READS_STATISTICS = (*QUEUES["worker"], STATS)
-# Otherwise an earlier queue comes first; these take from their queues in turn.
-_IN_TURN = {"spare"}
 # One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
 SPARES = 2
 _NICENESS = 10
@@ -80,7 +76,8 @@ def warm_up(app: Flask) -> None:
 def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], None]]]:
     """Each worker's name, and what its process runs."""
     for number in range(1, config["WORKERS"] + 1):
-        queues = _READS_STATISTICS if number % 2 else QUEUES["worker"]
+        # Half of the workers also read statistics, when nothing is to be published.
+        queues = (*QUEUES["worker"], STATS) if number % 2 else QUEUES["worker"]
         yield f"worker-{number}", partial(work, queues=queues)
     for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
         for number in range(1, count + 1):
@@ -124,7 +121,8 @@ def work(
 
 def _work(worker: BaseWorker, kind: str, burst: bool, max_jobs: int | None = None) -> None:
     worker.pulse = Pulse(kind)
-    strategy = DequeueStrategy.ROUND_ROBIN if kind in _IN_TURN else DequeueStrategy.DEFAULT
+    # Spare workers take from their queues in turn; of the others' an earlier one comes first.
+    strategy = DequeueStrategy.ROUND_ROBIN if kind == "spare" else DequeueStrategy.DEFAULT
     worker.work(burst=burst, max_jobs=max_jobs, logging_level="WARNING", dequeue_strategy=strategy)
     worker.pulse.stop()
 

@@ -141,7 +141,7 @@ def test_accounts_not_chosen_go_with_their_token(app, sandbox, owner, vk):
     assert db.session.query(PlatformConnection).count() == 2
     waiting.created_at = clock.now() - connections.CHOICE_LIFETIME
     db.session.commit()
-    at_work(connections.sweep)
+    at_work(lambda: committed(connections.sweep()))
     db.session.rollback()
     assert db.session.query(PlatformConnection).one().status == ConnectionStatus.ACTIVE
     assert len(kept()) == 1

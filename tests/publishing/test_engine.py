@@ -333,7 +333,7 @@ def test_a_row_whose_user_is_gone_is_a_lost_lease(app, user, toy, toy_publicatio
     db.session.delete(owner)
     db.session.commit()
     with pytest.raises(lease.LeaseLost):
-        held.release(clock.now(), values={}, event="retry")
+        held.release(clock.now(), event="retry")
     for last in (False, True):
         receipts.record(held, "publish", Receipt("1"), b"sealed", last)
     assert look(publication_id) is False

@@ -67,9 +67,7 @@ def forbid_execution(response: Response) -> Response:
     return response
 
 
-def _stream(
-    file: io.BufferedIOBase, content_type: str, etag: str, size: int | None = None, sent: Sent | None = None
-) -> Response:
+def _stream(file: io.BufferedIOBase, content_type: str, etag: str, size: int | None, sent: Sent | None) -> Response:
     """Nothing is read for HEAD and for what has not changed. `size`: the length that the file must have.
 
     Raises StorageUnavailable where its first block cannot be read: later the connection can only be cut.

@@ -44,25 +44,21 @@ def form_page(template: str, **context: Any) -> Response:
 
 def done(text: str, to: str, fragments: str = "") -> Response:
     """Success: shows `text`, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`."""
-    if not request.htmx:
-        flash(text, "ok")
-        return go(to)
-    response = make_response(fragments)
-    response.headers["HX-Reswap"] = "none"  # the fragments are out of band
-    response.headers["HX-Trigger"] = _toast(text, "ok")
-    response.headers["HX-Trigger-After-Settle"] = "close-dialog"
-    return response
+    return _toast(text, "ok", to, Response(fragments, headers={"HX-Trigger-After-Settle": "close-dialog"}))
 
 
 def refused(text: str, status: int, to: str) -> Response:
     """A refusal that no form can show. Rolls the unit of work back."""
     db.session.rollback()
+    return _toast(text, "error", to, Response(status=status))
+
+
+def _toast(text: str, kind: str, to: str, response: Response) -> Response:
     if not request.htmx:
-        flash(text, "error")
+        flash(text, kind)
         return go(to)
-    response = Response(status=status)
-    response.headers["HX-Reswap"] = "none"
-    response.headers["HX-Trigger"] = _toast(text, "error")
+    response.headers["HX-Reswap"] = "none"  # the fragments are out of band
+    response.headers["HX-Trigger"] = json.dumps({"toast": {"text": text, "kind": kind}})  # ASCII, as headers must be
     return response
 
 
@@ -77,7 +73,3 @@ def blame(form: FlaskForm) -> Iterator[None]:
             form[problem.field].errors = [*form[problem.field].errors, problem.text]
         else:
             form.form_errors.append(problem.text)
-
-
-def _toast(text: str, kind: str) -> str:
-    return json.dumps({"toast": {"text": text, "kind": kind}})  # ASCII, as headers must be

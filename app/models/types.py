@@ -44,14 +44,11 @@ class String(TypeDecorator[str]):
         return None if value is None else storable(value)[: self.impl.length]
 
 
-class Text(TypeDecorator[str]):
+class Text(String):
     """Of any length; otherwise as String."""
 
     impl = PlainText
     cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect) -> str | None:
-        return None if value is None else storable(value)
 
 
 class JSON(TypeDecorator[Any]):

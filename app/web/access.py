@@ -7,12 +7,18 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, abort, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
+from flask_login import LoginManager, current_user
+from flask_wtf import CSRFProtect
+from htmx_flask import Htmx
 
 from app.db import reads_only
 from app.services.audit_log import client_ip
 from app.web import responses
-from app.web.extensions import login
+
+# Unbound: `create_app()` binds them.
+login = LoginManager()
+csrf = CSRFProtect()
+htmx = Htmx()
 
 READING = ("GET", "HEAD", "OPTIONS")
 

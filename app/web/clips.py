@@ -143,7 +143,8 @@ def choose_destinations(clip_id: int) -> ResponseReturnValue:
 @blueprint.post("/clips/<int:clip_id>/publish")
 def publish(clip_id: int) -> ResponseReturnValue:
     try:
-        due_time.check_empty()
+        if request.form.get("due"):  # a mistake, and publishing cannot be undone
+            raise Problem("due_given", "due")
         publications.publish(current_user, clip_id, _chosen())
     except Problem as problem:
         return _publish_dialog(clip_id, problem)

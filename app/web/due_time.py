@@ -8,7 +8,6 @@ from flask_login import current_user
 
 from app import clock
 from app.models import Publication
-from app.problems import Problem
 from app.services import due_times
 from app.web import time_zones
 
@@ -34,12 +33,6 @@ def scheduled(publication: Publication) -> DueField:
     """As the publication is scheduled."""
     local = clock.to_zone(publication.due_at, current_user.timezone)
     return _field(local.strftime(due_times.FORMAT), "second" if local.fold else "first")
-
-
-def check_empty() -> None:
-    """With a date typed, the button «Опубликовать» is a mistake, and publishing cannot be undone."""
-    if request.form.get("due"):
-        raise Problem("due_given", "due")
 
 
 def _field(typed: str, occurrence: str) -> DueField:

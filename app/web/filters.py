@@ -30,11 +30,12 @@ def register(app: Flask) -> None:
         app.add_template_filter(named)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
+        ui=app.jinja_env.get_template("ui.html").module,
         now=clock.now,
         texts=texts,
         publication_version=history.version,
         story_version=history.story_version,
-        platform_name=platform_name,
+        platform_name=lambda key: platforms.ADAPTERS[key].name,
         option_facts=option_facts,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
@@ -110,10 +111,6 @@ def duration(milliseconds: int) -> str:
 def initials(name: str) -> str:
     parts = [part for part in name.split() if part[0].isalnum()]
     return "".join(part[0] for part in parts[:2]).upper() or "•"
-
-
-def platform_name(key: str) -> str:
-    return platforms.ADAPTERS[key].name
 
 
 def option_facts(publication) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from app.process.lifetime import give_memory_back
     from app.redis_client import connect_redis
     from app.vault import Vault
-    from app.web.extensions import csrf, htmx, login
+    from app.web.access import csrf, htmx, login
     from app.web.unit_of_work import UnitOfWork
 
     give_memory_back()

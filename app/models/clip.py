@@ -1,13 +1,13 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.db import db
 from app.media import containers
-from app.models.types import Id, String, Text, UTCDateTime
+from app.models.types import Id, String, Text, UTCDateTime, where
 from app.models.user import User
 
 
@@ -57,10 +57,29 @@ class Clip(db.Model):
 
     __table_args__ = (
         Index("ix_clips_user_newest", "user_id", "id"),
-        Index(
-            "ix_clips_wake",
-            "wake_at",
-            sqlite_where=text("wake_at IS NOT NULL"),
-            postgresql_where=text("wake_at IS NOT NULL"),
-        ),
+        Index("ix_clips_wake", "wake_at", **where("wake_at IS NOT NULL")),
     )
+
+
+class Upload(db.Model):
+    """A resumable upload (tus). The bytes are in a file of their own; the row has the promised length."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(43), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    file_name: Mapped[str] = mapped_column(String(255))
+    length: Mapped[int] = mapped_column(Id)
+    clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class Erasure(db.Model):
+    """A file in the storage that nothing refers to any more. The row is deleted once the file is."""
+
+    __tablename__ = "erasures"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), index=True)
+    wake_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)

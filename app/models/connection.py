@@ -1,14 +1,15 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.db import db
-from app.models.types import JSON, Id, String, Text, UTCDateTime
+from app.models.types import JSON, Id, String, Text, UTCDateTime, where
 
-_REFRESHED_SQL = text("token_refresh_at IS NOT NULL")
+# A quarter of an hour is promised; the periodic task that deletes rows needs some of it.
+REVOCATION_KEPT = timedelta(minutes=14)
 
 
 class ConnectionStatus(StrEnum):
@@ -42,15 +43,36 @@ class PlatformConnection(db.Model):
 
     __table_args__ = (
         UniqueConstraint("user_id", "platform", "account_id"),
-        Index(
-            "ix_platform_connections_refresh",
-            "token_refresh_at",
-            sqlite_where=_REFRESHED_SQL,
-            postgresql_where=_REFRESHED_SQL,
-        ),
+        Index("ix_platform_connections_refresh", "token_refresh_at", **where("token_refresh_at IS NOT NULL")),
     )
 
     @property
     def sealed_for(self) -> str:
         """What the vault binds this row's token to."""
         return f"connection:{self.id}"
+
+
+class OAuthState(db.Model):
+    """A consent under way. Deleted when its callback uses it, or when it expires."""
+
+    __tablename__ = "oauth_states"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    browser_hash: Mapped[str] = mapped_column(String(64))  # of the session that began it
+    encrypted: Mapped[bytes] = mapped_column(LargeBinary)  # PKCE verifier and redirect address
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class Revocation(db.Model):
+    """The token of a deleted connection, until it is revoked at its platform: at most a quarter of an hour."""
+
+    __tablename__ = "revocations"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    platform: Mapped[str] = mapped_column(String(16))
+    sealed_token: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_for: Mapped[str] = mapped_column(String(64))
+    wake_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, default=lambda: clock.now() + REVOCATION_KEPT)

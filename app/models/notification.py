@@ -1,14 +1,11 @@
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.db import db
-from app.models.types import JSON, Id, String, UTCDateTime
-
-_WAKES_SQL = text("wake_at IS NOT NULL")
-_UNREAD_SQL = text("read_at IS NULL")
+from app.models.types import JSON, Id, String, UTCDateTime, where
 
 
 class Notification(db.Model):
@@ -33,6 +30,6 @@ class Notification(db.Model):
     __table_args__ = (
         UniqueConstraint("user_id", "dedup_key"),
         Index("ix_notifications_user_newest", "user_id", "id"),
-        Index("ix_notifications_unread", "user_id", sqlite_where=_UNREAD_SQL, postgresql_where=_UNREAD_SQL),
-        Index("ix_notifications_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),
+        Index("ix_notifications_unread", "user_id", **where("read_at IS NULL")),
+        Index("ix_notifications_wake", "wake_at", **where("wake_at IS NOT NULL")),
     )

@@ -2,14 +2,14 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, TextClause, bindparam, select, text, update
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.db import db
 from app.models.clip import Clip
 from app.models.connection import PlatformConnection
-from app.models.types import JSON, Id, String, Text, UTCDateTime
+from app.models.types import JSON, Id, String, Text, UTCDateTime, where
 
 
 class Status(StrEnum):
@@ -39,15 +39,8 @@ class Stage(StrEnum):
 
 LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONFIRMED)
 LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
-_WAKES_SQL = text("wake_at IS NOT NULL")
 # All that is awake but what simply waits for its due time.
 UNDER_WAY_SQL = text("wake_at IS NOT NULL AND (status <> 'scheduled' OR wake_at <> due_at)")
-_STATS_SQL = text("stats_due_at IS NOT NULL")
-_CLIPLESS_SQL = text("clip_id IS NULL")
-
-
-def _partial(name: str, *columns: str, where: TextClause) -> Index:
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
 def fold(text: str) -> str:
@@ -128,17 +121,10 @@ class Publication(db.Model):
 
     __table_args__ = (
         # At most one live publication per clip and connection: a double click makes one.
-        Index(
-            "uq_publications_live",
-            "clip_id",
-            "connection_id",
-            unique=True,
-            sqlite_where=LIVE_SQL,
-            postgresql_where=LIVE_SQL,
-        ),
-        _partial("ix_publications_wake", "wake_at", where=_WAKES_SQL),
-        _partial("ix_publications_under_way", "status", "wake_at", where=UNDER_WAY_SQL),
-        _partial("ix_publications_stats_due", "stats_due_at", where=_STATS_SQL),
+        Index("uq_publications_live", "clip_id", "connection_id", unique=True, **where(LIVE_SQL)),
+        Index("ix_publications_wake", "wake_at", **where("wake_at IS NOT NULL")),
+        Index("ix_publications_under_way", "status", "wake_at", **where(UNDER_WAY_SQL)),
+        Index("ix_publications_stats_due", "stats_due_at", **where("stats_due_at IS NOT NULL")),
         Index("ix_publications_user_newest", "user_id", "id"),
         # The list narrowed down, and the counts above it without the rows.
         Index("ix_publications_user_status", "user_id", "status", "id"),
@@ -146,13 +132,51 @@ class Publication(db.Model):
         Index("ix_publications_user_platform_status", "user_id", "platform", "status", "id"),
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
-        _partial("ix_publications_clipless", "user_id", "title", where=_CLIPLESS_SQL),
+        Index("ix_publications_clipless", "user_id", "title", **where("clip_id IS NULL")),
         # What the statistics add up of a user, without the rows: by clip, and by platform.
         Index("ix_publications_user_clip_views", "user_id", "status", "clip_id", "views", "id"),
         Index("ix_publications_user_counts", "user_id", "platform", "status", *("views", "likes", "shares")),
         # What is live on an account, and what is to be read there, without all that it has published.
         Index("ix_publications_connection", "connection_id", "status", "stats_due_at"),
     )
+
+
+class PublicationEvent(db.Model):
+    """A line of a publication's history, which its user can open."""
+
+    __tablename__ = "publication_events"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
+    kind: Mapped[str] = mapped_column(String(32))  # a key of texts.EVENTS
+    status: Mapped[str] = mapped_column(String(16))  # the status after it
+    # The step's or commit's name, a reason, or the due time it was given (ISO 8601, UTC).
+    name: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str | None] = mapped_column(Text)
+
+
+class PublicationStep(db.Model):
+    """A durable step's answer, sealed: it may hold upload URLs. Erased when the publication settles."""
+
+    __tablename__ = "publication_steps"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    sealed_answer: Mapped[bytes] = mapped_column(LargeBinary)
+    finished_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
+
+    __table_args__ = (UniqueConstraint("publication_id", "name"),)
+
+    @property
+    def sealed_for(self) -> str:
+        """What the vault binds this row's answer to."""
+        return step_sealed_for(self.publication_id, self.name)
+
+
+def step_sealed_for(publication_id: int, name: str) -> str:
+    return f"step:{publication_id}:{name}"
 
 
 # Built once and without the ORM: a worker holds SQLite's one write lock while a statement is put together.

@@ -2,14 +2,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, text
+from sqlalchemy import ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.db import db
-from app.models.types import JSON, Id, String, UTCDateTime
+from app.models.types import JSON, Id, String, UTCDateTime, where
 
-_WAKES_SQL = text("wake_at IS NOT NULL")
 _LIFETIME = timedelta(hours=1)
 
 
@@ -41,7 +40,7 @@ class Question(db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, default=lambda: clock.now() + _LIFETIME, index=True)
 
-    __table_args__ = (Index("ix_questions_wake", "wake_at", sqlite_where=_WAKES_SQL, postgresql_where=_WAKES_SQL),)
+    __table_args__ = (Index("ix_questions_wake", "wake_at", **where("wake_at IS NOT NULL")),)
 
     @property
     def sealed_for(self) -> str:

@@ -1,11 +1,11 @@
 from datetime import date, datetime
 
-from sqlalchemy import Date, ForeignKey, Index, text
+from sqlalchemy import Date, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.db import db
-from app.models.types import Id, String, UTCDateTime
+from app.models.types import Id, String, UTCDateTime, where
 
 
 class StatsSample(db.Model):
@@ -21,20 +21,6 @@ class StatsSample(db.Model):
     shares: Mapped[int | None] = mapped_column(Id)
 
     __table_args__ = (Index("ix_stats_samples_publication", "publication_id", "at"),)
-
-
-def _one_a_day(subject: str) -> Index:
-    where = text(f"{subject} IS NOT NULL")
-    return Index(
-        f"uq_daily_increments_{subject}",
-        *("user_id", subject, "day"),
-        unique=True,
-        sqlite_where=where,
-        postgresql_where=where,
-    )
-
-
-_OF_CLIPS = text("platform IS NULL")
 
 
 class DailyIncrement(db.Model):
@@ -57,12 +43,10 @@ class DailyIncrement(db.Model):
     shares: Mapped[int] = mapped_column(Id, default=0)
 
     __table_args__ = (
-        *map(_one_a_day, ("clip_id", "title", "platform")),
-        # The views of all clips in a period, without the rows.
-        Index(
-            "ix_daily_increments_clips",
-            *("user_id", "day", "clip_id", "title", "views"),
-            sqlite_where=_OF_CLIPS,
-            postgresql_where=_OF_CLIPS,
+        *(
+            Index(f"uq_daily_increments_{one}", "user_id", one, "day", unique=True, **where(f"{one} IS NOT NULL"))
+            for one in ("clip_id", "title", "platform")
         ),
+        # The views of all clips in a period, without the rows.
+        Index("ix_daily_increments_clips", "user_id", "day", "clip_id", "title", "views", **where("platform IS NULL")),
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import JSON as PlainJSON
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, or_
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, TextClause, or_, text
 from sqlalchemy import String as PlainString
 from sqlalchemy import Text as PlainText
 from sqlalchemy.types import TypeDecorator
@@ -13,9 +13,14 @@ from sqlalchemy.types import TypeDecorator
 # SQLite numbers rows by itself only for INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 
-
 # Two processes' clocks differ by less.
 CLOCK_MARGIN = timedelta(seconds=5)
+
+
+def where(condition: str | TextClause) -> dict[str, TextClause]:
+    """For an Index of only the rows that meet the condition."""
+    condition = text(condition) if isinstance(condition, str) else condition
+    return {"sqlite_where": condition, "postgresql_where": condition}
 
 
 def is_due(column: ColumnElement[datetime], now: datetime, farthest: timedelta) -> ColumnElement[bool]:
@@ -39,14 +44,11 @@ class String(TypeDecorator[str]):
         return None if value is None else storable(value)[: self.impl.length]
 
 
-class Text(TypeDecorator[str]):
+class Text(String):
     """Of any length; otherwise as String."""
 
     impl = PlainText
     cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect) -> str | None:
-        return None if value is None else storable(value)
 
 
 class JSON(TypeDecorator[Any]):
@@ -61,8 +63,8 @@ class JSON(TypeDecorator[Any]):
 
 def storable(value: Any) -> str:
     """As text, without zero bytes and without halves of surrogate pairs (which no encoding has)."""
-    text = str(value).replace("\0", "")
-    return text if text.isascii() else text.encode("utf-8", "ignore").decode()
+    stored = str(value).replace("\0", "")
+    return stored if stored.isascii() else stored.encode("utf-8", "ignore").decode()
 
 
 def _storable_inside(value: Any) -> Any:

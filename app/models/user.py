@@ -1,6 +1,8 @@
+import hmac
 from datetime import datetime
 
 from flask_login import UserMixin
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock, plans
@@ -33,3 +35,26 @@ class User(UserMixin, db.Model):
     @property
     def plan(self) -> plans.Plan:
         return plans.PLANS[self.plan_key]
+
+
+def load_user(session_id: str) -> User | None:
+    """The user of a session, or None once the session's key has been replaced."""
+    user_id, _, session_key = session_id.partition(".")
+    if not user_id.isdigit():
+        return None
+    user = db.session.get(User, int(user_id))
+    return user if user and hmac.compare_digest(user.session_key, session_key) else None
+
+
+class Recovery(db.Model):
+    """A letter with a link for a new password, until it has been sent. Without a user for an unknown e-mail, which
+    must be as much work.
+    """
+
+    __tablename__ = "recoveries"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    tries: Mapped[int] = mapped_column(default=0)
+    wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=clock.now, index=True)  # None: being sent
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

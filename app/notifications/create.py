@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app import clock, mail, platforms
 from app.db import db
 from app.models import Event, Notification, PlatformConnection, Status, touch
-from app.models.event_cursor import consume
+from app.models.event import consume
 
 # Kinds of notifications (keys of texts.NOTIFICATIONS) by the kind of the event.
 _KINDS: dict[str, str] = {

@@ -16,13 +16,7 @@ from app.notifications import inbox
 log = structlog.get_logger(__name__)
 
 # After these a mail server that failed is tried again; then the bell has to do.
-_PAUSES = (
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=6),
-)
+_PAUSES = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360)]
 _MAX_TRIES = len(_PAUSES) + 1
 # Longer than a try takes: after it another worker tries again.
 _LEASE = timedelta(minutes=5)

@@ -42,7 +42,7 @@ PERIODIC = {
     "app.notifications.reminders.notify_upcoming": 60,
     "app.jobs.wake_removals": 600,
     "app.jobs.wake_erasures": 600,
-    "app.models.event_cursor.sweep": 600,
+    "app.models.event.sweep": 600,
     "app.notifications.inbox.sweep": 600,
     "app.services.audit_log.sweep": 600,
     "app.services.connections.sweep": 600,

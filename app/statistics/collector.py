@@ -37,8 +37,8 @@ _UNTIL_RECONNECTED = timedelta(hours=1)
 # Counts that do not change are sampled only this often.
 _SAME_AGAIN = timedelta(days=1)
 
-# id, user_id, external_id, published_at, stats_at
-Due = Sequence[Row]
+_DUE = ("id", "user_id", "external_id", "published_at", "stats_at")
+Due = Sequence[Row]  # of these columns
 
 
 def release_due(enqueue: Callable[[list[int]], bool]) -> int:
@@ -153,13 +153,7 @@ def claim(connection_id: int, most: int) -> Due:
             update(Publication)
             .where(Publication.id.in_(first), *due)
             .values(stats_due_at=now + _LEASE)
-            .returning(
-                Publication.id,
-                Publication.user_id,
-                Publication.external_id,
-                Publication.published_at,
-                Publication.stats_at,
-            )
+            .returning(*(getattr(Publication, name) for name in _DUE))
         ).all()
     return sorted(claimed, key=lambda one: one.id, reverse=True)
 

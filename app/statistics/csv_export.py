@@ -1,13 +1,10 @@
 """All publications with their counts, as a table for a spreadsheet, batch by batch: never all in memory."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, func, select
 
 from app import clock, platforms
 from app.db import db, end_reading
@@ -66,20 +63,13 @@ def _published(user_id: int) -> Iterator[Sequence[Row]]:
 
 def _gains(publication_ids: Sequence[int], since: datetime) -> dict[int, list[int]]:
     """By publication: its highest counts so far less those before `since`."""
-    samples = db.session.execute(
-        select(StatsSample.publication_id, StatsSample.at, *(getattr(StatsSample, count) for count in COUNTS))
-        .where(StatsSample.publication_id.in_(publication_ids))
-        .order_by(StatsSample.publication_id, StatsSample.at)
+    gained = (
+        func.coalesce(func.max(column), 0) - func.coalesce(func.max(case((StatsSample.at < since, column))), 0)
+        for column in (getattr(StatsSample, count) for count in COUNTS)
     )
-    gains = {}
-    for publication_id, own in groupby(samples, itemgetter(0)):
-        counts = list(own)
-        older = bisect_right(counts, False, key=lambda sample: sample.at >= since)
-        gains[publication_id] = [
-            now - then for now, then in zip(_highest(counts), _highest(counts[:older]), strict=True)
-        ]
-    return gains
-
-
-def _highest(samples: Sequence[Row]) -> list[int]:
-    return [max((getattr(sample, count) or 0 for sample in samples), default=0) for count in COUNTS]
+    rows = db.session.execute(
+        select(StatsSample.publication_id, *gained)
+        .where(StatsSample.publication_id.in_(publication_ids))
+        .group_by(StatsSample.publication_id)
+    )
+    return {publication_id: gains for publication_id, *gains in rows}

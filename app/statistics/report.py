@@ -5,25 +5,12 @@ A count that a platform does not give is left out of a sum, and the sum names th
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from flask import current_app
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    CompoundSelect,
-    Row,
-    Select,
-    cast,
-    func,
-    literal,
-    null,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import BigInteger, ColumnElement, CompoundSelect, Select, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app import clock, platforms
@@ -127,16 +114,9 @@ def _counting(platform: str) -> Counting:
 # The report
 
 
-@dataclass
-class _Known:
-    """Of one platform: how many publications, and of how many of them each count is known."""
-
-    publications: int
-    counts: Counts
-
-
-# In the order in which platforms are always named.
-_ByPlatform = Mapping[str, _Known]
+# By platform, in the order in which platforms are always named: how many publications, and of how many of them each
+# count is known.
+_ByPlatform = Mapping[str, tuple[int, Counts]]
 # A clip's id, or the title of publications whose clip is deleted.
 _Group = tuple[int | None, str | None]
 
@@ -147,16 +127,14 @@ def report(user: User, days: int = DEFAULT_PERIOD, page: int = 1) -> Report:
     """The last `days` days of the user's zone, today included; one page of clips, the most viewed first."""
     user_id = user.id
     calendar = [day for day, _ in clock.days(user.timezone, days)]
-    known = _by_platform(
-        db.session.execute(select(*_KNOWN).where(*_published(user_id)).group_by(Publication.platform)).all()
-    )
+    known = _by_platform(db.session.execute(select(*_KNOWN).where(*_published(user_id)).group_by(Publication.platform)))
     by_day, by_platform = _gained(user_id, calendar[0])
     return Report(
         days=[Day(day, by_day[day]) for day in calendar],
-        publications=sum(one.publications for one in known.values()),
+        publications=sum(publications for publications, _ in known.values()),
         sums=_sums(known, sum(by_platform.values(), Counter())),
         platforms=[
-            Line(platforms.ADAPTERS[key].name, (key,), one.publications, _sums({key: one}, by_platform[key]))
+            Line(platforms.ADAPTERS[key].name, (key,), one[0], _sums({key: one}, by_platform[key]))
             for key, one in known.items()
         ],
         clips=_clips(user_id, calendar[0], page),
@@ -168,8 +146,8 @@ def _published(user_id: int) -> tuple[ColumnElement[bool], ...]:
     return Publication.user_id == user_id, Publication.status == Status.PUBLISHED
 
 
-def _by_platform(rows: Sequence[Row]) -> _ByPlatform:
-    found = {key: _Known(publications, dict(zip(COUNTS, known, strict=True))) for key, publications, *known in rows}
+def _by_platform(rows: Iterable[Sequence]) -> _ByPlatform:
+    found = {key: (publications, dict(zip(COUNTS, known, strict=True))) for key, publications, *known in rows}
     return {key: found[key] for key in platforms.ADAPTERS if key in found}
 
 
@@ -200,9 +178,10 @@ def _clips(user_id: int, since: date, page: int) -> Page[Line]:
     lines = []
     for one in sorted(newest, key=lambda one: shown.rows.index(one.id)):
         group = (one.clip_id, one.title if one.clip_id is None else None)
-        publications = sum(platform.publications for platform in known[group].values())
+        own = known[group]
+        publications = sum(publications for publications, _ in own.values())
         title = one.clip.title if one.clip else one.title
-        lines.append(Line(title, tuple(known[group]), publications, _sums(known[group], gained[group]), one.clip))
+        lines.append(Line(title, tuple(own), publications, _sums(own, gained[group]), one.clip))
     return replace(shown, rows=lines)
 
 
@@ -263,7 +242,7 @@ def _gained_by(user_id: int, since: date, clip_ids: Sequence[int], titles: Seque
         select(*group, *(_total(getattr(DailyIncrement, count)) for count in COUNTS))
         .where(
             DailyIncrement.user_id == user_id,
-            or_(DailyIncrement.clip_id.in_(clip_ids), DailyIncrement.title.in_(titles)),
+            DailyIncrement.clip_id.in_(clip_ids) | DailyIncrement.title.in_(titles),
             DailyIncrement.day >= since,
         )
         .group_by(*group)
@@ -281,8 +260,8 @@ def _sums(known: _ByPlatform, gained: Counts) -> dict[str, Sum]:
 
 
 def _sum(known: _ByPlatform, gained: Counts, count: str) -> Sum:
-    given = [key for key, one in known.items() if one.counts[count]]
-    lacking = [key for key, one in known.items() if one.counts[count] < one.publications]
+    given = [key for key, (_, counts) in known.items() if counts[count]]
+    lacking = [key for key, (publications, counts) in known.items() if counts[count] < publications]
     if not given:
         reasons = dict.fromkeys(_counting(key).never.get(count, "Чисел ещё нет.") for key in known)
         return Sum(None, reason=" ".join(reasons))

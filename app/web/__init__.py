@@ -17,7 +17,6 @@ from app.web import (
     media,
     notifications,
     ops,
-    ops_queues,
     plans,
     privacy,
     publications,
@@ -32,7 +31,7 @@ from app.web import (
 
 PARTS = (
     *(input_guard, request_log, consent_client, headers, access, transfers),
-    *(errors, static_files, filters, notifications),
+    *(errors, static_files, filters),
 )
 PAGES = (
     *(clips, publications, statistics, notifications, settings, integrations, plans, privacy),
@@ -45,4 +44,4 @@ def register(app: Flask) -> None:
         part.register(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    ops_queues.register(app)
+    ops.register(app)

@@ -7,12 +7,18 @@ from urllib.parse import SplitResult, urlsplit
 
 from flask import Flask, abort, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
+from flask_login import LoginManager, current_user
+from flask_wtf import CSRFProtect
+from htmx_flask import Htmx
 
 from app.db import reads_only
 from app.services.audit_log import client_ip
 from app.web import responses
-from app.web.extensions import login
+
+# Unbound: `create_app()` binds them.
+login = LoginManager()
+csrf = CSRFProtect()
+htmx = Htmx()
 
 READING = ("GET", "HEAD", "OPTIONS")
 
@@ -43,8 +49,7 @@ def browser_id() -> str:
 
 
 def register(app: Flask) -> None:
-    app.url_value_preprocessor(_prepare_database)
-    app.before_request(_remember_client_ip)
+    app.url_value_preprocessor(_prepare)
     app.before_request(_require_user)
     app.teardown_request(_forget_request)
     login.unauthorized_handler(ask_to_sign_in)
@@ -75,21 +80,17 @@ def ask_to_sign_in() -> ResponseReturnValue:
     return responses.go(url_for("auth.sign_in", next=None if back == "/" else back))
 
 
-def _prepare_database(endpoint: str | None, _values: dict | None) -> None:
+def _prepare(endpoint: str | None, _values: dict | None) -> None:
     """The first hook of a request: before the user is loaded."""
     view = current_app.view_functions.get(endpoint)
     reads_only.set(request.method in READING and not getattr(view, "writes", False))
+    client_ip.set(request.remote_addr)  # for the audit log
 
 
 def _forget_request(_error: BaseException | None) -> None:
     """The thread serves other requests after it."""
     reads_only.set(False)
     client_ip.set(None)
-
-
-def _remember_client_ip() -> None:
-    """For the audit log."""
-    client_ip.set(request.remote_addr)
 
 
 def _require_user() -> ResponseReturnValue | None:

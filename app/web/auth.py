@@ -1,6 +1,6 @@
 """Signing up, in and out."""
 
-from flask import Blueprint, current_app, render_template, request, session, url_for
+from flask import Blueprint, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 from flask_wtf import FlaskForm
@@ -11,7 +11,7 @@ from app.models import User
 from app.problems import Problem
 from app.services import users
 from app.web.access import browser_id, is_local, public
-from app.web.responses import blame, go
+from app.web.responses import blame, form_page, go
 
 blueprint = Blueprint("auth", __name__)
 
@@ -38,7 +38,7 @@ def sign_up() -> ResponseReturnValue:
         return go(url_for("clips.page"))
     form = SignUp()
     if form.validate_on_submit():
-        try:
+        with blame(form):
             user = users.sign_up(
                 email=form.email.data,
                 password=form.password.data,
@@ -47,12 +47,9 @@ def sign_up() -> ResponseReturnValue:
                 address=request.remote_addr,
                 consents=True,  # by the sentence beside the button
             )
-        except Problem as problem:
-            blame(form, problem)
-        else:
             start_session(user)
             return go(url_for("clips.page"))
-    return form_page("auth/sign_up.html", form)
+    return form_page("auth/sign_up.html", form=form)
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -62,17 +59,15 @@ def sign_in() -> ResponseReturnValue:
         return go(_next())
     form = SignIn()
     if form.validate_on_submit():
-        try:
+        with blame(form):
             user = users.authenticate(form.email.data, form.password.data, request.remote_addr or "")
-        except Problem as problem:
-            blame(form, problem)
-        else:
             if user:
                 to = _next()
                 start_session(user)
                 return go(to)
-            form.form_errors.append(Problem("wrong_credentials").text)  # no `blame`: the audit log keeps the failure
-    return form_page("auth/sign_in.html", form, demo_password=_demo_password())
+            form.form_errors.append(Problem("wrong_credentials").text)  # not raised: the audit log keeps the failure
+    demo_password = users.DEMO_PASSWORD if current_app.config["DEMO"] else None
+    return form_page("auth/sign_in.html", form=form, demo_password=demo_password)
 
 
 @blueprint.post("/sign-out")
@@ -92,11 +87,3 @@ def start_session(user: User) -> None:
 def _next() -> str:
     to = request.args.get("next", "")
     return to if is_local(to) else url_for("clips.page")
-
-
-def _demo_password() -> str | None:
-    return users.DEMO_PASSWORD if current_app.config["DEMO"] else None
-
-
-def form_page(template: str, form: FlaskForm, **context) -> ResponseReturnValue:
-    return render_template(template, form=form, **context), 422 if form.errors or form.form_errors else 200

@@ -2,22 +2,26 @@
 
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 
-from flask import Blueprint, current_app, render_template, request, url_for
+from flask import Blueprint, Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from werkzeug.datastructures import FileStorage
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
+from app import texts
 from app.db import commit, db
+from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import clip_deletion, clips, connections, history, publications, uploads
+from app.services import clip_deletion, clips, connections, destinations, history, publications, uploads
+from app.services.publications import Choice
 from app.services.upload_files import BLOCK
-from app.web import due_time, notifications, publish_dialog, responses
-from app.web.cards import cards, removed
+from app.web import due_time, notifications, responses
 from app.web.headers import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
@@ -79,8 +83,8 @@ def _receive(file: FileStorage) -> None:
 @blueprint.get("/clips/changes")
 def changes() -> ResponseReturnValue:
     """The poll: which of the clips that the page shows have changed. Mostly none, found by one indexed query."""
-    known = {int(clip_id): int(version) for clip_id, version in map(_parse_known, request.args.getlist("known"))}
-    changed, gone = clips.changed(current_user, known)
+    known = known_versions(_KNOWN)
+    changed, gone = clips.changed(current_user, {clip_id: int(version) for clip_id, version in known.items()})
     if not changed and not gone:
         return "", 204
     # A change of a clip's publications may have made a notification.
@@ -110,13 +114,10 @@ def edit(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
     form = TextsForm(obj=clip)
     if form.validate_on_submit():
-        try:
+        with responses.blame(form):
             clip = clips.rename(current_user, clip_id, form.title.data, form.description.data)
-        except Problem as problem:
-            responses.blame(form, problem)
-        else:
             return responses.done("Сохранено.", url_for(".page"), cards([clip]))
-    return responses.dialog("clips/_edit.html", 422 if form.errors else 200, clip=clip, form=form)
+    return responses.dialog("clips/_edit.html", clip=clip, form=form)
 
 
 @blueprint.route("/clips/<int:clip_id>/delete", methods=["GET", "POST"])
@@ -131,41 +132,97 @@ def delete(clip_id: int) -> ResponseReturnValue:
         else:
             return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
     clip = clips.get(current_user, clip_id)
-    effects = clip_deletion.effects(clip)
-    return responses.dialog("clips/_delete.html", 422 if problem else 200, clip=clip, effects=effects, problem=problem)
+    return responses.dialog("clips/_delete.html", clip=clip, effects=clip_deletion.effects(clip), problem=problem)
 
 
 @blueprint.get("/clips/<int:clip_id>/publish")
 def choose_destinations(clip_id: int) -> ResponseReturnValue:
-    return publish_dialog.show(clips.get(current_user, clip_id))
+    return _publish_dialog(clip_id)
 
 
 @blueprint.post("/clips/<int:clip_id>/publish")
 def publish(clip_id: int) -> ResponseReturnValue:
     try:
-        due_time.check_empty()
-        publications.publish(current_user, clip_id, publish_dialog.chosen())
+        if request.form.get("due"):  # a mistake, and publishing cannot be undone
+            raise Problem("due_given", "due")
+        publications.publish(current_user, clip_id, _chosen())
     except Problem as problem:
-        return publish_dialog.refuse(clip_id, problem)
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for(".page"), _card(clip_id))
+        return _publish_dialog(clip_id, problem)
+    return _published(clip_id, "Публикуем. Ход виден на карточке клипа.")
 
 
 @blueprint.post("/clips/<int:clip_id>/schedule")
 def schedule(clip_id: int) -> ResponseReturnValue:
     try:
-        made = publications.publish(current_user, clip_id, publish_dialog.chosen(), due_time.sent())
+        made = publications.publish(current_user, clip_id, _chosen(), due_time.sent())
     except Problem as problem:
-        return publish_dialog.refuse(clip_id, problem)
-    text = publish_dialog.scheduled_text(made[0]) if made else Problem("already_live").text
-    return responses.done(text, url_for(".page"), _card(clip_id))
+        return _publish_dialog(clip_id, problem)
+    return _published(clip_id, scheduled_text(made[0]) if made else Problem("already_live").text)
 
 
-def _card(clip_id: int) -> str:
-    return cards([clips.get(current_user, clip_id)])
+def _published(clip_id: int, text: str) -> Response:
+    return responses.done(text, url_for(".page"), cards([clips.get(current_user, clip_id)]))
 
 
-def _parse_known(text: str) -> tuple[str, str]:
-    match = _KNOWN.fullmatch(text)
-    if match is None:
+def _publish_dialog(clip_id: int, problem: Problem | None = None) -> Response:
+    """The accounts to choose from; after a refusal with what was typed and ticked, and nothing of the request kept."""
+    if problem:
+        db.session.rollback()
+    clip = clips.get(current_user, clip_id)
+    return responses.dialog(
+        "clips/_publish.html",
+        clip=clip,
+        destinations=destinations.for_clip(current_user, clip),
+        typed={choice.connection_id: choice for choice in _chosen()} if problem else None,
+        when=due_time.typed(),
+        problem=problem,
+    )
+
+
+def _chosen() -> list[Choice]:
+    """What is ticked. «Опубликовать ещё раз» chooses by itself."""
+    form = request.form
+    again = set(form.getlist("again", int))
+    ticked = dict.fromkeys([*form.getlist("connection", int), *again])
+    return [
+        Choice(
+            number,
+            form.get(f"title-{number}", ""),
+            form.get(f"description-{number}", ""),
+            number in again,
+            _options(f"option-{number}-"),
+        )
+        for number in ticked
+    ]
+
+
+def _options(prefix: str) -> dict[str, str]:
+    """The last value of each: a checkbox that is ticked follows its hidden ""."""
+    return {name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)}
+
+
+def scheduled_text(publication: Publication) -> str:
+    return f"{texts.status(publication, current_user.timezone)}."
+
+
+def cards(some: Sequence[Clip], *, oob: bool = True) -> Markup:
+    """Cards as fragments; out of band they replace those that the page shows."""
+    by_clip = history.for_clips(current_user, [clip.id for clip in some])
+    return Markup("").join(
+        Markup(render_template("clips/_card.html", clip=clip, publications=by_clip.get(clip.id, []), oob=oob))
+        for clip in some
+    )
+
+
+def removed(clip_ids: Sequence[int]) -> Markup:
+    return Markup("").join(
+        Markup('<article id="clip-{}" hx-swap-oob="delete"></article>').format(clip_id) for clip_id in clip_ids
+    )
+
+
+def known_versions(pattern: re.Pattern[str]) -> dict[int, str]:
+    """The versions that a page shows, as its poll sends them, by id."""
+    known = [pattern.fullmatch(text) for text in request.args.getlist("known")]
+    if not all(known):
         raise Problem("stale_page")
-    return match[1], match[2]
+    return {int(match[1]): match[2] for match in known}

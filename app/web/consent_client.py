@@ -100,8 +100,6 @@ def _forget_states_in_session() -> None:
 
 
 def client_of(platform: str) -> FlaskOAuth2App:
-    if platform not in platforms.ADAPTERS:
-        raise NotFound
     client = current_app.extensions["oauth"].create_client(platform)
     if client is None:
         raise NotFound

@@ -1,28 +1,18 @@
 """The field «Дата и время» of a form: in the user's zone, which is named beside it."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import request
 from flask_login import current_user
 
 from app import clock
 from app.models import Publication
-from app.problems import Problem
 from app.services import due_times
 from app.web import time_zones
 
-
-@dataclass(frozen=True)
-class DueField:
-    """What the field shows. `occurrences`: key and label of each, where the local time comes twice."""
-
-    typed: str
-    occurrence: str
-    occurrences: list[tuple[str, str]]
-    earliest: str
-    latest: str
-    zone: str
+# What the macro shows. `occurrences`: key and label of each, where the local time comes twice.
+DueField = dict[str, Any]
 
 
 def typed() -> DueField:
@@ -45,24 +35,18 @@ def scheduled(publication: Publication) -> DueField:
     return _field(local.strftime(due_times.FORMAT), "second" if local.fold else "first")
 
 
-def check_empty() -> None:
-    """With a date typed, the button «Опубликовать» is a mistake, and publishing cannot be undone."""
-    if request.form.get("due"):
-        raise Problem("due_given", "due")
-
-
 def _field(typed: str, occurrence: str) -> DueField:
     zone = current_user.timezone
     both = due_times.occurrences(current_user, typed)
     names = {"first": "Первый раз, до перевода часов", "second": "Второй раз, после перевода"}
-    return DueField(
-        typed=typed,
-        occurrence=occurrence,
-        occurrences=[
+    return {
+        "typed": typed,
+        "occurrence": occurrence,
+        "occurrences": [
             (key, f"{names[key]} ({time_zones.utc(clock.to_zone(moment, zone).utcoffset())})")
             for key, moment in both.items()
         ],
-        earliest=clock.to_zone(due_times.earliest(), zone).strftime(due_times.FORMAT),
-        latest=clock.to_zone(due_times.latest(), zone).strftime(due_times.FORMAT),
-        zone=time_zones.label(zone),
-    )
+        "earliest": clock.to_zone(due_times.earliest(), zone).strftime(due_times.FORMAT),
+        "latest": clock.to_zone(due_times.latest(), zone).strftime(due_times.FORMAT),
+        "zone": time_zones.label(zone),
+    }

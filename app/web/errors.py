@@ -27,11 +27,8 @@ PAGES = {
 }
 OTHER = ("Запрос не принят", "Вернитесь, обновите страницу и попробуйте ещё раз.")
 STALE = ("Страница устарела", "Вернитесь, обновите её и попробуйте ещё раз: введённое не отправлено.")
-AWAY = ("Хранилище клипов не отвечает", "Мы уже знаем об этом. Попробуйте через минуту.")
+NO_STORAGE = ("Хранилище клипов не отвечает", "Мы уже знаем об этом. Попробуйте через минуту.")
 NO_QUEUES = ("Очередь задач не отвечает", "Ничего не потеряно. Попробуйте через минуту.")
-BROKEN = ("Что-то сломалось у нас", "Попробуйте ещё раз. Если не поможет, напишите нам и назовите код {code}.")
-
-CROWDED = "Сейчас не получится"
 RETRY_SECONDS = 5
 
 
@@ -49,8 +46,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(ObjectDeletedError, deleted_meanwhile)
     app.register_error_handler(StaleDataError, deleted_meanwhile)
     app.register_error_handler(Problem, problem)
-    app.register_error_handler(StorageUnavailable, storage_is_away)
-    app.register_error_handler(RedisError, redis_is_away)
+    app.register_error_handler(StorageUnavailable, unavailable)
+    app.register_error_handler(RedisError, unavailable)
     app.register_error_handler(CSRFError, lambda _error: _page(400, *STALE))
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
@@ -58,7 +55,8 @@ def register(app: Flask) -> None:
 
 def problem(error: Problem) -> Response:
     """A refusal for which the view has no form: shown as a toast."""
-    return responses.refused(error.text, 422, _came_from())
+    path = access.path_of(request.referrer)
+    return responses.refused(error.text, 422, path if access.is_local(path) else "/")
 
 
 def deleted_meanwhile(error: SQLAlchemyError) -> Response:
@@ -68,19 +66,15 @@ def deleted_meanwhile(error: SQLAlchemyError) -> Response:
 
 
 def busy(error: Busy) -> Response:
-    response = _page(error.status, CROWDED, error.text)
+    response = _page(error.status, "Сейчас не получится", error.text)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 
-def storage_is_away(error: StorageUnavailable) -> Response:
-    log.error("storage is away", path=request.path, error=str(error))
-    return _page(503, *AWAY)
-
-
-def redis_is_away(error: RedisError) -> Response:
-    log.error("redis is away", path=request.path, error=type(error).__name__)
-    return _page(503, *NO_QUEUES)
+def unavailable(error: StorageUnavailable | RedisError) -> Response:
+    storage = isinstance(error, StorageUnavailable)
+    log.error("a dependency is unavailable", path=request.path, error=str(error) if storage else type(error).__name__)
+    return _page(503, *(NO_STORAGE if storage else NO_QUEUES))
 
 
 def http_error(error: HTTPException) -> Response:
@@ -94,8 +88,8 @@ def http_error(error: HTTPException) -> Response:
 def unexpected(error: Exception) -> Response:
     code = secrets.token_hex(4)
     log.error("unexpected error", code=code, method=request.method, path=request.path, exc_info=error)
-    what, advice = BROKEN
-    return _page(500, what, advice.format(code=code))
+    advice = f"Попробуйте ещё раз. Если не поможет, напишите нам и назовите код {code}."
+    return _page(500, "Что-то сломалось у нас", advice)
 
 
 def _page(status: int, what: str, advice: str) -> Response:
@@ -103,8 +97,3 @@ def _page(status: int, what: str, advice: str) -> Response:
     if request.htmx:
         return responses.refused(f"{what}. {advice}", status, "/")
     return make_response(render_template("errors/page.html", what=what, advice=advice), status)
-
-
-def _came_from() -> str:
-    path = access.path_of(request.referrer)
-    return path if access.is_local(path) else "/"

@@ -67,9 +67,7 @@ def forbid_execution(response: Response) -> Response:
     return response
 
 
-def _stream(
-    file: io.BufferedIOBase, content_type: str, etag: str, size: int | None = None, sent: Sent | None = None
-) -> Response:
+def _stream(file: io.BufferedIOBase, content_type: str, etag: str, size: int | None, sent: Sent | None) -> Response:
     """Nothing is read for HEAD and for what has not changed. `size`: the length that the file must have.
 
     Raises StorageUnavailable where its first block cannot be read: later the connection can only be cut.
@@ -90,32 +88,22 @@ def _stream(
     file.seek(start)
     if start < stop and not file.peek(1):
         raise StorageUnavailable("файл короче, чем был")
-    response.response = _Blocks(file, start, stop, sent)
+    response.response = _blocks(file, start, stop, sent)
+    response.call_on_close(file.close)  # where no block was asked for
     response.content_length = stop - start
     return response
 
 
-class _Blocks:
-    """A block counts as sent when the next one is read."""
-
-    def __init__(self, file: BinaryIO, start: int, stop: int, sent: Sent | None) -> None:
-        self._file, self._start, self._stop, self._sent = file, start, stop, sent
-        self._position = self._taken = start
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        self._taken = self._position
-        if self._position == self._stop:
-            raise StopIteration
-        block = self._file.read(min(BLOCK_BYTES, self._stop - self._position))
-        if not block:
-            raise StorageUnavailable("файл короче, чем был")  # the server cuts the connection
-        self._position += len(block)
-        return block
-
-    def close(self) -> None:
-        self._file.close()
-        if self._sent and self._taken > self._start:
-            self._sent(self._start, self._taken)
+def _blocks(file: BinaryIO, start: int, stop: int, sent: Sent | None) -> Iterator[bytes]:
+    """A block counts as sent when the next one is asked for."""
+    taken = start
+    try:
+        while taken < stop:
+            block = file.read(min(BLOCK_BYTES, stop - taken))
+            if not block:
+                raise StorageUnavailable("файл короче, чем был")  # the server cuts the connection
+            yield block
+            taken += len(block)
+    finally:
+        if sent and taken > start:
+            sent(start, taken)

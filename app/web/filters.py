@@ -5,13 +5,16 @@ from datetime import date as Date
 from babel import Locale
 from babel.dates import format_date
 from flask import Flask
+from flask_login import current_user
 
 from app import clock, platforms, texts
 from app.media import containers
+from app.notifications import inbox
 from app.paging import COUNTED, Page
 from app.platforms import options
 from app.services import clips, history, publications, retention, retries
 from app.statistics import report
+from app.web import media
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -23,25 +26,16 @@ COUNT_NAMES = {"views": ("Просмотры", "eye"), "likes": ("Лайки", "
 def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(
-        plural=plural,
-        counted=counted,
-        total=total,
-        size=size,
-        duration=duration,
-        initials=initials,
-        grouped=grouped,
-        short=short,
-        day=day,
-        views=views,
-    )
+    for named in (plural, counted, total, size, duration, initials, grouped, short, day, views):
+        app.add_template_filter(named)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
+        ui=app.jinja_env.get_template("ui.html").module,
         now=clock.now,
         texts=texts,
         publication_version=history.version,
         story_version=history.story_version,
-        platform_name=platform_name,
+        platform_name=lambda key: platforms.ADAPTERS[key].name,
         option_facts=option_facts,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
@@ -53,6 +47,10 @@ def register(app: Flask) -> None:
         count_names=COUNT_NAMES,
         most_counted=COUNTED,
         accepted_files=containers.ACCEPT,
+        poster_url=media.poster_url,
+        unread_notifications=lambda: inbox.unread(current_user),
+        most_unread=inbox.MOST_UNREAD,
+        notification_link=inbox.link,
     )
 
 
@@ -113,10 +111,6 @@ def duration(milliseconds: int) -> str:
 def initials(name: str) -> str:
     parts = [part for part in name.split() if part[0].isalnum()]
     return "".join(part[0] for part in parts[:2]).upper() or "•"
-
-
-def platform_name(key: str) -> str:
-    return platforms.ADAPTERS[key].name
 
 
 def option_facts(publication) -> list[tuple[str, str]]:

@@ -35,12 +35,8 @@ def ready() -> ResponseReturnValue:
 @public
 def metrics() -> ResponseReturnValue:
     """For Prometheus with `Authorization: Bearer METRICS_TOKEN`, and for admins who are signed in."""
-    if not _has_token() and not (current_user.is_authenticated and current_user.is_admin):
+    token, given = current_app.config["METRICS_TOKEN"], request.headers.get("Authorization", "")
+    has_token = token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+    if not has_token and not (current_user.is_authenticated and current_user.is_admin):
         abort(Response("", 401, {"WWW-Authenticate": "Bearer"}))
     return Response(prometheus.text(ops.figures()), content_type=CONTENT_TYPE_LATEST)
-
-
-def _has_token() -> bool:
-    token = current_app.config["METRICS_TOKEN"]
-    given = request.headers.get("Authorization", "")
-    return bool(token) and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())

@@ -11,7 +11,6 @@ from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Question, QuestionState
 from app.problems import Problem
 from app.services import connections, platform_cards, questions
-from app.services.platform_cards import PlatformCard
 from app.web import responses
 from app.web.access import writes
 from app.web.consent_client import callback_url, client_of, exchange_code
@@ -34,15 +33,12 @@ def connect(platform: str) -> ResponseReturnValue:
     card, problem = platform_cards.get(current_user, platform), None
     if request.method == "POST":
         try:
-            connection = connections.connect(current_user, platform, _fields(card))
+            fields = {field.name: request.form.get(field.name, "") for field in card.form}
+            return _accounts_dialog(connections.connect(current_user, platform, fields))
         except Problem as refusal:
             db.session.rollback()
             problem = refusal
-        else:
-            return _accounts_dialog(connection)
-    return responses.dialog(
-        "integrations/_connect.html", 422 if problem else 200, card=card, problem=problem, typed=request.form
-    )
+    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=request.form)
 
 
 @blueprint.route("/<int:connection_id>/choose", methods=["GET", "POST"])
@@ -59,8 +55,8 @@ def accounts(connection_id: int) -> ResponseReturnValue:
     connection = connections.get(current_user, connection_id)
     if connection.status == ConnectionStatus.ACTIVE:
         return _connected(connection)
-    question = _question(connection)
-    if _is_waiting(question):
+    question, waits = _question(connection)
+    if waits:
         return Response(status=204)
     return render_template("integrations/_accounts.html", connection=connection, question=question)
 
@@ -83,7 +79,7 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
     text = f"Отключено: {name}." + (f" Отменено публикаций: {result.cancelled}." if result.cancelled else "")
     if result.finishing:
         text += f" Заканчиваются сами: {result.finishing}."
-    return responses.done(text, url_for(".page"), _fragment(platform))
+    return _done(text, platform)
 
 
 @blueprint.post("/<platform>/consent")
@@ -118,31 +114,26 @@ def _accounts_dialog(connection: PlatformConnection) -> Response:
         return _connected(connection)
     if request.method == "POST" and not request.htmx:
         return responses.go(url_for(".choose", connection_id=connection.id))
-    question = _question(connection)
+    question, waits = _question(connection)
     response = responses.dialog("integrations/_choose.html", connection=connection, question=question)
-    if _is_waiting(question) and not request.htmx:
+    if waits and not request.htmx:
         response.headers["Refresh"] = REFRESH_SECONDS
     return response
 
 
-def _question(connection: PlatformConnection) -> Question | None:
-    return questions.newest(current_user, "accounts", connection.id)
-
-
-def _is_waiting(question: Question | None) -> bool:
-    return question is not None and question.state == QuestionState.WAITING
+def _question(connection: PlatformConnection) -> tuple[Question | None, bool]:
+    """The newest, and whether it waits for its answer."""
+    question = questions.newest(current_user, "accounts", connection.id)
+    return question, question is not None and question.state == QuestionState.WAITING
 
 
 def _connected(connection: PlatformConnection) -> Response:
     text = f"{platforms.ADAPTERS[connection.platform].name} подключён: {connection.account_name}."
     if connection.reason:
         text += f" {texts.sentence(connection.reason)}"
-    return responses.done(text, url_for(".page"), _fragment(connection.platform))
+    return _done(text, connection.platform)
 
 
-def _fields(card: PlatformCard) -> dict[str, str]:
-    return {field.name: request.form.get(field.name, "") for field in card.form}
-
-
-def _fragment(platform: str) -> str:
-    return render_template("integrations/_platform.html", card=platform_cards.get(current_user, platform), oob=True)
+def _done(text: str, platform: str) -> Response:
+    card = render_template("integrations/_platform.html", card=platform_cards.get(current_user, platform), oob=True)
+    return responses.done(text, url_for(".page"), card)

@@ -47,11 +47,6 @@ def poster_url(clip: Clip) -> str | None:
     return url_for("media.poster", clip_id=clip.id, v=_version(clip)) if clip.poster_key else None
 
 
-@blueprint.app_context_processor
-def _for_pages() -> dict:
-    return {"poster_url": poster_url}
-
-
 @blueprint.errorhandler(RequestedRangeNotSatisfiable)
 def _past_the_end(error: RequestedRangeNotSatisfiable) -> RequestedRangeNotSatisfiable:
     """Unchanged: its Content-Range has the file's length, which a player needs."""

@@ -1,6 +1,6 @@
 """«Уведомления», and the bell that leads there."""
 
-from flask import Blueprint, Flask, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from markupsafe import Markup
@@ -9,14 +9,6 @@ from app.notifications import inbox
 from app.web.access import writes
 
 blueprint = Blueprint("notifications", __name__, url_prefix="/notices")
-
-
-def register(app: Flask) -> None:
-    app.jinja_env.globals.update(
-        unread_notifications=lambda: inbox.unread(current_user),
-        most_unread=inbox.MOST_UNREAD,
-        notification_link=inbox.link,
-    )
 
 
 @blueprint.get("")

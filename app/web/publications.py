@@ -16,9 +16,9 @@ from app.models import Publication, Status
 from app.problems import Problem
 from app.services import clips, history, publications, retries
 from app.services.history import Attempt, Filters
-from app.web import due_time, notifications, publish_dialog, responses
+from app.web import due_time, notifications, responses
 from app.web.access import address_of
-from app.web.cards import cards
+from app.web.clips import cards, known_versions, scheduled_text
 
 blueprint = Blueprint("publications", __name__, url_prefix="/publications")
 
@@ -45,8 +45,7 @@ def page() -> ResponseReturnValue:
 @blueprint.get("/changes")
 def changes() -> ResponseReturnValue:
     """The poll of the list: which of its publications have changed. Mostly none, found by one query."""
-    known = dict(map(_parse_known, request.args.getlist("known")))
-    changed = history.changed(current_user, known)
+    changed = history.changed(current_user, known_versions(_KNOWN))
     return _list_fragments(changed, request.args) + notifications.bell() if changed else ("", 204)
 
 
@@ -91,9 +90,7 @@ def confirm(publication_id: int) -> ResponseReturnValue:
         except Problem as refusal:
             db.session.rollback()
             problem = refusal
-    return responses.dialog(
-        "publications/_confirm.html", 422 if problem else 200, publication=publication, problem=problem, url=url
-    )
+    return responses.dialog("publications/_confirm.html", publication=publication, problem=problem, url=url)
 
 
 @blueprint.route("/<int:publication_id>/move", methods=["GET", "POST"])
@@ -102,43 +99,30 @@ def move(publication_id: int) -> ResponseReturnValue:
     if request.method == "POST":
         try:
             publication = publications.move(current_user, publication_id, due_time.sent())
-            return _changed(publication, publish_dialog.scheduled_text(publication))
+            return _changed(publication, scheduled_text(publication))
         except Problem as refusal:
             db.session.rollback()
             problem = refusal
-    return responses.dialog(
-        "publications/_move.html",
-        422 if problem else 200,
-        publication=publication,
-        when=due_time.typed() if problem else due_time.scheduled(publication),
-        problem=problem,
-    )
+    when = due_time.typed() if problem else due_time.scheduled(publication)
+    return responses.dialog("publications/_move.html", publication=publication, when=when, problem=problem)
 
 
 @blueprint.post("/<int:publication_id>/now")
 def publish_now(publication_id: int) -> ResponseReturnValue:
-    publication = publications.publish_now(current_user, publication_id)
-    return _changed(publication, "Публикуем. Ход виден на карточке клипа.")
+    return _changed(publications.publish_now(current_user, publication_id), "Публикуем. Ход виден на карточке клипа.")
 
 
 def _changed(publication: Publication, text: str) -> ResponseReturnValue:
-    to, fragments = fragments_after_change(publication)
-    return responses.done(text, to, fragments)
-
-
-def fragments_after_change(publication: Publication) -> tuple[str, str]:
-    """After a change: the address of the page that the user has open, and the fragments that it has to swap.
-
-    That is the list, the publication's own page (or a dialog as a page below it), or else the clips.
-    """
+    """For the page that the user has open: the list, the publication's own (or a dialog below it), or the clips."""
     shown = address_of(request.htmx.current_url if request.htmx else request.referrer)
     own = url_for("publications.publication", publication_id=publication.id)
     if shown.path == url_for("publications.page"):
-        return f"{shown.path}?{shown.query}", _list_fragments([publication], MultiDict(parse_qsl(shown.query)))
+        fragments = _list_fragments([publication], MultiDict(parse_qsl(shown.query)))
+        return responses.done(text, f"{shown.path}?{shown.query}", fragments)
     if f"{shown.path}/".startswith(f"{own}/"):
-        return own, _page_fragments(publication, history.attempts(publication))
+        return responses.done(text, own, _page_fragments(publication, history.attempts(publication)))
     card = cards([clips.get(current_user, publication.clip_id)]) if publication.clip_id else ""
-    return url_for("clips.page"), card
+    return responses.done(text, url_for("clips.page"), card)
 
 
 def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:
@@ -180,10 +164,3 @@ def _arguments(filters: Filters) -> dict[str, str | int]:
     """The filters as an address's arguments."""
     given = {"status": filters.status, "platform": filters.platform, "clip": filters.clip_id, "q": filters.words}
     return {name: value for name, value in given.items() if value}
-
-
-def _parse_known(text: str) -> tuple[int, str]:
-    match = _KNOWN.fullmatch(text)
-    if match is None:
-        raise Problem("stale_page")
-    return int(match[1]), match[2]

@@ -5,11 +5,11 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField
 
-from app.problems import NotFound, Problem
+from app.problems import NotFound
 from app.services import recovery
 from app.web.access import public
-from app.web.auth import NEEDED, form_page
-from app.web.responses import blame, flash, go
+from app.web.auth import NEEDED
+from app.web.responses import blame, flash, form_page, go
 
 blueprint = Blueprint("recovery", __name__, url_prefix="/recovery")
 
@@ -27,13 +27,10 @@ class NewPassword(FlaskForm):
 def ask() -> ResponseReturnValue:
     form, asked = Ask(), False
     if form.validate_on_submit():
-        try:
+        with blame(form):
             recovery.ask(form.email.data, request.remote_addr or "")
-        except Problem as problem:
-            blame(form, problem)
-        else:
             asked = True
-    return form_page("recovery/ask.html", form, asked=asked)
+    return form_page("recovery/ask.html", form=form, asked=asked)
 
 
 @blueprint.route("/<signed>", methods=["GET", "POST"])
@@ -45,11 +42,8 @@ def choose(signed: str) -> ResponseReturnValue:
         return render_template("recovery/over.html"), 404
     form = NewPassword()
     if form.validate_on_submit():
-        try:
+        with blame(form):
             recovery.set_password(signed, form.new.data)
-        except Problem as problem:
-            blame(form, problem)
-        else:
             flash("Пароль изменён. Войдите с ним.", "ok")
             return go(url_for("auth.sign_in"))
-    return form_page("recovery/choose.html", form, email=user.email)
+    return form_page("recovery/choose.html", form=form, email=user.email)

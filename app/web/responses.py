@@ -1,6 +1,8 @@
 """Responses for both kinds of request: htmx gets a fragment and events, a plain form a page or a redirect."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -28,45 +30,46 @@ def go(url: str) -> Response:
     return redirect(url, 303)
 
 
-def dialog(fragment: str, status: int = 200, **context: Any) -> Response:
+def dialog(fragment: str, **context: Any) -> Response:
     """A dialog's content: loaded into the page's <dialog>, or a page of its own where there is no script."""
-    if request.htmx:
-        return make_response(render_template(fragment, **context), status)
-    return make_response(render_template("dialog_page.html", fragment=fragment, **context), status)
+    return form_page(fragment if request.htmx else "dialog_page.html", fragment=fragment, **context)
+
+
+def form_page(template: str, **context: Any) -> Response:
+    """422 with a problem, or with a form that has errors."""
+    form = context.get("form")
+    refused = context.get("problem") or (form and form.errors)
+    return make_response(render_template(template, **context), 422 if refused else 200)
 
 
 def done(text: str, to: str, fragments: str = "") -> Response:
     """Success: shows `text`, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`."""
-    if not request.htmx:
-        flash(text, "ok")
-        return go(to)
-    response = make_response(fragments)
-    response.headers["HX-Reswap"] = "none"  # the fragments are out of band
-    response.headers["HX-Trigger"] = _toast(text, "ok")
-    response.headers["HX-Trigger-After-Settle"] = "close-dialog"
-    return response
+    return _toast(text, "ok", to, Response(fragments, headers={"HX-Trigger-After-Settle": "close-dialog"}))
 
 
 def refused(text: str, status: int, to: str) -> Response:
     """A refusal that no form can show. Rolls the unit of work back."""
     db.session.rollback()
+    return _toast(text, "error", to, Response(status=status))
+
+
+def _toast(text: str, kind: str, to: str, response: Response) -> Response:
     if not request.htmx:
-        flash(text, "error")
+        flash(text, kind)
         return go(to)
-    response = Response(status=status)
-    response.headers["HX-Reswap"] = "none"
-    response.headers["HX-Trigger"] = _toast(text, "error")
+    response.headers["HX-Reswap"] = "none"  # the fragments are out of band
+    response.headers["HX-Trigger"] = json.dumps({"toast": {"text": text, "kind": kind}})  # ASCII, as headers must be
     return response
 
 
-def blame(form: FlaskForm, problem: Problem) -> None:
+@contextmanager
+def blame(form: FlaskForm) -> Iterator[None]:
     """Shows a service's refusal at its field, or above the form. Rolls the unit of work back."""
-    db.session.rollback()
-    if problem.field in form:
-        form[problem.field].errors = [*form[problem.field].errors, problem.text]
-    else:
-        form.form_errors.append(problem.text)
-
-
-def _toast(text: str, kind: str) -> str:
-    return json.dumps({"toast": {"text": text, "kind": kind}})  # ASCII, as headers must be
+    try:
+        yield
+    except Problem as problem:
+        db.session.rollback()
+        if problem.field in form:
+            form[problem.field].errors = [*form[problem.field].errors, problem.text]
+        else:
+            form.form_errors.append(problem.text)

@@ -6,11 +6,10 @@ from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField
 
-from app.problems import Problem
 from app.services import audit_log, data_export, user_deletion, users
 from app.web import time_zones
-from app.web.auth import NEEDED, form_page, start_session
-from app.web.responses import blame, flash, go
+from app.web.auth import NEEDED, start_session
+from app.web.responses import blame, flash, form_page, go
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -39,29 +38,23 @@ def profile() -> ResponseReturnValue:
     form = Profile(obj=current_user)
     form.timezone.choices = time_zones.choices(current_user.timezone)
     if form.validate_on_submit():
-        try:
+        with blame(form):
             users.update_profile(current_user, form.name.data, form.timezone.data)
-        except Problem as problem:
-            blame(form, problem)
-        else:
             flash("Профиль сохранён.", "ok")
             return go(url_for(".profile"))
-    return form_page("settings/profile.html", form)
+    return form_page("settings/profile.html", form=form)
 
 
 @blueprint.route("/password", methods=["GET", "POST"])
 def password() -> ResponseReturnValue:
     form = ChangePassword()
     if form.validate_on_submit():
-        try:
+        with blame(form):
             users.change_password(current_user, form.present.data, form.new.data)
-        except Problem as problem:
-            blame(form, problem)
-        else:
             start_session(current_user)
             flash("Пароль изменён. На других устройствах нужно войти заново.", "ok")
             return go(url_for(".password"))
-    return form_page("settings/password.html", form)
+    return form_page("settings/password.html", form=form)
 
 
 @blueprint.get("/security")
@@ -91,13 +84,10 @@ def export() -> Response:
 def delete() -> ResponseReturnValue:
     form = DeleteUser()
     if form.validate_on_submit():
-        try:
+        with blame(form):
             user_deletion.delete_user(current_user, form.password.data)
-        except Problem as problem:
-            blame(form, problem)
-        else:
             session.clear()
             logout_user()
             flash("Аккаунт и всё, что в нём было, удалены.", "ok")
             return go(url_for("auth.sign_in"))
-    return form_page("settings/delete.html", form, affected=user_deletion.affected(current_user))
+    return form_page("settings/delete.html", form=form, affected=user_deletion.affected(current_user))

@@ -4,8 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
@@ -28,23 +27,18 @@ _PIECE = 16_384  # characters sent at once
 _BOM = "\ufeff"  # without it Excel takes UTF-8 for a code page
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One day. `x` and `width` are of the bar, `left` and `step` of the day's whole strip."""
-
+class Bar(NamedTuple):
     day: Day
+    left: float  # of the day's whole strip
     x: float
     y: float
-    width: float
     height: float
-    left: float
-    step: float
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     bars: Sequence[Bar]
-    top: int  # what the chart's upper edge stands for
+    step: float  # from one day to the next
+    width: float  # of a bar
     marks: Sequence[int]  # values of the lines, the highest first
     total: int
     best: Day
@@ -69,12 +63,10 @@ def page() -> ResponseReturnValue:
 @blueprint.get("/stats.csv")
 def export() -> Response:
     days = _period()
-    name = f"vezde-stats-{days}.csv"
-    return Response(
-        stream_with_context(table(csv_export.rows(current_user, days))),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f"attachment; filename={name}", "Cache-Control": "no-store"},
-    )
+    response = Response(stream_with_context(table(csv_export.rows(current_user, days))), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f"attachment; filename=vezde-stats-{days}.csv"
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _period() -> int:
@@ -90,32 +82,17 @@ def without(sum: Sum) -> str:
 
 def chart(days: Sequence[Day]) -> Chart:
     """Views gained by day, as bars."""
-    values = [day.gained["views"] for day in days]
-    top = round_top(max(values))
+    best = max(days, key=lambda day: day.gained["views"])
+    top = round_top(best.gained["views"])  # what the chart's upper edge stands for
     step = WIDTH / len(days)
+    width = min(step * (1 - _GAP), _WIDEST)
     bars = []
-    for place, (day, value) in enumerate(zip(days, values, strict=True)):
-        height = round(HEIGHT * value / top, 2)
-        left = place * step
-        width = min(step * (1 - _GAP), _WIDEST)
-        bars.append(
-            Bar(
-                day=day,
-                x=round(left + (step - width) / 2, 2),
-                y=round(HEIGHT - height, 2),
-                width=round(width, 2),
-                height=height,
-                left=round(left, 2),
-                step=round(step, 2),
-            )
-        )
-    return Chart(
-        bars=bars,
-        top=top,
-        marks=[top * part // _STEPS for part in range(_STEPS, -1, -1)],
-        total=sum(values),
-        best=max(days, key=lambda day: day.gained["views"]),
-    )
+    for place, day in enumerate(days):
+        left, height = place * step, round(HEIGHT * day.gained["views"] / top, 2)
+        bars.append(Bar(day, round(left, 2), round(left + (step - width) / 2, 2), round(HEIGHT - height, 2), height))
+    marks = [top * part // _STEPS for part in range(_STEPS, -1, -1)]
+    total = sum(day.gained["views"] for day in days)
+    return Chart(bars, round(step, 2), round(width, 2), marks, total, best)
 
 
 def round_top(value: int) -> int:

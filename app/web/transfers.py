@@ -31,10 +31,6 @@ class Transfer:
     owner: str
     client: socket.socket | None  # as the server has it; a test client has none
 
-    def cut(self) -> None:
-        with suppress(OSError):  # it has ended by itself
-            self.client.shutdown(socket.SHUT_RDWR)
-
 
 class Transfers:
     """Those of this process, whose threads they share."""
@@ -59,7 +55,8 @@ class Transfers:
         if count <= than + 1:
             raise Busy("transfers_busy", 503)
         oldest = next(one for one in self._running if one.owner == owner)
-        oldest.cut()
+        with suppress(OSError):  # it has ended by itself
+            oldest.client.shutdown(socket.SHUT_RDWR)
         self._running.remove(oldest)
 
     def _end(self, transfer: Transfer) -> None:

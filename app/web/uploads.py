@@ -135,17 +135,13 @@ def busy(error: Busy) -> Response:
 
 
 @blueprint.errorhandler(NotFound)
-def not_found(_error: NotFound) -> Response:
-    return _text("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
-
-
 @blueprint.errorhandler(CSRFError)
-def stale_page(_error: CSRFError) -> Response:
-    return _text("Страница устарела. Обновите её и продолжите загрузку.", 400)
-
-
 @blueprint.errorhandler(HTTPException)
-def refused(error: HTTPException) -> Response:
+def refused(error: NotFound | HTTPException) -> Response:
+    if isinstance(error, NotFound):
+        return _text("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
+    if isinstance(error, CSRFError):
+        return _text("Страница устарела. Обновите её и продолжите загрузку.", 400)
     return error.response or _text("Запрос не принят. Обновите страницу и повторите загрузку.", error.code)
 
 

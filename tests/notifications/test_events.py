@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from app import clock
 from app.db import db
 from app.models import Clip, Event, Notification, Publication, Status, User, record_event
-from app.models.event_cursor import KEPT, KEPT_UNREAD, LONGEST_TRANSACTION, consume, sweep
+from app.models.event import KEPT, KEPT_UNREAD, LONGEST_TRANSACTION, consume, sweep
 from app.platform_access import tokens
 from app.publishing import state_machine
 from app.services import clips, publications, retries

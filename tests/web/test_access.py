@@ -5,7 +5,7 @@ import re
 import pytest
 
 from app.problems import Problem
-from app.web.extensions import csrf
+from app.web.access import csrf
 from app.web.headers import HEADERS
 
 # A platform fetches a clip by a signed link.

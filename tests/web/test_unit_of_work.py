@@ -78,13 +78,14 @@ def test_nothing_is_committed_where_a_view_shows_the_problem_itself(app, request
 
     def view(key):
         form = ChangePassword(meta={"csrf": False})
-        try:
-            rename()
-            raise Problem("wrong_credentials", "new")
-        except Problem as problem:
-            if show:
-                return show(problem)
-            responses.blame(form, problem)
+        with responses.blame(form):
+            try:
+                rename()
+                raise Problem("wrong_credentials", "new")
+            except Problem as problem:
+                if show:
+                    return show(problem)
+                raise
         return form.new.errors[0], 422
 
     assert request_to(view, headers=HTMX).status_code == 422

@@ -27,13 +27,18 @@ class PlatformCard:
 
 
 def all_of(user: User) -> list[PlatformCard]:
-    return [get(user, key) for key in platforms.ADAPTERS]
+    mine = connections.all_of(user)
+    return [_card(user, key, mine) for key in platforms.ADAPTERS]
 
 
 def get(user: User, platform: str) -> PlatformCard:
     """Raises NotFound."""
     if platform not in platforms.ADAPTERS:
         raise NotFound
+    return _card(user, platform, connections.all_of(user))
+
+
+def _card(user: User, platform: str, mine: Sequence[PlatformConnection]) -> PlatformCard:
     adapter, config = platforms.ADAPTERS[platform], current_app.config
     return PlatformCard(
         key=adapter.key,
@@ -44,5 +49,5 @@ def get(user: User, platform: str) -> PlatformCard:
         form=adapter.form,
         mode=adapter.mode(config),
         unready=adapter.unready(config),
-        connections=[one for one in connections.all_of(user) if one.platform == platform],
+        connections=[one for one in mine if one.platform == platform],
     )

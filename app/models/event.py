@@ -124,17 +124,11 @@ def _next_events(last_id: int) -> list[Event]:
 
 def sweep() -> None:
     """Deletes old events that every consumer has read."""
-    while _sweep_batch() == _SWEEP_BATCH:
-        pass
-
-
-def _sweep_batch() -> int:
-    now = clock.now()
+    now, swept = clock.now(), _SWEEP_BATCH
     oldest = select(Event.id).order_by(Event.id).limit(_SWEEP_BATCH)
     read_by_all = select(func.min(EventCursor.last_event_id)).scalar_subquery()
     old = or_(and_(Event.at < now - KEPT, Event.id <= read_by_all), Event.at < now - KEPT_UNREAD)
-    with transaction():
-        swept = db.session.execute(
-            delete(Event).where(Event.id.in_(oldest), old).execution_options(synchronize_session=False)
-        )
-    return swept.rowcount
+    batch = delete(Event).where(Event.id.in_(oldest), old).execution_options(synchronize_session=False)
+    while swept == _SWEEP_BATCH:
+        with transaction():
+            swept = db.session.execute(batch).rowcount

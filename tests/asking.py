@@ -53,9 +53,9 @@ def plans(found: Asked, table: str) -> list[str]:
     return made
 
 
-def reads_whole(told: str, table: str) -> bool:
+def reads_whole(plan: str, table: str) -> bool:
     """SQLite says «SCAN t» and «SCAN t USING INDEX …» (all of an index); a partial index is what it is for."""
-    lines = [line for line in told.splitlines() if re.search(rf"(SCAN|Seq Scan on) {table}\b", line)]
+    lines = [line for line in plan.splitlines() if re.search(rf"(SCAN|Seq Scan on) {table}\b", line)]
     return any("USING INDEX ix_publications_wake" not in line for line in lines)
 
 

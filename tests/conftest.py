@@ -75,8 +75,8 @@ def pytest_report_header() -> str | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     touches = Path(metafunc.definition.path).relative_to(Path(__file__).parent).parts[0] in BOTH
-    told = any("database_kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
-    if "database_kind" in metafunc.fixturenames and touches and not (told or ONLY or WITHOUT_POSTGRESQL):
+    parametrized = any("database_kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database_kind" in metafunc.fixturenames and touches and not (parametrized or ONLY or WITHOUT_POSTGRESQL):
         metafunc.parametrize("database_kind", [SQLITE, POSTGRESQL], indirect=True)
 
 

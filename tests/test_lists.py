@@ -99,17 +99,17 @@ def test_the_poll_goes_by_the_key(app, crowd):
     ids = [clip.id for clip in clips.page(owner).rows]
     with asked() as found:
         clips.changed(owner, dict.fromkeys(ids, 1))
-    [told] = plans(found, "clips")
-    assert not reads_whole(told, "clips"), told
-    assert "uq_publications_live" in told, told
+    [plan] = plans(found, "clips")
+    assert not reads_whole(plan, "clips"), plan
+    assert "uq_publications_live" in plan, plan
 
 
 def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
     owner = crowd(3)
     with asked() as found:
         clips.page(owner)
-    told = plans(found, "clips")
-    assert told and all("ix_clips_user_newest" in one for one in told), told
+    plan = plans(found, "clips")
+    assert plan and all("ix_clips_user_newest" in one for one in plan), plan
 
 
 def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
@@ -119,9 +119,9 @@ def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
         web.get("/")
     grouped = [one for one in found if "GROUP BY" in one[0] and "publications.clip_id" in one[0]]
     assert grouped
-    for told in plans(grouped, "publications"):
-        assert "ix_publications_clip" in told, told
-        assert not reads_whole(told, "publications"), told
+    for plan in plans(grouped, "publications"):
+        assert "ix_publications_clip" in plan, plan
+        assert not reads_whole(plan, "publications"), plan
 
 
 def test_the_lists_counts_read_no_rows(app, crowd):
@@ -132,9 +132,9 @@ def test_the_lists_counts_read_no_rows(app, crowd):
     ):
         with asked() as found:
             history.counts(owner, filters)
-        [told] = plans(found, "publications")
-        lines = [line for line in told.splitlines() if "publications" in line]
-        assert len(lines) == len(Status) and all(f"{index} " in line for line in lines), told
+        [plan] = plans(found, "publications")
+        lines = [line for line in plan.splitlines() if "publications" in line]
+        assert len(lines) == len(Status) and all(f"{index} " in line for line in lines), plan
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_the_list_is_read_in_its_order(app, crowd, filters, index):
         history.page(owner, filters)
     ways = plans(found, "publications")
     assert ways
-    for told in ways:
-        assert re.search(rf"{index}\b", told) and not SORTS.search(told), told
+    for plan in ways:
+        assert re.search(rf"{index}\b", plan) and not SORTS.search(plan), plan
 
 
 @pytest.mark.parametrize("filters", [{}, {"status": Status.FAILED}, {"platform": "telegram", "status": Status.FAILED}])
@@ -168,9 +168,9 @@ def test_a_clips_publications_are_found_by_the_clip(app, crowd, filters):
         history.page(owner, Filters(clip_id=clip_id, **filters), counted=2)
     ways = plans(found, "publications")
     assert ways
-    for told in ways:
-        lines = [line for line in told.splitlines() if re.search(r"(SEARCH|SCAN| on) publications\b", line)]
-        assert lines and all(re.search("ix_publications_clip |uq_publications_live", line) for line in lines), told
+    for plan in ways:
+        lines = [line for line in plan.splitlines() if re.search(r"(SEARCH|SCAN| on) publications\b", line)]
+        assert lines and all(re.search("ix_publications_clip |uq_publications_live", line) for line in lines), plan
 
 
 def test_counting_ends_where_nobody_counts_any_more(app, crowd):
@@ -191,12 +191,12 @@ def test_the_notifications_are_read_in_their_order(app, crowd):
     owner = _admin(crowd(1))
     with asked() as found:
         inbox.read_page(owner)
-    told = plans(found[:2], "notifications")
-    assert told and all("ix_notifications_user_newest" in one and not SORTS.search(one) for one in told), told
+    plan = plans(found[:2], "notifications")
+    assert plan and all("ix_notifications_user_newest" in one and not SORTS.search(one) for one in plan), plan
     with asked() as found:
         inbox.unread(owner)
-    [told] = plans(found, "notifications")
-    assert "ix_notifications_unread" in told, told
+    [plan] = plans(found, "notifications")
+    assert "ix_notifications_unread" in plan, plan
 
 
 def test_the_statistics_are_summed_by_their_indexes(app, crowd):

@@ -84,7 +84,7 @@ class Run:
         return {name.read_text().strip(): child for child, name in names.items() if name.exists()}
 
     def left(self) -> list[int]:
-        """Every process of this run that lives, whoever its parent is now: it was started with our VAR_DIR."""
+        """Every process of this run that lives, with whatever parent: it was started with our VAR_DIR."""
         return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._is_ours(path)]
 
     def _is_ours(self, environ: Path) -> bool:

@@ -1,7 +1,7 @@
 """What an adapter's straight-line code publishes with.
 
 Each step's answer is stored, sealed, before the next begins; a context that is made anew returns the stored answers,
-so that the adapter goes on where it stopped. The row is marked as «commit in doubt» at the last harmless moment: after
+so that the adapter goes on where it stopped. The row is marked as «commit in doubt» at the last safe moment: after
 a crash the platform is asked instead of being sent the clip twice.
 """
 
@@ -110,7 +110,7 @@ class PublishContext:
         find: Callable[..., Receipt | NotPublished | Unknown] | None = None,
         last: bool = False,
     ) -> Receipt:
-        """`fn(*args, begin_commit=…)`'s receipt. `fn` calls `begin_commit()` at the last moment that is still harmless;
+        """`fn(*args, begin_commit=…)`'s receipt. `fn` calls `begin_commit()` at the last moment that is still safe;
         with the seconds that the answer may take, where those are more than usual. `last`: with the receipt it is
         published, the platform is not asked anything more.
 

@@ -1,4 +1,4 @@
-"""A platform's receipt is evidence: it counts with or without the lease, and settles the publication."""
+"""A platform's receipt counts with or without the lease, and settles the publication."""
 
 from typing import Any
 

@@ -84,7 +84,7 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
-    """A new visitor's page; whatever the console or the content policy complains about fails the test."""
+    """A page without a session; whatever the console or the content policy complains about fails the test."""
     context = chromium.new_context(base_url=vezde.url, locale="ru-RU", timezone_id="Asia/Yekaterinburg")
     page = context.new_page()
     complaints: list[str] = []

@@ -164,14 +164,14 @@ def vezde(tmp_path: Path) -> Iterator[Running]:
 
 def allow(address: str) -> str:
     """What a person does on a platform's page; answers the address that it leads back to."""
-    visitor = requests.Session()
-    page = visitor.get(address, timeout=10)
+    session = requests.Session()
+    page = session.get(address, timeout=10)
     form = re.search(r"<form[^>]*>.*?</form>", page.text, re.S)[0]
     fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form))
     name, value = re.search(r'<button[^>]*name="([^"]+)"[^>]*value="([^"]+)"[^>]*>\s*Разрешить', form).groups()
     action = re.search(r'action="([^"]*)"', form)
     target = urljoin(page.url, (action[1] if action and action[1] else page.url).replace("&amp;", "&"))
-    answer = visitor.post(target, data={**fields, name: value}, allow_redirects=False, timeout=10)
+    answer = session.post(target, data={**fields, name: value}, allow_redirects=False, timeout=10)
     return answer.headers["Location"]
 
 

@@ -160,7 +160,7 @@ class Contract:
         self.sandbox.trouble({"match": limited_call, **self.rate_limit, "nth": 1})
         publication_id = publication()
         self._ends_once(publication_id)
-        assert row(publication_id).attempt == 0, "waiting as one is told is not a failed try"
+        assert row(publication_id).attempt == 0, "waiting for a rate limit is not a failed try"
 
     def test_the_wait_that_is_asked_for_is_kept(self, publication):
         self.sandbox.trouble({"match": self.calls[0], **self.rate_limit, "nth": 1})
@@ -261,8 +261,8 @@ class Contract:
         adapter, config = platforms.ADAPTERS[self.platform], current_app.config
         limit = adapter.limits(config).max_bytes
         self.clip.size = (limit or 10**12) + 1
-        told = any(problem.code == "file_too_large" for problem in preflight.problems(adapter, config, self.clip))
-        assert told == (limit is not None), "where the platform names no limit, nothing is said"
+        refused = any(problem.code == "file_too_large" for problem in preflight.problems(adapter, config, self.clip))
+        assert refused == (limit is not None), "where the platform names no limit, nothing is said"
         db.session.rollback()
 
     # Counts
@@ -360,18 +360,18 @@ class Contract:
         return platforms.ADAPTERS[self.platform].counting(current_app.config)
 
     def _die_in_the_commit(self, app, publication_id: int, commit: str) -> None:
-        """Kills the work horse once it has armed and its request is at the platform, which does nothing with it."""
+        """Kills the work horse once its commit is marked and its request is at the platform, which does nothing with it."""
         self.sandbox.trouble({"match": commit, "do": "hang:60"})
         for _ in range(40):
             wait_until(row(publication_id).wake_at)
-            horse = in_a_work_horse(app, publication_id)
-            while horse.exitcode is None:
+            work_horse = in_a_work_horse(app, publication_id)
+            while work_horse.exitcode is None:
                 if row(publication_id).commit_in_doubt and self.sandbox.control("trouble")["rules"][0]["seen"]:
-                    horse.kill()
-                horse.join(0.05)
-            if horse.exitcode != 0:
+                    work_horse.kill()
+                work_horse.join(0.05)
+            if work_horse.exitcode != 0:
                 break
-        assert horse.exitcode == -signal.SIGKILL, "it died where it should"
+        assert work_horse.exitcode == -signal.SIGKILL, "it ended where it should"
         self.owner, self.clip = fresh(self.owner), fresh(self.clip)  # forking has closed their session
         self.sandbox.trouble()
 

@@ -64,7 +64,7 @@ class TestPartnerApi(Contract):
         return connect(user, self.sandbox)
 
     def test_published_already_counts_as_done(self, publication):
-        """409: the deed of a try that never heard its answer. The link is the platform's all the same."""
+        """409: the effect of a try whose response was lost. The link is the platform's all the same."""
         self.sandbox.trouble({"match": PUBLISH, "do": "status:409", "effect": True, "nth": 1})
         self._ends_once(publication())
 

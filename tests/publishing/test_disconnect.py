@@ -1,4 +1,4 @@
-"""Disconnecting while publications are under way: what is harmless is cancelled, what is not ends truthfully."""
+"""Disconnecting while publications are under way: what has not been sent is cancelled, what is not ends truthfully."""
 
 import signal
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The last block of a body, before which a commit is armed."""
+"""The last block of a body, before which a commit is marked."""
 
 import io
 import socket

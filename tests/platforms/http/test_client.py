@@ -196,7 +196,7 @@ def test_an_answer_that_drips_is_given_up(inside):
 
 
 def test_an_upload_address_inside_our_network_ends_the_publication(app, user, ready_clip, inside):
-    """A platform that was broken into hands out an address of ours: nothing is sent, and the user is told."""
+    """A platform that was broken into hands out an address of ours: nothing is sent, and the user sees."""
     vk = Host()
     made = {"owner_id": 1, "video_id": 2, "upload_url": f"{inside.origin}/upload?secret=1"}
     vk.answer = lambda request: _send(request, json.dumps({"response": made}).encode())

@@ -41,7 +41,7 @@ class TestTelegram(Contract):
     @pytest.mark.parametrize("effect", [True, False])
     @pytest.mark.parametrize("code", [500, 502, 504])
     def test_a_server_error_does_not_say_whether_it_was_sent(self, publication, code, effect):
-        """Telegram's own 500 too may come after the deed: sent again, the clip would stand there twice."""
+        """Telegram's own 500 too may come after the post: sent again, the clip would stand there twice."""
         self.sandbox.trouble({"match": SEND, "do": f"error:{code}", "nth": 1, "effect": effect})
         self._ends_once(publication(), unknown=True)
         assert len([one for one in self.sandbox.requests if "sendVideo" in one["path"]]) == 1

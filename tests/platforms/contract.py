@@ -360,7 +360,7 @@ class Contract:
         return platforms.ADAPTERS[self.platform].counting(current_app.config)
 
     def _die_in_the_commit(self, app, publication_id: int, commit: str) -> None:
-        """Kills the work horse once its commit is marked and its request is at the platform, which does nothing with it."""
+        """Kills the work horse once its commit is begun and its request is at the platform, which ignores it."""
         self.sandbox.trouble({"match": commit, "do": "hang:60"})
         for _ in range(40):
             wait_until(row(publication_id).wake_at)

@@ -19,6 +19,8 @@ PAGE_OF_CLIPS = 24
 
 # How many
 
+pytestmark = pytest.mark.usefixtures("compact")
+
 
 # Per page, besides what everyone asks for the user and the bell.
 PAGES = {

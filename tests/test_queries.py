@@ -16,6 +16,8 @@ from app.statistics import collector
 from tests.asking import asked, plans, reads_whole
 from tests.publishing.claims import claim
 
+pytestmark = pytest.mark.usefixtures("compact")
+
 PAGE_OF_CLIPS = 24
 
 # How many

@@ -175,7 +175,7 @@ def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
 def problem(code: str, params: Mapping[str, object]) -> str:
     if code in REASONS:
         return sentence(code, params)
-    return PROBLEMS.get(code, code).format_map(params)
+    return PROBLEMS[code].format_map(params)
 
 
 def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:

@@ -61,8 +61,9 @@ def put(question: Question) -> dict[str, Any]:
     try:
         return {"state": QuestionState.ANSWERED, "answer": questions.put(question)}
     except PlatformError as error:
-        pause = _PAUSES[min(question.tries, len(_PAUSES)) - 1]
-        again_at = error.until if isinstance(error, RateLimited) else clock.now() + pause
+        again_at = clock.now() + _PAUSES[min(question.tries, len(_PAUSES)) - 1]
+        if isinstance(error, RateLimited):
+            again_at = max(again_at, error.until)
         if isinstance(error, (RateLimited, Unavailable)) and again_at <= question.created_at + _PATIENCE:
             return {"wake_at": again_at}
         return _failed(error.reason, **error.params)

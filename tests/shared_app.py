@@ -10,6 +10,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.db import db
+from app.web.transfers import Transfers
 from tests.postgres import Postgres
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
@@ -47,6 +48,7 @@ class SharedApp:
         for kept, as_made in self._as_made:
             kept.clear()
             kept.update(as_made)
+        self.app.extensions["transfers"] = Transfers()  # those that a test has not read to the end
         shutil.rmtree(self._files, ignore_errors=True)
         (self._files / "clips").mkdir(parents=True)
         self._database.renew()

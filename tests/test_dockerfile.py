@@ -84,5 +84,5 @@ def test_what_the_image_installs_migrates_serves_and_probes(image_python, tmp_pa
         "import pkgutil, app, worker; [__import__(m.name) for m in pkgutil.walk_packages(app.__path__, 'app.')]"
     )
     run("python", "-c", everything)
-    facts = run("python", "-c", f"from app import probe; print(probe.probe(probe.Path({str(vertical_file)!r})))")
+    facts = run("python", "-c", f"from app.media import probe; print(probe.probe(probe.Path({str(vertical_file)!r})))")
     assert "container='mp4'" in facts and "video_codec='h264'" in facts

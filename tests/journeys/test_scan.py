@@ -245,7 +245,7 @@ def test_no_secret_is_left_anywhere(vezde: Running, tmp_path: Path):
     assert any("upload_key" in kind for kind in kinds), kinds
     nothing_found()
     database.close()
-    secrets.known = {"anna@example.org": "e-mail", "run.py": "program", "tick_publications": "job"}
+    secrets.known = {"anna@example.org": "e-mail", "run.py": "program", "release_publications": "job"}
     seen = " ".join(search(secrets, visit.answers))
     for place in ("vezde.db", "redis/", "redis rq:", "answer", "arguments of"):
         assert place in seen, f"the search does not reach {place}"

@@ -169,13 +169,13 @@ def test_a_bug_gets_a_code_that_stands_in_the_log(app, user, sign_in, caplog):
 
 def test_a_refusal_without_a_form_goes_back_to_the_page(app, user, sign_in):
     def refuses():
-        raise Problem("Так нельзя.")
+        raise Problem("no_file")
 
     app.view_functions["plans.page"] = refuses
     browser = sign_in(user())
     answer = browser.get("/plans", headers={"Referer": "http://localhost/settings/profile"})
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
-    assert "Так нельзя." in browser.get("/settings/profile").text
+    assert "Выберите файл с видео." in browser.get("/settings/profile").text
     assert browser.get("/plans", headers=HTMX).status_code == 422
 
 

@@ -23,8 +23,9 @@ run: setup-run
 flask: setup-run
 	@$(BIN)/python run.py flask $(ARGS)
 
+# More processes than cores: many tests wait (for a poll, a pause, a browser).
 test: setup-dev
-	@$(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n 8 --dist loadscope $(ARGS)
 
 # The tests that depend on the Python version most, on SQLite only: SQL does not depend on it. A venv for each: .venv-3.12
 MAIN_TESTS := tests/media/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py

@@ -2,7 +2,7 @@ import hmac
 from datetime import datetime
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock, plans
@@ -44,6 +44,11 @@ def load_user(session_id: str) -> User | None:
         return None
     user = db.session.get(User, int(user_id))
     return user if user and hmac.compare_digest(user.session_key, session_key) else None
+
+
+def lock_user(user_id: int) -> None:
+    """Until the transaction ends, others that lock the user wait, and then see what this one has changed."""
+    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
 class Recovery(db.Model):

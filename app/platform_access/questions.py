@@ -10,9 +10,8 @@ from sqlalchemy import select
 
 from app import queue
 from app.db import after_commit, db, reading
-from app.models import PlatformConnection, Question, QuestionState, User
-from app.platform_access import tokens
-from app.platform_access.rate_limits import paced_adapter
+from app.models import PlatformConnection, Question, QuestionState, lock_user
+from app.platform_access.tokens import with_fresh_token
 from app.platforms.errors import Reconnect
 from app.problems import Problem
 
@@ -26,7 +25,7 @@ def ask(
 
     `payload` may be secret: it is sealed. Raises Problem where too many of the user's questions wait.
     """
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
+    lock_user(user_id)
     waiting = db.session.scalars(
         select(Question).where(Question.user_id == user_id, Question.state == QuestionState.WAITING)
     ).all()
@@ -61,7 +60,7 @@ def _accounts(question: Question, _payload: None) -> dict[str, Any]:
         connection = db.session.get(PlatformConnection, question.connection_id)
     if connection is None:
         raise Reconnect("аккаунт отключён")
-    accounts, limitation = paced_adapter(connection.platform).accounts(tokens.open_token(connection))
+    accounts, limitation = with_fresh_token(connection, lambda adapter, _account, token: adapter.accounts(token))
     return {"accounts": [asdict(account) for account in accounts], "limitation": limitation}
 
 

@@ -60,8 +60,7 @@ def release_due(
     it is among them.
 
     A user has at most MAX_QUEUED_PER_WORKER rows for each worker in flight; the others wait here, so that no bulk
-    starves another.
-    Those that send no file are counted apart, and go first however many they are: they take a moment.
+    starves another. Those that send no file are counted apart, and go first however many they are: they take a moment.
     """
     now = clock.now()
     with reading():

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from app import clock, platforms
 from app.db import db, end_reading
-from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Question, Status, User
+from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Question, Status, User, lock_user
 from app.plans import cheapest_for
 from app.platform_access import questions, revocations, tokens
 from app.platforms.base import Account, Token
@@ -68,11 +68,6 @@ def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnec
     return connection
 
 
-def _lock_user(user_id: int) -> None:
-    """Until the commit: each half of a double click, and each of two tabs, sees what the other has connected."""
-    db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
-
-
 def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformConnection:
     """Connects by what the user has typed into the platform's form. Raises NotFound or Problem."""
     if platform not in platforms.ADAPTERS:
@@ -125,7 +120,7 @@ def save(
     """
     if not all(_fits(account.id) for account in accounts):
         raise Problem("unexpected_answer")
-    _lock_user(user.id)
+    lock_user(user.id)
     if len(accounts) == 1 and not has_more:
         connection = _of_account(user, platform, accounts[0])
     else:
@@ -159,7 +154,7 @@ def ask_for_accounts(user: User, connection_id: int) -> None:
 
 def add_accounts(question: Question, answer: Mapping[str, Any]) -> None:
     """Adds the answer's accounts to those to choose from; where there is only one, that is chosen."""
-    _lock_user(question.user_id)
+    lock_user(question.user_id)
     connection = db.session.get(
         PlatformConnection, question.connection_id, with_for_update=True, populate_existing=True
     )
@@ -174,7 +169,7 @@ def add_accounts(question: Question, answer: Mapping[str, Any]) -> None:
 
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
     """Makes one of the accounts the connection's. Raises NotFound."""
-    _lock_user(user.id)
+    lock_user(user.id)
     connection = get(user, connection_id, lock=True)
     if (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, account_id):
         return connection  # a double click

@@ -18,7 +18,7 @@ from sqlalchemy import delete, func, select, update
 
 from app import clock, queue
 from app.db import after_commit, db, end_reading
-from app.models import Clip, Upload, User
+from app.models import Clip, Upload, User, lock_user
 from app.models.types import CLOCK_MARGIN
 from app.problems import NotFound, Problem
 from app.services import clips, erasures, upload_files
@@ -62,7 +62,7 @@ def create(user: User, file_name: str, length: int) -> Upload:
     upload_files.require_room(length)
 
     # Held until the commit, so that uploads begun at once count each other.
-    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
+    lock_user(user.id)
     open_uploads, promised = db.session.execute(
         select(func.count(), func.coalesce(func.sum(Upload.length), 0)).where(
             Upload.user_id == user.id, Upload.clip_id.is_(None)

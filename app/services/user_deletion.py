@@ -3,7 +3,7 @@
 from sqlalchemy import delete, select
 
 from app.db import db
-from app.models import LIVE, Clip, PlatformConnection, Publication, User
+from app.models import LIVE, Clip, PlatformConnection, Publication, User, lock_user
 from app.paging import COUNTED, count_up_to
 from app.services import clips, connections, uploads, users
 
@@ -27,6 +27,6 @@ def delete_user(user: User, password: str) -> None:
     uploads.terminate_all(user)
     for connection in connections.all_of(user):
         connections.disconnect(user, connection.id)
-    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())  # no clip is added meanwhile
+    lock_user(user.id)  # no clip is added meanwhile
     clips.plan_erasure(user)
     db.session.execute(delete(User).where(User.id == user.id))

@@ -40,6 +40,10 @@ def boottime() -> float:
     return machine.clock_gettime(machine.CLOCK_BOOTTIME)
 
 
+def sleep(seconds: float) -> None:
+    machine.sleep(seconds)
+
+
 def now() -> datetime:
     if _reading is None:
         return datetime.now(UTC)

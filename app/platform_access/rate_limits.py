@@ -60,7 +60,7 @@ class Pacer:
         while pause := self._pause(windows):
             if pause > may_sleep:
                 raise Paced(clock.now() + timedelta(seconds=pause))
-            time.sleep(pause)
+            clock.sleep(pause)
             may_sleep -= pause
 
     def _pause(self, windows: tuple[Window, ...]) -> float:

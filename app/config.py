@@ -130,6 +130,7 @@ CORE = (
     Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
     Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов; пару делает python -m app.vault"),
     Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
+    Setting("VAULT_PRIVATE_KEY_FILE", "", "Или файл с ним (последняя строка): его читают только работники"),
     Setting(
         "STORAGE_URL", "file:var/clips", "Где клипы: file:/папка или s3://бакет?endpoint=…&region=…", storage_address
     ),

@@ -134,8 +134,9 @@ def prepare(app: "Flask") -> None:
 
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        with transaction():
-            users.create_demo_users()
+        if app.config["DEMO"]:
+            with transaction():
+                users.create_demo_users()
 
 
 def serve_sandbox(port: int, smtp_port: int, var: Path) -> None:

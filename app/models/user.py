@@ -40,8 +40,10 @@ class User(UserMixin, db.Model):
         return f"{self.id}.{self.session_key}"
 
     @property
-    def is_active(self) -> bool:
-        """Flask-Login's: whether a session signs the user in. The passwords of demo users are known to all."""
+    def may_sign_in(self) -> bool:
+        """The passwords of demo users are known to all. Not Flask-Login's `is_active`: that is asked for again while a
+        request waits for its body, when no row may be loaded.
+        """
         return bool(current_app.config["DEMO"]) or not is_demo(self.email)
 
     @property
@@ -50,12 +52,12 @@ class User(UserMixin, db.Model):
 
 
 def load_user(session_id: str) -> User | None:
-    """The user of a session, or None once the session's key has been replaced."""
+    """The user of a session, or None once the session's key has been replaced, or the user may not sign in."""
     user_id, _, session_key = session_id.partition(".")
     if not user_id.isdigit():
         return None
     user = db.session.get(User, int(user_id))
-    return user if user and hmac.compare_digest(user.session_key, session_key) else None
+    return user if user and user.may_sign_in and hmac.compare_digest(user.session_key, session_key) else None
 
 
 def lock_user(user_id: int) -> None:

@@ -79,7 +79,7 @@ def authenticate(email: str, password: str, address: str) -> User | None:
     attempts = (_SIGN_INS_PER_EMAIL, email), (_SIGN_INS_PER_ADDRESS, address)
     throttle.hit(*attempts)
     user = _find(email)
-    if user and not user.is_active:
+    if user and not user.may_sign_in:
         user = None
     user_id = user and user.id
     matches = _matches(user, password)

@@ -11,6 +11,8 @@ import secrets
 import shutil
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,19 +20,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from app import platforms
+from app.process.secret_variable import execute_again_without
 
 ROOT = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 NEEDS_MB = 200
+ONE_KEY = "Из VAULT_PUBLIC_KEY и VAULT_PRIVATE_KEY (или VAULT_PRIVATE_KEY_FILE) задан один: задайте оба или ни одного."
 
 
 class CannotRun(Exception):
     """The text is one line: what to do."""
 
 
-def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int | None = None) -> str:
-    """Sets every missing setting. Returns the vault's private key, which only workers get, instead of setting it."""
-    public_key, private_key = vault_keys(var / "keys")
+def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int | None = None) -> None:
+    """Sets every missing setting. Of the vault's private key only the file: workers read it after the fork."""
     sandbox = f"http://{HOST}:{sandbox_port}"
     defaults = {
         "DEMO": "1",
@@ -40,7 +43,7 @@ def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int
         "REDIS_URL": f"unix://{redis_socket(var)}",
         "STORAGE_URL": f"file:{var / 'clips'}",
         "SECRET_KEY": read_or_create(var / "keys" / "secret_key", lambda: secrets.token_hex(32)),
-        "VAULT_PUBLIC_KEY": public_key,
+        **vault_keys(var / "keys" / "vault_keys"),
         "LOCAL_HOSTS": f"{HOST}:{sandbox_port} {HOST}:{port}",
     }
     if smtp_port:
@@ -51,8 +54,6 @@ def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     os.environ.update({"VAR_DIR": str(var), "PORT": str(port), "SANDBOX_PORT": str(sandbox_port)})
-    os.environ.pop("VAULT_PRIVATE_KEY", None)
-    return private_key
 
 
 def ports() -> tuple[int, int]:
@@ -157,16 +158,38 @@ def forget_redis_socket(var: Path) -> None:
     path.parent.rmdir()
 
 
-def vault_keys(folder: Path) -> tuple[str, str]:
-    given = [os.environ.get(name) for name in ("VAULT_PUBLIC_KEY", "VAULT_PRIVATE_KEY")]
-    if all(given):
-        return given[0], given[1]
-    if any(given):
-        raise CannotRun("Из VAULT_PUBLIC_KEY и VAULT_PRIVATE_KEY задан один: задайте оба или ни одного.")
-    from app import vault  # not at the top: it is slow to import, and the ports are checked first
+def vault_keys(file: Path) -> dict[str, str]:
+    """Returns the public key and the file with the private one, which is read, or made, in a process of its own: what
+    this one has read, all its children would have in their memory.
+    """
+    if os.environ.get("VAULT_PUBLIC_KEY"):
+        if not any(map(os.environ.get, ("VAULT_PRIVATE_KEY", "VAULT_PRIVATE_KEY_FILE"))):
+            raise CannotRun(ONE_KEY)
+        return {}
+    if any(map(os.environ.get, ("VAULT_PRIVATE_KEY", "VAULT_PRIVATE_KEY_FILE"))):
+        raise CannotRun(ONE_KEY)
+    made = subprocess.run([sys.executable, "-m", "app.vault", file], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if made.returncode:
+        raise CannotRun(f"Ключи в {file} не прочесть и не записать: проверьте права на папку.")
+    return {"VAULT_PUBLIC_KEY": made.stdout, "VAULT_PRIVATE_KEY_FILE": str(file)}
 
-    public_key, private_key = read_or_create(folder / "vault_keys", lambda: "\n".join(vault.generate())).split()
-    return public_key, private_key
+
+def leave_private_key_to_workers(var: Path) -> None:
+    """A private key that the environment gives goes to a file, and this program is executed again without it."""
+    if private_key := os.environ.get("VAULT_PRIVATE_KEY"):
+        if not os.environ.get("VAULT_PUBLIC_KEY"):
+            raise CannotRun(ONE_KEY)
+        file = _given_key(var)
+        file.write_text(private_key)  # closed to others by the umask
+        execute_again_without("VAULT_PRIVATE_KEY", {"VAULT_PRIVATE_KEY_FILE": str(file)})
+
+
+def forget_given_key(var: Path) -> None:
+    _given_key(var).unlink(missing_ok=True)
+
+
+def _given_key(var: Path) -> Path:
+    return var / "keys" / "given_private_key"
 
 
 def read_or_create(file: Path, make: Callable[[], str]) -> str:

@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+from app.config import flag
 from app.process.lifetime import die_with_parent
 
-bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
+# The passwords of demo users are known to all: no other machine reaches them.
+bind = f"{'127.0.0.1' if flag(os.environ.get('DEMO', '')) else '0.0.0.0'}:{os.environ.get('PORT', '8000')}"
 worker_class = "app.server.worker.Worker"  # no slow client blocks a thread: docs/decisions/0012
 threads = 16
 # Only ends a worker whose main loop has stopped.

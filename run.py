@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import demo
 from app.process.lifetime import die_with_parent
+from app.process.secret_variable import holders
 from app.process.supervisor import CannotStart, Child, Supervisor
 from demo import HOST, ROOT, CannotRun
 
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     os.umask(0o077)
     try:
         if arguments[:1] == ["flask"]:
-            return flask_command(arguments)
+            flask_command(arguments)
         run()
     except CannotRun as error:
         print(error, file=sys.stderr)
@@ -57,7 +58,8 @@ def run() -> None:
     smtp_port = demo.smtp_port(sandbox_port)
     var = demo.var_dir()
     lock = demo.lock(var)
-    vault_private_key = demo.complete_environment(var, port, sandbox_port, smtp_port)
+    demo.leave_private_key_to_workers(var)
+    demo.complete_environment(var, port, sandbox_port, smtp_port)
     demo.check_workers()
     app = preload()
 
@@ -74,13 +76,14 @@ def run() -> None:
     add("web", lambda: serve_web(port), before=lambda: warm_up(app), ready=lambda: web_responds(port, "/healthz"))
     add("sandbox", lambda: serve_sandbox(sandbox_port, smtp_port, var), ready=lambda: web_responds(sandbox_port, "/"))
     for name, work in crew(app):
-        add(name, partial(start_worker, app, vault_private_key, work))
+        add(name, partial(start_worker, app, work))
     add("scheduler", lambda: schedule(app))
     add("ticks", lambda: tick(app))
     try:
         supervisor.run(started=lambda: print_addresses(port, sandbox_port, var))
     finally:
         demo.forget_redis_socket(var)
+        demo.forget_given_key(var)
 
 
 def preload() -> "Flask":
@@ -131,8 +134,9 @@ def prepare(app: "Flask") -> None:
 
     with app.app_context():
         flask_migrate.upgrade(str(ROOT / "migrations"))
-        with transaction():
-            users.create_demo_users()
+        if app.config["DEMO"]:
+            with transaction():
+                users.create_demo_users()
 
 
 def serve_sandbox(port: int, smtp_port: int, var: Path) -> None:
@@ -160,11 +164,11 @@ def crew(app: "Flask") -> Iterable[tuple[str, Callable[["Flask"], None]]]:
     return crew.crew(app.config)
 
 
-def start_worker(app: "Flask", vault_private_key: str, work: Callable[["Flask"], None]) -> None:
-    from app.vault import Vault
+def start_worker(app: "Flask", work: Callable[["Flask"], None]) -> None:
+    """The one kind of process that reads the private key."""
+    from app.workers import crew
 
-    app.extensions["vault"] = Vault(app.config["VAULT_PUBLIC_KEY"], vault_private_key)
-    work(app)
+    crew.begin(app, work)
 
 
 def schedule(app: "Flask") -> None:
@@ -235,13 +239,15 @@ def print_addresses(port: int, sandbox_port: int, var: Path) -> None:
 """,
         flush=True,
     )
+    if above := holders("VAULT_PRIVATE_KEY"):
+        pids = ", ".join(map(str, above))
+        print(f"  Внимание: VAULT_PRIVATE_KEY остался в окружении процессов {pids}, и веб может прочесть его там.")
 
 
-def flask_command(arguments: list[str]) -> int:
-    """Runs a flask command on the data of `make run`, with the private key: it is for operators."""
-    private_key = demo.complete_environment(demo.var_dir(), *demo.ports())
-    os.environ["VAULT_PRIVATE_KEY"] = private_key
-    return os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *arguments[1:]])
+def flask_command(arguments: list[str]) -> NoReturn:
+    """Becomes a flask command on the data of `make run`. Those that need the private key read its file."""
+    demo.complete_environment(demo.var_dir(), *demo.ports())
+    os.execv(sys.executable, [sys.executable, "-m", "flask", "--app", "wsgi", *arguments[1:]])
 
 
 if __name__ == "__main__":

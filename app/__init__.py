@@ -24,13 +24,14 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
     from app.media import probe
     from app.observability import logs, sentry
-    from app.process.lifetime import give_memory_back
+    from app.process.lifetime import give_memory_back, write_no_core_files
     from app.redis_client import connect_redis
     from app.vault import Vault
     from app.web.access import csrf, htmx, login
     from app.web.unit_of_work import UnitOfWork
 
     give_memory_back()
+    write_no_core_files()
     logs.configure()
     values = config.load(environ, platforms.settings())
     sentry.connect(values["SENTRY_DSN"])

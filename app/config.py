@@ -6,6 +6,7 @@ The platforms declare theirs beside their adapters (`app.platforms.settings()`);
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -86,6 +87,33 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+def host_of(address: str) -> str:
+    """The host of a web address as browsers send it: lower case, IDNA, IPv6 in brackets; without the port."""
+    name = urlsplit(address).hostname or ""
+    try:
+        return f"[{name}]" if ":" in name else name.encode("idna").decode()
+    except UnicodeError:
+        return name
+
+
+def is_loopback(host: str) -> bool:
+    """Whether that host is this machine alone."""
+    try:
+        return host in LOOPBACK_NAMES or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    names = words(text)
+    if any(set(name) & set("/:@*") for name in names):
+        raise ValueError("нужны имена через пробел, без http:// и порта")
+    return tuple(host_of(f"//{name}") for name in names)
+
+
 def secret_key(text: str) -> str:
     if len(text) < 32:
         raise ValueError("нужно не меньше 32 случайных знаков, например openssl rand -hex 32")
@@ -128,8 +156,11 @@ CORE = (
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
     Setting("SECRET_KEY", None, "Подпись сеансов, не короче 32 знаков", secret_key, secret=True),
     Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
+    Setting("EXTRA_HOSTS", "", "Другие имена, по которым открывают сайт, через пробел; прочим — отказ", host_names),
+    Setting("HSTS_INCLUDE_SUBDOMAINS", "", "1 — браузер и к поддоменам PUBLIC_URL пойдёт только по https", flag),
     Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов; пару делает python -m app.vault"),
     Setting("VAULT_PRIVATE_KEY", "", "Закрытый ключ; только у работников (worker)", secret=True),
+    Setting("VAULT_PRIVATE_KEY_FILE", "", "Или файл с ним (последняя строка): его читают только работники"),
     Setting(
         "STORAGE_URL", "file:var/clips", "Где клипы: file:/папка или s3://бакет?endpoint=…&region=…", storage_address
     ),
@@ -177,6 +208,11 @@ def load(environ: Mapping[str, str], more: Iterable[Setting] = ()) -> dict[str, 
             problems.append(f"{setting.name}: {error}")
         if setting.secret:
             redact.hide(text, *text.split(","))
+    if values.get("DEMO") and not is_loopback(host_of(values.get("PUBLIC_URL", "//localhost"))):
+        problems.append(
+            "DEMO: показ не запускается по адресу, который виден не только на этой машине: пароли демо-пользователей "
+            "всем известны. Уберите DEMO (DEMO=0) или задайте PUBLIC_URL=http://127.0.0.1:порт"
+        )
     if problems:
         raise BadSettings("Настройки не подходят:\n" + "\n".join(f"  {problem}" for problem in problems))
     return values

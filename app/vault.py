@@ -10,7 +10,9 @@ Keys are written as base64 of their 32 raw bytes; several private keys stand sid
 import base64
 import binascii
 import hashlib
+import os
 import sys
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -31,6 +33,26 @@ def generate() -> tuple[str, str]:
     """A new pair (public, private) as text for the settings."""
     private = X25519PrivateKey.generate()
     return _public_text(private.public_key()), base64.b64encode(private.private_bytes_raw()).decode()
+
+
+def read_private_keys(file: Path) -> str:
+    """The private keys of a file: its last line. Raises OSError."""
+    return file.read_text().split()[-1]
+
+
+def key_file(file: Path) -> str:
+    """Returns the public key of a file with a pair, public key first; makes the file if there is none.
+
+    Raises OSError.
+    """
+    if not file.exists():
+        fresh = file.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as output:
+            output.write("\n".join(generate()))
+        fresh.replace(file)
+    return file.read_text().split()[0]
 
 
 def key_id(public_key: str) -> str:
@@ -90,5 +112,8 @@ def _decode(text: str) -> bytes:
 
 
 if __name__ == "__main__":
-    # Before there are settings there is no flask command.
-    sys.stdout.write("VAULT_PUBLIC_KEY={}\nVAULT_PRIVATE_KEY={}\n".format(*generate()))
+    # Before there are settings there is no flask command. With a file, for `make run`: only this process sees its keys.
+    if len(sys.argv) == 2:
+        sys.stdout.write(key_file(Path(sys.argv[1])))
+    else:
+        sys.stdout.write("VAULT_PUBLIC_KEY={}\nVAULT_PRIVATE_KEY={}\n".format(*generate()))

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 
 import demo
-from app import create_app
+from app import create_app, vault
 from app.db import db, transaction
 from app.services import users
 from bench.harness import ROOT
@@ -27,6 +27,7 @@ SETTINGS = (
     "SECRET_KEY",
     "VAULT_PUBLIC_KEY",
     "VAULT_PRIVATE_KEY",
+    "VAULT_PRIVATE_KEY_FILE",
 )
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -51,8 +52,8 @@ def environ(var: Path, **settings: str) -> dict[str, str]:
         os.environ.pop(name, None)
     port, sandbox_port = free_port(), free_port()
     os.environ.update({"VAR_DIR": str(var), "PORT": str(port), "SANDBOX_PORT": str(sandbox_port), **settings})
-    private_key = demo.complete_environment(demo.var_dir(), port, sandbox_port)
-    return os.environ | {"VAULT_PRIVATE_KEY": private_key}
+    demo.complete_environment(demo.var_dir(), port, sandbox_port)
+    return os.environ | {"VAULT_PRIVATE_KEY": vault.read_private_keys(Path(os.environ["VAULT_PRIVATE_KEY_FILE"]))}
 
 
 def make_run_environment() -> dict[str, str]:

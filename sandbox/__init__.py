@@ -15,6 +15,7 @@ from sandbox.control import Control
 from sandbox.dzen import Dzen
 from sandbox.emulator import OPTIONS, Emulator
 from sandbox.faults import FaultRules
+from sandbox.guard import Guard
 from sandbox.mail import Mailbox
 from sandbox.middleware import FaultMiddleware
 from sandbox.pages import Pages
@@ -59,7 +60,7 @@ def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:
     app.register_error_handler(BadCommand, bad_command_response)
     app.register_error_handler(ConnectionLost, _no_response)
     app.register_error_handler(DraftGone, _no_response)
-    app.wsgi_app = FaultMiddleware(app.wsgi_app, state, faults, by_prefix)
+    app.wsgi_app = Guard(FaultMiddleware(app.wsgi_app, state, faults, by_prefix), base_url)
     return app
 
 

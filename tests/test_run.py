@@ -15,6 +15,8 @@ import pytest
 import redis
 
 import demo
+from app import vault
+from tests import memory
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -84,14 +86,15 @@ class Run:
         return {name.read_text().strip(): child for child, name in names.items() if name.exists()}
 
     def left(self) -> list[int]:
-        """Every process of this run that lives, with whatever parent: it was started with our VAR_DIR."""
-        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/environ") if self._is_ours(path)]
+        """Every process of this run that lives, with whatever parent: they share its session."""
+        return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat") if self._is_ours(path)]
 
-    def _is_ours(self, environ: Path) -> bool:
+    def _is_ours(self, stat: Path) -> bool:
         try:
-            return f"VAR_DIR={self.var}".encode() in environ.read_bytes().split(b"\0")
-        except OSError:  # it has ended, or is a zombie
+            state, _parent, _group, session = stat.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it has ended
             return False
+        return int(session) == self.process.pid and state not in "ZX"
 
     def stop(self, signum: int = signal.SIGINT) -> int:
         self.process.send_signal(signum)
@@ -228,3 +231,44 @@ def test_a_start_that_fails_tells_why_and_leaves_nothing(run, tmp_path):
     assert one.process.wait(timeout=30) == 1
     assert "Не запустилось: prepare" in one.said and "unable to open database file" in one.said
     assert one.left() == []
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["generated", "given"])
+def test_only_workers_ever_hold_the_private_key(run, given):
+    """Whoever reads the environment and the memory of all others, root included, does not find it."""
+    public_key, private_key = vault.generate()
+    one = run(**({"VAULT_PUBLIC_KEY": public_key, "VAULT_PRIVATE_KEY": private_key} if given else {})).wait_for_start()
+    file = one.var / "keys" / ("given_private_key" if given else "vault_keys")
+    private_key = file.read_text().split()[-1]
+    assert file.stat().st_mode & 0o077 == 0
+    assert one.status("/sign-in") == 200
+    workers = {pid for name, pid in one.children().items() if name.partition("-")[0] in ("worker", "spare", "probe")}
+    for pid in set(one.left()) - workers - {one.children()["questions-1"]}:
+        assert not memory.holds(pid, private_key), Path(f"/proc/{pid}/comm").read_text()
+    if os.getuid() == 0:
+        wait_until(lambda: all(memory.holds(pid, private_key) for pid in workers))  # the look finds it where it is
+    else:
+        wait_until(lambda: not any(readable(pid) for pid in workers))
+    assert one.stop() == 0
+    assert file.exists() is not given
+
+
+def readable(pid: int) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/environ").read_bytes())
+    except PermissionError:
+        return False
+
+
+def test_an_operators_command_reads_the_key_where_it_needs_it(run):
+    one = run().wait_for_start()
+    shown = flask(one, "keys", "status").stdout
+    assert "открывается здесь" in shown
+    shown = flask(one, "doctor", "--role", "web").stdout
+    assert "Закрытых ключей в этом процессе нет." in shown and "✗" not in shown.partition("Landlock")[0], shown
+
+
+def flask(one: Run, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "run.py", "flask", *arguments]
+    environ = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8", **one.settings, "VAR_DIR": str(one.var)}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)

@@ -3,6 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
+from app.cli.keys import hold_private_keys
 from app.services import doctor
 
 
@@ -11,6 +12,8 @@ from app.services import doctor
 @with_appcontext
 def group(role: str | None) -> None:
     """Что у этого процесса есть и чего он не может. С --role код выхода 1, если это не так, как должно быть."""
+    if role and doctor.ROLES[role]:
+        hold_private_keys()
     findings = doctor.examine(role)
     marks = {True: "✓", False: "✗", None: "·"}
     for finding in findings:

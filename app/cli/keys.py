@@ -10,6 +10,16 @@ from app.services import keys
 
 group = Group("keys", help="Ключи, которыми запечатаны токены.")
 
+NO_FILE = "Файл VAULT_PRIVATE_KEY_FILE не прочесть или в нём не ключ: запустите команду там, где он есть."
+
+
+def hold_private_keys() -> None:
+    """An operator's command opens what a worker does."""
+    try:
+        keys.hold_private_keys()
+    except (OSError, ValueError, IndexError):
+        raise click.ClickException(NO_FILE) from None
+
 
 @group.command("new")
 def new_keys() -> None:
@@ -21,6 +31,7 @@ def new_keys() -> None:
 @group.command("status")
 def keys_status() -> None:
     """Сколько значений каким ключом запечатано и что открывает этот процесс."""
+    hold_private_keys()
     here = current_app.extensions["vault"]
     for key_id, count in keys.status().items():
         notes = ["нынешний"] * (key_id == here.key_id)
@@ -31,6 +42,7 @@ def keys_status() -> None:
 @group.command("rotate")
 def rotate_keys() -> None:
     """Перезапечатать всё нынешним открытым ключом. Нужны закрытые ключи, старый и новый, через запятую."""
+    hold_private_keys()
     if not current_app.extensions["vault"].can_open:
         raise click.ClickException("Нет закрытых ключей. Задайте VAULT_PRIVATE_KEY=новый,старый и повторите.")
     sealed = lost = 0

@@ -1,4 +1,7 @@
-"""A clip's poster: a frame that is not black, as a small upright JPEG. For the probe's child; arguments are PyAV's."""
+"""A clip's poster: a frame that is not black, as a small upright JPEG. For the probe's child; arguments are PyAV's.
+
+The child may start no threads: everything is told to do without.
+"""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +20,7 @@ def find_frame(container: Any, stream: Any, seconds: float) -> Any | None:
     brightest, best = -1.0, None
     try:
         for frame in _candidates(container, stream, seconds):
-            brightness = sum(gray := bytes(frame.reformat(32, 32, "gray").planes[0])) / len(gray)
+            brightness = sum(gray := bytes(frame.reformat(32, 32, "gray", threads=1).planes[0])) / len(gray)
             if brightness > brightest:
                 brightest, best = brightness, frame
             if brightness > DARK or time.process_time() > POSTER_SECONDS:
@@ -58,11 +61,12 @@ def jpeg(frame: Any, width: int, height: int, rotation: int) -> bytes:
     scale = min(1.0, POSTER_SIDE / max(width, height))
     width, height = (max(2, int(side * scale) // 2 * 2) for side in (width, height))
     stored = (height, width) if rotation % 180 else (width, height)
-    picture = _rotate(frame.reformat(*stored, "yuvj420p", interpolation="AREA"), rotation)
+    picture = _rotate(frame.reformat(*stored, "yuvj420p", interpolation="AREA", threads=1), rotation)
     for quality in (3, 6, 12, 31):
         encoder = av.CodecContext.create("mjpeg", "w")
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
         encoder.time_base = picture.time_base
+        encoder.thread_count = 1
         encoder.qmin = encoder.qmax = quality
         data = b"".join(bytes(packet) for packet in (*encoder.encode(picture), *encoder.encode(None)))
         if len(data) <= POSTER_BYTES:

@@ -1,7 +1,8 @@
 """Facts and a poster of a clip, taken by FFmpeg's libraries in a child process with limits.
 
 A file from a stranger is read by a lot of C code, so it is read where it can do little: in a process of its own with
-an empty environment, that may use bounded memory and time, and may write nothing but its facts (`probe_child`).
+an empty environment, that may use bounded memory and time, read nothing but the clip, reach no network and no process,
+and write nothing but its facts (`probe_child`).
 """
 
 import base64

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from app.media import poster
+from app.process import landlock, syscall_filter
+from app.process.lifetime import write_no_core_files
 
 # On a busy machine this process, which is niced, gets a tenth of a processor.
 WALL_SECONDS = 120
@@ -41,7 +43,7 @@ class Unusable(Exception):
 def main(path: str, demuxers: str) -> None:
     import av  # here, so that workers do not carry FFmpeg
 
-    _limit_this_process()
+    limit_this_process(Path(path))
     try:
         facts = _read(av, path, demuxers)
     except Unusable as error:
@@ -51,16 +53,28 @@ def main(path: str, demuxers: str) -> None:
     json.dump(facts, sys.stdout)
 
 
-def _limit_this_process() -> None:
-    """Called when all that is needed is loaded: the limit on memory counts from there."""
+def limit_this_process(clip: Path) -> None:
+    """Called when all that is needed is loaded: the limit on memory counts from there.
+
+    What a file could make of it may read the clip and the libraries, and has no network, no processes, no way to its
+    parent. Without Landlock (`flask doctor` says so) it may read other files of this user.
+    """
     loaded = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (loaded + MEMORY_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    write_no_core_files()
     os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
     # The parent kills this process in time, unless it ends first.
     signal.alarm(WALL_SECONDS + 5)
+    sys.dont_write_bytecode = True
+    landlock.read_only([clip, *_libraries()])
+    syscall_filter.compute_only()
+
+
+def _libraries() -> set[Path]:
+    """Python's and PyAV's folders: some modules are loaded when a file needs them."""
+    return {Path(sys.modules[name].__file__).parent for name in ("os", "av")}
 
 
 def _read(av: Any, path: str, demuxers: str) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 import ctypes
 import os
+import resource
 import signal
 import time
 from typing import ClassVar
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
 
 # malloc.h
 _M_TRIM_THRESHOLD = -1
@@ -45,9 +48,29 @@ def _call(name: str, *arguments: object) -> None:
         raise OSError(ctypes.get_errno(), name)
 
 
-def prctl(option: int, argument: int | bytes) -> None:
+def prctl(option: int, argument: int | bytes, second: int = 0) -> None:
     value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
-    _call("prctl", option, value, 0, 0, 0)
+    _call("prctl", option, value, ctypes.c_ulong(second), 0, 0)
+
+
+def forbid_new_privileges() -> None:
+    """From now on no program that this process executes gets more rights than it has (setuid)."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def write_no_core_files() -> None:
+    """Its memory is never written to the disk, nor that of its children. In what the kernel hands to a program instead
+    (core_pattern) only `forbid_memory_reads` keeps it from being.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def forbid_memory_reads() -> None:
+    """No other process of this user may read this one's memory or environment, trace it, or take its descriptors.
+
+    Its forks inherit that; exec ends it. Only root can read its files in /proc, but for those that all may (stat).
+    """
+    prctl(_PR_SET_DUMPABLE, 0)
 
 
 def give_memory_back() -> None:

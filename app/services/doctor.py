@@ -19,6 +19,8 @@ from app.config import optional_web_address, web_address
 from app.db import db
 from app.models import PlatformConnection
 from app.platform_access import tokens
+from app.process import landlock, syscall_filter
+from app.process.secret_variable import holders
 from app.services import heartbeats, readiness
 from app.vault import CannotOpen, Vault
 
@@ -53,7 +55,7 @@ class Finding:
 
 def examine(role: str | None = None) -> list[Finding]:
     """`role`, a key of ROLES, is what the process should be: it decides whether it should open tokens."""
-    return [*_keys(role), _stored_token(role), *_settings(), *_dependencies()]
+    return [*_keys(role), _stored_token(role), *_settings(), *_probe_walls(), *_dependencies()]
 
 
 def _keys(role: str | None) -> Iterator[Finding]:
@@ -64,12 +66,28 @@ def _keys(role: str | None) -> Iterator[Finding]:
     # Any program that reads this process' environment finds the key.
     present, absent = f"{VAULT_KEY} есть в окружении процесса.", f"{VAULT_KEY} в окружении процесса нет."
     yield _opens(role, os.environ.get(VAULT_KEY), present, absent)
+    yield from _keys_within_reach(role)
     try:
         opened = here.open(here.seal(_PROBE, "doctor"), "doctor") == _PROBE
     except CannotOpen:
         opened = False
     good, bad = "Проба: запечатанное этот процесс открывает.", "Проба: запечатать процесс может, открыть — нет."
     yield _opens(role, opened, good, bad)
+
+
+def _keys_within_reach(role: str | None) -> Iterator[Finding]:
+    """What the process itself does not hold, and could read: nothing that matters for one that opens tokens anyway."""
+    unfit = None if role is None or ROLES[role] else False
+    if above := [pid for pid in holders(VAULT_KEY) if pid != os.getpid()]:
+        pids = ", ".join(map(str, above))
+        advice = "этот процесс прочтёт его там. Запускайте из окружения, в котором ключа нет."
+        yield Finding(f"{VAULT_KEY} есть в окружении того, кто запустил процесс ({pids}): {advice}", unfit)
+    else:
+        yield Finding(f"Кто запустил процесс, {VAULT_KEY} в окружении не держит.", None if role is None else True)
+    if (file := current_app.config["VAULT_PRIVATE_KEY_FILE"]) and os.access(file, os.R_OK):
+        # Under `make run` all processes are one user's.
+        text = f"Файл закрытого ключа ({file}) этому процессу доступен: отдайте его только работникам."
+        yield Finding(text, None if current_app.config["DEMO"] else unfit)
 
 
 def _stored_token(role: str | None) -> Finding:
@@ -112,6 +130,18 @@ def _settings() -> Iterator[Finding]:
         yield Finding(f"Часовые пояса: данные системы ({', '.join(zoneinfo.TZPATH)}), они могли устареть.", False)
     else:
         yield Finding(f"Часовые пояса: пакет tzdata {tzdata.IANA_VERSION}, данные системы не читаются.", True)
+
+
+def _probe_walls() -> Iterator[Finding]:
+    """Of the process that reads clips. Workers run on this machine or on one like it."""
+    if version := landlock.version():
+        yield Finding(f"Landlock {version}: разбор клипа видит только сам клип и библиотеки.", True)
+    else:
+        yield Finding("В этом ядре нет Landlock: разбор клипа может прочесть и другие файлы этого пользователя.")
+    if syscall_filter.is_supported():
+        yield Finding("seccomp: у разбора клипа нет ни сети, ни новых процессов.", True)
+    else:
+        yield Finding("Фильтра seccomp для этой машины нет: сеть и процессы у разбора клипа не отняты.")
 
 
 def redis_password() -> Finding:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from flask import current_app
 from sqlalchemy import select, update
@@ -20,6 +21,17 @@ _COLUMNS = (
     Question.sealed_payload,
     Revocation.sealed_token,
 )
+
+
+def hold_private_keys(private_keys: str | None = None) -> None:
+    """From now on this process opens tokens, by these keys, or by those of VAULT_PRIVATE_KEY_FILE where it is set.
+
+    For workers and operators' commands. Raises OSError, and ValueError where a text is no key.
+    """
+    if not private_keys and (file := current_app.config["VAULT_PRIVATE_KEY_FILE"]):
+        private_keys = vault.read_private_keys(Path(file))
+    if private_keys:
+        current_app.extensions["vault"] = Vault(current_app.config["VAULT_PUBLIC_KEY"], private_keys)
 
 
 def status() -> dict[str, int]:

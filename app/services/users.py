@@ -10,12 +10,13 @@ from zoneinfo import available_timezones
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
+from flask import current_app
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app import clock, plans
 from app.db import db, end_reading
-from app.models import User
+from app.models import DEMO_DOMAIN, User, is_demo
 from app.problems import NotFound, Problem
 from app.services import audit_log, throttle
 from app.services.throttle import Limit
@@ -25,7 +26,6 @@ MAX_PASSWORD = 128  # a longer one would take longer to hash
 MAX_NAME = 80
 
 DEMO_PASSWORD = "demo-demo"
-DEMO_DOMAIN = "demo.vezde.ru"
 
 _SIGN_INS_PER_EMAIL = Limit("sign-in-email", times=10, seconds=15 * 60)
 _SIGN_INS_PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
@@ -46,6 +46,8 @@ def sign_up(
     Raises Problem with its field.
     """
     email, name = _email(email), _name(name)
+    if is_demo(email) and not current_app.config["DEMO"]:
+        raise Problem("email_invalid", "email")  # such a user could not sign in
     _check_password(password)
     if address:
         throttle.hit((_SIGN_UPS_PER_ADDRESS, address))
@@ -77,6 +79,8 @@ def authenticate(email: str, password: str, address: str) -> User | None:
     attempts = (_SIGN_INS_PER_EMAIL, email), (_SIGN_INS_PER_ADDRESS, address)
     throttle.hit(*attempts)
     user = _find(email)
+    if user and not user.may_sign_in:
+        user = None
     user_id = user and user.id
     matches = _matches(user, password)
     # Also for an unknown e-mail: a missing write would show in the time.

@@ -12,6 +12,7 @@ from app.web import (
     filters,
     headers,
     health,
+    hosts,
     input_guard,
     integrations,
     media,
@@ -31,7 +32,7 @@ from app.web import (
 
 PARTS = (
     *(input_guard, request_log, consent_client, headers, access, transfers),
-    *(errors, static_files, filters),
+    *(errors, static_files, filters, hosts),
 )
 PAGES = (
     *(clips, publications, statistics, notifications, settings, integrations, plans, privacy),

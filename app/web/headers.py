@@ -39,6 +39,8 @@ def register(app: Flask) -> None:
         # Otherwise all clients would have the proxy's address and share its limits.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
     policy = content_policy(app)
+    # Not `preload`: whoever is on that list does not come off it for months.
+    hsts = "max-age=31536000" + ("; includeSubDomains" if app.config["HSTS_INCLUDE_SUBDOMAINS"] else "")
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -48,7 +50,7 @@ def register(app: Flask) -> None:
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy)
         if secure:
-            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            response.headers.setdefault("Strict-Transport-Security", hsts)
         if response.mimetype == "text/html":
             # No page is kept in the browser of a shared computer.
             response.headers.setdefault("Cache-Control", "no-store")

@@ -16,11 +16,13 @@ from sqlalchemy.orm import configure_mappers
 
 from app import clock
 from app.db import db
+from app.process.lifetime import forbid_memory_reads
 from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
 from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, QUESTIONS, REMOVALS, STATS, TICKS
 from app.queue.wake_ups import SERIALIZER, WakeUpWorker
 from app.redis_client import blocking_redis
+from app.services import keys
 from app.services.heartbeats import Pulse
 from app.workers.worker import ClipWorker, HeartbeatToDatabase
 
@@ -71,6 +73,14 @@ def warm_up(app: Flask) -> None:
         db.engine.dispose()
     gc.collect()
     gc.freeze()  # or the collector would write to, and so copy, every page in each child
+
+
+def begin(app: Flask, run: Callable[[Flask], None], private_keys: Callable[[], str | None] = lambda: None) -> None:
+    """A worker's life, from its fork on: nothing before it has read the private keys, nothing beside it can."""
+    forbid_memory_reads()
+    with app.app_context():
+        keys.hold_private_keys(private_keys())
+    run(app)
 
 
 def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], None]]]:

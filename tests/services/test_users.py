@@ -165,6 +165,7 @@ def test_plans_are_set_by_email(app):
 
 
 def test_demo_users_are_made_once_and_left_alone(app):
+    app.config["DEMO"] = True
     users.create_demo_users()
     users.set_plan("free@demo.vezde.ru", "pro")
     db.session.commit()

@@ -95,7 +95,8 @@ def test_cookies(environment, secure):
     from app import create_app
     from app.db import db
 
-    app = create_app({**environment, "PUBLIC_URL": "https://vezde.example" if secure else "http://localhost"})
+    url = "https://vezde.example" if secure else "http://localhost"
+    app = create_app({**environment, "PUBLIC_URL": url, "EXTRA_HOSTS": "localhost"})
     answer = app.test_client().get("/sign-in")
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("vezde_session=")

@@ -1,0 +1,48 @@
+"""Only known names of the site are served: a page that points a name of its own here (DNS rebinding) gets nothing."""
+
+import re
+from collections.abc import Callable, Iterable
+
+import structlog
+from flask import Flask, Response
+
+from app.config import LOOPBACK_NAMES, host_of, is_loopback
+
+log = structlog.get_logger(__name__)
+
+# Plain: from under that name the page's styles would be refused too.
+REFUSAL = (
+    "Сайт не узнаёт адрес, по которому его открыли. Откройте «Везде» по его обычному адресу.\n"
+    "Администратору: другие имена сайта называет настройка EXTRA_HOSTS.\n"
+)
+# A PaaS asks an address without a name whether the process lives: that says nothing but ok.
+FOR_ANY_HOST = "/healthz"
+
+_HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+
+
+def register(app: Flask) -> None:
+    """The last of all: in front of static files and of every hook.
+
+    Known are the host of PUBLIC_URL and EXTRA_HOSTS; where the first is this machine, each of its names. Ports are not
+    compared: a tunnel or a container has others.
+    """
+    public = host_of(app.config["PUBLIC_URL"])
+    loopback = LOOPBACK_NAMES if is_loopback(public) else ()
+    app.wsgi_app = KnownHosts(app.wsgi_app, frozenset((public, *loopback, *app.config["EXTRA_HOSTS"])))
+
+
+class KnownHosts:
+    def __init__(self, app: Callable, known: frozenset[str]) -> None:
+        self._app = app
+        self._known = known
+
+    def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
+        host = _HOST.fullmatch(environ.get("HTTP_HOST", "").lower())
+        if (host and host[1] in self._known) or environ["PATH_INFO"] == FOR_ANY_HOST:
+            return self._app(environ, start_response)
+        log.warning("unknown host refused", method=environ["REQUEST_METHOD"], peer=environ.get("REMOTE_ADDR"))
+        refusal = Response(
+            REFUSAL, 400, {"X-Content-Type-Options": "nosniff"}, content_type="text/plain; charset=utf-8"
+        )
+        return refusal(environ, start_response)

@@ -86,7 +86,7 @@ def _checked(value: Any, depth: int = _MAX_DEPTH) -> Any:
     if isinstance(value, str):
         return value if value.isascii() and "\0" not in value else _printable(value)
     if isinstance(value, int | float):
-        if not math.isfinite(value) or (isinstance(value, int) and abs(value) >= _MAX_INTEGER):
+        if abs(value) >= _MAX_INTEGER if isinstance(value, int) else not math.isfinite(value):
             raise ValueError("a number out of range")
         return value
     if depth == 0 and value:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app import queue
 from app.db import after_commit, db, reading
 from app.models import PlatformConnection, Question, QuestionState, lock_user
+from app.observability import redact
 from app.platform_access.tokens import with_fresh_token
 from app.platforms.errors import Reconnect
 from app.problems import Problem
@@ -51,7 +52,16 @@ def put(question: Question) -> Any:
     """
     sealed = question.sealed_payload
     vault = current_app.extensions["vault"]
-    return KINDS[question.kind](question, sealed and json.loads(vault.open(sealed, question.sealed_for)))
+    payload = sealed and json.loads(vault.open(sealed, question.sealed_for))
+    with redact.hidden(*_texts(payload)):
+        return KINDS[question.kind](question, payload)
+
+
+def _texts(payload: Any) -> list[str]:
+    """All that a payload holds may be secret."""
+    if isinstance(payload, Mapping):
+        return [text for value in payload.values() for text in _texts(value)]
+    return [payload] if isinstance(payload, str) else []
 
 
 def _accounts(question: Question, _payload: None) -> dict[str, Any]:

@@ -13,15 +13,19 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 from app import clock
 from app.config import Setting
 from app.observability import redact
-from app.platforms.errors import Reconnect
+from app.platforms.errors import Reconnect, Unavailable
+from app.platforms.foreign_text import clean_inside
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth
 from app.platforms.options import Choices, Option
 
+# Ten years, in seconds: more is a mistake.
+_LONGEST_LIFETIME = 10 * 366 * 24 * 3600
+
 
 @dataclass(frozen=True)
 class Token:
-    """Secrets of one connection; never logged (no repr, and known to the log's redaction), stored only sealed."""
+    """Secrets of one connection; never logged (no repr, and redacted while it exists), stored only sealed."""
 
     access: str = field(repr=False)
     refresh: str | None = field(default=None, repr=False)
@@ -29,14 +33,25 @@ class Token:
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        redact.hide(self.access, self.refresh, *self.extra.values())
+        redact.hide_while_alive(self.secrets)
+
+    def secrets(self) -> list[str | None]:
+        return [self.access, self.refresh, *self.extra.values()]
 
     @classmethod
     def of(cls, response: Mapping[str, Any], lifetime: int = 0, **extra: str) -> "Token":
-        """A token address's response. `lifetime`: seconds, where it names none; 0 for a token that does not expire."""
-        seconds = int(response.get("expires_in") or lifetime)
-        expires_at = clock.now() + timedelta(seconds=seconds) if seconds else None
-        return cls(response["access_token"], response.get("refresh_token"), expires_at, extra)
+        """A token address's response. `lifetime`: seconds, where it names none; 0 for a token that does not expire.
+
+        Raises Unavailable where it is no response of that shape.
+        """
+        access, refresh = response.get("access_token"), response.get("refresh_token")
+        try:
+            seconds = min(int(response.get("expires_in") or lifetime), _LONGEST_LIFETIME)
+        except (TypeError, ValueError, OverflowError):
+            seconds = -1
+        if not isinstance(access, str) or not access or not isinstance(refresh, str | None) or seconds < 0:
+            raise Unavailable("непонятный ответ с токеном")
+        return cls(access, refresh, clock.now() + timedelta(seconds=seconds) if seconds else None, extra)
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Account:
     """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and is no secret.
 
     `previous_id`: the id that the same account had while the platform did not give its real one. `limitation`: a key of
-    the reasons' texts for what cannot be reached with this token.
+    the reasons' texts for what cannot be reached with this token. What the platform calls things is cleaned.
     """
 
     id: str
@@ -54,6 +69,10 @@ class Account:
     facts: Mapping[str, Any] = field(default_factory=dict)
     previous_id: str | None = None
     limitation: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("name", "url", "avatar_url", "facts"):
+            object.__setattr__(self, name, clean_inside(getattr(self, name)))
 
 
 @dataclass(frozen=True)

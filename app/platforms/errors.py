@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app import clock
+from app.platforms.foreign_text import clean, clean_inside
 
 # Bounds of the wait that a platform asks for: it may be a mistake, or our clock may be wrong.
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
@@ -12,18 +13,19 @@ SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 
 class PlatformError(Exception):
     """`reason` is a key of the reasons' texts, which `params` fill; `detail` is the platform's message, or
-    our own: Russian that begins with a small letter, so that it is not shown as the platform's. Never a secret, nor a
-    name out of our code.
+    our own: Russian that begins with a small letter, so that it is not shown as the platform's. Never a name out of our
+    code. Both are stored and shown: they are cleaned here, of secrets too.
 
     `definitely_not_applied`: the call that raised it published nothing, so a commit that was begun for it is void.
     """
 
     def __init__(self, reason: str, detail: str = "", *, definitely_not_applied: bool = True, **params: str) -> None:
+        detail = clean(detail)
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
         self.definitely_not_applied = definitely_not_applied
-        self.params = params
+        self.params = {name: clean(param) for name, param in params.items()}
 
 
 class Refused(PlatformError):
@@ -80,8 +82,8 @@ class AccountMoved(PlatformError):
 
     def __init__(self, facts: Mapping[str, Any], url: str | None = None) -> None:
         super().__init__("account_moved")
-        self.facts = facts
-        self.url = url
+        self.facts = clean_inside(facts)
+        self.url = url and clean(url)
 
 
 class Unavailable(PlatformError):

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from app import clock, platforms
 from app.db import db, end_reading
 from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Question, Status, User, lock_user
+from app.observability import redact
 from app.plans import cheapest_for
 from app.platform_access import questions, revocations, tokens
 from app.platforms.base import Account, Token
@@ -25,7 +26,7 @@ from app.services.publications import cancel_all_of
 log = structlog.get_logger(__name__)
 
 # What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
-UNEXPECTED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 CHOICE_LIFETIME = timedelta(hours=1)
 MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would identify another account
 
@@ -77,7 +78,8 @@ def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformCon
     for field in adapter.form:
         if not fields.get(field.name, "").strip():
             raise Problem("field_missing", field.name, label=field.label)
-    accounts, token = _ask(lambda: adapter.connect(fields))
+    with redact.hidden(*(fields[field.name].strip() for field in adapter.form if field.secret)):
+        accounts, token = _ask(lambda: adapter.connect(fields))
     return save(user, platform, accounts, token, has_more=adapter.has_more_accounts)
 
 
@@ -88,7 +90,9 @@ def accept(user: User, platform: str, answer: Mapping[str, Any], arguments: Mapp
     """
     require_plan(user, platform)
     adapter = platforms.adapter(platform, current_app.config)
-    accounts, token = _ask(lambda: adapter.accept(answer, arguments))
+    granted = (answer.get("access_token"), answer.get("refresh_token"), *arguments.values())
+    with redact.hidden(*(secret for secret in granted if isinstance(secret, str))):
+        accounts, token = _ask(lambda: adapter.accept(answer, arguments))
     return save(user, platform, accounts, token)
 
 

@@ -13,9 +13,12 @@ from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, 
 from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask, current_app, request, session, url_for
 from flask_login import current_user
+from urllib3.exceptions import HTTPError
 
 from app import platforms
 from app.db import commit
+from app.platforms.http.session import BoundedSession
+from app.platforms.http.transport import Transport
 from app.problems import NotFound, Problem
 from app.services import connections, consents
 from app.web.access import browser_id
@@ -50,12 +53,13 @@ class _OAuth(OAuth):
     framework_integration_cls = _States
 
 
-class _Session(OAuth2Session):
+class _Session(OAuth2Session, BoundedSession):
+    """A code, its verifier and our secret go to the address in the settings and nowhere else."""
+
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        # A code, its verifier and our secret go to the address in the settings and nowhere else.
-        self.max_redirects = 0
-        self.trust_env = False
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, Transport())
 
 
 class _Client(FlaskOAuth2App):
@@ -82,7 +86,6 @@ def register(app: Flask) -> None:
                 "scope": settings.scope,
                 "code_challenge_method": "S256",
                 "token_endpoint_auth_method": settings.client_auth,
-                "default_timeout": 20,
             },
         )
         hosts.add(settings.authorize_url.split("/authorize")[0])
@@ -120,7 +123,7 @@ def exchange_code(client: FlaskOAuth2App, platform: str, arguments: dict[str, st
         log.info("consent was not given", platform=platform, error=error.error)
         denied = error.error == "access_denied"
         raise Problem("consent_denied" if denied else "consent_refused", platform=name) from error
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         log.warning("consent could not be finished", platform=platform, error=type(error).__name__)
         raise Problem("consent_unavailable", platform=name) from error
     except connections.UNEXPECTED as error:

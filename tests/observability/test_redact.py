@@ -1,8 +1,11 @@
 """No secret comes out of a log, however it got into the text."""
 
+import base64
+import html
 import io
 import json
 import logging
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -104,3 +107,45 @@ def test_an_error_of_the_database_does_not_quote_the_row(app, user):
     db.session.rollback()
     assert "h4sh-h4sh" not in str(error.value)
     assert "anna@example.org" not in str(error.value)
+
+
+def test_a_token_is_known_only_while_it_exists():
+    token = Token("word-by-word-by-word", extra={"device_id": "the-device-id"})
+    assert redact.text("word-by-word-by-word the-device-id") == f"{redact.HIDDEN} {redact.HIDDEN}"
+    del token
+    assert redact.text("word-by-word-by-word the-device-id") == "word-by-word-by-word the-device-id"
+    assert not [owner for owner in redact._owners.values() if owner() is None]
+
+
+def test_blocks_may_be_nested():
+    with redact.hidden("word-by-word", None):
+        with redact.hidden("word-by-word"):
+            pass
+        assert redact.text("word-by-word") == redact.HIDDEN
+    assert redact.text("word-by-word") == "word-by-word"
+    assert not redact._in_use
+
+
+ODD = 'y0_a+b/c="д<&>\\ and some more of it'
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        ODD,
+        quote(ODD, safe=""),
+        quote(ODD, safe="").lower(),
+        quote_plus(ODD),
+        json.dumps(ODD)[1:-1],
+        html.escape(ODD),
+        base64.b64encode(ODD.encode()).decode(),
+        base64.b64encode(b"client:" + ODD.encode()).decode(),
+        base64.urlsafe_b64encode(b"id:" + ODD.encode()).decode(),
+        ODD[:20],
+        ODD[-20:],
+    ],
+)
+def test_however_a_secret_is_spelled(spelled):
+    with redact.hidden(ODD):
+        assert spelled not in redact.text(f"it was «{spelled}», wrong")
+    assert spelled in redact.text(f"it was «{spelled}», wrong")

@@ -25,8 +25,8 @@ from urllib3.exceptions import (
 )
 
 from app.platforms.errors import Refused, Unavailable
-from app.platforms.http.response import Response, read_body
-from app.platforms.http.timeouts import CONNECT_SECONDS, RESPONSE_SECONDS
+from app.platforms.http.response import Response
+from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import PublicTransport, Transport
 
 log = structlog.get_logger(__name__)
@@ -61,9 +61,7 @@ class Http:
 
     def __init__(self, pace: Callable[..., None] = lambda *_: None) -> None:
         self.pace = pace
-        self._session = requests.Session()
-        # Neither proxies nor passwords of the machine's environment: the settings decide where a request goes.
-        self._session.trust_env = False
+        self._session = BoundedSession()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, PublicTransport())
 
@@ -72,10 +70,8 @@ class Http:
         for origin in origins:
             self._session.mount(f"{origin}/", Transport())
 
-    def request(
-        self, method: str, url: str, *, proxy: str = "", response_seconds: float = RESPONSE_SECONDS, **kwargs: Any
-    ) -> Response:
-        """Raises Unavailable, or Refused("forbidden_address") where no request may go.
+    def request(self, method: str, url: str, *, proxy: str = "", **kwargs: Any) -> Response:
+        """As BoundedSession.request. Raises Unavailable, or Refused("forbidden_address") where no request may go.
 
         Errors that our own body raises while it is read come through unchanged.
         """
@@ -83,16 +79,8 @@ class Http:
             raise Refused("forbidden_address")
         proxies = {"http": proxy, "https": proxy} if proxy else None
         try:
-            with self._session.request(
-                method,
-                url,
-                allow_redirects=False,
-                stream=True,
-                proxies=proxies,
-                timeout=(CONNECT_SECONDS, response_seconds),
-                **kwargs,
-            ) as response:
-                return Response(response.status_code, response.headers, read_body(response, response_seconds))
+            response = self._session.request(method, url, proxies=proxies, **kwargs)
+            return Response(response.status_code, response.headers, response.content)
         except requests.RequestException as error:
             never_connected = isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
             raise Unavailable(_describe(error), definitely_not_applied=never_connected) from None

@@ -1,6 +1,7 @@
 """A platform's response: read within bounds, its JSON, and when it allows the next call."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import requests
 from app import clock
 from app.platforms.errors import LONGEST_WAIT, RateLimited
 
-_MAX_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 _BLOCK = 64 << 10
+_MAX_DEPTH = 50
+_MAX_INTEGER = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,15 @@ class Response:
     body: bytes
 
     def json(self) -> Any:
-        """The parsed body, or None where it is not JSON (an HTML page of some gateway).
+        """The parsed body, or None where it is not JSON (an HTML page of some gateway) or none that is safe to use.
 
-        Without zero bytes and halves of surrogate pairs, which JSON can escape, but no page and no database holds.
+        Safe: in UTF-8, each name once, nested _MAX_DEPTH deep, with numbers that a database holds. Zero bytes and
+        halves of surrogate pairs, which JSON can escape, but no page and no database holds, are left out.
         """
         try:
-            parsed = json.loads(self.body)
+            return _checked(json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_unique))
         except (ValueError, RecursionError):
             return None
-        return _printable(parsed) if b"\\u" in self.body else parsed
 
     def retry_at(self, pause: float) -> datetime:
         return retry_at(self.headers.get("Retry-After"), pause)
@@ -72,22 +75,39 @@ def _seconds_to_date(value: Any, now: datetime) -> float:
         return -1
 
 
-def _printable(value: Any) -> Any:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise ValueError("a name twice")
+    return names
+
+
+def _checked(value: Any, depth: int = _MAX_DEPTH) -> Any:
     if isinstance(value, str):
-        return value.replace("\0", "").encode(errors="ignore").decode()
+        return value if value.isascii() and "\0" not in value else _printable(value)
+    if isinstance(value, int | float):
+        if abs(value) >= _MAX_INTEGER if isinstance(value, int) else not math.isfinite(value):
+            raise ValueError("a number out of range")
+        return value
+    if depth == 0 and value:
+        raise ValueError("nested too deep")
     if isinstance(value, dict):
-        return {_printable(name): _printable(inner) for name, inner in value.items()}
-    return [_printable(inner) for inner in value] if isinstance(value, list) else value
+        return {_printable(name): _checked(inner, depth - 1) for name, inner in value.items()}
+    return [_checked(inner, depth - 1) for inner in value] if isinstance(value, list) else value
 
 
-def read_body(response: requests.Response, seconds: float) -> bytes:
-    """Unpacked: at most _MAX_BYTES, and for at most `seconds`, however slowly it drips."""
+def _printable(text: str) -> str:
+    return text.replace("\0", "").encode(errors="ignore").decode()
+
+
+def read_body(response: requests.Response, seconds: float, max_bytes: int = MAX_BYTES) -> bytes:
+    """Unpacked: at most `max_bytes`, and for at most `seconds`, however slowly it drips."""
     body, give_up = bytearray(), time.monotonic() + seconds
-    while len(body) < _MAX_BYTES:
+    while len(body) < max_bytes:
         block = response.raw.read1(_BLOCK, decode_content=True)
         if not block:
             break
         body += block
         if time.monotonic() > give_up:
             raise TimeoutError
-    return bytes(body[:_MAX_BYTES])
+    return bytes(body[:max_bytes])

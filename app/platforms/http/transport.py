@@ -7,6 +7,7 @@ import ssl
 import struct
 import termios
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +17,8 @@ from urllib3.poolmanager import pool_classes_by_scheme
 
 from app.platforms.errors import Refused
 from app.platforms.http import ssrf_guard
-from app.platforms.http.timeouts import STALL_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.http.deadline import current, within
+from app.platforms.http.timeouts import CONNECT_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
 
 BLOCK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.0001, 0.02
@@ -34,6 +36,14 @@ class SendingConnection:
     one. `send` takes what fits, and its time-out begins anew.
     """
 
+    def _new_conn(self) -> socket.socket:
+        if (deadline := current()) is None:
+            return super()._new_conn()
+        self.timeout = min(CONNECT_SECONDS, deadline.left())
+        connected = super()._new_conn()
+        deadline.watch(connected)
+        return connected
+
     def connect(self) -> None:
         super().connect()
         self.sock.settimeout(STALL_SECONDS)
@@ -41,7 +51,14 @@ class SendingConnection:
     def request(self, method, url, body=None, *args, **kwargs) -> None:
         if hasattr(body, "connection"):
             body.connection = self
+        if self.sock is not None and (deadline := current()):  # of an earlier call
+            deadline.watch(self.sock)
         super().request(method, url, body, *args, **kwargs)
+
+    def getresponse(self):
+        if deadline := current():
+            deadline.request_is_sent()
+        return super().getresponse()
 
     def has_early_response(self) -> bool:
         """Whether a response or an end of the connection is there. Under TLS, bytes may be the protocol's own."""
@@ -79,19 +96,23 @@ class SendingConnection:
         return None
 
 
-class _OnlyPublic:
-    """Connects to the very address that was checked: a name that resolves differently a moment later gains nothing.
+class _Resolving:
+    """Finds the addresses of a name within the deadline, and tries each.
 
-    The Host header and the certificate keep the name.
+    With `only_public` it connects to the very address that was checked: a name that resolves differently a moment
+    later gains nothing. The Host header and the certificate keep the name.
     """
+
+    only_public = False
 
     def _new_conn(self) -> socket.socket:
         name = self._dns_host
+        left = deadline.left() if (deadline := current()) else CONNECT_SECONDS
         try:
-            found = ssrf_guard.resolve(name, self.port)
-        except (socket.gaierror, UnicodeError) as error:
+            found = within(min(CONNECT_SECONDS, left), lambda: ssrf_guard.resolve(name, self.port))
+        except (socket.gaierror, UnicodeError, TimeoutError) as error:
             raise NameResolutionError(self.host, self, error) from None
-        if not all(map(ssrf_guard.is_public, found)):
+        if self.only_public and not all(map(ssrf_guard.is_public, found)):
             raise Refused("forbidden_address")
         try:
             for self._dns_host in found[:-1]:
@@ -103,18 +124,22 @@ class _OnlyPublic:
             self._dns_host = name
 
 
-def _pools(*mixins: type) -> dict[str, type]:
+class _OnlyPublic(_Resolving):
+    only_public = True
+
+
+def _pools(*mixins: type, of: Mapping[str, type] = pool_classes_by_scheme) -> dict[str, type]:
     """urllib3's pools by scheme, whose connections have `mixins` before urllib3's own class."""
     return {
         scheme: type("_Pool", (pool,), {"ConnectionCls": type("_Connection", (*mixins, pool.ConnectionCls), {})})
-        for scheme, pool in pool_classes_by_scheme.items()
+        for scheme, pool in of.items()
     }
 
 
 class Transport(HTTPAdapter):
     """To hosts that the operator has named, wherever they are."""
 
-    pools = _pools(SendingConnection)
+    pools = _pools(_Resolving, SendingConnection)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)
@@ -122,8 +147,10 @@ class Transport(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
         manager = super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = self.pools
+        socks = proxy.lower().startswith("socks")
+        manager.pool_classes_by_scheme = (
+            _pools(SendingConnection, of=manager.pool_classes_by_scheme) if socks else self.pools
+        )
         return manager
 
 

@@ -203,6 +203,7 @@ class Telegram(Adapter):
                 "GET",
                 f"{self.config['TELEGRAM_WEB_URL']}/{username}/{message_id}",
                 params={"embed": "1"},
+                max_bytes=widget.MAX_BYTES,
                 proxy=self.config["TELEGRAM_PROXY_URL"],
             )
             response.raise_if_limited(bot_api.PAUSE)

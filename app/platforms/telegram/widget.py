@@ -9,6 +9,9 @@ from html.parser import HTMLParser
 from app.platforms.base import Stats
 from app.platforms.errors import Unavailable
 
+# The page of a post is a tenth of it.
+MAX_BYTES = 256 << 10
+
 _COUNT = re.compile(r"(\d{1,18})(?:\.(\d{1,6}))?([KM]?)", re.ASCII)
 _FACTOR = {"": 1, "K": 1_000, "M": 1_000_000}
 # https://html.spec.whatwg.org/#void-elements: they have no end tag.

@@ -8,10 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import requests
 
 from app import clock, texts
 from app.db import commit
@@ -20,6 +22,7 @@ from app.platforms.base import Account, Token
 from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
 from app.platforms.http import ssrf_guard
 from app.platforms.http.client import Http
+from app.platforms.http.deadline import Deadline
 from app.platforms.http.response import Response, retry_at
 from app.services import connections, publications
 from app.services.publications import Choice
@@ -193,6 +196,104 @@ def test_an_answer_that_drips_is_given_up(inside):
     client.allow([inside.origin])
     with pytest.raises(Unavailable):
         client.request("GET", f"{inside.origin}/", response_seconds=0.2)
+
+
+def _raw(request: http.server.BaseHTTPRequestHandler, head: bytes, dripping: bytes) -> None:
+    with suppress(OSError):
+        request.connection.sendall(head)
+        while True:
+            request.connection.sendall(dripping)
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("head", "dripping"),
+    [
+        (b"", b"H"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n{", b" "),  # a body that ends with the connection
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9999\r\n\r\n\x1f\x8b\x08", b"\0"),
+    ],
+)
+def test_whatever_drips_the_deadline_holds(inside, head, dripping):
+    """A time-out of the socket begins anew with each byte."""
+    inside.answer = lambda request: _raw(request, head, dripping)
+    client = Http()
+    client.allow([inside.origin])
+    with pytest.raises(Unavailable) as given_up:
+        client.request("GET", f"{inside.origin}/", response_seconds=0.3)
+    assert not given_up.value.definitely_not_applied
+
+
+def test_a_handshake_that_drips_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 kB
+                while True:
+                    connection.sendall(b"\0")
+                    time.sleep(0.02)
+
+        threading.Thread(target=drip, daemon=True).start()
+        client = Http()
+        origin = f"https://127.0.0.1:{server.getsockname()[1]}"
+        client.allow([origin])
+        # A call's own: CONNECT_SECONDS long otherwise.
+        with Deadline(0.3, 0.3) as deadline, pytest.raises((requests.RequestException, OSError)):
+            requests.Session.request(client._session, "GET", origin)
+        assert deadline.has_passed
+
+
+def test_a_deadline_leaves_no_thread_and_no_socket(inside):
+    client = Http()
+    client.allow([inside.origin])
+    for _ in range(3):  # the connection is used again
+        assert client.request("GET", f"{inside.origin}/").status == 200
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    client.request("GET", f"{inside.origin}/")
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+    for thread in threading.enumerate():
+        if thread.name == "deadline":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_no_more_is_read_than_is_wanted(inside):
+    inside.answer = lambda request: _send(request, b"x" * 100_000)
+    client = Http()
+    client.allow([inside.origin])
+    assert len(client.request("GET", f"{inside.origin}/", max_bytes=1000).body) == 1000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b"[" * 60 + b"]" * 60,
+        b'{"a":' * 60 + b"1" + b"}" * 60,
+        b'{"a": 1, "a": 2}',
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": 1e999}',
+        b'{"a": 9223372036854775808}',
+        b'{"a": ' + b"9" * 400 + b"}",
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b'{"a": "\xff"}',
+        b'{"a": "\xed\xa0\x80"}',
+        b"",
+    ],
+)
+def test_json_that_is_not_safe_is_none(body):
+    assert Response(200, {}, body).json() is None
+
+
+def test_json_without_what_no_page_and_no_database_holds():
+    assert Response(200, {}, rb'{"a\u0000": ["\ud800b", true, null, -1.5]}').json() == {"a": ["b", True, None, -1.5]}
 
 
 def test_an_upload_address_inside_our_network_ends_the_publication(app, user, ready_clip, inside):

@@ -24,7 +24,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from app.platforms.errors import Refused, Unavailable
+from app.platforms.errors import Unavailable
+from app.platforms.http import ssrf_guard
 from app.platforms.http.response import Response, read_body
 from app.platforms.http.timeouts import CONNECT_SECONDS, RESPONSE_SECONDS
 from app.platforms.http.transport import PublicTransport, Transport
@@ -80,7 +81,7 @@ class Http:
         Errors that our own body raises while it is read come through unchanged.
         """
         if not url.lower().startswith(("http://", "https://")):
-            raise Refused("forbidden_address")
+            raise ssrf_guard.refused()
         proxies = {"http": proxy, "https": proxy} if proxy else None
         try:
             with self._session.request(

@@ -14,7 +14,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import pool_classes_by_scheme
 
-from app.platforms.errors import Refused
 from app.platforms.http import ssrf_guard
 from app.platforms.http.timeouts import STALL_SECONDS, UNACKNOWLEDGED_MS
 
@@ -92,7 +91,7 @@ class _OnlyPublic:
         except (socket.gaierror, UnicodeError) as error:
             raise NameResolutionError(self.host, self, error) from None
         if not all(map(ssrf_guard.is_public, found)):
-            raise Refused("forbidden_address")
+            raise ssrf_guard.refused()
         try:
             for self._dns_host in found[:-1]:
                 with suppress(NewConnectionError, ConnectTimeoutError):  # the name has more addresses
@@ -134,4 +133,4 @@ class PublicTransport(Transport):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
         """A proxy resolves names by itself: its addresses cannot be checked."""
-        raise Refused("forbidden_address")
+        raise ssrf_guard.refused()

@@ -20,7 +20,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     """The whole application from its environment. Raises config.BadSettings with all that is wrong."""
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, models, platforms, storage, texts, web
+    from app import cli, config, platforms, storage, texts, web
     from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
     from app.media import probe
     from app.observability import logs, sentry
@@ -43,7 +43,6 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     db.init_app(app)
     connect_migrations(app)
     login.init_app(app)
-    login.user_loader(models.load_user)
     csrf.init_app(app)
     htmx.init_app(app)
     connect_redis(app)

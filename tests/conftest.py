@@ -35,7 +35,7 @@ from app import clock, create_app, platforms, vault
 from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User, record_event
 from app.platforms.base import Account, Token
-from app.services import audit_log, connections, users
+from app.services import audit_log, connections, sessions, users
 from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
 from tests import asking, postgres, probing
@@ -352,11 +352,17 @@ def crowd(app: Flask, user: Callable[..., User]) -> Callable[[int], User]:
 def sign_in(app: Flask) -> Callable[[User], FlaskClient]:
     """A client whose browser is signed in and sends the form token with every request."""
 
+    browser_token = ""  # all are known to their users: a new one is notified
+
     def enter(user: User) -> FlaskClient:
+        nonlocal browser_token
         client = app.test_client()
+        begun = sessions.begin(user, browser_token, "", "127.0.0.1")
+        browser_token = begun.browser_token
+        db.session.commit()
         with client.session_transaction() as session:
             session["_user_id"] = user.get_id()
-            session["_fresh"] = True
+            session["token"] = begun.token
             session["csrf_token"] = "raw-token"
         signer = URLSafeTimedSerializer(app.secret_key, salt="wtf-csrf-token")
         client.environ_base["HTTP_X_CSRFTOKEN"] = signer.dumps("raw-token")

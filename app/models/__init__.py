@@ -19,4 +19,5 @@ from app.models.publication import (
 )
 from app.models.question import Question, QuestionState
 from app.models.stats import DailyIncrement, StatsSample
-from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, load_user, lock_user
+from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, lock_user
+from app.models.user_session import KnownBrowser, UserSession

@@ -1,4 +1,3 @@
-import hmac
 from datetime import datetime
 
 from flask import current_app
@@ -23,7 +22,7 @@ class User(UserMixin, db.Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(200))
-    # Part of the session's identity: a new one signs every browser out.
+    # A link for a new password is signed over it: a new one ends the link, as all sessions of before.
     session_key: Mapped[str] = mapped_column(String(32))
     name: Mapped[str] = mapped_column(String(80))
     timezone: Mapped[str] = mapped_column(String(64), default=clock.DEFAULT_ZONE)
@@ -36,9 +35,6 @@ class User(UserMixin, db.Model):
     # To personal data being processed, at sign-up; None where an operator added the user.
     consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
-    def get_id(self) -> str:
-        return f"{self.id}.{self.session_key}"
-
     @property
     def may_sign_in(self) -> bool:
         """The passwords of demo users are known to all. Not Flask-Login's `is_active`: that is asked for again while a
@@ -49,15 +45,6 @@ class User(UserMixin, db.Model):
     @property
     def plan(self) -> plans.Plan:
         return plans.PLANS[self.plan_key]
-
-
-def load_user(session_id: str) -> User | None:
-    """The user of a session, or None once the session's key has been replaced, or the user may not sign in."""
-    user_id, _, session_key = session_id.partition(".")
-    if not user_id.isdigit():
-        return None
-    user = db.session.get(User, int(user_id))
-    return user if user and user.may_sign_in and hmac.compare_digest(user.session_key, session_key) else None
 
 
 def lock_user(user_id: int) -> None:

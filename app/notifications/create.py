@@ -15,6 +15,7 @@ _KINDS: dict[str, str] = {
     "publication.unconfirmed": Status.UNCONFIRMED,
     "publication.awaiting_user": Status.AWAITING_USER,
     "connection.reconnect": "reconnect",
+    "session.new_device": "new_device",
 }
 _KEYS_PER_QUERY = 500
 
@@ -27,10 +28,11 @@ def _notify(events: Sequence[Event]) -> None:
     events = [event for event in events if event.kind in _KINDS]
     if not events:
         return
-    accounts = {event.connection_id for event in events if not event.publication_id}
+    accounts = {event.connection_id for event in events if event.connection_id and not event.publication_id}
     connected = set(db.session.scalars(select(PlatformConnection.id).where(PlatformConnection.id.in_(accounts))))
     # An account that has been disconnected since need not be connected again.
-    add_new([_of(event) for event in events if event.publication_id or event.connection_id in connected])
+    gone = accounts - connected
+    add_new([_of(event) for event in events if event.publication_id or event.connection_id not in gone])
     # An open page's poll finds its clip changed, and brings the bell with it.
     for publication_id in sorted({event.publication_id for event in events if event.publication_id}):
         touch(publication_id)
@@ -38,6 +40,14 @@ def _notify(events: Sequence[Event]) -> None:
 
 def _of(event: Event) -> Notification:
     kind, data = _KINDS[event.kind], event.data
+    if event.kind == "session.new_device":
+        return Notification(
+            user_id=event.user_id,
+            kind=kind,
+            dedup_key=f"event:{event.id}",
+            facts={**data, "at": event.at.isoformat()},
+            created_at=event.at,
+        )
     facts = {"platform": platforms.ADAPTERS[data["platform"]].name, "account": data["account"]}
     if event.publication_id:
         # Each move raises the fence: a failure after «Повторить» is another one.

@@ -46,6 +46,8 @@ def link(notification: Notification) -> tuple[str, str]:
     """The label and the path of the link below it."""
     if notification.kind in ("reconnect", "ahead"):
         return "Переподключить", "/settings/integrations"
+    if notification.kind == "new_device":
+        return "Посмотреть устройства", "/settings/security"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"
 
 

@@ -10,7 +10,7 @@ import sys
 import click
 import structlog
 
-from app.observability import redact, sentry
+from app.observability import redact, refusals, sentry
 
 _SHARED = [
     structlog.contextvars.merge_contextvars,
@@ -22,7 +22,7 @@ _SHARED = [
 
 def configure() -> None:
     structlog.configure(
-        processors=[*_SHARED, sentry.report, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, refusals.count, sentry.report, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -1,11 +1,27 @@
 """The figures in Prometheus' format, computed at each scrape: files of forked workers would pile up."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
     from app.services import ops
+
+
+class _Refusals(Collector):
+    """A counter that is kept elsewhere: the library's own would begin at each scrape."""
+
+    def __init__(self, totals: dict[str, int]) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily("vezde_refusals", "Refusals of what no honest client does", labels=["kind"])
+        for kind, total in self._totals.items():
+            family.add_metric([kind], total)
+        yield family
 
 
 def text(figures: "ops.Figures") -> bytes:
@@ -28,6 +44,8 @@ def text(figures: "ops.Figures") -> bytes:
     by("kind", "workers_alive", "Processes that sent a heartbeat lately", figures.workers)
     if figures.queues is not None:
         by("queue", "queue_length", "Wake-ups in a queue", figures.queues)
+    if figures.refusals is not None:
+        registry.register(_Refusals(figures.refusals))
     gauge("redis_up", "Whether Redis answers").set(figures.queues is not None)
     ended = gauge("ended_24h", "Publications that ended in 24 h", "platform", "outcome")
     connections = gauge("connections", "Connections", "platform", "state")

@@ -11,6 +11,9 @@ import structlog
 
 from app.observability import redact
 
+# In the log's context, but of a user.
+_PERSONAL = ("user", "address")
+
 _connected = False
 
 
@@ -56,6 +59,6 @@ def _scrub(event: dict[str, Any], _hint: dict[str, Any]) -> dict[str, Any]:
         exception["value"] = redact.text(str(exception.get("value") or ""))
     if "message" in event:
         event["message"] = redact.text(event["message"])
-    known = structlog.contextvars.get_contextvars()
-    event["tags"] = {**event.get("tags", {}), **{name: str(value) for name, value in known.items()}}
+    known = structlog.contextvars.get_contextvars().items()
+    event["tags"] = {**event.get("tags", {}), **{name: str(value) for name, value in known if name not in _PERSONAL}}
     return event

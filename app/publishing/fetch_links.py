@@ -8,14 +8,17 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from flask import current_app
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
 
 from app.db import db, durable, reading, transaction
 from app.media import containers
 from app.models import Clip, Publication, Status
+
+log = structlog.get_logger(__name__)
 
 MAX_AGE_SECONDS = 24 * 3600
 _EXTENSION = re.compile(rf"({'|'.join(map(re.escape, containers.SUFFIXES))})$")
@@ -43,7 +46,10 @@ def opened(signed: str) -> Fetch | None:
     """None unless the publication is under way. The link ends with the file's extension."""
     try:
         publication_id, clip_id, *nonce = _signer().loads(_EXTENSION.sub("", signed), max_age=MAX_AGE_SECONDS)
+    except SignatureExpired:
+        return None
     except (BadSignature, ValueError):
+        log.warning("a forged link", refusal="forged_link", to="fetch")
         return None
     publication = db.session.scalars(
         select(Publication)

@@ -50,5 +50,6 @@ PERIODIC = {
     "app.services.heartbeats.sweep": 600,
     "app.services.questions.sweep": 600,
     "app.services.recovery.sweep": 600,
+    "app.services.sessions.sweep": 600,
     "app.jobs.sweep_uploads": 600,
 }

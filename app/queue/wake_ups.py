@@ -50,7 +50,7 @@ class WakeUp(Job):
         try:
             return super().fetch(id, connection)
         except (ValueError, TypeError, OverflowError, RecursionError, redis.ResponseError) as error:
-            log.warning("foreign job refused", job=id[:60], error=str(error)[:100])
+            log.warning("foreign job refused", refusal="foreign_job", job=id[:60], error=str(error)[:100])
             connection.delete(cls.key_for(id))
             raise NoSuchJobError(id) from error
 
@@ -134,7 +134,7 @@ class WakeUpWorker:
         if job.origin == queue.name:
             super().execute_job(job, queue)
         else:
-            log.warning("foreign job refused", job=job.id, error=f"it is of {job.origin[:60]!r}")
+            log.warning("foreign job refused", refusal="foreign_job", job=job.id, error=f"it is of {job.origin[:60]!r}")
             job.delete()
 
     def subscribe(self) -> None:

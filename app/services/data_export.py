@@ -19,6 +19,7 @@ from app.models import (
     PublicationEvent,
     StatsSample,
     User,
+    UserSession,
 )
 from app.services import audit_log
 
@@ -43,6 +44,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "publication_events": (PublicationEvent, "publication_id at kind status name detail"),
     "stats": (StatsSample, "publication_id at views likes shares"),
     "notifications": (Notification, "kind facts created_at read_at mailed_at"),
+    "sessions": (UserSession, "user_agent address created_at seen_at"),
     "security": (AuditEvent, "at kind detail address"),
 }
 

@@ -18,6 +18,7 @@ from app.models import (
     Status,
     Upload,
 )
+from app.observability import refusals
 from app.publishing.lease import CLAIMABLE
 from app.services import heartbeats
 
@@ -63,6 +64,7 @@ class Figures:
     outcomes: list[Outcomes]
     workers: dict[str, int]  # living processes by kind
     queues: dict[str, int] | None  # wake-ups by queue; None where Redis is away
+    refusals: dict[str, int] | None  # by kind; None where Redis is away
     clips: int
     clip_bytes: int
     uploads: int  # under way
@@ -81,6 +83,7 @@ def figures() -> Figures:
         outcomes=_outcomes(now),
         workers=heartbeats.count(),
         queues=queue.lengths(),
+        refusals=refusals.totals(),
         clips=clips,
         clip_bytes=clip_bytes,
         uploads=db.session.scalar(select(func.count()).select_from(Upload).where(Upload.clip_id.is_(None))),

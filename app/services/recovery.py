@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import structlog
 from flask import current_app
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import delete, select, update
 
 from app import clock, mail, queue
@@ -21,7 +21,7 @@ from app.models import Recovery, User
 from app.models.claim import claim
 from app.problems import NotFound, Problem
 from app.services import audit_log, throttle, users
-from app.services.throttle import Limit
+from app.services.throttle import Limit, network_of
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ def ask(email: str, address: str) -> None:
     if not mail.is_set_up():
         raise Problem("mail_not_configured")
     email = email.strip().lower()
-    throttle.hit((_PER_EMAIL, email), (_PER_ADDRESS, address))
+    throttle.hit((_PER_EMAIL, email), (_PER_ADDRESS, network_of(address)))
     user_id = db.session.scalar(select(User.id).where(User.email == email))
     audit_log.record(user_id, "recovery_asked")
     recovery = Recovery(user_id=user_id, expires_at=clock.now() + timedelta(seconds=MAX_AGE_SECONDS))
@@ -132,7 +132,10 @@ def user_of(signed: str) -> User:
     try:
         user_id, fingerprint = _signer().loads(signed, max_age=MAX_AGE_SECONDS)
         user = db.session.get(User, user_id)
+    except SignatureExpired:
+        raise NotFound from None
     except (BadSignature, ValueError, TypeError):
+        log.warning("a forged link", refusal="forged_link", to="recovery")
         raise NotFound from None
     if user is None or fingerprint != _fingerprint(user):
         raise NotFound

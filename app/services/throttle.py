@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Network, ip_address
 
 import redis
 import structlog
@@ -26,12 +27,24 @@ class Limit:
         return f"attempts:{self.name}:{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
 
 
+def network_of(address: str) -> str:
+    """What one client can hardly leave: the IPv4 address, or of IPv6 the /64, in which a client has all addresses."""
+    try:
+        one = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address  # of a Unix socket, or of a proxy that hands on something else
+    if isinstance(one, IPv4Address):
+        return str(one)
+    return str(one.ipv4_mapped or IPv6Network((one, 64), strict=False))
+
+
 def hit(*attempts: tuple[Limit, str]) -> None:
     """Counts an attempt against each limit, before its outcome is known: a thousand at once get no further than
     a thousand in a row. Raises Problem where one is used up.
     """
-    for wait in _count(attempts, 1):
+    for (limit, _), wait in zip(attempts, _count(attempts, 1), strict=False):
         if wait:
+            log.warning("too many attempts", refusal="limit", limit=limit.name)
             raise Problem("too_many_attempts", minutes=max(1, round(wait / 60)))
 
 

@@ -21,7 +21,8 @@ from app.db import after_commit, db, end_reading
 from app.models import Clip, Upload, User, lock_user
 from app.models.types import CLOCK_MARGIN
 from app.problems import NotFound, Problem
-from app.services import clips, erasures, upload_files
+from app.services import clips, erasures, throttle, upload_files
+from app.services.throttle import Limit
 from app.services.upload_files import MIB, Checksum
 from app.storage import StorageUnavailable, key_from, storage
 
@@ -31,6 +32,7 @@ GIB = 1 << 30
 LIFETIME = timedelta(hours=24)  # since the last byte came, give or take _EXTENSION_STEP
 _EXTENSION_STEP = timedelta(minutes=5)
 MAX_OPEN = 20
+_CREATED_PER_USER = Limit("uploads", times=600, seconds=3600)  # a bulk of clips, not a loop that begins and cancels
 _SWEEP_BATCH = 1000
 
 
@@ -58,6 +60,7 @@ def create(user: User, file_name: str, length: int) -> Upload:
         raise Problem("upload_empty")
     if length > max_bytes():
         raise Problem("upload_too_large", max_mb=current_app.config["MAX_CLIP_MB"])
+    throttle.hit((_CREATED_PER_USER, str(user.id)))
     sweep_files()
     upload_files.require_room(length)
 

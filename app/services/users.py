@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from zoneinfo import available_timezones
 
+import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
@@ -18,17 +19,20 @@ from app import clock, plans
 from app.db import db, end_reading
 from app.models import DEMO_DOMAIN, User, is_demo
 from app.problems import NotFound, Problem
-from app.services import audit_log, throttle
-from app.services.throttle import Limit
+from app.services import audit_log, password_rules, sessions, throttle
+from app.services.throttle import Limit, network_of
 
-MIN_PASSWORD = 8
-MAX_PASSWORD = 128  # a longer one would take longer to hash
+log = structlog.get_logger(__name__)
+
 MAX_NAME = 80
 
 DEMO_PASSWORD = "demo-demo"
 
 _SIGN_INS_PER_EMAIL = Limit("sign-in-email", times=10, seconds=15 * 60)
 _SIGN_INS_PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
+_SIGN_INS_PER_BROWSER = Limit("sign-in-browser", times=10, seconds=15 * 60)
+# Of those who are signed in: attempts to sign in do not use them up.
+_CONFIRMATIONS_PER_USER = Limit("confirmation", times=10, seconds=15 * 60)
 _SIGN_UPS_PER_ADDRESS = Limit("sign-up-address", times=100, seconds=3600)  # a mobile operator's customers share one
 
 # OWASP's argon2id, 19 MiB each, and two at a time in a process: simultaneous sign-ins wait for each other.
@@ -48,9 +52,9 @@ def sign_up(
     email, name = _email(email), _name(name)
     if is_demo(email) and not current_app.config["DEMO"]:
         raise Problem("email_invalid", "email")  # such a user could not sign in
-    _check_password(password)
+    password_rules.check(password, "password", email=email, name=name)
     if address:
-        throttle.hit((_SIGN_UPS_PER_ADDRESS, address))
+        throttle.hit((_SIGN_UPS_PER_ADDRESS, network_of(address)))
     zone = timezone if timezone in available_timezones() else clock.DEFAULT_ZONE
     return _add(email, _hash(password), name, zone, consented_at=clock.now() if consents else None)
 
@@ -67,16 +71,20 @@ def _add(email: str, password_hash: str, name: str, timezone: str = clock.DEFAUL
     return user
 
 
-def authenticate(email: str, password: str, address: str) -> User | None:
+def authenticate(email: str, password: str, address: str, browser_token: str = "") -> User | None:
     """The user; None for a wrong password and for an unknown e-mail, after the same work and the same time.
 
-    Raises Problem after too many attempts.
+    A browser that is known to the account (`sessions.is_known`) has attempts of its own: strangers, and neighbours at
+    the same address, do not use them up. Raises Problem after too many.
     """
     try:
         email = _email(email)
     except Problem:
         email = email.strip().lower()
-    attempts = (_SIGN_INS_PER_EMAIL, email), (_SIGN_INS_PER_ADDRESS, address)
+    if sessions.is_known(email, browser_token):
+        attempts = ((_SIGN_INS_PER_BROWSER, f"{email} {browser_token}"),)
+    else:
+        attempts = (_SIGN_INS_PER_EMAIL, email), (_SIGN_INS_PER_ADDRESS, network_of(address))
     throttle.hit(*attempts)
     user = _find(email)
     if user and not user.may_sign_in:
@@ -86,6 +94,7 @@ def authenticate(email: str, password: str, address: str) -> User | None:
     # Also for an unknown e-mail: a missing write would show in the time.
     audit_log.record(user_id, "signed_in" if matches else "sign_in_failed")
     if not matches:
+        log.info("wrong credentials", refusal="password", account=user_id)
         return None
     throttle.release(*attempts)
     return user
@@ -93,40 +102,45 @@ def authenticate(email: str, password: str, address: str) -> User | None:
 
 def change_password(user: User, present: str, new: str) -> None:
     """Signs every browser out; the caller signs this one in again. Raises Problem with its field."""
-    _check_password(new, "new")
+    password_rules.check(new, "new", email=user.email, name=user.name)
     require_password(user, present, "present")
     _set_password(user, _hash(new), "password_changed")
 
 
 def require_password(user: User, password: str, field: str = "password") -> None:
     """For what a stolen session must not do; nothing may have been changed before. Raises Problem at `field`."""
-    attempt = (_SIGN_INS_PER_EMAIL, user.email)
+    attempt = (_CONFIRMATIONS_PER_USER, str(user.id))
     throttle.hit(attempt)
     if not _matches(user, password):
+        log.info("wrong credentials", refusal="password", account=user.id)
         raise Problem("wrong_current_password", field)
     throttle.release(attempt)
 
 
+def confirm(user: User, password: str) -> None:
+    """The user shows again who they are. Raises Problem with its field."""
+    require_password(user, password)
+    audit_log.record(user.id, "confirmed")
+
+
 def reset_password(email: str, new: str) -> None:
     """By an operator. Raises NotFound, Problem."""
-    _check_password(new)
+    user = by_email(email)
+    password_rules.check(new, "password", email=user.email, name=user.name)
     password_hash = _hash(new)
     _set_password(by_email(email), password_hash, "password_changed")
 
 
 def recover(find: Callable[[], User], new: str) -> None:
-    """By the link of a recovery letter. `find` is called after the hashing: the link may have been used meanwhile.
+    """By the link of a recovery letter. `find` is called again after the hashing: the link may have been
+    used meanwhile.
 
     Raises Problem, and what `find` raises.
     """
-    _check_password(new, "new")
+    user = find()
+    password_rules.check(new, "new", email=user.email, name=user.name)
     password_hash = _hash(new)
     _set_password(find(), password_hash, "password_recovered")
-
-
-def sign_out_everywhere(user: User) -> None:
-    user.session_key = secrets.token_hex(16)
-    audit_log.record(user.id, "signed_out_everywhere")
 
 
 def update_profile(user: User, name: str, timezone: str) -> None:
@@ -184,7 +198,7 @@ def _matches(user: User | None, password: str) -> bool:
     known = user.password_hash if user else _dummy_hash()
     try:
         with _hashing_turn():
-            _hasher.verify(known, password[: MAX_PASSWORD + 1])
+            _hasher.verify(known, password[: password_rules.MAX_PASSWORD + 1])
     except (VerificationError, InvalidHashError):
         return False
     if user and _hasher.check_needs_rehash(known):
@@ -219,7 +233,7 @@ def _hashing_turn() -> Iterator[None]:
 
 def _set_password(user: User, password_hash: str, event: str) -> None:
     user.password_hash = password_hash
-    user.session_key = secrets.token_hex(16)
+    sessions.end_all(user)
     audit_log.record(user.id, event)
 
 
@@ -238,10 +252,3 @@ def _name(text: str) -> str:
     if len(name) > MAX_NAME or not name.isprintable():
         raise Problem("name_invalid", "name", max=MAX_NAME)
     return name
-
-
-def _check_password(password: str, field: str = "password") -> None:
-    if len(password) < MIN_PASSWORD:
-        raise Problem("password_too_short", field, min=MIN_PASSWORD)
-    if len(password) > MAX_PASSWORD:
-        raise Problem("password_too_long", field, max=MAX_PASSWORD)

@@ -74,7 +74,11 @@ SECURITY = {
     "signed_up": "Аккаунт создан",
     "signed_in": "Вход",
     "sign_in_failed": "Неудачная попытка входа",
-    "signed_out_everywhere": "Выход на всех устройствах",
+    "signed_out": "Выход",
+    "signed_out_everywhere": "Выход на всех устройствах",  # lines of before 0.4
+    "session_ended": "Сеанс завершён",
+    "other_sessions_ended": "Остальные сеансы завершены",
+    "confirmed": "Пароль подтверждён",
     "password_changed": "Пароль изменён",
     "recovery_asked": "Запрошена ссылка для нового пароля",
     "password_recovered": "Пароль изменён по ссылке из письма",
@@ -141,6 +145,10 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
     ),
     "failed": ("Не опубликовано: «{title}»", "{platform}, «{account}». {reason}"),
     "unconfirmed": ("Проверьте публикацию «{title}»", "{platform}, «{account}». {reason}"),
+    "new_device": (
+        "Вход с нового устройства",
+        "{device}, адрес {address}, {when}. Если это не вы, завершите этот сеанс и смените пароль.",
+    ),
     "awaiting_user": (
         "Публикация ждёт вас: «{title}»",
         "{platform}, «{account}». Файл и текст готовы: опубликуйте клип и вставьте ссылку на результат.",
@@ -179,12 +187,12 @@ def problem(code: str, params: Mapping[str, object]) -> str:
 
 
 def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> tuple[str, str]:
-    """Headline and sentence. Of the facts `reason` is a key of REASONS, `due_at` an ISO time in UTC."""
+    """Headline and sentence. Of the facts `reason` is a key of REASONS, `due_at` or `at` an ISO time in UTC."""
     filled = defaultdict(str, {name: fact for name, fact in facts.items() if fact is not None})
     if facts.get("reason"):
         filled["reason"] = sentence(facts["reason"])
-    if facts.get("due_at"):
-        filled["when"] = moment(datetime.fromisoformat(facts["due_at"]), zone_name)
+    if when := facts.get("due_at") or facts.get("at"):
+        filled["when"] = moment(datetime.fromisoformat(when), zone_name)
     headline, text = NOTIFICATIONS[kind]
     return headline.format_map(filled), text.format_map(filled).strip()
 

@@ -6,6 +6,7 @@ from app.web import (
     access,
     auth,
     clips,
+    confirmation,
     consent_client,
     errors,
     fetch,
@@ -35,7 +36,7 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(clips, publications, statistics, notifications, settings, integrations, plans, privacy),
+    *(clips, publications, statistics, notifications, settings, confirmation, integrations, plans, privacy),
     *(auth, recovery, uploads, media, fetch, health, ops),
 )
 

@@ -5,18 +5,22 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from flask import Flask, abort, current_app, request, session, url_for
+import structlog
+from flask import Flask, Response, abort, current_app, g, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
 from htmx_flask import Htmx
 
-from app.db import reads_only
+from app.db import commit, db, reads_only
+from app.models import User, UserSession
+from app.services import sessions
 from app.services.audit_log import client_ip
 from app.web import responses
 
 # Unbound: `create_app()` binds them.
 login = LoginManager()
+login.session_protection = None  # a row is worth more than a guess by address and browser
 csrf = CSRFProtect()
 htmx = Htmx()
 
@@ -43,6 +47,23 @@ def require_admin() -> None:
         abort(404)
 
 
+@login.user_loader
+def _load_user(user_id: str) -> User | None:
+    """By the session's row: what the cookie says about the user is not enough."""
+    found = sessions.find(session.get("token", ""))
+    if found is None or str(found[1].id) != user_id or not found[1].may_sign_in:
+        return None
+    g.user_session, user = found
+    g.unseen_session = g.user_session.id if sessions.is_unseen(g.user_session) else None
+    structlog.contextvars.bind_contextvars(user=user.id)
+    return user
+
+
+def current_session() -> UserSession:
+    """Of the user who is signed in."""
+    return g.user_session
+
+
 def browser_id() -> str:
     """Identifies this browser's session; made at the first call."""
     return session.setdefault("browser", secrets.token_urlsafe(16))
@@ -51,6 +72,7 @@ def browser_id() -> str:
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_prepare)
     app.before_request(_require_user)
+    app.after_request(_mark_seen)
     app.teardown_request(_forget_request)
     login.unauthorized_handler(ask_to_sign_in)
 
@@ -85,6 +107,16 @@ def _prepare(endpoint: str | None, _values: dict | None) -> None:
     view = current_app.view_functions.get(endpoint)
     reads_only.set(request.method in READING and not getattr(view, "writes", False))
     client_ip.set(request.remote_addr)  # for the audit log
+
+
+def _mark_seen(response: Response) -> Response:
+    """After the view, in a transaction of its own: one that only reads has no write lock."""
+    if session_id := g.get("unseen_session"):
+        db.session.rollback()
+        reads_only.set(False)
+        sessions.mark_seen(session_id)
+        commit()
+    return response
 
 
 def _forget_request(_error: BaseException | None) -> None:

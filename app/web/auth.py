@@ -1,16 +1,16 @@
 """Signing up, in and out."""
 
-from flask import Blueprint, current_app, request, session, url_for
+from flask import Blueprint, Response, after_this_request, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, login_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from app.models import User
 from app.problems import Problem
-from app.services import users
-from app.web.access import browser_id, is_local, public
+from app.services import sessions, users
+from app.web.access import browser_id, current_session, is_local, public
 from app.web.responses import blame, form_page, go
 
 blueprint = Blueprint("auth", __name__)
@@ -60,7 +60,7 @@ def sign_in() -> ResponseReturnValue:
     form = SignIn()
     if form.validate_on_submit():
         with blame(form):
-            user = users.authenticate(form.email.data, form.password.data, request.remote_addr or "")
+            user = users.authenticate(form.email.data, form.password.data, request.remote_addr or "", _browser_token())
             if user:
                 to = _next()
                 start_session(user)
@@ -72,16 +72,46 @@ def sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    session.clear()
-    logout_user()
-    return go(url_for(".sign_in"))
+    sessions.sign_out(current_session())
+    return leave()
 
 
 def start_session(user: User) -> None:
-    """A new session: nothing of the old one is kept."""
+    """A new session: nothing of the old one is kept. The only place where one begins."""
     session.clear()
-    login_user(user, remember=True)
+    begun = sessions.begin(user, _browser_token(), request.user_agent.string, request.remote_addr or "")
+    login_user(user)
+    session["token"] = begun.token
+    session.permanent = True
     browser_id()  # before two tabs need it at once
+
+    @after_this_request
+    def remember_browser(response: Response) -> Response:
+        response.set_cookie(
+            current_app.config["BROWSER_COOKIE_NAME"],
+            begun.browser_token,
+            max_age=sessions.BROWSER_KEPT,
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+
+def leave() -> Response:
+    """To the sign-in, and nothing of the session stays in the browser.
+
+    Not "cookies": the session's is deleted by name, and the one by which the browser is known stays, or else strangers
+    could use up its attempts and each sign-in would be news.
+    """
+    session.clear()
+    response = go(url_for("auth.sign_in"))
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def _browser_token() -> str:
+    return request.cookies.get(current_app.config["BROWSER_COOKIE_NAME"], "")
 
 
 def _next() -> str:

@@ -48,7 +48,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Problem, problem)
     app.register_error_handler(StorageUnavailable, unavailable)
     app.register_error_handler(RedisError, unavailable)
-    app.register_error_handler(CSRFError, lambda _error: _page(400, *STALE))
+    app.register_error_handler(CSRFError, stale_form)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, unexpected)
 
@@ -57,6 +57,15 @@ def problem(error: Problem) -> Response:
     """A refusal for which the view has no form: shown as a toast."""
     path = access.path_of(request.referrer)
     return responses.refused(error.text, 422, path if access.is_local(path) else "/")
+
+
+def log_csrf(error: CSRFError) -> None:
+    log.warning("a form without its token", refusal="csrf", why=error.description)
+
+
+def stale_form(error: CSRFError) -> Response:
+    log_csrf(error)
+    return _page(400, *STALE)
 
 
 def deleted_meanwhile(error: SQLAlchemyError) -> Response:

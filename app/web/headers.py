@@ -1,9 +1,9 @@
 """Cookies, response headers and the content security policy."""
 
-from datetime import timedelta
-
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app.services import sessions
 
 FORM_BYTES = 1 << 20  # all forms but the plain upload are small
 
@@ -19,18 +19,17 @@ HEADERS = {
 
 def register(app: Flask) -> None:
     secure = app.config["PUBLIC_URL"].startswith("https://")
+    prefix = "__Host-" if secure else ""  # a neighbouring host cannot set such a cookie
     app.config.update(
         MAX_CONTENT_LENGTH=FORM_BYTES,
         # The names differ from the sandbox's: cookies do not know ports.
-        SESSION_COOKIE_NAME="vezde_session",
+        SESSION_COOKIE_NAME=f"{prefix}vezde_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=secure,
-        REMEMBER_COOKIE_NAME="vezde_remember",
-        REMEMBER_COOKIE_HTTPONLY=True,
-        REMEMBER_COOKIE_SAMESITE="Lax",
-        REMEMBER_COOKIE_SECURE=secure,
-        REMEMBER_COOKIE_DURATION=timedelta(days=30),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=sessions.LIFETIME,
+        BROWSER_COOKIE_NAME=f"{prefix}vezde_browser",
         # A page may lie open for days; the token ends with its session.
         WTF_CSRF_TIME_LIMIT=None,
     )
@@ -45,15 +44,15 @@ def register(app: Flask) -> None:
     @app.after_request
     def protect(response: Response) -> Response:
         """A blueprint's own headers (media's sandbox) win."""
-        response.vary.add("HX-Request")
+        response.vary.update(("Cookie", "HX-Request"))
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy)
         if secure:
             response.headers.setdefault("Strict-Transport-Security", hsts)
-        if response.mimetype == "text/html":
-            # No page is kept in the browser of a shared computer.
-            response.headers.setdefault("Cache-Control", "no-store")
+        if request.endpoint != "static":
+            # Unless its view says otherwise: neither a proxy nor the browser of a shared computer keeps it.
+            response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
 

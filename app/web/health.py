@@ -27,7 +27,6 @@ def ready() -> ResponseReturnValue:
     """Database, Redis and storage can be used by this process; otherwise 503. Only names: the causes are in the log."""
     state = readiness.state()
     response = jsonify({name: "ok" if works else "down" for name, works in state.items()})
-    response.cache_control.no_store = True
     return response, 200 if all(state.values()) else 503
 
 

@@ -29,19 +29,22 @@ def register(app: Flask) -> None:
     """
     public = host_of(app.config["PUBLIC_URL"])
     loopback = LOOPBACK_NAMES if is_loopback(public) else ()
-    app.wsgi_app = KnownHosts(app.wsgi_app, frozenset((public, *loopback, *app.config["EXTRA_HOSTS"])))
+    app.wsgi_app = KnownHosts(app, frozenset((public, *loopback, *app.config["EXTRA_HOSTS"])))
 
 
 class KnownHosts:
-    def __init__(self, app: Callable, known: frozenset[str]) -> None:
+    def __init__(self, app: Flask, known: frozenset[str]) -> None:
         self._app = app
+        self._served = app.wsgi_app
         self._known = known
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
         host = _HOST.fullmatch(environ.get("HTTP_HOST", "").lower())
         if (host and host[1] in self._known) or environ["PATH_INFO"] == FOR_ANY_HOST:
-            return self._app(environ, start_response)
-        log.warning("unknown host refused", method=environ["REQUEST_METHOD"], peer=environ.get("REMOTE_ADDR"))
+            return self._served(environ, start_response)
+        with self._app.app_context():  # to be counted
+            method, peer = environ["REQUEST_METHOD"], environ.get("REMOTE_ADDR")
+            log.warning("unknown host refused", refusal="host", method=method, peer=peer)
         refusal = Response(
             REFUSAL, 400, {"X-Content-Type-Options": "nosniff"}, content_type="text/plain; charset=utf-8"
         )

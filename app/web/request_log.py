@@ -1,4 +1,7 @@
-"""Each request has an id: in every line of its log and in its response, so that a user can name it."""
+"""Each request has an id: in every line of its log and in its response, so that a user can name it.
+
+The client's address, and the user's id once the session is read, are in these lines too.
+"""
 
 import re
 import secrets
@@ -18,7 +21,7 @@ SILENT = ("health.process", "health.ready", "health.metrics", "static")
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_begin)  # before a hook can refuse
     app.after_request(_name)
-    app.teardown_request(lambda _error: structlog.contextvars.unbind_contextvars("request"))
+    app.teardown_request(lambda _error: structlog.contextvars.unbind_contextvars("request", "address", "user"))
 
 
 def _begin(_endpoint: str | None, _values: dict | None) -> None:
@@ -26,7 +29,7 @@ def _begin(_endpoint: str | None, _values: dict | None) -> None:
     given = request.headers.get(HEADER, "")
     g.request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
     g.began = time.monotonic()
-    structlog.contextvars.bind_contextvars(request=g.request_id)
+    structlog.contextvars.bind_contextvars(request=g.request_id, address=request.remote_addr)
 
 
 def _name(response: Response) -> Response:

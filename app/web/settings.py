@@ -1,14 +1,16 @@
 """«Настройки»: profile, password, «Безопасность», the user's data and its deletion."""
 
-from flask import Blueprint, Response, redirect, render_template, session, stream_with_context, url_for
+from flask import Blueprint, Response, redirect, render_template, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, logout_user
+from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField
 
-from app.services import audit_log, data_export, user_deletion, users
+from app.services import audit_log, data_export, sessions, user_agents, user_deletion, users
 from app.web import time_zones
-from app.web.auth import NEEDED, start_session
+from app.web.access import current_session
+from app.web.auth import NEEDED, leave, start_session
+from app.web.confirmation import recently_confirmed
 from app.web.responses import blame, flash, form_page, go
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
@@ -46,12 +48,13 @@ def profile() -> ResponseReturnValue:
 
 
 @blueprint.route("/password", methods=["GET", "POST"])
+@recently_confirmed
 def password() -> ResponseReturnValue:
     form = ChangePassword()
     if form.validate_on_submit():
         with blame(form):
             users.change_password(current_user, form.present.data, form.new.data)
-            start_session(current_user)
+            start_session(current_user._get_current_object())
             flash("Пароль изменён. На других устройствах нужно войти заново.", "ok")
             return go(url_for(".password"))
     return form_page("settings/password.html", form=form)
@@ -59,35 +62,46 @@ def password() -> ResponseReturnValue:
 
 @blueprint.get("/security")
 def security() -> ResponseReturnValue:
-    return render_template("settings/security.html", events=audit_log.latest(current_user))
+    return render_template(
+        "settings/security.html",
+        events=audit_log.latest(current_user),
+        sessions=sessions.all_of(current_user),
+        current=current_session(),
+        describe=user_agents.describe,
+    )
 
 
-@blueprint.post("/security/sign-out")
-def sign_out_everywhere() -> ResponseReturnValue:
-    users.sign_out_everywhere(current_user)
-    session.clear()
-    logout_user()
-    flash("Вы вышли на всех устройствах.", "ok")
-    return go(url_for("auth.sign_in"))
+@blueprint.post("/security/sessions/<int:session_id>/end")
+def end_session(session_id: int) -> ResponseReturnValue:
+    sessions.end(current_user, session_id)
+    flash("Сеанс завершён.", "ok")
+    return go(url_for(".security"))
+
+
+@blueprint.post("/security/sessions/end-others")
+def end_other_sessions() -> ResponseReturnValue:
+    sessions.end_others(current_user, current_session().id)
+    flash("Остальные сеансы завершены.", "ok")
+    return go(url_for(".security"))
 
 
 @blueprint.post("/data")
+@recently_confirmed
 def export() -> Response:
     """A POST: it adds a line to «Безопасность»."""
     response = Response(stream_with_context(data_export.export(current_user)), mimetype="application/json")
     response.headers["Content-Disposition"] = 'attachment; filename="vezde-data.json"'
-    response.headers["Cache-Control"] = "no-store"
     return response
 
 
 @blueprint.route("/delete", methods=["GET", "POST"])
+@recently_confirmed
 def delete() -> ResponseReturnValue:
     form = DeleteUser()
     if form.validate_on_submit():
         with blame(form):
             user_deletion.delete_user(current_user, form.password.data)
-            session.clear()
-            logout_user()
+            response = leave()
             flash("Аккаунт и всё, что в нём было, удалены.", "ok")
-            return go(url_for("auth.sign_in"))
+            return response
     return form_page("settings/delete.html", form=form, affected=user_deletion.affected(current_user))

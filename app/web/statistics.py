@@ -65,7 +65,6 @@ def export() -> Response:
     days = _period()
     response = Response(stream_with_context(table(csv_export.rows(current_user, days))), mimetype="text/csv")
     response.headers["Content-Disposition"] = f"attachment; filename=vezde-stats-{days}.csv"
-    response.headers["Cache-Control"] = "no-store"
     return response
 
 

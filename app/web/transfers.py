@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
 from flask import Flask, Response, current_app, g, request, session
 from flask_login import current_user
 from werkzeug.exceptions import LengthRequired
@@ -21,6 +22,8 @@ from app.server.connection import SMALL_BODY, Connection
 from app.server.worker import TRANSFERS
 from app.web import errors
 from app.web.errors import Busy
+
+log = structlog.get_logger(__name__)
 
 MOST = TRANSFERS - 8  # those that were cut may still be ending
 MOST_PER_USER = 8
@@ -45,6 +48,7 @@ class Transfers:
         with self._lock:
             counts = Counter(one.owner for one in self._running)
             if counts[owner] >= MOST_PER_USER:
+                log.warning("too many transfers", refusal="limit", limit="transfers")
                 raise Busy("too_many_transfers", 429, max=MOST_PER_USER)
             if len(self._running) >= MOST:
                 self._cut_one_of(*counts.most_common(1)[0], than=counts[owner])

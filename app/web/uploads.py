@@ -20,6 +20,7 @@ from werkzeug.http import http_date
 from app.db import commit
 from app.problems import NotFound, Problem
 from app.services import upload_files, uploads
+from app.web import errors
 from app.web.access import public, writes
 from app.web.errors import RETRY_SECONDS, Busy
 
@@ -34,6 +35,7 @@ STATUSES = {
     "upload_longer_than_promised": 413,
     "quota_full": 413,
     "too_many_uploads": 429,
+    "too_many_attempts": 429,
     "no_room": 507,
     "no_room_left": 507,
     "upload_busy": 423,
@@ -64,7 +66,6 @@ def guard(_endpoint: str | None, _values: dict | None) -> None:
 @blueprint.after_request
 def add_protocol_headers(response: Response) -> Response:
     response.headers["Tus-Resumable"] = VERSION
-    response.headers["Cache-Control"] = "no-store"
     if response.status_code == 412:
         response.headers["Tus-Version"] = VERSION
     return response
@@ -141,6 +142,7 @@ def refused(error: NotFound | HTTPException) -> Response:
     if isinstance(error, NotFound):
         return _text("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
     if isinstance(error, CSRFError):
+        errors.log_csrf(error)
         return _text("Страница устарела. Обновите её и продолжите загрузку.", 400)
     return error.response or _text("Запрос не принят. Обновите страницу и повторите загрузку.", error.code)
 

@@ -5,10 +5,10 @@ import pytest
 import redis
 
 from app.db import db, transaction
-from app.models import AuditEvent, load_user
+from app.models import AuditEvent
 from app.problems import NotFound, Problem
 from app.redis_client import redis_client
-from app.services import throttle, users
+from app.services import sessions, throttle, users
 from app.services.throttle import Limit
 
 PASSWORD = "parol-parol"
@@ -126,12 +126,11 @@ def test_signing_in_works_without_redis(app):
 
 def test_changing_the_password_signs_every_browser_out(app):
     user = sign_up()
-    session = user.get_id()
-    assert load_user(session) is user
+    token = sessions.begin(user, "", "", HOME).token
+    assert sessions.find(token)[1] is user
     users.change_password(user, PASSWORD, "new-new-new")
     db.session.commit()
-    assert load_user(session) is None
-    assert load_user(user.get_id()) is user
+    assert sessions.find(token) is None
     assert users.authenticate("anna@example.org", "new-new-new", HOME)
     assert users.authenticate("anna@example.org", PASSWORD, HOME) is None
 

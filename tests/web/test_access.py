@@ -99,7 +99,8 @@ def test_cookies(environment, secure):
     app = create_app({**environment, "PUBLIC_URL": url, "EXTRA_HOSTS": "localhost"})
     answer = app.test_client().get("/sign-in")
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith("vezde_session=")
+    assert cookie.startswith("__Host-vezde_session=" if secure else "vezde_session=")
+    assert "Path=/" in cookie and "Domain" not in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert ("Secure" in cookie) is secure
@@ -134,7 +135,9 @@ def test_statics_are_kept_for_a_year_under_an_address_of_their_content(client):
 
 
 def test_pages_are_not_kept(client, user, sign_in):
-    assert sign_in(user()).get("/").headers["Cache-Control"] == "no-store"
+    answer = sign_in(user()).get("/")
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert "Cookie" in answer.headers["Vary"]
 
 
 def test_what_does_not_exist(client, user, sign_in):

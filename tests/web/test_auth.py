@@ -44,7 +44,8 @@ def test_sign_in_and_out(browser, user):
     answer = browser.send("/sign-in?next=/settings/profile", email="Anna@example.org", password=PASSWORD)
     assert (answer.status_code, answer.location) == (303, "/settings/profile")
     cookies = answer.headers.getlist("Set-Cookie")
-    assert any(cookie.startswith("vezde_remember=") and "HttpOnly" in cookie for cookie in cookies)
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"vezde_session", "vezde_browser"}
+    assert all("HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
     page = browser.get("/settings/profile")
     assert "anna@example.org" in page.text
     assert browser.get("/sign-in").status_code == 303

@@ -148,7 +148,7 @@ HEADER_TEXTS = st.sampled_from(
     + [
         "multipart/form-data; boundary=",
         "application/json",
-        "vezde_session=x.y.z; vezde_remember=1|2",
+        "vezde_session=x.y.z; vezde_browser=1|2",
         "é",
         "\x7f",
         'W/"',

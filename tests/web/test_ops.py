@@ -11,7 +11,7 @@ from rq.serializers import JSONSerializer
 from app import clock, create_app
 from app.db import db
 from app.models import Publication, Status
-from app.services import heartbeats
+from app.services import heartbeats, sessions
 
 PAGES = [
     "/ops",
@@ -109,10 +109,12 @@ def test_its_scripts_run_by_nonce_alone(admin):
 
 def test_without_redis_only_the_queues_are_missing(environment, user):
     one = user(is_admin=True)
+    token = sessions.begin(one, "", "", "").token
+    db.session.commit()
     app = create_app({**environment, "REDIS_URL": "redis://127.0.0.1:9/0"})
     browser = app.test_client()
     with browser.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = one.get_id(), True
+        session["_user_id"], session["token"] = one.get_id(), token
     assert "Redis не отвечает" in browser.get("/ops").text
     answer = browser.get("/ops/queues/0/view/workers")
     assert (answer.status_code, "Очередь задач не отвечает" in answer.text) == (503, True)

@@ -135,10 +135,11 @@ def test_publishing_at_once_by_the_wrong_button_asks_first(web, clip, channel):
 
 
 @BOTH
-def test_a_time_that_comes_twice_lets_one_choose(web, owner, clip, channel, headers):
+def test_a_time_that_comes_twice_lets_one_choose(sign_in, owner, clip, channel, headers):
     owner.timezone = "America/New_York"
     db.session.commit()
     clock.correct(datetime(2027, 11, 1, tzinfo=UTC))
+    web = sign_in(owner)
     path, data = f"/clips/{clip.id}/schedule", fill(channel, "2027-11-07T01:30")
     answer = web.post(path, data=data, headers=headers)
     assert answer.status_code == 422
@@ -154,10 +155,11 @@ def test_a_time_that_comes_twice_lets_one_choose(web, owner, clip, channel, head
     assert 'value="second" checked' in dialog
 
 
-def test_a_time_that_the_clocks_leave_out(web, owner, clip, channel):
+def test_a_time_that_the_clocks_leave_out(sign_in, owner, clip, channel):
     owner.timezone = "America/New_York"
     db.session.commit()
     clock.correct(datetime(2027, 3, 1, tzinfo=UTC))
+    web = sign_in(owner)
     answer = web.post(f"/clips/{clip.id}/schedule", data=fill(channel, "2027-03-14T02:30"), headers=HTMX)
     assert answer.status_code == 422
     assert "Выберите другое, например 14.03.2027 03:30." in answer.text

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.services import audit_log, connections, users
+from app.services import audit_log, connections, sessions, users
 from tests.conftest import DEMO_BOT
 
 PASSWORD = "parol-parol"
@@ -62,16 +62,15 @@ def test_what_a_proxy_hands_on_fits_its_column(app, user):
     assert (len(event.address), len(event.detail)) == (audit_log.MAX_ADDRESS, audit_log.MAX_DETAIL)
 
 
-def test_signing_out_everywhere(app, user, sign_in):
+def test_all_other_sessions_are_ended(app, user, sign_in):
     anna = user(email="anna@example.org")
     here, elsewhere = sign_in(anna), app.test_client()
     enter(elsewhere, "anna@example.org")
     assert elsewhere.get("/").status_code == 200
-    answer = here.post("/settings/security/sign-out")
-    assert answer.location == "/sign-in"
-    assert "вышли на всех устройствах" in here.get("/sign-in").text
-    assert here.get("/").status_code == 303
-    assert elsewhere.get("/").status_code == 303, "neither by the session nor by the remember cookie"
+    assert here.post("/settings/security/sessions/end-others").location == "/settings/security"
+    assert "Остальные сеансы завершены" in here.get("/settings/security").text
+    assert elsewhere.get("/").status_code == 303
+    assert "Завершить" not in here.get("/settings/security").text, "there is no other"
 
 
 def test_a_session_from_before_the_sign_in_is_worth_nothing(app, user):
@@ -100,12 +99,12 @@ def test_a_forged_cookie_is_not_a_session(app, user):
     from flask import Flask
 
     anna = user()
+    token = sessions.begin(anna, "", "", "").token
     forger = Flask("forger")
     forger.config["SECRET_KEY"] = "guessed" * 8
-    forged = forger.session_interface.get_signing_serializer(forger).dumps({"_user_id": anna.get_id(), "_fresh": True})
+    forged = forger.session_interface.get_signing_serializer(forger).dumps({"_user_id": anna.get_id(), "token": token})
     client = app.test_client()
     client.set_cookie(app.config["SESSION_COOKIE_NAME"], forged)
-    client.set_cookie(app.config["REMEMBER_COOKIE_NAME"], f"{anna.get_id()}|{'0' * 128}")
     assert client.get("/").status_code == 303
 
 

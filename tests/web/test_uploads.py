@@ -204,7 +204,7 @@ def test_pieces_by_hand(web, begin, owner):
     assert "X-Clip-Id" not in first.headers
     head = web.head(url, headers=TUS)
     assert (head.status_code, head.headers["Upload-Offset"], head.headers["Upload-Length"]) == (200, "5", "10")
-    assert head.headers["Cache-Control"] == "no-store"
+    assert head.headers["Cache-Control"] == "private, no-store"
     last = send(web, url, 5, b"56789")
     assert (last.status_code, last.headers["Upload-Offset"]) == (204, "10")
     assert last.headers["X-Clip-Id"] == str(_only_clip(owner).id)

@@ -24,7 +24,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from app.platforms.errors import Refused, Unavailable
+from app.platforms.errors import Unavailable
+from app.platforms.http import ssrf_guard
 from app.platforms.http.response import Response
 from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import PublicTransport, Transport
@@ -76,7 +77,7 @@ class Http:
         Errors that our own body raises while it is read come through unchanged.
         """
         if not url.lower().startswith(("http://", "https://")):
-            raise Refused("forbidden_address")
+            raise ssrf_guard.refused()
         proxies = {"http": proxy, "https": proxy} if proxy else None
         try:
             response = self._session.request(method, url, proxies=proxies, **kwargs)

@@ -6,9 +6,13 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from urllib3.util.connection import allowed_gai_family
 
 from app.config import Setting, optional_web_address, web_address
+from app.platforms.errors import Refused
+
+log = structlog.get_logger(__name__)
 
 # RFC 6052: an IPv4 address inside an IPv6 one, for a translator on the way.
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -21,6 +25,12 @@ def is_public(address: str) -> bool:
         translated = IPv4Address(int(one) & 0xFFFFFFFF) if one in _NAT64 else None
         one = translated or one.ipv4_mapped or one.sixtofour or one
     return one.is_global and not one.is_multicast and not one.is_reserved
+
+
+def refused() -> Refused:
+    """To be raised: a request may not go where the platform wants it to."""
+    log.warning("an address is refused", refusal="forbidden_address")
+    return Refused("forbidden_address")
 
 
 def resolve(host: str, port: int) -> list[str]:

@@ -15,7 +15,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import pool_classes_by_scheme
 
-from app.platforms.errors import Refused
 from app.platforms.http import ssrf_guard
 from app.platforms.http.deadline import current, within
 from app.platforms.http.timeouts import CONNECT_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
@@ -113,7 +112,7 @@ class _Resolving:
         except (socket.gaierror, UnicodeError, TimeoutError) as error:
             raise NameResolutionError(self.host, self, error) from None
         if self.only_public and not all(map(ssrf_guard.is_public, found)):
-            raise Refused("forbidden_address")
+            raise ssrf_guard.refused()
         try:
             for self._dns_host in found[:-1]:
                 with suppress(NewConnectionError, ConnectTimeoutError):  # the name has more addresses
@@ -161,4 +160,4 @@ class PublicTransport(Transport):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
         """A proxy resolves names by itself: its addresses cannot be checked."""
-        raise Refused("forbidden_address")
+        raise ssrf_guard.refused()

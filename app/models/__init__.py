@@ -18,5 +18,6 @@ from app.models.publication import (
     touch,
 )
 from app.models.question import Question, QuestionState
+from app.models.second_factor import RecoveryCode, TotpSecret
 from app.models.stats import DailyIncrement, StatsSample
 from app.models.user import Recovery, User, load_user, lock_user

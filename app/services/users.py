@@ -17,7 +17,7 @@ from app import clock, plans
 from app.db import db, end_reading
 from app.models import User
 from app.problems import NotFound, Problem
-from app.services import audit_log, throttle
+from app.services import audit_log, second_factor, throttle
 from app.services.throttle import Limit
 
 MIN_PASSWORD = 8
@@ -80,9 +80,10 @@ def authenticate(email: str, password: str, address: str) -> User | None:
     user_id = user and user.id
     matches = _matches(user, password)
     # Also for an unknown e-mail: a missing write would show in the time.
-    audit_log.record(user_id, "signed_in" if matches else "sign_in_failed")
     if not matches:
+        audit_log.record(user_id, "sign_in_failed")
         return None
+    audit_log.record(user_id, "password_accepted" if second_factor.is_needed(user) else "signed_in")
     throttle.release(*attempts)
     return user
 

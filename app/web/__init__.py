@@ -22,6 +22,7 @@ from app.web import (
     publications,
     recovery,
     request_log,
+    second_factor,
     settings,
     static_files,
     statistics,
@@ -34,7 +35,7 @@ PARTS = (
     *(errors, static_files, filters),
 )
 PAGES = (
-    *(clips, publications, statistics, notifications, settings, integrations, plans, privacy),
+    *(clips, publications, statistics, notifications, settings, second_factor, integrations, plans, privacy),
     *(auth, recovery, uploads, media, fetch, health, ops),
 )
 

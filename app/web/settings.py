@@ -6,7 +6,7 @@ from flask_login import current_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField
 
-from app.services import audit_log, data_export, user_deletion, users
+from app.services import audit_log, data_export, second_factor, user_deletion, users
 from app.web import time_zones
 from app.web.auth import NEEDED, start_session
 from app.web.responses import blame, flash, form_page, go
@@ -59,7 +59,11 @@ def password() -> ResponseReturnValue:
 
 @blueprint.get("/security")
 def security() -> ResponseReturnValue:
-    return render_template("settings/security.html", events=audit_log.latest(current_user))
+    return render_template(
+        "settings/security.html",
+        events=audit_log.latest(current_user),
+        has_second_factor=second_factor.is_needed(current_user),
+    )
 
 
 @blueprint.post("/security/sign-out")

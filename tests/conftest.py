@@ -38,7 +38,7 @@ from app.platforms.base import Account, Token
 from app.services import audit_log, connections, users
 from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
-from tests import asking, postgres, probing, codes
+from tests import asking, codes, postgres, probing
 from tests import clips as test_clips
 from tests.clips import new_key
 from tests.edges import committed

@@ -83,7 +83,7 @@ def unconfirmed_key(user: User) -> str | None:
 
 def address_for_app(user: User, key: str) -> str:
     """The `otpauth://` address that code applications read from a QR code."""
-    return pyotp.TOTP(key).provisioning_uri(user.email, issuer_name=ISSUER)
+    return pyotp.TOTP(key).provisioning_uri(name=user.email, issuer_name=ISSUER)
 
 
 def confirm(user: User, code: str) -> list[str] | None:

@@ -53,6 +53,7 @@ def test_a_page_asks_as_often_with_many_rows_as_with_one(app, crowd, sign_in, pa
 
 def _admin(user: User) -> User:
     user.is_admin = True
+    codes.set_up(user)
     db.session.add_all(Notification(user_id=user.id, kind="reconnect", dedup_key=str(number)) for number in range(30))
     db.session.commit()
     return user

@@ -13,6 +13,7 @@ from app.services import clips, history
 from app.services.history import Filters
 from app.statistics import report
 from app.statistics.report import PERIODS
+from tests import codes
 from tests.asking import SORTS, asked, connection, plans, publication, reads_whole
 
 PAGE_OF_CLIPS = 24

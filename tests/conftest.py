@@ -38,7 +38,7 @@ from app.platforms.base import Account, Token
 from app.services import audit_log, connections, sessions, users
 from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
-from tests import asking, postgres, probing
+from tests import asking, codes, postgres, probing
 from tests import clips as test_clips
 from tests.clips import new_key
 from tests.edges import committed
@@ -322,6 +322,8 @@ def user(app: Flask, password_hashes: dict[str, str]) -> Callable[..., User]:
         users.set_plan(email, plan)
         for name, value in more.items():
             setattr(one, name, value)
+        if one.is_admin:
+            codes.set_up(one)  # they can do nothing before
         db.session.commit()
         made.append(one)
         return one

@@ -4,7 +4,7 @@ import click
 
 from app import clock, plans
 from app.cli.group import Group
-from app.services import users
+from app.services import second_factor, users
 
 group = Group(
     "users",
@@ -56,3 +56,13 @@ def password(email: str, password: str) -> None:
     """Задать новый пароль; все браузеры пользователя выйдут."""
     users.reset_password(email, password)
     click.echo(f"{email}: пароль изменён")
+
+
+@group.command("no-second-factor")
+@click.argument("email")
+def no_second_factor(email: str) -> None:
+    """Выключить вход с кодом (потерян телефон) и выйти во всех браузерах пользователя."""
+    user = users.by_email(email)
+    second_factor.remove(user)
+    users.sign_out_everywhere(user)
+    click.echo(f"{user.email}: вход с кодом выключен")

@@ -18,6 +18,7 @@ from app.models.publication import (
     touch,
 )
 from app.models.question import Question, QuestionState
+from app.models.second_factor import RecoveryCode, TotpSecret
 from app.models.stats import DailyIncrement, StatsSample
 from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, lock_user
 from app.models.user_session import KnownBrowser, UserSession

@@ -19,7 +19,7 @@ from app import clock, plans
 from app.db import db, end_reading
 from app.models import DEMO_DOMAIN, User, is_demo
 from app.problems import NotFound, Problem
-from app.services import audit_log, password_rules, sessions, throttle
+from app.services import audit_log, password_rules, second_factor, sessions, throttle
 from app.services.throttle import Limit, network_of
 
 log = structlog.get_logger(__name__)
@@ -92,10 +92,11 @@ def authenticate(email: str, password: str, address: str, browser_token: str = "
     user_id = user and user.id
     matches = _matches(user, password)
     # Also for an unknown e-mail: a missing write would show in the time.
-    audit_log.record(user_id, "signed_in" if matches else "sign_in_failed")
     if not matches:
         log.info("wrong credentials", refusal="password", account=user_id)
+        audit_log.record(user_id, "sign_in_failed")
         return None
+    audit_log.record(user_id, "password_accepted" if second_factor.is_needed(user) else "signed_in")
     throttle.release(*attempts)
     return user
 
@@ -117,9 +118,8 @@ def require_password(user: User, password: str, field: str = "password") -> None
     throttle.release(attempt)
 
 
-def confirm(user: User, password: str) -> None:
-    """The user shows again who they are. Raises Problem with its field."""
-    require_password(user, password)
+def note_confirmed(user: User) -> None:
+    """The user has shown again who they are."""
     audit_log.record(user.id, "confirmed")
 
 

@@ -73,6 +73,12 @@ STEP_EVENTS = {
 SECURITY = {
     "signed_up": "Аккаунт создан",
     "signed_in": "Вход",
+    "password_accepted": "Пароль принят, ждём код",
+    "second_factor_failed": "Неверный код после пароля",
+    "second_factor_added": "Вход с кодом включён",
+    "second_factor_removed": "Вход с кодом выключен",
+    "recovery_code_used": "Использован код восстановления",
+    "recovery_codes_renewed": "Коды восстановления заменены",
     "sign_in_failed": "Неудачная попытка входа",
     "signed_out": "Выход",
     "signed_out_everywhere": "Выход на всех устройствах",  # lines of before 0.4

@@ -24,6 +24,7 @@ from app.web import (
     publications,
     recovery,
     request_log,
+    second_factor,
     settings,
     static_files,
     statistics,
@@ -36,7 +37,8 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(clips, publications, statistics, notifications, settings, confirmation, integrations, plans, privacy),
+    *(clips, publications, statistics, notifications, settings, second_factor, confirmation, integrations),
+    *(plans, privacy),
     *(auth, recovery, uploads, media, fetch, health, ops),
 )
 

@@ -14,7 +14,7 @@ from htmx_flask import Htmx
 
 from app.db import commit, db, reads_only
 from app.models import User, UserSession
-from app.services import sessions
+from app.services import second_factor, sessions
 from app.services.audit_log import client_ip
 from app.web import responses
 
@@ -25,6 +25,8 @@ csrf = CSRFProtect()
 htmx = Htmx()
 
 READING = ("GET", "HEAD", "OPTIONS")
+# What is open to an administrator whose second factor is not set up.
+SET_UP = ("second_factor.page", "second_factor.confirm", "auth.sign_out")
 
 View = TypeVar("View", bound=Callable)
 
@@ -43,7 +45,7 @@ def writes(view: View) -> View:
 
 def require_admin() -> None:
     """For `before_request` of operators' pages: to other users they do not exist."""
-    if not current_user.is_admin:
+    if not acts_as_admin():
         abort(404)
 
 
@@ -62,6 +64,12 @@ def _load_user(user_id: str) -> User | None:
 def current_session() -> UserSession:
     """Of the user who is signed in."""
     return g.user_session
+
+
+def acts_as_admin() -> bool:
+    """An administrator whose second factor is set up."""
+    signed_in = current_user.is_authenticated and current_user.is_admin
+    return signed_in and not second_factor.must_be_set_up(current_user)
 
 
 def browser_id() -> str:
@@ -129,4 +137,8 @@ def _require_user() -> ResponseReturnValue | None:
     view = current_app.view_functions.get(request.endpoint)
     if view is None or request.endpoint == "static" or getattr(view, "is_public", False):
         return None
-    return None if current_user.is_authenticated else login.unauthorized()
+    if not current_user.is_authenticated:
+        return login.unauthorized()
+    if request.endpoint not in SET_UP and second_factor.must_be_set_up(current_user):
+        return responses.go(url_for("second_factor.page"))
+    return None

@@ -1,5 +1,7 @@
 """Signing up, in and out."""
 
+import hmac
+
 from flask import Blueprint, Response, after_this_request, current_app, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
@@ -7,9 +9,11 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
+from app import clock
+from app.db import db
 from app.models import User
 from app.problems import Problem
-from app.services import sessions, users
+from app.services import audit_log, second_factor, sessions, users
 from app.web.access import browser_id, current_session, is_local, public
 from app.web.responses import blame, form_page, go
 
@@ -17,6 +21,9 @@ blueprint = Blueprint("auth", __name__)
 
 # For requests that no browser has checked.
 NEEDED = InputRequired("Заполните это поле.")
+
+# Of a session whose password was right and whose code is awaited.
+AWAITS_CODE, CODE_AWAITED_SECONDS = "awaits_code", 5 * 60
 
 
 class SignUp(FlaskForm):
@@ -29,6 +36,10 @@ class SignUp(FlaskForm):
 class SignIn(FlaskForm):
     email = EmailField("Почта", [NEEDED])
     password = PasswordField("Пароль", [NEEDED])
+
+
+class SecondFactor(FlaskForm):
+    code = StringField("Код", [NEEDED])
 
 
 @blueprint.route("/sign-up", methods=["GET", "POST"])
@@ -63,11 +74,33 @@ def sign_in() -> ResponseReturnValue:
             user = users.authenticate(form.email.data, form.password.data, request.remote_addr or "", _browser_token())
             if user:
                 to = _next()
+                if second_factor.is_needed(user):
+                    await_code(user)
+                    return go(url_for(".code", next=to))
                 start_session(user)
                 return go(to)
             form.form_errors.append(Problem("wrong_credentials").text)  # not raised: the audit log keeps the failure
     demo_password = users.DEMO_PASSWORD if current_app.config["DEMO"] else None
     return form_page("auth/sign_in.html", form=form, demo_password=demo_password)
+
+
+@blueprint.route("/sign-in/code", methods=["GET", "POST"])
+@public
+def code() -> ResponseReturnValue:
+    """The second step of a sign-in."""
+    user = _awaits_code()
+    if user is None:
+        return go(url_for(".sign_in", next=request.args.get("next")))
+    form = SecondFactor()
+    if form.validate_on_submit():
+        with blame(form):
+            if second_factor.is_right(user, form.code.data):
+                audit_log.record(user.id, "signed_in")
+                to = _next()
+                start_session(user)
+                return go(to)
+            form.code.errors = [Problem("wrong_code").text]  # not raised: the failure is counted
+    return form_page("auth/code.html", form=form)
 
 
 @blueprint.post("/sign-out")
@@ -112,6 +145,19 @@ def leave() -> Response:
 
 def _browser_token() -> str:
     return request.cookies.get(current_app.config["BROWSER_COOKIE_NAME"], "")
+
+
+def await_code(user: User) -> None:
+    """A session that is good for nothing but the code: this browser's, for five minutes, until the next sign-out."""
+    session.clear()
+    session[AWAITS_CODE] = [user.id, user.session_key, int(clock.now().timestamp()) + CODE_AWAITED_SECONDS]
+
+
+def _awaits_code() -> User | None:
+    """None once the time is over, or all sessions of the user have been ended."""
+    user_id, session_key, until = session.get(AWAITS_CODE, (0, "", 0))
+    user = db.session.get(User, user_id) if clock.now().timestamp() < until else None
+    return user if user and user.may_sign_in and hmac.compare_digest(user.session_key, session_key) else None
 
 
 def _next() -> str:

@@ -1,4 +1,4 @@
-"""«Это вы?»: the password again before what a stolen session must not do."""
+"""«Это вы?»: password, and code where one is set up, again before what a stolen session must not do."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,12 +8,13 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from wtforms import PasswordField
+from wtforms import PasswordField, StringField
 
-from app.services import sessions, users
+from app.problems import Problem
+from app.services import second_factor, sessions, users
 from app.web.access import current_session, is_local, path_of
 from app.web.auth import NEEDED
-from app.web.responses import blame, form_page, go
+from app.web.responses import blame, go
 
 blueprint = Blueprint("confirmation", __name__, url_prefix="/settings/confirm")
 
@@ -21,11 +22,12 @@ P = ParamSpec("P")
 
 # A form that was sent to a guarded view goes along in the confirmation's, whose own fields are these.
 _SENT = "confirm-sent"
-_OWN = ("csrf_token", "confirm-password", _SENT)
+_OWN = ("csrf_token", "confirm-password", "confirm-code", _SENT)
 
 
 class Confirm(FlaskForm):
     password = PasswordField("Пароль", [NEEDED])
+    code = StringField("Код")  # of users with a second factor
 
 
 def recently_confirmed(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
@@ -53,17 +55,25 @@ def page() -> ResponseReturnValue:
     form, sent = Confirm(prefix="confirm"), _SENT in request.form
     if form.validate_on_submit():
         with blame(form):
-            users.confirm(current_user, form.password.data)
-            session["token"] = sessions.confirm(current_session())
-            # 307: the browser sends the form once more, to where it was meant for.
-            return redirect(to, 307) if sent else go(to)
-    if form.errors:
-        return make_response(_page(form, to, sent), 422)
-    return form_page("settings/confirm.html", form=form, to=to, carried=())
+            users.require_password(current_user, form.password.data)
+            if _has_factor(form):
+                users.note_confirmed(current_user)
+                session["token"] = sessions.confirm(current_session())
+                # 307: the browser sends the form once more, to where it was meant for.
+                return redirect(to, 307) if sent else go(to)
+            form.code.errors = [Problem("wrong_code").text]  # not raised: the failure is counted
+    return make_response(_page(form, to, sent), 422 if form.errors else 200)
+
+
+def _has_factor(form: Confirm) -> bool:
+    return not second_factor.is_needed(current_user) or second_factor.is_right(current_user, form.code.data or "")
 
 
 def _page(form: Confirm, to: str, sent: bool) -> Response:
     carried = [(name, one) for name, one in request.form.items(multi=True) if sent and name not in _OWN]
     if sent:
         carried.append((_SENT, "1"))
-    return make_response(render_template("settings/confirm.html", form=form, to=to, carried=carried))
+    asks_code = second_factor.is_needed(current_user)
+    return make_response(
+        render_template("settings/confirm.html", form=form, to=to, carried=carried, asks_code=asks_code)
+    )

@@ -4,12 +4,11 @@ import hmac
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.observability import metrics as prometheus
 from app.services import ops, readiness
-from app.web.access import public
+from app.web.access import acts_as_admin, public
 
 blueprint = Blueprint("health", __name__)
 
@@ -36,6 +35,6 @@ def metrics() -> ResponseReturnValue:
     """For Prometheus with `Authorization: Bearer METRICS_TOKEN`, and for admins who are signed in."""
     token, given = current_app.config["METRICS_TOKEN"], request.headers.get("Authorization", "")
     has_token = token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
-    if not has_token and not (current_user.is_authenticated and current_user.is_admin):
+    if not has_token and not acts_as_admin():
         abort(Response("", 401, {"WWW-Authenticate": "Bearer"}))
     return Response(prometheus.text(ops.figures()), content_type=CONTENT_TYPE_LATEST)

@@ -6,7 +6,7 @@ from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField
 
-from app.services import audit_log, data_export, sessions, user_agents, user_deletion, users
+from app.services import audit_log, data_export, second_factor, sessions, user_agents, user_deletion, users
 from app.web import time_zones
 from app.web.access import current_session
 from app.web.auth import NEEDED, leave, start_session
@@ -68,6 +68,7 @@ def security() -> ResponseReturnValue:
         sessions=sessions.all_of(current_user),
         current=current_session(),
         describe=user_agents.describe,
+        has_second_factor=second_factor.is_needed(current_user),
     )
 
 

@@ -1,0 +1,90 @@
+"""«Вход с кодом»: setting up a code application, its recovery codes, its removal."""
+
+import segno
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from markupsafe import Markup
+from wtforms import PasswordField, StringField
+
+from app.problems import Problem
+from app.services import second_factor, users
+from app.web.auth import NEEDED
+from app.web.responses import blame, flash, form_page, go
+
+blueprint = Blueprint("second_factor", __name__, url_prefix="/settings/second-factor")
+
+
+class Begin(FlaskForm):
+    password = PasswordField("Нынешний пароль", [NEEDED])
+
+
+class Code(FlaskForm):
+    code = StringField("Код", [NEEDED])
+
+
+@blueprint.route("", methods=["GET", "POST"])
+def page() -> ResponseReturnValue:
+    """What is set up; a POST with the password begins the set-up."""
+    form = Begin()
+    if form.validate_on_submit():
+        with blame(form):
+            users.require_password(current_user, form.password.data)
+            second_factor.begin(current_user)
+            return go(url_for(".confirm"))
+    return form_page(
+        "second_factor/page.html",
+        form=form,
+        is_on=second_factor.is_needed(current_user),
+        is_required=current_user.is_admin,
+        codes_left=second_factor.recovery_codes_left(current_user),
+    )
+
+
+@blueprint.route("/confirm", methods=["GET", "POST"])
+def confirm() -> ResponseReturnValue:
+    """The key as QR code and text, until a first code confirms it."""
+    form, key = Code(), second_factor.unconfirmed_key(current_user)
+    if key is None:
+        return go(url_for(".page"))
+    if form.validate_on_submit():
+        with blame(form):
+            if codes := second_factor.confirm(current_user, form.code.data):
+                return _show_codes(codes)
+            form.code.errors = [Problem("wrong_code").text]  # not raised: the failure is counted
+    picture = segno.make(second_factor.address_for_app(current_user, key), micro=False)
+    qr = Markup(picture.svg_inline(scale=5, light="#fff", title="QR-код для приложения"))
+    return form_page("second_factor/confirm.html", form=form, key=key, qr=qr)
+
+
+@blueprint.route("/codes", methods=["GET", "POST"])
+def codes() -> ResponseReturnValue:
+    """New recovery codes, for a code."""
+    form = Code()
+    if _is_confirmed(form):
+        return _show_codes(second_factor.renew_recovery_codes(current_user))
+    return form_page("second_factor/renew.html", form=form)
+
+
+@blueprint.route("/remove", methods=["GET", "POST"])
+def remove() -> ResponseReturnValue:
+    form = Code()
+    if _is_confirmed(form):
+        second_factor.remove(current_user)
+        flash("Вход с кодом выключен.", "ok")
+        return go(url_for(".page"))
+    return form_page("second_factor/remove.html", form=form)
+
+
+def _is_confirmed(form: Code) -> bool:
+    if form.validate_on_submit():
+        with blame(form):
+            if second_factor.is_right(current_user, form.code.data):
+                return True
+            form.code.errors = [Problem("wrong_code").text]  # not raised: the failure is counted
+    return False
+
+
+def _show_codes(codes: list[str]) -> ResponseReturnValue:
+    return render_template("second_factor/codes.html", codes=codes)

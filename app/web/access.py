@@ -77,7 +77,7 @@ def ask_to_sign_in() -> ResponseReturnValue:
     if request.htmx:
         return responses.go(url_for("auth.sign_in", next=path_of(request.htmx.current_url)))
     # Without the query of a consent's callback: its code is for the platform only.
-    path = request.path if "code" in request.args else request.full_path.rstrip("?")
+    path = request.path if request.endpoint == "integrations.callback" else request.full_path.rstrip("?")
     back = path if request.method == "GET" else None
     return responses.go(url_for("auth.sign_in", next=None if back == "/" else back))
 

@@ -17,6 +17,7 @@ from app.platforms.base import Account, Token
 from app.platforms.code_exchange import exchange_code
 from app.platforms.errors import RateLimited, Reconnect, Refused, Unavailable
 from app.problems import Problem
+from app.vault import CannotOpen
 
 MAX_WAITING_PER_USER = 5
 
@@ -102,7 +103,10 @@ def _consent(question: Question, payload: Mapping[str, Any]) -> Granted:
     adapter = platforms.adapter(question.platform, current_app.config)
     if question.tries > 1:
         raise Refused("consent_unavailable", platform=adapter.name)
-    begun = _opened(base64.b64decode(payload["sealed"]), payload["sealed_for"])
+    try:
+        begun = _opened(base64.b64decode(payload["sealed"]), payload["sealed_for"])
+    except CannotOpen:  # from before an upgrade, or its key was taken away meanwhile
+        raise Refused("consent_stale", platform=adapter.name) from None
     arguments = payload["arguments"]
     try:
         answer = exchange_code(adapter, arguments, begun["code_verifier"], begun["redirect_uri"])

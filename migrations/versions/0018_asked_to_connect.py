@@ -1,6 +1,6 @@
 """connecting is asked of a platform by a worker
 
-Consents under way are ended: their verifiers were encrypted for the web, which no longer opens any.
+Consents under way have to be begun again: their verifiers were encrypted for the web, which no longer opens any.
 """
 
 import sqlalchemy as sa
@@ -17,13 +17,11 @@ def upgrade() -> None:
         questions.add_column(sa.Column('platform', sa.String(length=16), nullable=True))
         questions.add_column(sa.Column('typed', sa.JSON(), server_default='{}', nullable=False))
         questions.add_column(sa.Column('address', sa.String(length=45), nullable=True))
-    op.execute('DELETE FROM oauth_states')
     with op.batch_alter_table('oauth_states') as states:
         states.alter_column('encrypted', new_column_name='sealed', existing_type=sa.LargeBinary(), existing_nullable=False)
 
 
 def downgrade() -> None:
-    op.execute('DELETE FROM oauth_states')
     with op.batch_alter_table('oauth_states') as states:
         states.alter_column('sealed', new_column_name='encrypted', existing_type=sa.LargeBinary(), existing_nullable=False)
     op.execute("DELETE FROM questions WHERE kind IN ('connect', 'consent')")

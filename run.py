@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LOG_BYTES = 10 << 20
 LOADED_WHERE_USED = {"app.storage.s3"}  # boto3, 8 MB
+# What is freed is overwritten: docs/decisions/0016. As in the Procfile's line for the web.
+OVERWRITE_FREED = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
 DEMO_USERS = ("free", "start", "pro", "business", "admin")
 
 
@@ -41,6 +43,7 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["flask"]:
             flask_command(arguments)
+        overwrite_freed_memory()
         run()
     except CannotRun as error:
         print(error, file=sys.stderr)
@@ -49,6 +52,13 @@ def main(arguments: list[str]) -> int:
         print(f"Не запустилось: {error}{last_error(error.child)}", file=sys.stderr)
         return 1
     return 0
+
+
+def overwrite_freed_memory() -> None:
+    """Both are read when a program starts, and the web process is a fork of this one."""
+    if not OVERWRITE_FREED.items() <= os.environ.items():
+        os.environ.update(OVERWRITE_FREED)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def run() -> None:

@@ -1,8 +1,50 @@
-"""What another process of this machine finds in one: its environment and its memory."""
+"""What a thief with a look at a process's memory finds in it (Linux: proc(5), /proc/PID/mem)."""
 
 import base64
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+_BLOCK = 8 << 20
+
+
+def processes_below(pid: int) -> Iterator[int]:
+    """`pid` and all that it and its children have started."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        for child in (task / "children").read_text().split():
+            yield from processes_below(int(child))
+
+
+def name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def find(pid: int, secrets: Iterable[bytes]) -> dict[bytes, int]:
+    """How often each secret stands in the writable memory of the process; those that do not are left out."""
+    found: dict[bytes, int] = {}
+    secrets = list(secrets)
+    overlap = max(map(len, secrets)) - 1
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in maps:
+            area, rights, *_ = line.split()
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(part, 16) for part in area.split("-"))
+            tail = b""
+            while start < end:
+                try:
+                    memory.seek(start)
+                    block = memory.read(min(_BLOCK, end - start))
+                except (OSError, ValueError):
+                    break  # the kernel's own, or given back meanwhile
+                if not block:
+                    break
+                for secret in secrets:
+                    count = (tail + block).count(secret)
+                    if count:
+                        found[secret] = found.get(secret, 0) + count
+                start, tail = start + len(block), block[-overlap:]
+    return found
 
 
 def holds(pid: int, private_key: str) -> bool:
@@ -10,17 +52,5 @@ def holds(pid: int, private_key: str) -> bool:
 
     Raises PermissionError where it cannot be read: only root reads a process that is not dumpable.
     """
-    needles = private_key.encode(), base64.b64decode(private_key)
-    if needles[0] in Path(f"/proc/{pid}/environ").read_bytes():
-        return True
-    places = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for span, rights, *_ in places:
-            start, end = (int(part, 16) for part in span.split("-"))
-            if rights.startswith("r") and start < 1 << 63:
-                with suppress(OSError):  # the kernel's own pages
-                    memory.seek(start)
-                    content = memory.read(end - start)
-                    if any(needle in content for needle in needles):
-                        return True
-    return False
+    text = private_key.encode()
+    return text in Path(f"/proc/{pid}/environ").read_bytes() or bool(find(pid, [text, base64.b64decode(text)]))

@@ -1,6 +1,7 @@
 """Somebody with a browser that runs no scripts: pages, plain forms, and what they say."""
 
 import re
+import time
 from pathlib import Path
 
 import requests
@@ -33,7 +34,10 @@ class Person:
 
     def connect(self, platform: str, **fields: str) -> None:
         path = f"/settings/integrations/{platform}/connect"
-        self.post(path, path, **fields)
+        answer = self.post(path, path, **fields)
+        while "Refresh" in answer.headers:
+            time.sleep(0.1)
+            answer = self._session.get(answer.url, timeout=60)
 
     def upload(self, file: Path) -> int:
         """The new clip's number."""

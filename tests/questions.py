@@ -6,6 +6,7 @@ from app import jobs
 from app.db import commit, db
 from app.models import PlatformConnection, Question, User
 from app.services import connections, questions
+from tests.connecting import connect
 from tests.publishing.conftest import wait_until
 
 VK_TOKEN = "vk1.a.vezde-demo"
@@ -22,7 +23,7 @@ def ask_platforms() -> None:
 
 def connect_vk(user: User, token: str = VK_TOKEN) -> PlatformConnection:
     """Connected by an own token, its accounts known: an account is still to be chosen, unless there is only one."""
-    connection = connections.connect(user, "vk", {"token": token})
+    connection = connect(user, "vk", {"token": token})
     ask_platforms()
     return connection
 

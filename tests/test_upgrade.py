@@ -33,11 +33,12 @@ from app.models import (
     User,
 )
 from app.platform_access import tokens
+from app.problems import Problem
 from app.publishing import engine
 from app.queue.table import BULK, CHORES, CLIPS, MAILS, PERIODIC, PUBLISH, REMOVALS, STATS
 from app.services import connections, consents, second_factor, users
 from app.statistics import report
-from tests import codes
+from tests import codes, connecting
 from tests.conftest import SQLITE, settings
 from tests.edges import committed
 from tests.publishing.conftest import at_work, fresh
@@ -47,6 +48,7 @@ from tests.shared_app import migrate
 TABLES = {"notices": "notifications", "security_events": "audit_events"}
 COLUMNS = {
     "notices": {"matter": "dedup_key"},
+    "oauth_states": {"encrypted": "sealed"},
     "publications": {
         "armed": "commit_in_doubt",
         "armed_until": "in_doubt_until",
@@ -195,13 +197,16 @@ def test_what_is_sealed_opens(app, before):
 
 
 def test_what_was_begun_is_finished(app):
-    """A password, a choice among accounts and a consent page: each needs what was stored before."""
+    """A password and a choice among accounts: each needs what was stored before."""
     user = users.authenticate("pro@example.org", PASSWORD, "203.0.113.1")
     choosing = select(PlatformConnection.id).where(PlatformConnection.status == ConnectionStatus.CHOOSING)
     chosen = committed(connections.choose(user, db.session.scalar(choosing), "-3003"))
     assert (chosen.account_name, chosen.facts) == ("Котики 🐈", {"group_id": 3003})
     clock.correct(datetime(2026, 11, 20, 12, 1, tzinfo=UTC))
-    assert "verifier" in committed(consents.take(user, "vk", "a browser", "a test state"))
+    # Of a consent that was under way the user is told to begin again: its verifier is not sealed for workers.
+    consent = committed(consents.take(user, "vk", "a browser", "a test state"))
+    with pytest.raises(Problem, match="consent_stale"):
+        connecting.connection_of(committed(connections.accept(user, "vk", consent, {"code": "x"})))
 
 
 def test_pages_show_what_was_there(before, app, sign_in):

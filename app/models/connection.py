@@ -61,8 +61,13 @@ class OAuthState(db.Model):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     platform: Mapped[str] = mapped_column(String(16))
     browser_hash: Mapped[str] = mapped_column(String(64))  # of the session that began it
-    encrypted: Mapped[bytes] = mapped_column(LargeBinary)  # PKCE verifier and redirect address
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)  # PKCE verifier and redirect address
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+    @property
+    def sealed_for(self) -> str:
+        """What the vault binds this row's verifier to."""
+        return f"consent:{self.state_hash}"
 
 
 class Revocation(db.Model):

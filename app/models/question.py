@@ -28,8 +28,11 @@ class Question(db.Model):
     connection_id: Mapped[int | None] = mapped_column(
         ForeignKey("platform_connections.id", ondelete="CASCADE"), index=True
     )
+    platform: Mapped[str | None] = mapped_column(String(16))  # to connect, where there is no connection yet
     kind: Mapped[str] = mapped_column(String(32))  # a key of platform_access.questions.KINDS
-    sealed_payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # what to ask with, where it is secret
+    sealed_payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # what to ask with, until it is settled
+    typed: Mapped[dict] = mapped_column(JSON, default=dict, server_default="{}")  # a form's fields: never a secret
+    address: Mapped[str | None] = mapped_column(String(45))  # the user's, for the audit log
     state: Mapped[str] = mapped_column(String(16), default=QuestionState.WAITING)
     answer: Mapped[Any | None] = mapped_column(JSON)  # pages show it: never a secret
     reason: Mapped[str | None] = mapped_column(String(64))  # of a failure: a key of the reasons' texts

@@ -1,30 +1,48 @@
 """Questions to platforms: stored for a page that needs an answer, put by workers."""
 
+import base64
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
 
-from app import queue
+from app import platforms, queue
 from app.db import after_commit, db, reading
 from app.models import PlatformConnection, Question, QuestionState, lock_user
 from app.observability import redact
 from app.platform_access.tokens import with_fresh_token
-from app.platforms.errors import Reconnect
+from app.platforms.base import Account, Adapter, Token
+from app.platforms.code_exchange import exchange_code
+from app.platforms.errors import RateLimited, Reconnect, Refused, Unavailable
 from app.problems import Problem
+from app.vault import CannotOpen
 
 MAX_WAITING_PER_USER = 5
 
 
+@dataclass(frozen=True)
+class Granted:
+    """What connecting at a platform has led to; `has_more`: further accounts are to be asked for."""
+
+    accounts: Sequence[Account]
+    token: Token
+    has_more: bool = False
+
+
 def ask(
-    user_id: int, kind: str, connection_id: int | None = None, payload: Mapping[str, Any] | None = None
+    user_id: int,
+    kind: str,
+    connection_id: int | None = None,
+    payload: Mapping[str, Any] | None = None,
+    **columns: Any,
 ) -> Question:
     """Stores the question for a worker; one about the same connection that still waits is returned instead.
 
-    `payload` may be secret: it is sealed. Raises Problem where too many of the user's questions wait.
+    `payload` may be secret: it is sealed. `columns`: further ones of the row, none of them secret. Raises Problem where
+    too many of the user's questions wait.
     """
     lock_user(user_id)
     waiting = db.session.scalars(
@@ -35,7 +53,7 @@ def ask(
             return question
     if len(waiting) >= MAX_WAITING_PER_USER:
         raise Problem("too_many_questions")
-    question = Question(user_id=user_id, kind=kind, connection_id=connection_id)
+    question = Question(user_id=user_id, kind=kind, connection_id=connection_id, **columns)
     db.session.add(question)
     db.session.flush()
     if payload is not None:
@@ -47,12 +65,12 @@ def ask(
 
 
 def put(question: Question) -> Any:
-    """Asks the platform; returns its answer as JSON. Raises PlatformError, vault.CannotOpen, and what reading an answer
-    of an unexpected shape raises.
+    """Asks the platform; returns its answer: JSON, or what `services.questions.ON_ANSWER` makes JSON of.
+
+    Raises PlatformError, vault.CannotOpen, and what reading an answer of an unexpected shape raises.
     """
     sealed = question.sealed_payload
-    vault = current_app.extensions["vault"]
-    payload = sealed and json.loads(vault.open(sealed, question.sealed_for))
+    payload = sealed and _opened(sealed, question.sealed_for)
     with redact.hidden(*_texts(payload)):
         return KINDS[question.kind](question, payload)
 
@@ -62,6 +80,10 @@ def _texts(payload: Any) -> list[str]:
     if isinstance(payload, Mapping):
         return [text for value in payload.values() for text in _texts(value)]
     return [payload] if isinstance(payload, str) else []
+
+
+def _opened(sealed: bytes, bound_to: str) -> Any:
+    return json.loads(current_app.extensions["vault"].open(sealed, bound_to))
 
 
 def _accounts(question: Question, _payload: None) -> dict[str, Any]:
@@ -74,5 +96,39 @@ def _accounts(question: Question, _payload: None) -> dict[str, Any]:
     return {"accounts": [asdict(account) for account in accounts], "limitation": limitation}
 
 
+def _connect(question: Question, secrets: Mapping[str, str]) -> Granted:
+    """By what the user has typed into the platform's form."""
+    adapter = platforms.adapter(question.platform, current_app.config)
+    accounts, token = adapter.connect({**question.typed, **secrets})
+    return Granted(accounts, token, adapter.has_more_accounts)
+
+
+def consent_payload(sealed: bytes, sealed_for: str, arguments: Mapping[str, str]) -> dict[str, Any]:
+    """A consent's payload: its verifier, still sealed for the row in which it waited, and the callback's arguments."""
+    return {"sealed": base64.b64encode(sealed).decode(), "sealed_for": sealed_for, "arguments": dict(arguments)}
+
+
+def _consent(question: Question, payload: Mapping[str, Any]) -> Granted:
+    """By a consent. It is tried once: a code is good for one request."""
+    adapter = platforms.adapter(question.platform, current_app.config)
+    if question.tries > 1:
+        raise Refused("consent_unavailable", platform=adapter.name)
+    try:
+        begun = _opened(base64.b64decode(payload["sealed"]), payload["sealed_for"])
+    except CannotOpen:  # from before an upgrade, or its key was taken away meanwhile
+        raise Refused("consent_stale", platform=adapter.name) from None
+    arguments = payload["arguments"]
+    with redact.hidden(begun["code_verifier"]):
+        return _granted(adapter, arguments, begun)
+
+
+def _granted(adapter: Adapter, arguments: Mapping[str, str], begun: Mapping[str, str]) -> Granted:
+    try:
+        answer = exchange_code(adapter, arguments, begun["code_verifier"], begun["redirect_uri"])
+        return Granted(*adapter.accept(answer, arguments))
+    except (RateLimited, Unavailable) as error:
+        raise Refused(error.reason, error.detail) from None
+
+
 # How each kind is put: gets the row and what its payload was.
-KINDS: dict[str, Callable[[Question, Any], Any]] = {"accounts": _accounts}
+KINDS: dict[str, Callable[[Question, Any], Any]] = {"accounts": _accounts, "connect": _connect, "consent": _consent}

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from concurrent import futures
 from functools import partial
+from urllib.parse import urlsplit
 
 from gunicorn import http
 from gunicorn.workers.gthread import ThreadWorker
@@ -201,6 +202,8 @@ class Worker(ThreadWorker):
             return super().handle_request(req, conn)
         finally:
             conn.patient = False
+            if req.query:
+                urlsplit.cache_clear()  # gunicorn's parser has filled it, and the code of a consent is in a query
 
     def finish_request(self, conn: Connection, fs: futures.Future) -> None:
         if conn.waits:

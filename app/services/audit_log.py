@@ -2,6 +2,8 @@
 a year.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 
@@ -19,6 +21,16 @@ MAX_DETAIL, MAX_ADDRESS = 300, 45
 
 # Where the request comes from; None in an operator's command.
 client_ip: ContextVar[str | None] = ContextVar("client_ip", default=None)
+
+
+@contextmanager
+def on_behalf_of(address: str | None) -> Iterator[None]:
+    """What a worker does in answer to a request from there."""
+    before = client_ip.set(address)
+    try:
+        yield
+    finally:
+        client_ip.reset(before)
 
 
 def record(user_id: int | None, kind: str, detail: str = "") -> None:

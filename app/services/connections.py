@@ -1,34 +1,44 @@
 """Connecting accounts of platforms, and disconnecting them."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-import structlog
-from flask import current_app
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from app import clock, platforms
-from app.db import db, end_reading
-from app.models import LIVE, ConnectionStatus, PlatformConnection, Publication, Question, Status, User, lock_user
-from app.observability import redact
+from app.db import db
+from app.models import (
+    LIVE,
+    ConnectionStatus,
+    PlatformConnection,
+    Publication,
+    Question,
+    QuestionState,
+    Status,
+    User,
+    lock_user,
+)
 from app.plans import cheapest_for
 from app.platform_access import questions, revocations, tokens
+from app.platform_access.questions import Granted
 from app.platforms.base import Account, Token
-from app.platforms.errors import PlatformError
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
-from app.services import audit_log
+from app.services import audit_log, throttle
+from app.services.consents import SealedConsent
 from app.services.publications import cancel_all_of
-
-log = structlog.get_logger(__name__)
+from app.services.throttle import Limit
 
 # What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
 UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 CHOICE_LIFETIME = timedelta(hours=1)
 MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would identify another account
+
+# A platform is not to be tried through us; people of one office have one address.
+_PER_USER, _PER_ADDRESS = Limit("connect", 20, 600), Limit("connect-address", 60, 600)
 
 _FINISHING = and_(
     Publication.status == Status.PUBLISHING, or_(Publication.commit_in_doubt.is_not(None), Publication.has_receipt)
@@ -69,31 +79,44 @@ def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnec
     return connection
 
 
-def connect(user: User, platform: str, fields: Mapping[str, str]) -> PlatformConnection:
-    """Connects by what the user has typed into the platform's form. Raises NotFound or Problem."""
+def connect(user: User, platform: str, fields: Mapping[str, str]) -> Question:
+    """Asks the platform to connect by what the user has typed into its form. Raises NotFound or Problem.
+
+    What is secret of the fields is sealed at once: a worker asks.
+    """
     if platform not in platforms.ADAPTERS:
         raise NotFound
-    adapter = platforms.adapter(platform, current_app.config)
     require_plan(user, platform)
-    for field in adapter.form:
+    form = platforms.ADAPTERS[platform].form
+    for field in form:
         if not fields.get(field.name, "").strip():
             raise Problem("field_missing", field.name, label=field.label)
-    with redact.hidden(*(fields[field.name].strip() for field in adapter.form if field.secret)):
-        accounts, token = _ask(lambda: adapter.connect(fields))
-    return save(user, platform, accounts, token, has_more=adapter.has_more_accounts)
+    typed = {field.name: fields[field.name] for field in form if not field.secret}
+    return _ask(user, "connect", platform, {field.name: fields[field.name] for field in form if field.secret}, typed)
 
 
-def accept(user: User, platform: str, answer: Mapping[str, Any], arguments: Mapping[str, str]) -> PlatformConnection:
-    """Connects by a consent: `answer` is the token address's, `arguments` the callback's.
-
-    Raises Problem, for instance where a right was withheld.
-    """
+def accept(user: User, platform: str, consent: SealedConsent, arguments: Mapping[str, str]) -> Question:
+    """Asks the platform to connect by a consent: `arguments` are the callback's. Raises Problem."""
     require_plan(user, platform)
-    adapter = platforms.adapter(platform, current_app.config)
-    granted = (answer.get("access_token"), answer.get("refresh_token"), *arguments.values())
-    with redact.hidden(*(secret for secret in granted if isinstance(secret, str))):
-        accounts, token = _ask(lambda: adapter.accept(answer, arguments))
-    return save(user, platform, accounts, token)
+    return _ask(user, "consent", platform, questions.consent_payload(*consent, arguments), {})
+
+
+def _ask(user: User, kind: str, platform: str, payload: Mapping[str, Any], typed: Mapping[str, str]) -> Question:
+    address = (audit_log.client_ip.get() or "")[: audit_log.MAX_ADDRESS]  # a proxy may hand on more than an address
+    throttle.hit((_PER_USER, str(user.id)), *([(_PER_ADDRESS, throttle.network_of(address))] if address else []))
+    return questions.ask(user.id, kind, payload=payload, platform=platform, typed=dict(typed), address=address or None)
+
+
+def add_granted(question: Question, granted: Granted) -> dict[str, int]:
+    """Makes the connection that was asked for, unless its question is settled; returns its id. Raises Problem."""
+    lock_user(question.user_id)
+    waiting = db.session.get(Question, question.id, with_for_update=True, populate_existing=True)
+    if waiting is None or waiting.state != QuestionState.WAITING:
+        return {}
+    user = db.session.get(User, question.user_id)
+    with audit_log.on_behalf_of(question.address):
+        connection = save(user, question.platform, granted.accounts, granted.token, has_more=granted.has_more)
+    return {"connection_id": connection.id}
 
 
 def require_plan(user: User, platform: str) -> None:
@@ -101,17 +124,6 @@ def require_plan(user: User, platform: str) -> None:
     if not user.plan.allows(platform):
         name, needed = platforms.ADAPTERS[platform].name, cheapest_for(platform).title
         raise Problem("platform_not_in_plan", platform=name, plan=needed)
-
-
-def _ask(platform_call: Callable[[], tuple[list[Account], Token]]) -> tuple[list[Account], Token]:
-    end_reading()
-    try:
-        return platform_call()
-    except PlatformError as error:
-        raise Problem(error.reason, **error.params) from error  # its params may name the form's field
-    except UNEXPECTED as error:
-        log.exception("an answer of an unexpected shape")
-        raise Problem("unexpected_answer") from error
 
 
 def save(
@@ -128,21 +140,35 @@ def save(
     if len(accounts) == 1 and not has_more:
         connection = _of_account(user, platform, accounts[0])
     else:
-        connection = PlatformConnection(
-            user_id=user.id,
-            platform=platform,
-            account_id=f"choosing-{secrets.token_hex(8)}",
-            account_name="",
-            choices=[asdict(account) for account in accounts],
-            status=ConnectionStatus.CHOOSING,
-        )
-        db.session.add(connection)
+        connection = _to_choose(user, platform, accounts)
     db.session.flush()
     tokens.seal_token(connection, token)
     if connection.status == ConnectionStatus.ACTIVE:
         audit_log.record(user.id, "connected", _audit_detail(connection))
     if has_more:
         questions.ask(user.id, "accounts", connection.id)
+    return connection
+
+
+def _to_choose(user: User, platform: str, accounts: Sequence[Account]) -> PlatformConnection:
+    """The one whose choice begins with the same account, from another click or tab, or a new one."""
+    choosing = select(PlatformConnection).where(
+        PlatformConnection.user_id == user.id,
+        PlatformConnection.platform == platform,
+        PlatformConnection.status == ConnectionStatus.CHOOSING,
+    )
+    for connection in db.session.scalars(choosing.with_for_update()):
+        if connection.choices and connection.choices[0]["id"] == accounts[0].id:
+            return connection
+    connection = PlatformConnection(
+        user_id=user.id,
+        platform=platform,
+        account_id=f"choosing-{secrets.token_hex(8)}",
+        account_name="",
+        choices=[asdict(account) for account in accounts],
+        status=ConnectionStatus.CHOOSING,
+    )
+    db.session.add(connection)
     return connection
 
 
@@ -156,19 +182,20 @@ def ask_for_accounts(user: User, connection_id: int) -> None:
         questions.ask(user.id, "accounts", connection_id)
 
 
-def add_accounts(question: Question, answer: Mapping[str, Any]) -> None:
-    """Adds the answer's accounts to those to choose from; where there is only one, that is chosen."""
+def add_accounts(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Adds the answer's accounts to those to choose from; where there is only one, that is chosen. Returns it."""
     lock_user(question.user_id)
     connection = db.session.get(
         PlatformConnection, question.connection_id, with_for_update=True, populate_existing=True
     )
     if connection is None or connection.status != ConnectionStatus.CHOOSING:
-        return
+        return answer
     [first, *_] = connection.choices
     more = [account for account in answer["accounts"] if _fits(account["id"])]
     connection.choices = [{**first, "limitation": answer["limitation"]}, *more]
     if not more:
         _choose(connection, Account(**connection.choices[0]))
+    return answer
 
 
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:

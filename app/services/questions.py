@@ -14,13 +14,19 @@ from app.models.claim import claim
 from app.models.types import is_due
 from app.platform_access import questions
 from app.platforms.errors import PlatformError, RateLimited, Unavailable
+from app.problems import NotFound, Problem
 from app.services import connections
 from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
 
 # What else an answer changes, in the transaction that stores it.
-ON_ANSWER: dict[str, Callable[[Question, Any], None]] = {"accounts": connections.add_accounts}
+# Returns the answer as it is stored: without secrets.
+ON_ANSWER: dict[str, Callable[[Question, Any], Any]] = {
+    "accounts": connections.add_accounts,
+    "connect": connections.add_granted,
+    "consent": connections.add_granted,
+}
 
 # Longer than a call to a platform takes. Asking does no harm, so an answer that comes after it counts too.
 _LEASE = timedelta(seconds=45)
@@ -28,6 +34,21 @@ _LEASE = timedelta(seconds=45)
 _PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8, 15))
 _PATIENCE = timedelta(seconds=35)
 _MOST_AT_ONCE = 200
+# Longer than the tries take: no worker is there to ask.
+_LATE = timedelta(seconds=50)
+
+
+def get(user: User, question_id: int) -> Question:
+    """Raises NotFound, for another user's question too."""
+    question = db.session.scalar(select(Question).where(Question.id == question_id, Question.user_id == user.id))
+    if question is None:
+        raise NotFound
+    return question
+
+
+def is_late(question: Question) -> bool:
+    """Whether the answer should have been there: the workers are away or busy."""
+    return question.state == QuestionState.WAITING and question.created_at <= clock.now() - _LATE
 
 
 def newest(user: User, kind: str, connection_id: int) -> Question | None:
@@ -83,7 +104,12 @@ def settle(question: Question, values: Mapping[str, Any]) -> None:
     """Stores what a try gave, unless the question is settled already."""
     if "answer" in values and question.kind in ON_ANSWER:
         # First: its rows are locked before the question's, as by a request that deletes them with their questions.
-        ON_ANSWER[question.kind](question, values["answer"])
+        try:
+            values = {**values, "answer": ON_ANSWER[question.kind](question, values["answer"])}
+        except Problem as problem:
+            values = _failed(problem.code, **problem.params)
+    if "state" in values:
+        values = {**values, "sealed_payload": None}
     db.session.execute(
         update(Question)
         .where(Question.id == question.id, Question.state == QuestionState.WAITING)

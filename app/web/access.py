@@ -106,7 +106,9 @@ def ask_to_sign_in() -> ResponseReturnValue:
     """From a page to the sign-in and back; a fragment's request takes the whole page there."""
     if request.htmx:
         return responses.go(url_for("auth.sign_in", next=path_of(request.htmx.current_url)))
-    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    # Without the query of a consent's callback: its code is for the platform only.
+    path = request.path if request.endpoint == "integrations.callback" else request.full_path.rstrip("?")
+    back = path if request.method == "GET" else None
     return responses.go(url_for("auth.sign_in", next=None if back == "/" else back))
 
 

@@ -1,8 +1,8 @@
 """«Настройки → Интеграции»: connecting accounts by a form or a consent page, and disconnecting them."""
 
-from urllib.parse import urlencode
+from collections.abc import Mapping
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -13,7 +13,7 @@ from app.problems import Problem
 from app.services import connections, platform_cards, questions
 from app.web import responses
 from app.web.access import writes
-from app.web.consent_client import callback_url, client_of, exchange_code
+from app.web.consent_client import callback_url, client_of, take_consent
 
 blueprint = Blueprint("integrations", __name__, url_prefix="/settings/integrations")
 
@@ -30,15 +30,31 @@ def page() -> ResponseReturnValue:
 
 @blueprint.route("/<platform>/connect", methods=["GET", "POST"])
 def connect(platform: str) -> ResponseReturnValue:
-    card, problem = platform_cards.get(current_user, platform), None
-    if request.method == "POST":
-        try:
-            fields = {field.name: request.form.get(field.name, "") for field in card.form}
-            return _accounts_dialog(connections.connect(current_user, platform, fields))
-        except Problem as refusal:
-            db.session.rollback()
-            problem = refusal
-    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=request.form)
+    card = platform_cards.get(current_user, platform)
+    if request.method == "GET":
+        return responses.dialog("integrations/_connect.html", card=card, problem=None, typed={})
+    fields = {field.name: request.form.get(field.name, "") for field in card.form}
+    try:
+        asked = connections.connect(current_user, platform, fields)
+    except Problem as problem:
+        db.session.rollback()
+        return _form(platform, problem, fields)
+    return _outcome(asked) if request.htmx else responses.go(url_for(".question", question_id=asked.id))
+
+
+@blueprint.get("/questions/<int:question_id>")
+def question(question_id: int) -> ResponseReturnValue:
+    """What a platform that was asked to connect has answered; until it has, a page that loads itself anew."""
+    return _outcome(questions.get(current_user, question_id))
+
+
+@blueprint.get("/questions/<int:question_id>/answer")
+def answer(question_id: int) -> ResponseReturnValue:
+    """The poll of the open dialog: empty while there is nothing to add to what it shows."""
+    asked = questions.get(current_user, question_id)
+    if asked.state == QuestionState.WAITING and questions.is_late(asked) == ("late" in request.args):
+        return Response(status=204)
+    return _outcome(asked)
 
 
 @blueprint.route("/<int:connection_id>/choose", methods=["GET", "POST"])
@@ -95,18 +111,42 @@ def consent(platform: str) -> ResponseReturnValue:
 @blueprint.get("/<platform>/callback")
 @writes
 def callback(platform: str) -> ResponseReturnValue:
-    client = client_of(platform)
-    arguments = request.args.to_dict()
-    plain = platforms.adapter(platform, current_app.config).callback(arguments)
-    if plain != arguments:
-        # By hand: `url_for` takes some names (`_external`, `_scheme`) for options of its own.
-        query = urlencode({name: plain[name] for name in PARAMETERS if name in plain})
-        return redirect(f"{url_for('.callback', platform=platform)}?{query}", 303)
+    client_of(platform)
+    arguments = platforms.adapter(platform, current_app.config).callback(request.args.to_dict())
+    arguments = {name: arguments[name] for name in PARAMETERS if name in arguments}
     try:
-        connection = connections.accept(current_user, platform, exchange_code(client, platform, plain), plain)
+        consent = take_consent(platform, arguments)
+        asked = connections.accept(current_user, platform, consent, arguments)
     except Problem as problem:
         return responses.refused(problem.text, 400, url_for(".page"))
-    return _connected(connection)
+    return responses.go(url_for(".question", question_id=asked.id))
+
+
+def _outcome(asked: Question) -> Response:
+    if asked.state == QuestionState.WAITING:
+        late = questions.is_late(asked)
+        return _refreshed(responses.dialog("integrations/_asking.html", question=asked, late=late))
+    if asked.state == QuestionState.ANSWERED:
+        connection = connections.get(current_user, asked.answer["connection_id"])
+        if connection.status == ConnectionStatus.CHOOSING and not request.htmx:
+            return responses.go(url_for(".choose", connection_id=connection.id))
+        return _accounts_dialog(connection)
+    problem = Problem(asked.reason, **asked.params)
+    if asked.kind == "consent":
+        return responses.refused(problem.text, 400, url_for(".page"))
+    return _form(asked.platform, problem, asked.typed)
+
+
+def _form(platform: str, problem: Problem, typed: Mapping[str, str]) -> Response:
+    card = platform_cards.get(current_user, platform)
+    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=typed)
+
+
+def _refreshed(page: Response) -> Response:
+    """A dialog polls by its script instead."""
+    if not request.htmx:
+        page.headers["Refresh"] = REFRESH_SECONDS
+    return page
 
 
 def _accounts_dialog(connection: PlatformConnection) -> Response:
@@ -116,9 +156,7 @@ def _accounts_dialog(connection: PlatformConnection) -> Response:
         return responses.go(url_for(".choose", connection_id=connection.id))
     question, waits = _question(connection)
     response = responses.dialog("integrations/_choose.html", connection=connection, question=question)
-    if waits and not request.htmx:
-        response.headers["Refresh"] = REFRESH_SECONDS
-    return response
+    return _refreshed(response) if waits else response
 
 
 def _question(connection: PlatformConnection) -> tuple[Question | None, bool]:

@@ -136,7 +136,8 @@ class SimulatedUsers:
     def _rutube(self, user: User, number: int) -> PlatformConnection:
         token = f"rutube-chaos-token-{number}"
         self.control("tokens", platform="rutube", token=token, account=str(9000 + number))
-        return committed(connections.connect(user, "rutube", {"token": token}))
+        adapter = platforms.adapter("rutube", current_app.config)
+        return committed(connections.save(user, "rutube", *adapter.connect({"token": token})))
 
     def _telegram(self, user: User, number: int) -> PlatformConnection:
         bot, chat = 300000000 + number, -1002000000000 - number
@@ -188,4 +189,4 @@ class SimulatedUsers:
             },
             timeout=30,
         ).json()
-        return committed(connections.accept(user, platform, token, arguments))
+        return committed(connections.save(user, platform, *adapter.accept(token, arguments)))

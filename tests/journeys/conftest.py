@@ -40,6 +40,10 @@ class Running:
                 return
         raise RuntimeError(f"run.py did not come up: {self._process.wait()}")
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def control(self, what: str, /, **order) -> dict:
         method = "POST" if order or what == "reset" else "GET"
         response = requests.request(method, f"{self.sandbox_url}/control/{what}", json=order, timeout=30)

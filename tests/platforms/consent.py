@@ -10,8 +10,7 @@ from flask import current_app
 
 from app import platforms
 from app.models import PlatformConnection, User
-from app.services import connections
-from tests.edges import committed
+from tests.connecting import connect_by_consent
 
 
 def connect(user: User, platform: str) -> PlatformConnection:
@@ -33,17 +32,4 @@ def connect(user: User, platform: str) -> PlatformConnection:
     account = re.search(r'name="account" value="(\w+)" checked', requests.get(page, timeout=10).text)[1]
     allowed = requests.post(page, {"decision": "allow", "account": account}, timeout=10, allow_redirects=False)
     arguments = adapter.callback(dict(parse_qsl(urlsplit(allowed.headers["Location"]).query)))
-    answer = requests.post(
-        oauth.token_url,
-        {
-            "grant_type": "authorization_code",
-            "code": arguments["code"],
-            "code_verifier": verifier,
-            "client_id": oauth.client_id,
-            "client_secret": oauth.client_secret,
-            "redirect_uri": back,
-            **adapter.token_params(arguments),
-        },
-        timeout=10,
-    ).json()
-    return committed(connections.accept(user, platform, answer, arguments))
+    return connect_by_consent(user, platform, verifier, back, arguments)

@@ -7,8 +7,7 @@ from app import platforms
 from app.models import ConnectionStatus, Status
 from app.problems import Problem
 from app.publishing import fetch_links, preflight
-from app.services import connections
-from tests.edges import committed
+from tests.connecting import connect
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle
 
@@ -39,7 +38,7 @@ class TestRutube(Contract):
         return ["23000001"]
 
     def connect(self, user):
-        return committed(connections.connect(user, "rutube", {"token": "rutube-demo-token"}))
+        return connect(user, "rutube", {"token": "rutube-demo-token"})
 
     def test_every_answer_may_be_lost(self, publication, call):
         """Also that of the creation: the marker finds the hidden video, a second one is not made."""
@@ -140,8 +139,8 @@ def test_an_address_that_rutube_cannot_reach_is_told_before_sending(app, user, r
 @pytest.mark.parametrize("token", ["чужой", "somebody-elses-token"])
 def test_a_wrong_token(app, user, sandbox, token):
     with pytest.raises(Problem, match="rutube_token"):
-        connections.connect(user(), "rutube", {"token": token})
+        connect(user(), "rutube", {"token": token})
 
 
 def test_the_channels_name_is_shown(app, user, sandbox):
-    assert connections.connect(user(), "rutube", {"token": "rutube-demo-token"}).account_name
+    assert connect(user(), "rutube", {"token": "rutube-demo-token"}).account_name

@@ -14,10 +14,10 @@ from app.db import commit, reading
 from app.models import Publication, Stage, Status
 from app.publishing import fetch_links
 from app.publishing.lease import read
-from app.services import connections, publications
+from app.services import publications
 from app.services.publications import Choice
 from app.storage import storage
-from tests.edges import committed
+from tests.connecting import connect
 from tests.publishing.conftest import look, row, settle, wait_until
 
 VIDEO = r"/rutube/api/video/\w{8,}/$"
@@ -38,7 +38,7 @@ def web(app) -> Iterator[None]:
 @pytest.fixture
 def publication_id(app, user, ready_clip, sandbox) -> int:
     owner = user()
-    connection = committed(connections.connect(owner, "rutube", {"token": "rutube-demo-token"}))
+    connection = connect(owner, "rutube", {"token": "rutube-demo-token"})
     [one] = publications.publish(owner, ready_clip(owner).id, [Choice(connection.id, "Закат", "")])
     commit()
     return one.id

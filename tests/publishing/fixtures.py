@@ -15,6 +15,7 @@ from app.models import PlatformConnection, User
 from app.platforms.base import Account, Token
 from app.services import connections, publications
 from app.services.publications import Choice
+from tests.connecting import connect_by_consent
 from tests.edges import committed
 from tests.publishing.toy import Toy, ToyServer
 
@@ -69,10 +70,6 @@ def vk(app, sandbox) -> Callable[[User], PlatformConnection]:
             timeout=10,
         )
         back = dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
-        code = {"grant_type": "authorization_code", "code": back["code"], "code_verifier": verifier}
-        pair = requests.post(
-            f"{sandbox.url}/vk-id/oauth2/auth", common | code | {"device_id": back["device_id"]}, timeout=10
-        ).json()
-        return committed(connections.accept(owner, "vk", pair, back))
+        return connect_by_consent(owner, "vk", verifier, common["redirect_uri"], back)
 
     return connect

@@ -16,6 +16,7 @@ from app.problems import Problem
 from app.queue import table
 from app.services import connections, keys, questions
 from app.vault import Vault
+from tests.connecting import connect
 from tests.edges import committed
 from tests.publishing.conftest import at_work, wait_until
 from tests.questions import VK_TOKEN, ask_platforms, connect_vk, wait_for_failure
@@ -32,7 +33,7 @@ def owner(user, sandbox):
 @pytest.fixture
 def waiting(owner) -> PlatformConnection:
     """A connection whose accounts are being asked for."""
-    return committed(connections.connect(owner, "vk", {"token": VK_TOKEN}))
+    return connect(owner, "vk", {"token": VK_TOKEN})
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def echo():
 
 def stored() -> Question:
     db.session.rollback()
-    return db.session.query(Question).one()
+    return db.session.query(Question).filter(Question.kind != "connect").one()
 
 
 def test_the_answer_has_the_accounts_to_choose_from(owner, waiting):
@@ -161,7 +162,8 @@ def test_disconnected_before_the_answer(owner, waiting):
     outcome = at_work(questions.put, question)
     committed(connections.disconnect(owner, waiting.id))
     at_work(lambda: committed(questions.settle(question, outcome)))
-    assert db.session.query(Question).count() == db.session.query(PlatformConnection).count() == 0
+    assert db.session.query(Question).filter_by(kind="accounts").count() == 0
+    assert db.session.query(PlatformConnection).count() == 0
 
 
 def test_chosen_before_the_answer(owner, waiting):
@@ -171,7 +173,7 @@ def test_chosen_before_the_answer(owner, waiting):
 
 
 def test_a_wake_up_that_is_lost_in_redis(waiting):
-    assert queue.queue(table.QUESTIONS).count == 1
+    assert queue.queue(table.QUESTIONS).count == 2, "one to connect, one for the accounts"
     queue.queue(table.QUESTIONS).empty()
     at_work(jobs.wake_questions)
     assert queue.queue(table.QUESTIONS).count == 1

@@ -10,6 +10,7 @@ from app import clock
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
 from tests.conftest import DEMO_BOT
+from tests.connecting import settled
 from tests.questions import VK_TOKEN, ask_platforms
 from tests.web.test_clips import HTMX, publish
 
@@ -41,7 +42,10 @@ def test_connecting(web):
     form = web.get(CONNECT, headers=HTMX).text
     for said in ("Токен бота", "Канал", "@BotFather", 'type="password"'):
         assert said in form
-    answer = web.post(CONNECT, data=FIELDS, headers=HTMX)
+    window = web.post(CONNECT, data=FIELDS, headers=HTMX)
+    assert "Проверяем… Спрашиваем Telegram." in window.text
+    assert "AAdemo" not in window.text
+    answer = settled(web, window, headers=HTMX)
     assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
     assert 'id="platform-telegram"' in answer.text
     assert 'hx-swap-oob="true"' in answer.text
@@ -54,7 +58,12 @@ def test_connecting(web):
 
 def test_connecting_without_a_script(web):
     assert web.get(CONNECT).text.startswith("<!doctype html>")
-    assert web.post(CONNECT, data=FIELDS).location == PAGE
+    asked = web.post(CONNECT, data=FIELDS)
+    page = web.get(asked.location)
+    assert page.text.startswith("<!doctype html>")
+    assert (page.headers["Refresh"], "Проверяем…" in page.text) == ("1", True)
+    assert f'href="{asked.location}">Обновить</a>' in page.text
+    assert settled(web, asked).location == PAGE
     assert "Telegram подключён" in web.get(PAGE).text
 
 
@@ -69,7 +78,7 @@ def test_connecting_without_a_script(web):
     ],
 )
 def test_a_refusal_is_shown_at_its_field_and_no_secret_comes_back(web, fields, said):
-    answer = web.post(CONNECT, data=fields, headers=HTMX)
+    answer = settled(web, web.post(CONNECT, data=fields, headers=HTMX), headers=HTMX)
     assert answer.status_code == 422
     assert said in answer.text
     assert 'class="field wrong"' in answer.text
@@ -102,7 +111,7 @@ def test_disconnecting_asks_first(web, owner, telegram):
 @pytest.fixture
 def choosing(web, owner) -> str:
     """The address of a connection whose accounts are being asked for, made without a script."""
-    there = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}).location
+    there = settled(web, web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN})).location
     assert there.endswith("/choose")
     return there.removesuffix("/choose")
 
@@ -122,7 +131,7 @@ def test_the_window_without_a_script(web, choosing):
 
 
 def test_the_window_fills_in(web, sandbox):
-    window = web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}, headers=HTMX)
+    window = settled(web, web.post(f"{PAGE}/vk/connect", data={"token": VK_TOKEN}, headers=HTMX), headers=HTMX)
     assert 'aria-live="polite"' in window.text
     assert "Refresh" not in window.headers
     address = re.search(r'hx-get="([^"]+/accounts)"', window.text)[1]
@@ -213,7 +222,7 @@ def test_answers_of_an_unexpected_shape_are_refusals(app, user, sign_in, result)
     app.config["TELEGRAM_API_URL"] = f"http://127.0.0.1:{server.port}"
     app.config["LOCAL_HOSTS"] = (*app.config["LOCAL_HOSTS"], f"127.0.0.1:{server.port}")
     browser = sign_in(user())
-    page = browser.post(CONNECT, data=FIELDS)
+    page = settled(browser, browser.post(CONNECT, data=FIELDS))
     server.shutdown()
     assert page.status_code == 422
     assert 'class="refusal"' in page.text or 'class="error"' in page.text

@@ -6,6 +6,7 @@ import pytest
 
 from app.services import audit_log, connections, sessions, users
 from tests.conftest import DEMO_BOT
+from tests.connecting import settled
 
 PASSWORD = "parol-parol"
 
@@ -26,7 +27,8 @@ def test_important_events_are_recorded(app, user, sign_in, sandbox):
     enter(app.test_client(), "anna@example.org")
     users.set_plan("anna@example.org", "pro")
     browser = sign_in(anna)
-    browser.post("/settings/integrations/telegram/connect", data={"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
+    typed = {"bot_token": DEMO_BOT, "channel": "@vezde_demo"}
+    settled(browser, browser.post("/settings/integrations/telegram/connect", data=typed))
     [connection] = connections.all_of(anna)
     browser.post(f"/settings/integrations/{connection.id}/disconnect")
     browser.post("/settings/data")

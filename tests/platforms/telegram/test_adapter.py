@@ -9,8 +9,8 @@ from app.models import Status
 from app.platform_access import lease_times
 from app.platforms.errors import Unavailable
 from app.services import connections, publications, retries
+from tests import connecting
 from tests.conftest import DEMO_BOT, DEMO_CHANNEL
-from tests.edges import committed
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle, wait_until
 
@@ -36,7 +36,7 @@ class TestTelegram(Contract):
         return ["110201543"]
 
     def connect(self, user):
-        return committed(connections.connect(user, "telegram", {"bot_token": DEMO_BOT, "channel": "@vezde_demo"}))
+        return connecting.connect(user, "telegram", {"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
 
     @pytest.mark.parametrize("effect", [True, False])
     @pytest.mark.parametrize("code", [500, 502, 504])
@@ -185,7 +185,7 @@ def connect(app, user, sandbox):
     owner = user()
 
     def go(bot_token: str = DEMO_BOT, channel: str = "@vezde_demo"):
-        return committed(connections.connect(owner, "telegram", {"bot_token": bot_token, "channel": channel}))
+        return connecting.connect(owner, "telegram", {"bot_token": bot_token, "channel": channel})
 
     return go
 

@@ -12,6 +12,7 @@ from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
 from app.problems import Problem
 from app.services import connections, publications, retries
 from app.services.publications import Choice
+from tests.connecting import connect
 from tests.edges import committed
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until
@@ -242,7 +243,7 @@ def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
 @pytest.mark.parametrize(("token", "says"), [("нет", "не похоже"), ("vk1.a.another-user", "не принял токен")])
 def test_refusals_of_an_own_token(app, user, sandbox, token, says):
     with pytest.raises(Problem) as problem:
-        connections.connect(user(), "vk", {"token": token})
+        connect(user(), "vk", {"token": token})
     assert problem.value.field == "token"
     assert says in problem.value.text
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from app import config, platforms
+from run import OVERWRITE_FREED
 from tests.procfile import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -52,7 +53,8 @@ def test_only_the_worker_has_the_private_key(name):
     assert bool(service.get("secrets")) is (name == "worker")
     assert not service["environment"]["POSTGRES_PASSWORD"] and not service["environment"]["REDIS_PASSWORD"]
     known = {setting.name for setting in (*config.CORE, *platforms.settings())}
-    assert set(service["environment"]) <= known | {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "TMPDIR"}
+    assert (OVERWRITE_FREED.items() <= service["environment"].items()) is (name == "web")
+    assert set(service["environment"]) <= known | {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "TMPDIR", *OVERWRITE_FREED}
 
 
 def test_who_reaches_what():

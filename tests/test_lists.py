@@ -33,7 +33,7 @@ PAGES = {
     "/notices": 3,
     "/settings/integrations": 2,
     "/settings/profile": 1,
-    "/settings/security": 3,  # the second factor, twice of an administrator
+    "/settings/security": 4,  # the sessions; the second factor, twice of an administrator
     "/plans": 1,
     "/ops": 12,
 }

@@ -4,7 +4,7 @@ import click
 
 from app import clock, plans
 from app.cli.group import Group
-from app.services import second_factor, users
+from app.services import second_factor, sessions, users
 
 group = Group(
     "users",
@@ -64,5 +64,5 @@ def no_second_factor(email: str) -> None:
     """Выключить вход с кодом (потерян телефон) и выйти во всех браузерах пользователя."""
     user = users.by_email(email)
     second_factor.remove(user)
-    users.sign_out_everywhere(user)
+    sessions.end_all(user)
     click.echo(f"{user.email}: вход с кодом выключен")

@@ -91,6 +91,7 @@ def test_a_web_that_stays_down_comes_to_an_end(app, sandbox, publication_id):
 def test_a_storage_that_is_away_is_waited_for(app, sandbox, publication_id):
     path = storage().path(row(publication_id).clip.storage_key)
     root = path.parent.parent
+    sandbox.trouble({"match": rf"PATCH {VIDEO}", "do": "status:502", "nth": 1})  # it is not done before
     with web(app):
         look(publication_id)
         root.rename(root.with_name("away"))

@@ -55,14 +55,14 @@ def test_the_code_is_asked_in_the_browser_that_gave_the_password_and_for_five_mi
     give_password(client, anna.email)
     assert app.test_client().get("/sign-in/code").location.startswith("/sign-in")
     with client.session_transaction() as session:
-        session["awaits_code"][1] = int((clock.now() - timedelta(seconds=1)).timestamp())
+        session["awaits_code"][2] = int((clock.now() - timedelta(seconds=1)).timestamp())
         session.modified = True
     assert client.get("/sign-in/code").location.startswith("/sign-in")
 
 
 def test_signing_out_everywhere_ends_a_half_done_sign_in(client, anna, sign_in):
     give_password(client, anna.email)
-    sign_in(anna).post("/settings/security/sign-out")
+    sign_in(anna).post("/settings/security/sessions/end-others")
     assert client.get("/sign-in/code").location.startswith("/sign-in")
 
 
@@ -127,3 +127,14 @@ def test_the_command_removes_it_and_signs_out(client, anna, command, sign_in):
     assert command("users", "no-second-factor", anna.email).exit_code == 0
     assert browser.get("/").location.startswith("/sign-in")
     assert give_password(client, anna.email).location == "/plans"
+
+
+def test_before_an_export_the_code_is_asked_with_the_password(app, client, anna):
+    give_password(client, anna.email)
+    send(client, "/sign-in/code", code=codes.at(anna.key))
+    clock.correct(clock.now() + timedelta(minutes=11))
+    page = "/settings/confirm?next=/settings/profile"
+    answer = send(client, page, **{"confirm-password": PASSWORD})
+    assert (answer.status_code, "Код не подходит" in answer.text) == (422, True)
+    answer = send(client, page, **{"confirm-password": PASSWORD, "confirm-code": codes.at(anna.key)})
+    assert answer.location == "/settings/profile"

@@ -6,11 +6,12 @@ import pytest
 
 from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from app.platform_access import questions
 from app.services import publications, sessions, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
-OWNED = {"clip_id", "connection_id", "publication_id", "session_id", "upload_id"}
+OWNED = {"clip_id", "connection_id", "publication_id", "question_id", "session_id", "upload_id"}
 SHARED = {"platform", "key", "filename", "signed"}
 
 FORM = {
@@ -48,6 +49,7 @@ def boris(app, user, ready_clip, telegram):
         db.session.commit()
         things.append({"clip_id": clip.id, "publication_id": made.id})
     upload_id = uploads.create(one, "boris.mp4", 1000).id
+    question_id = questions.ask(one.id, "accounts", choosing.id).id
     sessions.begin(one, "", "", "")
     session_id = sessions.all_of(one)[0].id
     commit()
@@ -57,6 +59,7 @@ def boris(app, user, ready_clip, telegram):
             "connection_id": (connection.id, choosing.id)[number % 2],
             "upload_id": upload_id,
             "session_id": session_id,
+            "question_id": question_id,
         }
         for number, thing in enumerate(things)
     ]

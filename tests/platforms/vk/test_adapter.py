@@ -12,7 +12,7 @@ from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
 from app.problems import Problem
 from app.services import connections, publications, retries
 from app.services.publications import Choice
-from tests.connecting import connect
+from tests.connecting import connect, settled
 from tests.edges import committed
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until
@@ -255,7 +255,7 @@ def test_the_page_alone_is_connected_where_vk_refuses_to_list_communities(app, u
     """Its user sees why: at once, and on the page of the integrations."""
     sandbox.trouble({"match": call("groups.get"), "do": do})
     web = sign_in(user())
-    choose = web.post("/settings/integrations/vk/connect", data={"token": VK_TOKEN}).location
+    choose = settled(web, web.post("/settings/integrations/vk/connect", data={"token": VK_TOKEN})).location
     ask_platforms()
     assert web.get(choose).location == "/settings/integrations"
     for _ in range(2):

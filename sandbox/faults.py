@@ -22,6 +22,8 @@ KINDS = {
 }
 NO_EFFECT = {"cut_request", "slow"}
 """Kinds that do not allow `effect`."""
+REPEATING = {"status", "error"}
+"""Kinds that allow `repeat`."""
 
 FIELDS = {
     "match": str,
@@ -32,6 +34,7 @@ FIELDS = {
     "times": int | None,
     "retry_after": int | None,
     "effect": bool,
+    "repeat": bool,
 }
 """Fields of a rule in a command; the counters are not among them."""
 
@@ -45,6 +48,7 @@ class Rule:
     - `times`: at most this many hits
     - `retry_after`: seconds
     - `effect`: the request is handled before the fault
+    - `repeat`: each text of the response repeats what the request carried, its token too
     - `seen`, `hits`: matching requests, and those that got the fault
     """
 
@@ -56,6 +60,7 @@ class Rule:
     times: int | None = None
     retry_after: int | None = None
     effect: bool = False
+    repeat: bool = False
     seen: int = 0
     hits: int = 0
 
@@ -142,4 +147,6 @@ def _parse_rule(command: Mapping[str, Any]) -> Rule:
         raise BadCommand("nth or probability, not both")
     if rule.effect and rule.kind in NO_EFFECT:
         raise BadCommand(f"{rule.kind} does not allow effect")
+    if rule.repeat and rule.kind not in REPEATING:
+        raise BadCommand(f"{rule.kind} does not allow repeat")
     return rule

@@ -6,6 +6,7 @@ otherwise see a broken connection instead of an error response.
 
 import contextlib
 import errno
+import json
 import select
 import socket
 import struct
@@ -23,6 +24,7 @@ from sandbox.state import State
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable], Iterable[bytes]]
 
+REPEATED_BYTES = 10_000
 GARBAGE = "<!DOCTYPE html><title>Технические работы</title><h1>Технические работы</h1><p>Зайдите позже.</p>"
 
 
@@ -71,10 +73,10 @@ class FaultMiddleware:
         if rule.effect or rule.kind == "lose_answer":
             handled = handle()
         match rule.kind:
-            case "status":
-                return emulator.status(path, rule.argument, rule.retry_after)
-            case "error":
-                return emulator.error(path, rule.argument, rule.retry_after)
+            case "status" | "error" as kind:
+                respond = emulator.status if kind == "status" else emulator.error
+                response = respond(path, rule.argument, rule.retry_after)
+                return _repeat(response, environ, body) if rule.repeat else response
             case "garbage":
                 return Response(GARBAGE, content_type="text/html; charset=utf-8")
             case "page":
@@ -101,6 +103,23 @@ class FaultMiddleware:
                 response.response = _limit_rate(response.iter_encoded(), rule.argument)
                 return response
         raise AssertionError(f"a rule of an unknown kind: {rule}")
+
+
+def _repeat(response: Response, environ: Environ, body: Body) -> Response:
+    """Appends the path, the query, the authorization and a small body to each text of a JSON response."""
+    sent = [environ["PATH_INFO"], environ.get("QUERY_STRING", ""), environ.get("HTTP_AUTHORIZATION", "")]
+    if body.length and body.length <= REPEATED_BYTES:
+        sent.append(body.read(body.length).decode("utf-8", "replace"))
+
+    def repeated(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: repeated(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [repeated(one) for one in value]
+        return " ".join([value, *sent]) if isinstance(value, str) else value
+
+    response.set_data(json.dumps(repeated(response.get_json())))
+    return response
 
 
 def _length(environ: Environ) -> int | None:

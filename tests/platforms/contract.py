@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from flask import current_app
@@ -16,10 +17,13 @@ from flask import current_app
 from app import clock, platforms
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, StatsSample, Status
+from app.observability import redact
+from app.platform_access import tokens
 from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms.base import COUNTS, Counting, Token
 from app.platforms.errors import Reconnect
 from app.publishing import preflight
+from app.redis_client import redis_client
 from app.services import publications, retries
 from app.services.publications import Choice
 from sandbox.testing import Sandbox
@@ -183,6 +187,20 @@ class Contract:
         assert (done.status, done.reason) == (Status.FAILED, reason)
         assert done.detail
         assert self.posts() == []
+
+    def test_a_refusal_that_repeats_the_token_gives_it_to_nobody(self, publication, call, capfd):
+        """A gateway or a proxy that prints what it was sent."""
+        self.sandbox.trouble({"match": call, "do": "status:400", "repeat": True, "nth": 1, "times": 5})
+        publication_id = publication()
+        token = tokens.open_token(db.session.get(PlatformConnection, self.connection_id))
+        done = settle(publication_id)
+        if call == self.calls[0]:
+            assert redact.HIDDEN in done.detail, "it is shown that something was left out"
+        rows = [str(db.session.execute(db.select(table)).all()) for table in db.metadata.sorted_tables]
+        redis = [str(redis_client().dump(key)) for key in redis_client().scan_iter()]
+        seen = "\n".join([*rows, *redis, *capfd.readouterr()])
+        for secret in filter(None, (token.access, token.refresh)):
+            assert not [form for form in (secret, quote(secret, safe=""), quote_plus(secret)) if form in seen]
 
     def test_a_token_that_is_no_longer_good(self, publication):
         self.sandbox.trouble({"match": self.calls[0], **self.bad_token})

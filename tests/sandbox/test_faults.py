@@ -218,7 +218,7 @@ def test_rules_are_shown_with_their_hits(sandbox, send):
     statuses(send, 3)
     [rule] = sandbox.control("trouble")["rules"]
     assert rule == {
-        "match": MATCH, "do": "status:500", "nth": 2, "seed": 0, "effect": False, "seen": 3, "hits": 1,
+        "match": MATCH, "do": "status:500", "nth": 2, "seed": 0, "effect": False, "repeat": False, "seen": 3, "hits": 1,
     }  # fmt: skip
     sandbox.trouble()
     assert sandbox.control("trouble")["rules"] == []

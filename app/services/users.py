@@ -47,7 +47,8 @@ def sign_up(
     """A new user on the plan Free. `timezone` is the browser's guess and replaced by the default where it is unknown.
 
     `address` is the client's, whose sign-ups are limited and whose e-mail is to be confirmed; None where an operator
-    adds the user and vouches for the e-mail. `consents`: to personal data being processed. Raises Problem with its field.
+    adds the user and vouches for the e-mail. `consents`: to personal data being processed.
+    Raises Problem with its field.
     """
     email, name = _email(email), _name(name)
     if is_demo(email) and not current_app.config["DEMO"]:

@@ -19,6 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute('DELETE FROM recoveries WHERE is_confirmation')
     op.drop_column('recoveries', 'is_confirmation')
     op.drop_column('users', 'email_confirmed_at')

@@ -209,6 +209,11 @@ def test_what_was_begun_is_finished(app):
         connecting.connection_of(committed(connections.accept(user, "vk", consent, {"code": "x"})))
 
 
+def test_users_of_before_count_as_confirmed(before, app):
+    confirmed = db.session.scalars(select(User.email_confirmed_at)).all()
+    assert len(confirmed) == len(before["users"]) and all(confirmed)
+
+
 def test_pages_show_what_was_there(before, app, sign_in):
     for user in db.session.scalars(select(User)).all():
         shown = pages(before, user.id)

@@ -2,7 +2,7 @@ from datetime import datetime
 
 from flask import current_app
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, false, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock, plans
@@ -34,6 +34,8 @@ class User(UserMixin, db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     # To personal data being processed, at sign-up; None where an operator added the user.
     consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Until then nothing is mailed but the letter by which it is confirmed.
+    email_confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     @property
     def may_sign_in(self) -> bool:
@@ -53,14 +55,15 @@ def lock_user(user_id: int) -> None:
 
 
 class Recovery(db.Model):
-    """A letter with a link for a new password, until it has been sent. Without a user for an unknown e-mail, which
-    must be as much work.
+    """A letter with a link, until it has been sent: for a new password, or to confirm the e-mail. Without a user for an
+    unknown e-mail, which must be as much work.
     """
 
     __tablename__ = "recoveries"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    is_confirmation: Mapped[bool] = mapped_column(default=False, server_default=false())
     tries: Mapped[int] = mapped_column(default=0)
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=clock.now, index=True)  # None: being sent
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)

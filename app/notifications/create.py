@@ -16,6 +16,9 @@ _KINDS: dict[str, str] = {
     "publication.awaiting_user": Status.AWAITING_USER,
     "connection.reconnect": "reconnect",
     "session.new_device": "new_device",
+    "security.second_factor_added": "second_factor_added",
+    "security.second_factor_removed": "second_factor_removed",
+    "security.recovery_code_used": "recovery_code_used",
 }
 _KEYS_PER_QUERY = 500
 
@@ -40,7 +43,7 @@ def _notify(events: Sequence[Event]) -> None:
 
 def _of(event: Event) -> Notification:
     kind, data = _KINDS[event.kind], event.data
-    if event.kind == "session.new_device":
+    if event.kind.startswith(("session.", "security.")):
         return Notification(
             user_id=event.user_id,
             kind=kind,

@@ -53,10 +53,13 @@ def send(notification_id: int) -> None:
         if notification is None:
             return
         user = db.session.execute(
-            select(User.email, User.name, User.timezone).where(User.id == notification.user_id)
+            select(User.email, User.name, User.timezone, User.email_confirmed_at).where(User.id == notification.user_id)
         ).one()
     if notification.tries > _MAX_TRIES:  # a letter that cannot be composed or a worker that ends: no `NotSent`
         _put_off(notification)
+        return
+    if user.email_confirmed_at is None:  # it may be a stranger's: the bell has to do
+        _put_off(notification, final=True)
         return
     subject, text = _letter(notification, user)
     try:

@@ -48,6 +48,8 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Переподключить", "/settings/integrations"
     if notification.kind == "new_device":
         return "Посмотреть устройства", "/settings/security"
+    if notification.kind in ("second_factor_added", "second_factor_removed", "recovery_code_used"):
+        return "Открыть «Безопасность»", "/settings/security"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"
 
 

@@ -2,6 +2,7 @@
 
 The link is stored nowhere. It is signed over the password's hash and the session key, so that it ends with either.
 Asking has the same result after the same work, whether there is a user with that e-mail or not.
+Where the e-mail is not confirmed, the letter is the one by which it is (`services/email_confirmation.py`).
 """
 
 import hashlib
@@ -15,12 +16,13 @@ from flask import current_app
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import delete, select, update
 
-from app import clock, mail, queue
-from app.db import after_commit, db
+from app import clock, mail
+from app.db import db
 from app.models import Recovery, User
 from app.models.claim import claim
 from app.problems import NotFound, Problem
-from app.services import audit_log, throttle, users
+from app.services import audit_log, email_confirmation, throttle, users
+from app.services.link_letters import queue_letter
 from app.services.throttle import Limit, network_of
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,7 @@ _PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 2, 5, 10, 15, 25
 _LEASE = timedelta(minutes=2)
 _MOST_AT_ONCE = 200
 
+_SUBJECT = "Новый пароль для «Везде»"
 _LETTER = """Здравствуйте!
 
 Кто-то, скорее всего вы, просит новый пароль для «Везде». Чтобы задать его, откройте ссылку:
@@ -52,7 +55,8 @@ class Letter:
     recovery_id: int
     tries: int
     to: str
-    link: str
+    subject: str
+    text: str
 
 
 class SentMeanwhile(Exception):
@@ -67,11 +71,7 @@ def ask(email: str, address: str) -> None:
     throttle.hit((_PER_EMAIL, email), (_PER_ADDRESS, network_of(address)))
     user_id = db.session.scalar(select(User.id).where(User.email == email))
     audit_log.record(user_id, "recovery_asked")
-    recovery = Recovery(user_id=user_id, expires_at=clock.now() + timedelta(seconds=MAX_AGE_SECONDS))
-    db.session.add(recovery)
-    db.session.flush()
-    recovery_id = recovery.id
-    after_commit(lambda: queue.enqueue("app.jobs.mail_recovery", recovery_id))  # faster than the tick
+    queue_letter(user_id)
 
 
 def due_mails() -> list[int]:
@@ -80,25 +80,40 @@ def due_mails() -> list[int]:
 
 
 def claim_letter(recovery_id: int) -> Letter | None:
-    """None where it is not due, has expired or has no user to go to."""
+    """None where it is not due, has expired, has no user to go to or is not to be sent any more."""
     now = clock.now()
     recovery = claim(Recovery, recovery_id, Recovery.wake_at <= now, lease=_LEASE, tries=Recovery.tries + 1)
     if recovery is None:
         return None
     user = recovery.user_id and db.session.get(User, recovery.user_id)
-    if user is None or recovery.expires_at <= now:
+    content = _content(recovery, user) if user and recovery.expires_at > now else None
+    if content is None:
         _forget(recovery_id)
         return None
+    return Letter(recovery_id, recovery.tries, user.email, *content)
+
+
+def _content(recovery: Recovery, user: User) -> tuple[str, str] | None:
+    """Subject and text; None where the e-mail was confirmed meanwhile, or has been mailed to too often."""
+    if user.email_confirmed_at is None:
+        if not recovery.is_confirmation and recovery.tries == 1:  # one of `email_confirmation` is counted already
+            try:
+                email_confirmation.count_letter(user)
+            except Problem:
+                return None
+        return email_confirmation.letter(user)
+    if recovery.is_confirmation:
+        return None
     link = f"{current_app.config['PUBLIC_URL']}/recovery/{quote(_signer().dumps([user.id, _fingerprint(user)]))}"
-    return Letter(recovery_id, recovery.tries, user.email, link)
+    return _SUBJECT, _LETTER.format(link=link)
 
 
 def send(letter: Letter, before_send: Callable[[], None]) -> mail.NotSent | None:
     """The error, where there is one. `before_send` commits `mark_sent`."""
     try:
-        mail.send(letter.to, "Новый пароль для «Везде»", _LETTER.format(link=letter.link), before_send=before_send)
+        mail.send(letter.to, letter.subject, letter.text, before_send=before_send)
     except mail.NotSent as error:
-        log.error("recovery letter was not sent", error=str(error), unknown=error.unknown)
+        log.error("a letter with a link was not sent", error=str(error), unknown=error.unknown)
         return error
     return None
 

@@ -20,7 +20,7 @@ from app import clock
 from app.db import db
 from app.models import RecoveryCode, TotpSecret, User, lock_user
 from app.problems import Problem
-from app.services import audit_log
+from app.services import audit_log, security_notices
 
 ISSUER = "Везде"
 STEP_SECONDS = 30
@@ -57,6 +57,7 @@ def is_right(user: User, code: str) -> bool:
             audit_log.record(user.id, "second_factor_failed")
             return False
         audit_log.record(user.id, "recovery_code_used")
+        security_notices.notify(user, "recovery_code_used")
     secret.failures -= 1
     return True
 
@@ -100,6 +101,7 @@ def confirm(user: User, code: str) -> list[str] | None:
     secret.failures = 0
     secret.confirmed_at = clock.now()
     audit_log.record(user.id, "second_factor_added")
+    security_notices.notify(user, "second_factor_added")
     return _make_recovery_codes(user)
 
 
@@ -119,6 +121,7 @@ def remove(user: User) -> None:
     for table in (RecoveryCode, TotpSecret):
         db.session.execute(delete(table).where(table.user_id == user.id))
     audit_log.record(user.id, "second_factor_removed")
+    security_notices.notify(user, "second_factor_removed")
 
 
 def _locked(user: User) -> TotpSecret | None:

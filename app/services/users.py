@@ -19,7 +19,7 @@ from app import clock, plans
 from app.db import db, end_reading
 from app.models import DEMO_DOMAIN, User, is_demo
 from app.problems import NotFound, Problem
-from app.services import audit_log, password_rules, second_factor, sessions, throttle
+from app.services import audit_log, email_confirmation, password_rules, second_factor, sessions, throttle
 from app.services.throttle import Limit, network_of
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,8 @@ def sign_up(
 ) -> User:
     """A new user on the plan Free. `timezone` is the browser's guess and replaced by the default where it is unknown.
 
-    `address` is the client's, whose sign-ups are limited. `consents`: to personal data being processed.
+    `address` is the client's, whose sign-ups are limited and whose e-mail is to be confirmed; None where an operator
+    adds the user and vouches for the e-mail. `consents`: to personal data being processed.
     Raises Problem with its field.
     """
     email, name = _email(email), _name(name)
@@ -56,7 +57,17 @@ def sign_up(
     if address:
         throttle.hit((_SIGN_UPS_PER_ADDRESS, network_of(address)))
     zone = timezone if timezone in available_timezones() else clock.DEFAULT_ZONE
-    return _add(email, _hash(password), name, zone, consented_at=clock.now() if consents else None)
+    now = clock.now()
+    user = _add(
+        email,
+        _hash(password),
+        name,
+        zone,
+        consented_at=now if consents else None,
+        email_confirmed_at=None if address else now,
+    )
+    email_confirmation.begin(user)
+    return user
 
 
 def _add(email: str, password_hash: str, name: str, timezone: str = clock.DEFAULT_ZONE, **more) -> User:
@@ -186,7 +197,7 @@ def create_demo_users() -> None:
     for login, columns in demo.items():
         email = f"{login}@{DEMO_DOMAIN}"
         if _find(email) is None:
-            _add(email, password_hash, **columns)
+            _add(email, password_hash, email_confirmed_at=clock.now(), **columns)
 
 
 def _find(email: str) -> User | None:

@@ -74,6 +74,8 @@ SECURITY = {
     "signed_up": "Аккаунт создан",
     "signed_in": "Вход",
     "password_accepted": "Пароль принят, ждём код",
+    "confirmation_asked": "Запрошено ещё одно письмо для подтверждения почты",
+    "email_confirmed": "Почта подтверждена",
     "second_factor_failed": "Неверный код после пароля",
     "second_factor_added": "Вход с кодом включён",
     "second_factor_removed": "Вход с кодом выключен",
@@ -93,6 +95,9 @@ SECURITY = {
     "disconnected": "Аккаунт отключён",
     "data_downloaded": "Данные скачаны",
 }
+
+# In the place of an address, where it was an operator's command.
+OPERATOR = "администратор сервиса"
 
 # What is wrong, what to do. Adapters add their own: `add_reasons()`. They are shown in letters and notifications too:
 # none refers to what is beside it on a page.
@@ -160,6 +165,18 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
     "new_device": (
         "Вход с нового устройства",
         "{device}, адрес {address}, {when}. Если это не вы, завершите этот сеанс и смените пароль.",
+    ),
+    "second_factor_added": (
+        "Вход с кодом включён",
+        "{when}, {address}. Теперь кроме пароля вход спрашивает код. Если это не вы, сразу напишите в поддержку.",
+    ),
+    "second_factor_removed": (
+        "Вход с кодом выключен",
+        "{when}, {address}. Теперь для входа хватит пароля. Если это не вы, смените пароль и включите его снова.",
+    ),
+    "recovery_code_used": (
+        "Использован код восстановления",
+        "{when}, {address}. Больше он не действует. Если это не вы, смените пароль и замените коды.",
     ),
     "awaiting_user": (
         "Публикация ждёт вас: «{title}»",

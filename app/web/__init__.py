@@ -8,6 +8,7 @@ from app.web import (
     clips,
     confirmation,
     consent_client,
+    email_confirmation,
     errors,
     fetch,
     filters,
@@ -39,7 +40,7 @@ PARTS = (
 PAGES = (
     *(clips, publications, statistics, notifications, settings, second_factor, confirmation, integrations),
     *(plans, privacy),
-    *(auth, recovery, uploads, media, fetch, health, ops),
+    *(auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
 )
 
 

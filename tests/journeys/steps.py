@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import DEMO_BOT
+from tests.journeys.conftest import Running
 
 PUBLISHING_MS = 60_000
 
@@ -21,6 +22,17 @@ def sign_up(page: Page, email: str, plan: str = "") -> None:
     expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
     if plan:
         choose_plan(page, plan)
+
+
+def confirm_email(page: Page, vezde: Running, email: str) -> None:
+    """By the link of the letter that the sign-up sends; leads to the clips."""
+    for _ in range(30):
+        if letters := [mail for mail in vezde.control("mails")["mails"] if mail["to"] == [email]]:
+            break
+        page.wait_for_timeout(500)
+    page.goto(re.search(r"http\S+/email/\S+", letters[0]["text"])[0])
+    page.get_by_role("button", name="Подтвердить").click()
+    expect(page.get_by_text("Почта подтверждена")).to_be_visible()
 
 
 def sign_in(page: Page, email: str, password: str = "demo-demo") -> None:

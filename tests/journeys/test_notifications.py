@@ -5,13 +5,14 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import connect_telegram, publish, sign_up, upload
+from tests.journeys.steps import confirm_email, connect_telegram, publish, sign_up, upload
 
 MAILBOX = "oksana@example.org"
 
 
 def test_the_bell_and_the_mail(page: Page, vezde: Running, vertical_file):
     sign_up(page, MAILBOX, "Pro")
+    confirm_email(page, vezde, MAILBOX)
     connect_telegram(page)
     card = upload(page, vertical_file)
     expect(page.get_by_role("link", name="Уведомления", exact=True)).to_be_visible()
@@ -41,4 +42,5 @@ def test_the_bell_and_the_mail(page: Page, vezde: Running, vertical_file):
     letter.get_by_role("link", name=f"{vezde.url}/notices").click()
     expect(page.get_by_role("heading", name="Уведомления")).to_be_visible()
     subjects = [mail["subject"] for mail in vezde.control("mails")["mails"] if mail["to"] == [MAILBOX]]
-    assert sorted(subjects) == ["Не опубликовано: «vertical»", "Переподключите Telegram"]
+    assert subjects[0] == "Подтвердите почту для «Везде»"
+    assert sorted(subjects[1:]) == ["Не опубликовано: «vertical»", "Переподключите Telegram"]

@@ -46,6 +46,7 @@ def written():
         ("Cookie: vezde_session=s3ssion; a=b", "s3ssion"),
         (f"GET /fetch/{SIGNED}.mp4 200", SIGNED),
         (f"GET /recovery/{SIGNED} 200", SIGNED),
+        (f"POST /email/{SIGNED} 303", SIGNED),
         ("cannot reach redis://:p4ssword@host:6379/0", "p4ssword"),
         ("smtps://user:p4ssword@mail.example.org", "p4ssword"),
     ],

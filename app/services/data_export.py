@@ -14,6 +14,7 @@ from app.models import (
     AuditEvent,
     Clip,
     Notification,
+    Passkey,
     PlatformConnection,
     Publication,
     PublicationEvent,
@@ -43,6 +44,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "publication_events": (PublicationEvent, "publication_id at kind status name detail"),
     "stats": (StatsSample, "publication_id at views likes shares"),
     "notifications": (Notification, "kind facts created_at read_at mailed_at"),
+    "passkeys": (Passkey, "name created_at used_at"),
     "security": (AuditEvent, "at kind detail address"),
 }
 

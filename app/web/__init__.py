@@ -17,6 +17,7 @@ from app.web import (
     media,
     notifications,
     ops,
+    passkeys,
     plans,
     privacy,
     publications,
@@ -35,7 +36,7 @@ PARTS = (
     *(errors, static_files, filters),
 )
 PAGES = (
-    *(clips, publications, statistics, notifications, settings, second_factor, integrations, plans, privacy),
+    *(clips, publications, statistics, notifications, settings, second_factor, passkeys, integrations, plans, privacy),
     *(auth, recovery, uploads, media, fetch, health, ops),
 )
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from app.db import commit, db
-from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status
 from app.services import publications, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
-OWNED = {"clip_id", "connection_id", "publication_id", "upload_id"}
+OWNED = {"clip_id", "connection_id", "passkey_id", "publication_id", "upload_id"}
 SHARED = {"platform", "key", "filename", "signed"}
 
 FORM = {
@@ -47,10 +47,19 @@ def boris(app, user, ready_clip, telegram):
         db.session.get(Publication, made.id).status = status
         db.session.commit()
         things.append({"clip_id": clip.id, "publication_id": made.id})
+    passkey = Passkey(user_id=one.id, name="Ключ Бориса", credential_id=b"1", public_key=b"1", user_handle=b"1")
+    passkey.sign_count = 0
+    db.session.add(passkey)
+    db.session.commit()
     upload_id = uploads.create(one, "boris.mp4", 1000).id
     commit()
     return [
-        {**thing, "connection_id": (connection.id, choosing.id)[number % 2], "upload_id": upload_id}
+        {
+            **thing,
+            "connection_id": (connection.id, choosing.id)[number % 2],
+            "passkey_id": passkey.id,
+            "upload_id": upload_id,
+        }
         for number, thing in enumerate(things)
     ]
 

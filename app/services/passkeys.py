@@ -1,49 +1,33 @@
 """Passkeys (WebAuthn level 2): a sign-in without a password, or the second factor after it.
 
 The authenticator always asks for its own PIN, finger or face (user verification), so that a passkey is two factors.
-A challenge is a row: it is signed for one purpose, in one browser, once, within five minutes.
 """
 
-import hashlib
 import json
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import structlog
 import webauthn
-from cryptography.exceptions import UnsupportedAlgorithm
 from flask import current_app
-from sqlalchemy import Row, delete, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from webauthn.helpers import parse_attestation_object, parse_registration_credential_json, structs
-from webauthn.helpers.exceptions import WebAuthnException
 
 from app import clock
 from app.db import db
-from app.models import Passkey, PasskeyChallenge, User, lock_user
+from app.models import Passkey, User, lock_user
 from app.problems import NotFound, Problem
 from app.services import audit_log, second_factor, throttle
+from app.services import passkey_challenges as challenges
 from app.services.throttle import Limit
 
-CHALLENGE_KEPT = timedelta(minutes=5)
 MAX_PASSKEYS, MAX_NAME = 20, 60
 MAX_CREDENTIAL_ID = 1023  # WebAuthn level 2, 5.4.3
-MAX_RESPONSE = 16 << 10  # an attestation is a few kilobytes
-
-# What a challenge is for.
-SIGN_IN, PROOF, ADDING = "sign-in", "proof", "adding"
-
 _CHALLENGES_PER_ADDRESS = Limit("passkey-address", times=50, seconds=15 * 60)  # an office shares one
 _CHALLENGES_PER_USER = Limit("passkey-user", times=50, seconds=15 * 60)
-
-# What `webauthn` and the parsers below it raise at a response that no browser sends.
-_MALFORMED = (
-    *(WebAuthnException, UnsupportedAlgorithm),
-    *(ValueError, TypeError, LookupError, AttributeError, RecursionError),
-)
 
 log = structlog.get_logger(__name__)
 
@@ -93,15 +77,14 @@ def begin_adding(user: User, browser: str) -> None:
     present = all_of(user)
     if len(present) >= MAX_PASSKEYS:
         raise Problem("too_many_passkeys", max=MAX_PASSKEYS)
-    mine = PasskeyChallenge.user_id == user.id, PasskeyChallenge.purpose == ADDING
-    db.session.execute(delete(PasskeyChallenge).where(*mine))
+    challenges.forget(challenges.ADDING, user)
     handle = present[0].user_handle if present else secrets.token_bytes(32)
-    _challenge(ADDING, browser, user, user_handle=handle)
+    challenges.make(challenges.ADDING, browser, user, handle)
 
 
 def adding_options(user: User, browser: str) -> str | None:
     """For `navigator.credentials.create()`, as JSON; None where `begin_adding` was not called, or too long ago."""
-    adding = db.session.scalar(select(PasskeyChallenge).where(*_usable(ADDING, browser, user)))
+    adding = challenges.pending(challenges.ADDING, browser, user)
     if adding is None:
         return None
     options = webauthn.generate_registration_options(
@@ -130,7 +113,7 @@ def add(user: User, browser: str, name: str, response: str) -> Passkey | None:
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise Problem("passkey_name_invalid", "name", max=MAX_NAME)
     lock_user(user.id)
-    adding = _take(ADDING, browser, user, response)
+    adding = challenges.take(challenges.ADDING, browser, user, response)
     if adding is None:
         return None
     try:
@@ -142,7 +125,7 @@ def add(user: User, browser: str, name: str, response: str) -> Passkey | None:
             expected_origin=site().origin,
             require_user_verification=True,
         )
-    except _MALFORMED as error:
+    except challenges.MALFORMED as error:
         return _refuse(error)
     if len(made.credential_id) > MAX_CREDENTIAL_ID:
         return None
@@ -178,12 +161,12 @@ def sign_in_options(browser: str, address: str) -> str:
     Raises Problem after too many.
     """
     throttle.hit((_CHALLENGES_PER_ADDRESS, address))
-    return _request(_challenge(SIGN_IN, browser, None), [])
+    return _request(challenges.make(challenges.SIGN_IN, browser, None), [])
 
 
 def sign_in(browser: str, address: str, response: str) -> User | None:
     """The user whose passkey has signed. The caller commits in both cases: the challenge is used up."""
-    taken, passkey = _take(SIGN_IN, browser, None, response), _passkey_of(response)
+    taken, passkey = challenges.take(challenges.SIGN_IN, browser, None, response), _passkey_of(response)
     if taken is None or passkey is None:
         return None
     if not _has_signed(passkey, taken.challenge, response):
@@ -197,7 +180,7 @@ def sign_in(browser: str, address: str, response: str) -> User | None:
 def proof_options(user: User, browser: str) -> str:
     """For `navigator.credentials.get()`, as JSON: with a passkey of this user. Raises Problem after too many."""
     throttle.hit((_CHALLENGES_PER_USER, str(user.id)))
-    return _request(_challenge(PROOF, browser, user), _descriptors(user))
+    return _request(challenges.make(challenges.PROOF, browser, user), _descriptors(user))
 
 
 def is_right(user: User, browser: str, response: str) -> bool:
@@ -207,26 +190,12 @@ def is_right(user: User, browser: str, response: str) -> bool:
     Raises Problem after too many.
     """
     failures = second_factor.count_attempt(user)
-    taken, passkey = _take(PROOF, browser, user, response), _passkey_of(response)
+    taken, passkey = challenges.take(challenges.PROOF, browser, user, response), _passkey_of(response)
     if taken and passkey and passkey.user_id == user.id and _has_signed(passkey, taken.challenge, response):
         failures.count -= 1
         return True
     audit_log.record(user.id, "second_factor_failed")
     return False
-
-
-def sweep() -> None:
-    db.session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= clock.now()))
-
-
-def _challenge(purpose: str, browser: str, user: User | None, **more) -> bytes:
-    challenge, expires_at = secrets.token_bytes(32), clock.now() + CHALLENGE_KEPT
-    row = PasskeyChallenge(
-        challenge=challenge, purpose=purpose, browser_hash=_hash(browser), expires_at=expires_at, **more
-    )
-    row.user_id = user.id if user else None
-    db.session.add(row)
-    return challenge
 
 
 def _request(challenge: bytes, allowed: list[structs.PublicKeyCredentialDescriptor]) -> str:
@@ -240,39 +209,11 @@ def _request(challenge: bytes, allowed: list[structs.PublicKeyCredentialDescript
     return webauthn.options_to_json(options)
 
 
-def _usable(purpose: str, browser: str, user: User | None) -> tuple:
-    now = clock.now()
-    return (
-        PasskeyChallenge.purpose == purpose,
-        PasskeyChallenge.browser_hash == _hash(browser),
-        PasskeyChallenge.user_id == (user.id if user else None),
-        # Not further away than it can have been put, unless a clock was set back.
-        PasskeyChallenge.expires_at.between(now, now + CHALLENGE_KEPT),
-    )
-
-
-def _take(purpose: str, browser: str, user: User | None, response: str) -> Row | None:
-    """`challenge` and `user_handle` of the row that the response names, used up: of two responses at the same time one
-    gets None.
-    """
-    if len(response) > MAX_RESPONSE:
-        return None
-    try:
-        client_data = json.loads(webauthn.base64url_to_bytes(json.loads(response)["response"]["clientDataJSON"]))
-        challenge = webauthn.base64url_to_bytes(client_data["challenge"])
-        is_framed = client_data.get("crossOrigin", False)
-    except _MALFORMED:
-        return None
-    taken = delete(PasskeyChallenge).where(PasskeyChallenge.challenge == challenge, *_usable(purpose, browser, user))
-    row = db.session.execute(taken.returning(PasskeyChallenge.challenge, PasskeyChallenge.user_handle)).first()
-    return None if is_framed else row
-
-
 def _passkey_of(response: str) -> Passkey | None:
     """By the credential that the response names. Its user is locked: two responses do not use one count."""
     try:
         credential_id = webauthn.base64url_to_bytes(json.loads(response)["rawId"])
-    except _MALFORMED:
+    except challenges.MALFORMED:
         return None
     query = select(Passkey).where(Passkey.credential_id == credential_id)
     passkey = db.session.scalar(query)
@@ -296,7 +237,7 @@ def _has_signed(passkey: Passkey, challenge: bytes, response: str) -> bool:
         handle = json.loads(response)["response"].get("userHandle")
         if handle and webauthn.base64url_to_bytes(handle) != passkey.user_handle:
             raise ValueError("the user handle of another user")
-    except _MALFORMED as error:
+    except challenges.MALFORMED as error:
         _refuse(error)
         return False
     passkey.sign_count, passkey.used_at = used.new_sign_count, clock.now()
@@ -322,8 +263,4 @@ def _descriptors(user: User) -> list[structs.PublicKeyCredentialDescriptor]:
 
 
 def _milliseconds() -> int:
-    return int(CHALLENGE_KEPT.total_seconds() * 1000)
-
-
-def _hash(browser: str) -> str:
-    return hashlib.sha256(browser.encode()).hexdigest()
+    return int(challenges.KEPT.total_seconds() * 1000)

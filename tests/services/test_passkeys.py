@@ -11,7 +11,7 @@ from app import clock
 from app.db import db, transaction
 from app.models import Passkey, PasskeyChallenge, User
 from app.problems import NotFound, Problem
-from app.services import audit_log, passkeys, second_factor
+from app.services import audit_log, passkey_challenges, passkeys, second_factor
 from tests import codes
 from tests.authenticator import PRESENT, Authenticator
 
@@ -142,7 +142,7 @@ def test_a_challenge_is_for_one_use_one_purpose_one_browser_and_five_minutes(use
     for row in db.session.scalars(select(PasskeyChallenge)):
         row.expires_at = clock.now() - timedelta(seconds=1)
     assert passkeys.sign_in(BROWSER, ADDRESS, late) is None
-    passkeys.sweep()
+    passkey_challenges.sweep()
     assert db.session.scalars(select(PasskeyChallenge)).all() == []
 
 

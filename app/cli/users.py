@@ -61,8 +61,8 @@ def password(email: str, password: str) -> None:
 @group.command("no-second-factor")
 @click.argument("email")
 def no_second_factor(email: str) -> None:
-    """Выключить вход с кодом (потерян телефон) и выйти во всех браузерах пользователя."""
+    """Выключить вход с кодом, удалить ключи доступа (потерян телефон) и выйти во всех браузерах пользователя."""
     user = users.by_email(email)
     second_factor.remove(user)
     sessions.end_all(user)
-    click.echo(f"{user.email}: вход с кодом выключен")
+    click.echo(f"{user.email}: вход с кодом выключен, ключей доступа нет")

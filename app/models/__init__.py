@@ -4,6 +4,7 @@ from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState,
 from app.models.event import Event, EventCursor, record_event
 from app.models.heartbeat import Heartbeat
 from app.models.notification import Notification
+from app.models.passkey import Passkey, PasskeyChallenge
 from app.models.publication import (
     LIVE,
     LIVE_SQL,
@@ -18,7 +19,7 @@ from app.models.publication import (
     touch,
 )
 from app.models.question import Question, QuestionState
-from app.models.second_factor import RecoveryCode, TotpSecret
+from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret
 from app.models.stats import DailyIncrement, StatsSample
 from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, lock_user
 from app.models.user_session import KnownBrowser, UserSession

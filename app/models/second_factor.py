@@ -22,9 +22,6 @@ class TotpSecret(db.Model):
     confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The time step of the last accepted code: neither it nor an earlier one is accepted again.
     last_step: Mapped[int] = mapped_column(BigInteger, default=0)
-    # Wrong codes of any kind until `failures_end_at`; in the row, so that they are counted without Redis too.
-    failures: Mapped[int] = mapped_column(default=0)
-    failures_end_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
 
 class RecoveryCode(db.Model):
@@ -35,3 +32,15 @@ class RecoveryCode(db.Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     code_hash: Mapped[str] = mapped_column(String(64))
+
+
+class SecondFactorFailures(db.Model):
+    """Wrong codes and passkeys of a user until `end_at`; in the database, so that they count without Redis too."""
+
+    __tablename__ = "second_factor_failures"
+
+    user_id: Mapped[int] = mapped_column(
+        Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    count: Mapped[int] = mapped_column(default=0)
+    end_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)

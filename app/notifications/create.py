@@ -19,6 +19,8 @@ _KINDS: dict[str, str] = {
     "security.second_factor_added": "second_factor_added",
     "security.second_factor_removed": "second_factor_removed",
     "security.recovery_code_used": "recovery_code_used",
+    "security.passkey_added": "passkey_added",
+    "security.passkey_removed": "passkey_removed",
 }
 _KEYS_PER_QUERY = 500
 

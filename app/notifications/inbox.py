@@ -12,6 +12,10 @@ from app.paging import Page, count_up_to, indexed_eq, paginate
 PER_PAGE = 20
 MOST_UNREAD = 99
 KEPT = timedelta(days=90)
+_OF_SECURITY = (
+    *("second_factor_added", "second_factor_removed", "recovery_code_used"),
+    *("passkey_added", "passkey_removed"),
+)
 
 
 def unread(user: User) -> int:
@@ -48,7 +52,7 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Переподключить", "/settings/integrations"
     if notification.kind == "new_device":
         return "Посмотреть устройства", "/settings/security"
-    if notification.kind in ("second_factor_added", "second_factor_removed", "recovery_code_used"):
+    if notification.kind in _OF_SECURITY:
         return "Открыть «Безопасность»", "/settings/security"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"
 

@@ -49,6 +49,7 @@ PERIODIC = {
     "app.services.consents.sweep": 600,
     "app.services.heartbeats.sweep": 600,
     "app.services.questions.sweep": 600,
+    "app.services.passkey_challenges.sweep": 600,
     "app.services.recovery.sweep": 600,
     "app.services.sessions.sweep": 600,
     "app.jobs.sweep_uploads": 600,

@@ -14,6 +14,7 @@ from app.models import (
     AuditEvent,
     Clip,
     Notification,
+    Passkey,
     PlatformConnection,
     Publication,
     PublicationEvent,
@@ -45,6 +46,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "stats": (StatsSample, "publication_id at views likes shares"),
     "notifications": (Notification, "kind facts created_at read_at mailed_at"),
     "sessions": (UserSession, "user_agent address created_at seen_at"),
+    "passkeys": (Passkey, "name created_at used_at"),
     "security": (AuditEvent, "at kind detail address"),
 }
 

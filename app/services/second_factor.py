@@ -1,4 +1,5 @@
-"""The second factor of a sign-in: codes of an application (TOTP, RFC 6238) and recovery codes.
+"""The second factor of a sign-in: codes of an application (TOTP, RFC 6238), recovery codes, and what passkeys
+(`services/passkeys.py`) have in common with them.
 
 The web verifies codes and cannot open the vault: the secrets are encrypted with a key derived from SECRET_KEY
 (docs/decisions/0017-second-factor.md).
@@ -18,7 +19,7 @@ from sqlalchemy import delete, func, select
 
 from app import clock
 from app.db import db
-from app.models import RecoveryCode, TotpSecret, User, lock_user
+from app.models import Passkey, RecoveryCode, SecondFactorFailures, TotpSecret, User, lock_user
 from app.problems import Problem
 from app.services import audit_log, security_notices
 
@@ -32,7 +33,12 @@ log = structlog.get_logger(__name__)
 
 
 def is_needed(user: User) -> bool:
-    """Whether a sign-in needs a code after the password."""
+    """Whether the password alone does not sign in: a code or a passkey comes after it."""
+    has_passkey = select(Passkey.id).where(Passkey.user_id == user.id).limit(1)
+    return has_application(user) or db.session.scalar(has_passkey) is not None
+
+
+def has_application(user: User) -> bool:
     secret = db.session.get(TotpSecret, user.id)
     return secret is not None and secret.confirmed_at is not None
 
@@ -48,18 +54,38 @@ def is_right(user: User, code: str) -> bool:
     Raises Problem after too many wrong codes, and where no second factor is set up.
     """
     secret = _locked(user)
-    if secret is None or secret.confirmed_at is None:
+    if not is_needed(user):
         raise Problem("no_second_factor")
-    _count_attempt(secret)
+    failures = count_attempt(user)
     code = "".join(code.split()).replace("-", "").lower()
-    if not _use_totp(secret, code):
+    if not (secret and secret.confirmed_at and _use_totp(secret, code)):
         if not _use_recovery_code(user, code):
             audit_log.record(user.id, "second_factor_failed")
             return False
         audit_log.record(user.id, "recovery_code_used")
         security_notices.notify(user, "recovery_code_used")
-    secret.failures -= 1
+    failures.count -= 1
     return True
+
+
+def count_attempt(user: User) -> SecondFactorFailures:
+    """Counts an attempt as failed before it is looked at; the caller takes it off the `count` where it is right.
+
+    Until the transaction ends, simultaneous attempts wait. Raises Problem after too many.
+    """
+    lock_user(user.id)
+    failures = db.session.get(SecondFactorFailures, user.id, populate_existing=True)
+    if failures is None:
+        failures = SecondFactorFailures(user_id=user.id, count=0, end_at=clock.now())
+        db.session.add(failures)
+    now = clock.now()
+    if not _is_within(failures.end_at, now):
+        failures.count, failures.end_at = 0, now + FAILURES_KEPT
+    if failures.count >= MAX_FAILURES:
+        seconds = (failures.end_at - now).total_seconds()
+        raise Problem("too_many_attempts", minutes=max(1, round(seconds / 60)))
+    failures.count += 1
+    return failures
 
 
 def begin(user: User) -> None:
@@ -95,14 +121,19 @@ def confirm(user: User, code: str) -> list[str] | None:
     secret = _locked(user)
     if secret is None or secret.confirmed_at:
         raise Problem("no_second_factor")
-    _count_attempt(secret)
+    failures = count_attempt(user)
     if not _use_totp(secret, "".join(code.split())):
         return None
-    secret.failures = 0
+    failures.count = 0
     secret.confirmed_at = clock.now()
     audit_log.record(user.id, "second_factor_added")
     security_notices.notify(user, "second_factor_added")
     return _make_recovery_codes(user)
+
+
+def first_recovery_codes(user: User) -> list[str] | None:
+    """To be shown once, where the user has none: what helps when the only passkey is lost."""
+    return None if recovery_codes_left(user) else _make_recovery_codes(user)
 
 
 def renew_recovery_codes(user: User) -> list[str]:
@@ -116,9 +147,22 @@ def recovery_codes_left(user: User) -> int:
     return db.session.scalar(query) or 0
 
 
+def remove_application(user: User) -> None:
+    db.session.execute(delete(TotpSecret).where(TotpSecret.user_id == user.id))
+    audit_log.record(user.id, "second_factor_removed")
+    security_notices.notify(user, "second_factor_removed")
+    forget_useless_codes(user)
+
+
+def forget_useless_codes(user: User) -> None:
+    """Recovery codes go with the last of what they replace."""
+    if not is_needed(user):
+        db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+
+
 def remove(user: User) -> None:
-    """The application and the recovery codes; the password alone signs in again."""
-    for table in (RecoveryCode, TotpSecret):
+    """The application, the passkeys and the recovery codes; the password alone signs in again."""
+    for table in (RecoveryCode, TotpSecret, Passkey):
         db.session.execute(delete(table).where(table.user_id == user.id))
     audit_log.record(user.id, "second_factor_removed")
     security_notices.notify(user, "second_factor_removed")
@@ -128,16 +172,6 @@ def _locked(user: User) -> TotpSecret | None:
     """The row as it is now: simultaneous attempts go one after another."""
     lock_user(user.id)
     return db.session.get(TotpSecret, user.id, populate_existing=True)
-
-
-def _count_attempt(secret: TotpSecret) -> None:
-    now = clock.now()
-    if not _is_within(secret.failures_end_at, now):
-        secret.failures, secret.failures_end_at = 0, now + FAILURES_KEPT
-    if secret.failures >= MAX_FAILURES:
-        seconds = (secret.failures_end_at - now).total_seconds()
-        raise Problem("too_many_attempts", minutes=max(1, round(seconds / 60)))
-    secret.failures += 1
 
 
 def _is_within(end: datetime, now: datetime) -> bool:

@@ -73,12 +73,14 @@ STEP_EVENTS = {
 SECURITY = {
     "signed_up": "Аккаунт создан",
     "signed_in": "Вход",
-    "password_accepted": "Пароль принят, ждём код",
+    "password_accepted": "Пароль принят, ждём код или ключ доступа",
     "confirmation_asked": "Запрошено ещё одно письмо для подтверждения почты",
     "email_confirmed": "Почта подтверждена",
-    "second_factor_failed": "Неверный код после пароля",
+    "second_factor_failed": "Неверный код или ключ доступа",
     "second_factor_added": "Вход с кодом включён",
     "second_factor_removed": "Вход с кодом выключен",
+    "passkey_added": "Добавлен ключ доступа",
+    "passkey_removed": "Удалён ключ доступа",
     "recovery_code_used": "Использован код восстановления",
     "recovery_codes_renewed": "Коды восстановления заменены",
     "sign_in_failed": "Неудачная попытка входа",
@@ -173,6 +175,14 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
     "second_factor_removed": (
         "Вход с кодом выключен",
         "{when}, {address}. Теперь для входа хватит пароля. Если это не вы, смените пароль и включите его снова.",
+    ),
+    "passkey_added": (
+        "Добавлен ключ доступа",
+        "{when}, {address}. С ним входят без пароля. Если это не вы, удалите его и смените пароль.",
+    ),
+    "passkey_removed": (
+        "Удалён ключ доступа",
+        "{when}, {address}. Войти с ним больше нельзя. Если это не вы, смените пароль и добавьте ключ снова.",
     ),
     "recovery_code_used": (
         "Использован код восстановления",

@@ -20,6 +20,7 @@ from app.web import (
     media,
     notifications,
     ops,
+    passkeys,
     plans,
     privacy,
     publications,
@@ -38,9 +39,8 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(clips, publications, statistics, notifications, settings, second_factor, confirmation, integrations),
-    *(plans, privacy),
-    *(auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(clips, publications, statistics, notifications, settings, second_factor, passkeys, confirmation, integrations),
+    *(plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
 )
 
 

@@ -26,7 +26,7 @@ htmx = Htmx()
 
 READING = ("GET", "HEAD", "OPTIONS")
 # What is open to an administrator whose second factor is not set up.
-SET_UP = ("second_factor.page", "second_factor.confirm", "auth.sign_out")
+SET_UP = ("second_factor.page", "second_factor.confirm", "passkeys.add", "passkeys.create", "auth.sign_out")
 
 View = TypeVar("View", bound=Callable)
 

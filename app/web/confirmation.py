@@ -11,8 +11,8 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 
 from app.problems import Problem
-from app.services import second_factor, sessions, users
-from app.web.access import current_session, is_local, path_of
+from app.services import passkeys, second_factor, sessions, users
+from app.web.access import browser_id, current_session, is_local, path_of
 from app.web.auth import NEEDED
 from app.web.responses import blame, go
 
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 
 # A form that was sent to a guarded view goes along in the confirmation's, whose own fields are these.
 _SENT = "confirm-sent"
-_OWN = ("csrf_token", "confirm-password", "confirm-code", _SENT)
+_OWN = ("csrf_token", "confirm-password", "confirm-code", "passkey", _SENT)
 
 
 class Confirm(FlaskForm):
@@ -61,12 +61,17 @@ def page() -> ResponseReturnValue:
                 session["token"] = sessions.confirm(current_session())
                 # 307: the browser sends the form once more, to where it was meant for.
                 return redirect(to, 307) if sent else go(to)
-            form.code.errors = [Problem("wrong_code").text]  # not raised: the failure is counted
+            wrong = "wrong_passkey" if request.form.get("passkey") else "wrong_code"
+            form.code.errors = [Problem(wrong).text]  # not raised: the failure is counted
     return make_response(_page(form, to, sent), 422 if form.errors else 200)
 
 
 def _has_factor(form: Confirm) -> bool:
-    return not second_factor.is_needed(current_user) or second_factor.is_right(current_user, form.code.data or "")
+    if not second_factor.is_needed(current_user):
+        return True
+    if passkey := request.form.get("passkey"):
+        return passkeys.is_right(current_user, browser_id(), passkey)
+    return second_factor.is_right(current_user, form.code.data or "")
 
 
 def _page(form: Confirm, to: str, sent: bool) -> Response:

@@ -1,43 +1,35 @@
-"""«Вход с кодом»: setting up a code application, its recovery codes, its removal."""
+"""«Вход с кодом»: setting up a code application, its recovery codes, its removal; passkeys are listed here too."""
 
 import segno
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, current_app, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from markupsafe import Markup
-from wtforms import PasswordField, StringField
 
 from app.problems import Problem
-from app.services import second_factor, users
-from app.web.auth import NEEDED
+from app.services import passkeys, second_factor
+from app.web.proof import Code, is_proved, proof_form
 from app.web.responses import blame, flash, form_page, go
 
 blueprint = Blueprint("second_factor", __name__, url_prefix="/settings/second-factor")
 
 
-class Begin(FlaskForm):
-    password = PasswordField("Нынешний пароль", [NEEDED])
-
-
-class Code(FlaskForm):
-    code = StringField("Код", [NEEDED])
-
-
 @blueprint.route("", methods=["GET", "POST"])
 def page() -> ResponseReturnValue:
-    """What is set up; a POST with the password begins the set-up."""
-    form = Begin()
-    if form.validate_on_submit():
+    """What is set up; a POST with the proof begins the set-up of an application."""
+    form = proof_form()
+    if is_proved(form):
         with blame(form):
-            users.require_password(current_user, form.password.data)
             second_factor.begin(current_user)
             return go(url_for(".confirm"))
     return form_page(
         "second_factor/page.html",
         form=form,
-        is_on=second_factor.is_needed(current_user),
-        is_required=current_user.is_admin,
+        is_on=second_factor.has_application(current_user),
+        has_factor=second_factor.is_needed(current_user),
+        is_missing=second_factor.must_be_set_up(current_user),
+        passkeys=passkeys.all_of(current_user),
+        public_url=current_app.config["PUBLIC_URL"],
         codes_left=second_factor.recovery_codes_left(current_user),
     )
 
@@ -60,30 +52,23 @@ def confirm() -> ResponseReturnValue:
 
 @blueprint.route("/codes", methods=["GET", "POST"])
 def codes() -> ResponseReturnValue:
-    """New recovery codes, for a code."""
+    """New recovery codes, for a code or a passkey."""
     form = Code()
-    if _is_confirmed(form):
+    if is_proved(form):
         return _show_codes(second_factor.renew_recovery_codes(current_user))
     return form_page("second_factor/renew.html", form=form)
 
 
 @blueprint.route("/remove", methods=["GET", "POST"])
 def remove() -> ResponseReturnValue:
+    if not second_factor.has_application(current_user):
+        return go(url_for(".page"))
     form = Code()
-    if _is_confirmed(form):
-        second_factor.remove(current_user)
-        flash("Вход с кодом выключен.", "ok")
+    if is_proved(form):
+        second_factor.remove_application(current_user)
+        flash("Код из приложения выключен.", "ok")
         return go(url_for(".page"))
     return form_page("second_factor/remove.html", form=form)
-
-
-def _is_confirmed(form: Code) -> bool:
-    if form.validate_on_submit():
-        with blame(form):
-            if second_factor.is_right(current_user, form.code.data):
-                return True
-            form.code.errors = [Problem("wrong_code").text]  # not raised: the failure is counted
-    return False
 
 
 def _show_codes(codes: list[str]) -> ResponseReturnValue:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app import clock
 from app.db import db, transaction
-from app.models import RecoveryCode, TotpSecret, User
+from app.models import RecoveryCode, SecondFactorFailures, TotpSecret, User
 from app.problems import Problem
 from app.services import audit_log, second_factor
 from tests import codes
@@ -71,7 +71,7 @@ def test_after_ten_wrong_codes_the_right_one_has_to_wait(user):
         assert not second_factor.is_right(anna, "wrong")
     with pytest.raises(Problem, match="too_many_attempts"):
         second_factor.is_right(anna, codes.at(key))
-    db.session.get(TotpSecret, anna.id).failures_end_at = clock.now() - timedelta(seconds=1)
+    db.session.get(SecondFactorFailures, anna.id).end_at = clock.now() - timedelta(seconds=1)
     assert second_factor.is_right(anna, codes.at(key))
 
 

@@ -10,7 +10,7 @@ from app.web.headers import HEADERS
 
 # A platform fetches a clip by a signed link.
 PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
-PUBLIC |= {"recovery.ask", "recovery.choose", "email.confirm", "privacy.page"}
+PUBLIC |= {"passkeys.challenge", "recovery.ask", "recovery.choose", "email.confirm", "privacy.page"}
 HTMX = {"HX-Request": "true"}
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from app.db import commit, db
-from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status
 from app.platform_access import questions
 from app.services import publications, sessions, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
-OWNED = {"clip_id", "connection_id", "publication_id", "question_id", "session_id", "upload_id"}
+OWNED = {"clip_id", "connection_id", "passkey_id", "publication_id", "question_id", "session_id", "upload_id"}
 SHARED = {"platform", "key", "filename", "signed"}
 
 FORM = {
@@ -48,6 +48,10 @@ def boris(app, user, ready_clip, telegram):
         db.session.get(Publication, made.id).status = status
         db.session.commit()
         things.append({"clip_id": clip.id, "publication_id": made.id})
+    passkey = Passkey(user_id=one.id, name="Ключ Бориса", credential_id=b"1", public_key=b"1", user_handle=b"1")
+    passkey.sign_count = 0
+    db.session.add(passkey)
+    db.session.commit()
     upload_id = uploads.create(one, "boris.mp4", 1000).id
     question_id = questions.ask(one.id, "accounts", choosing.id).id
     sessions.begin(one, "", "", "")
@@ -57,6 +61,7 @@ def boris(app, user, ready_clip, telegram):
         {
             **thing,
             "connection_id": (connection.id, choosing.id)[number % 2],
+            "passkey_id": passkey.id,
             "upload_id": upload_id,
             "session_id": session_id,
             "question_id": question_id,

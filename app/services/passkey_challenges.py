@@ -45,7 +45,7 @@ def forget(purpose: str, user: User) -> None:
 
 
 def take(purpose: str, browser: str, user: User | None, response: str) -> Row | None:
-    """`challenge` and `user_handle` of the row that the response names, used up once the caller commits: of two responses
+    """The row that the response names (`challenge`, `user_handle`), used up once the caller commits: of two responses
     at the same time one gets None.
     """
     if len(response) > MAX_RESPONSE:

@@ -171,12 +171,13 @@ def sign_in(browser: str, address: str, response: str) -> User | None:
     taken, passkey = challenges.take(challenges.SIGN_IN, browser, None, response), _passkey_of(response)
     if taken is None or passkey is None:
         return None
-    if not _has_signed(passkey, taken.challenge, response):
+    user = db.session.get(User, passkey.user_id)
+    if not (_has_signed(passkey, taken.challenge, response) and user.may_sign_in):
         audit_log.record(passkey.user_id, "sign_in_failed", "ключ доступа")
         return None
     audit_log.record(passkey.user_id, "signed_in", f"ключ доступа «{passkey.name}»")
     throttle.release((_CHALLENGES_PER_ADDRESS, network_of(address)))
-    return db.session.get(User, passkey.user_id)
+    return user
 
 
 def proof_options(user: User, browser: str) -> str:

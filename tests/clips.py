@@ -103,10 +103,19 @@ def write_broken(path: Path) -> Path:
 
 def write_bomb(path: Path, megabytes: int) -> Path:
     """A MOV whose index is packed (`cmov`): a small file that claims to unpack to so much."""
-    index = zlib.compress(bytes(megabytes << 20), 9)
+    index = packed_zeros(megabytes << 20)
     packed = _box(b"dcom", b"zlib") + _box(b"cmvd", (megabytes << 20).to_bytes(4) + index)
     path.write_bytes(_box(b"ftyp", b"qt  \0\0\0\0qt  ") + _box(b"moov", _box(b"cmov", packed)))
     return path
+
+
+def packed_zeros(count: int) -> bytes:
+    """So many zero bytes as a zlib stream, in which the block of one megabyte is repeated instead of packed again."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    end = packer.compress(bytes(count % (1 << 20))) + packer.flush()
+    checksum = count % 65521 << 16 | 1  # Adler-32 of zeros
+    return b"\x78\xda" + block * (count >> 20) + end + checksum.to_bytes(4)
 
 
 def write_nested(path: Path, depth: int) -> Path:

@@ -25,7 +25,7 @@ flask: setup-run
 
 # More processes than cores: many tests wait (for a poll, a pause, a browser).
 test: setup-dev
-	@$(BIN)/python -m pytest -n 8 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n 8 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # The tests that depend on the Python version most, on SQLite only: SQL does not depend on it. A venv for each: .venv-3.12
 MAIN_TESTS := tests/media/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py

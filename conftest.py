@@ -1,15 +1,42 @@
-"""For all tests: their order, and no skips in CI."""
+"""For all tests: their order, what runs side by side, and no skips in CI."""
 
 import os
+from collections import Counter
+from pathlib import Path
 
 import pytest
+
+JOURNEYS = Path(__file__).parent / "tests" / "journeys"
+# Journeys that run at once: each has a browser and all processes of `make run`, more would only wait for each other.
+BROWSERS = 2
+# They wait most of their time, so they start first.
+SLOW = ("test_run.py", "test_chaos.py", "test_deployment.py", "test_kill.py", "test_outages.py", "test_scheduler.py")
 
 pytest_plugins = ["tests.s3", "tests.publishing.fixtures"]
 
 
-def pytest_collection_modifyitems(items):
-    # The browser comes last: it is slow, and Playwright leaves an event loop running that asyncio.run() stumbles over.
-    items.sort(key=lambda item: "journeys" in item.path.parts)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that all processes end at about the same time."""
+    tests_of = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.parent != JOURNEYS, item.path.name not in SLOW, -tests_of[item.path]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    modules = sorted(path.name for path in JOURNEYS.glob("test_*.py"))
+
+    class ByModule(LoadScopeScheduling):
+        """`--dist loadscope`, but with the journeys in as many scopes as there may be browsers."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            path = Path(nodeid.split("::")[0])
+            if path.parent.name != JOURNEYS.name:
+                return super()._split_scope(nodeid)
+            return f"browser {modules.index(path.name) % BROWSERS}"
+
+    return ByModule(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

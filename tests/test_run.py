@@ -228,7 +228,7 @@ def test_settings_that_the_application_refuses_are_told_and_nothing_starts(run):
 
 def test_a_start_that_fails_tells_why_and_leaves_nothing(run, tmp_path):
     one = run(DATABASE_URL=f"sqlite:///{tmp_path}/no/such/folder.db")
-    assert one.process.wait(timeout=30) == 1
+    assert one.process.wait(timeout=START_SECONDS) == 1
     assert "Не запустилось: prepare" in one.said and "unable to open database file" in one.said
     assert one.left() == []
 

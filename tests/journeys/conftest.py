@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 60
+# Beside seven other processes of tests a page may take long.
+expect.set_options(timeout=20_000)
 
 
 class Running:

@@ -37,7 +37,7 @@ def test_disconnect(page: Page, vezde: Running, clip_files):
     link = card.get_by_role("link", name="Опубликовано").get_attribute("href")
 
     # One whose last byte is with Telegram, and one that Telegram makes wait.
-    vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:6", "nth": 1, "effect": True}])
+    vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:15", "nth": 1, "effect": True}])
     publish(page, page.get_by_role("article", name=sending.stem))
     expect(page.get_by_role("article", name=sending.stem)).to_contain_text("принимает клип", timeout=20_000)
     vezde.control(
@@ -66,7 +66,7 @@ def test_disconnect(page: Page, vezde: Running, clip_files):
     expect(page.get_by_role("article", name=waiting.stem)).not_to_contain_text("Публикация...")  # AC4
     found = rows(vezde, f"SELECT status, reason FROM publications {mine} AND title = '{waiting.stem}'")
     assert found == [("cancelled", "disconnected")]
-    expect(page.get_by_role("article", name=sending.stem)).to_contain_text("Опубликовано", timeout=30_000)
+    expect(page.get_by_role("article", name=sending.stem)).to_contain_text("Опубликовано", timeout=60_000)
     kept = page.get_by_role("article", name=published.stem)
     expect(kept).to_contain_text("Везде — демо")
     expect(kept.get_by_role("link", name="Опубликовано")).to_have_attribute("href", link)

@@ -6,6 +6,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -68,7 +69,9 @@ def call_bot(sandbox: Sandbox) -> Callable[..., Any]:
             async with telegram.Bot(token, base_url=f"{sandbox.url}/telegram/bot") as bot:
                 return await call_api(bot)
 
-        return asyncio.run(run())
+        # In a thread of its own: Playwright leaves an event loop running in that of the tests.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, run()).result()
 
     return call
 

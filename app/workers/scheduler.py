@@ -83,6 +83,8 @@ class TickScheduler(Scheduler):
                     self.enqueue_jobs()
             except redis.RedisError as error:
                 log.warning("scheduler waits for redis", error=type(error).__name__)
+            except UnicodeDecodeError:  # a foreign entry since put_back_ticks(), which removes it on the next pass
+                log.warning("foreign entry among the scheduled jobs", refusal="foreign_job")
         pulse.stop()
         try:
             self.remove_lock()

@@ -6,6 +6,7 @@ from app.web import (
     access,
     auth,
     clips,
+    compression,
     confirmation,
     consent_client,
     email_confirmation,
@@ -35,7 +36,7 @@ from app.web import (
 )
 
 PARTS = (
-    *(input_guard, request_log, consent_client, headers, access, transfers),
+    *(compression, input_guard, request_log, consent_client, headers, access, transfers),
     *(errors, static_files, filters, hosts),
 )
 PAGES = (

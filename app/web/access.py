@@ -103,9 +103,10 @@ def path_of(url: str | None) -> str:
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
-    """From a page to the sign-in and back; a fragment's request takes the whole page there."""
+    """From a page to the sign-in and back. A fragment's request says so to session.js: what was typed may stay."""
     if request.htmx:
-        return responses.go(url_for("auth.sign_in", next=path_of(request.htmx.current_url)))
+        sign_in = url_for("auth.sign_in", next=path_of(request.htmx.current_url))
+        return responses.trigger(Response(status=401), "signed-out", to=sign_in)
     # Without the query of a consent's callback: its code is for the platform only.
     path = request.path if request.endpoint == "integrations.callback" else request.full_path.rstrip("?")
     back = path if request.method == "GET" else None

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, after_this_request, current_app, request,
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import generate_csrf
 from wtforms import EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -163,3 +164,10 @@ def _awaits_code() -> User | None:
 def _next() -> str:
     to = request.args.get("next", "")
     return to if is_local(to) else url_for("clips.page")
+
+
+@blueprint.get("/session")
+@public
+def session_state() -> ResponseReturnValue:
+    """Who is signed in, and a token for their forms: for a page whose own token is refused (session.js)."""
+    return {"user": current_user.id if current_user.is_authenticated else None, "token": generate_csrf()}

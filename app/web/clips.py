@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from flask import Blueprint, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -49,8 +49,6 @@ def page() -> ResponseReturnValue:
         shown=shown,
         publications=history.for_clips(current_user, [clip.id for clip in shown.rows]),
         connected=bool(connections.all_of(current_user)),
-        max_bytes=uploads.max_bytes(),
-        max_mb=current_app.config["MAX_CLIP_MB"],
     )
 
 

@@ -57,7 +57,7 @@ def register(app: Flask) -> None:
 
 def _forget_states_in_session() -> None:
     """Older versions stored them there: no browser takes a larger cookie."""
-    if request.endpoint == "static":
+    if request.endpoint == "static" or request.blueprint == "assets":
         return
     for name in [name for name in session if name.startswith(("_state_", "sealed_state_"))]:
         del session[name]

@@ -3,7 +3,7 @@
 import secrets
 
 import structlog
-from flask import Flask, Response, make_response, render_template, request
+from flask import Flask, Response, make_response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
@@ -64,7 +64,12 @@ def log_csrf(error: CSRFError) -> None:
 
 
 def stale_form(error: CSRFError) -> Response:
+    """A form of another session. A page with scripts gets itself a new token and keeps what was typed: session.js."""
     log_csrf(error)
+    if request.htmx:
+        db.session.rollback()
+        sign_in = url_for("auth.sign_in", next=access.path_of(request.htmx.current_url))
+        return responses.trigger(Response(status=400), "stale-page", session=url_for("auth.session_state"), to=sign_in)
     return _page(400, *STALE)
 
 

@@ -12,7 +12,7 @@ from app.media import containers
 from app.notifications import inbox
 from app.paging import COUNTED, Page
 from app.platforms import options
-from app.services import clips, history, publications, retention, retries
+from app.services import clips, history, publications, retention, retries, uploads
 from app.statistics import report
 from app.web import media
 
@@ -47,6 +47,7 @@ def register(app: Flask) -> None:
         count_names=COUNT_NAMES,
         most_counted=COUNTED,
         accepted_files=containers.ACCEPT,
+        max_clip_bytes=uploads.max_bytes,
         poster_url=media.poster_url,
         unread_notifications=lambda: inbox.unread(current_user),
         most_unread=inbox.MOST_UNREAD,

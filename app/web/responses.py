@@ -58,7 +58,12 @@ def _toast(text: str, kind: str, to: str, response: Response) -> Response:
         flash(text, kind)
         return go(to)
     response.headers["HX-Reswap"] = "none"  # the fragments are out of band
-    response.headers["HX-Trigger"] = json.dumps({"toast": {"text": text, "kind": kind}})  # ASCII, as headers must be
+    return trigger(response, "toast", text=text, kind=kind)
+
+
+def trigger(response: Response, event: str, **detail: Any) -> Response:
+    """Adds an event for the page's scripts. ASCII, as headers must be."""
+    response.headers["HX-Trigger"] = json.dumps({event: detail})
     return response
 
 

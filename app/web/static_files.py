@@ -1,20 +1,30 @@
-"""Static files: cached for a year, at addresses that change with their content."""
+"""Static files: cached for a year, at addresses that change with their content.
+
+The style sheets of app/static/css are sent as one file. The scripts of app/static/js are ES modules, which import each
+other by relative addresses: so the version stands in the path, /assets/<version>/js/main.js.
+"""
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, g, url_for
+from flask import Blueprint, Flask, Response, current_app, g, send_from_directory, url_for
 from whitenoise import WhiteNoise
 
+from app.web.access import public
+
 YEAR = 365 * 24 * 3600
+# Before all others, which are in the order of their names.
+FIRST_STYLES = ("vendor/font.css", "css/tokens.css", "css/base.css")
+
+blueprint = Blueprint("assets", __name__, url_prefix="/assets")
 
 
 def register(app: Flask) -> None:
-    folder = Path(app.static_folder)
     app.wsgi_app = WhiteNoise(
         app.wsgi_app,
-        root=str(folder),
+        root=app.static_folder,
         prefix="static/",
         max_age=YEAR,
         # Otherwise their sizes are read once, and they must not change while the process runs; in the demo they may.
@@ -22,19 +32,79 @@ def register(app: Flask) -> None:
         allow_all_origins=False,
         add_headers_function=lambda headers, _path, _url: headers.add_header("X-Content-Type-Options", "nosniff"),
     )
+    app.jinja_env.globals.update(static=static, script=script, scripts=scripts, styles=styles, assets_version=version)
+    app.register_blueprint(blueprint)
 
-    def static(name: str) -> str:
-        """Computed once a request: a page names its icons hundreds of times."""
-        known = g.setdefault("statics", {})
-        if name not in known:
-            file = folder / name
-            version = _digest(file, file.stat().st_mtime_ns) if file.is_file() else None
-            known[name] = url_for("static", filename=name, v=version)
-        return known[name]
 
-    app.jinja_env.globals["static"] = static
+def static(name: str) -> str:
+    """The address of a file. Computed once a request: a page names its icons hundreds of times."""
+    known = g.setdefault("statics", {})
+    if name not in known:
+        file = _folder() / name
+        digest = _digest(_stamp(file)) if file.is_file() else None
+        known[name] = url_for("static", filename=name, v=digest)
+    return known[name]
+
+
+def styles() -> str:
+    """The address of the one style sheet."""
+    return url_for("assets.style_sheet", version=version())
+
+
+def script(name: str) -> str:
+    """The address of a module of app/static/js."""
+    return url_for("assets.module", version=version(), name=name)
+
+
+def scripts() -> list[str]:
+    """The addresses of all modules, to be requested before one imports the other."""
+    return [script(file.name) for file in sorted((_folder() / "js").glob("*.js"))]
+
+
+def version() -> str:
+    """Changes with any style sheet or module."""
+    if "assets_version" not in g:
+        g.assets_version = _digest(*map(_stamp, [*_style_files(), *sorted((_folder() / "js").glob("*.js"))]))
+    return g.assets_version
+
+
+@blueprint.get("/<version>/app.css")
+@public
+def style_sheet(version: str) -> Response:
+    def with_address(match: re.Match) -> str:
+        return f"url({static(f'vendor/{match[1]}')})"
+
+    text = "\n".join(file.read_text() for file in _style_files())
+    return _kept(Response(re.sub(r"url\(([\w.-]+)\)", with_address, text), mimetype="text/css"))
+
+
+@blueprint.get("/<version>/js/<name>")
+@public
+def module(version: str, name: str) -> Response:
+    return _kept(send_from_directory(_folder() / "js", name, mimetype="text/javascript"))
+
+
+def _kept(response: Response) -> Response:
+    response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    return response
+
+
+def _folder() -> Path:
+    return Path(current_app.static_folder)
+
+
+def _style_files() -> list[Path]:
+    first = [_folder() / name for name in FIRST_STYLES]
+    return first + [file for file in sorted((_folder() / "css").glob("*.css")) if file not in first]
+
+
+def _stamp(file: Path) -> tuple[Path, int]:
+    return file, file.stat().st_mtime_ns
 
 
 @lru_cache(maxsize=256)
-def _digest(file: Path, _modified: int) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:10]
+def _digest(*stamps: tuple[Path, int]) -> str:
+    digest = hashlib.sha256()
+    for file, _modified in stamps:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:10]

@@ -43,15 +43,26 @@ def sign_in(page: Page, email: str, password: str = "demo-demo") -> None:
     expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
 
 
+def from_user_menu(page: Page, name: str, role: str = "link") -> None:
+    """An entry under the user's picture, on a phone under «Ещё»."""
+    page.get_by_role("button", name=re.compile("Профиль и настройки|Ещё")).first.click()
+    page.locator("#user-menu").get_by_role(role, name=name).click()
+
+
+def sign_out(page: Page) -> None:
+    from_user_menu(page, "Выйти", "button")
+    expect(page).to_have_url(re.compile("/sign-in"))
+
+
 def choose_plan(page: Page, name: str) -> None:
-    page.get_by_role("link", name="Тарифы").first.click()
+    from_user_menu(page, "Тарифы")
     page.get_by_role("button", name=f"Выбрать {name}").click()
     expect(page.get_by_role("article", name=name)).to_contain_text("Ваш тариф")
 
 
 def open_integrations(page: Page) -> None:
-    page.get_by_role("link", name="Настройки").first.click()
-    page.get_by_role("link", name="Интеграции").click()
+    from_user_menu(page, "Настройки")
+    expect(page.get_by_role("heading", name="Настройки")).to_be_visible()
 
 
 def platform_card(page: Page, name: str) -> Locator:

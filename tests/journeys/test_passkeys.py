@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 from werkzeug.serving import make_server
 
+from tests.journeys.steps import sign_out
+
 EMAIL, PASSWORD = "anna@example.org", "parol-parol"
 
 
@@ -73,11 +75,6 @@ def press(page: Page, name: str) -> None:
             return
         page.keyboard.press("Tab")
     pytest.fail(f"{name}: Tab does not get there")
-
-
-def sign_out(page: Page) -> None:
-    page.get_by_role("button", name="Выйти").click()
-    expect(page).to_have_url("/sign-in")
 
 
 def add_passkey(page: Page, name: str) -> None:

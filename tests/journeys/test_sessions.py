@@ -3,14 +3,14 @@
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import sign_in, sign_up
+from tests.journeys.steps import sign_in, sign_out, sign_up
 
 EMAIL, PASSWORD = "devices@example.org", "parol-parol"
 
 
 def test_out_and_in_again(page: Page, chromium: Browser, vezde: Running):
     sign_up(page, EMAIL)
-    page.get_by_role("button", name="Выйти").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="С возвращением")).to_be_visible()
     page.go_back()
     expect(page.get_by_label("Почта")).to_be_visible()

@@ -85,7 +85,7 @@ ANONYMOUS = {
         "openings": [body("PATCH", "/uploads/x", {"Tus-Resumable": "1.0.0"}, 10_000_000, Content_Type=PIECE)],
         "drip": b"a",
     },
-    "a stylesheet that is not read": lambda: {"openings": [whole("GET", "/static/app.css") * 20]},
+    "a script that is not read": lambda: {"openings": [whole("GET", "/static/vendor/htmx.min.js") * 20]},
 }
 
 

@@ -1,5 +1,6 @@
 """What holds for every page: access, headers and errors."""
 
+import json
 import re
 
 import pytest
@@ -10,7 +11,16 @@ from app.web.headers import HEADERS
 
 # A platform fetches a clip by a signed link.
 PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
-PUBLIC |= {"passkeys.challenge", "recovery.ask", "recovery.choose", "email.confirm", "privacy.page"}
+PUBLIC |= {
+    "assets.module",
+    "assets.style_sheet",
+    "auth.session_state",
+    "passkeys.challenge",
+    "recovery.ask",
+    "recovery.choose",
+    "email.confirm",
+    "privacy.page",
+}
 HTMX = {"HX-Request": "true"}
 
 
@@ -54,8 +64,20 @@ def test_the_sign_in_leads_back_to_the_page(client):
 
 def test_a_part_of_a_page_takes_the_whole_page_to_the_sign_in(client):
     answer = client.get("/clips/changes", headers={**HTMX, "HX-Current-URL": "http://localhost/?page=2"})
-    assert answer.status_code == 204
-    assert answer.headers["HX-Redirect"] == "/sign-in?next=/"
+    assert answer.status_code == 401
+    assert json.loads(answer.headers["HX-Trigger"]) == {"signed-out": {"to": "/sign-in?next=/"}}
+
+
+def test_a_page_whose_token_is_stale_gets_another(client, user, sign_in):
+    browser = sign_in(user())
+    stale = browser.environ_base.pop("HTTP_X_CSRFTOKEN")
+    answer = browser.post("/clips", headers={**HTMX, "X-CSRFToken": "of another session"})
+    assert answer.status_code == 400
+    event = json.loads(answer.headers["HX-Trigger"])["stale-page"]
+    state = browser.get(event["session"]).json
+    assert state["user"] and state["token"] and state["token"] != "of another session"
+    assert stale
+    assert client.application.test_client().get(event["session"]).json["user"] is None
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/", "/nowhere", "/static/nowhere.css"])
@@ -126,12 +148,35 @@ def test_pages_hold_no_script_and_no_style(user, sign_in, ready_clip, telegram):
 
 def test_statics_are_kept_for_a_year_under_an_address_of_their_content(client):
     page = client.get("/sign-in").text
-    path = re.search(r'"(/static/app\.css\?v=[0-9a-f]{10})"', page)[1]
-    answer = client.get(path)
-    assert answer.status_code == 200
-    assert "max-age=31536000" in answer.headers["Cache-Control"]
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "Set-Cookie" not in answer.headers
+    paths = (
+        r"/assets/[0-9a-f]{10}/app\.css",
+        r"/assets/[0-9a-f]{10}/js/door\.js",
+        r"/static/logo\.svg\?v=[0-9a-f]{10}",
+    )
+    for path in paths:
+        answer = client.get(re.search(f'"({path})"', page)[1])
+        assert answer.status_code == 200
+        assert "max-age=31536000" in answer.headers["Cache-Control"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_files_that_a_style_sheet_names_are_there(client):
+    sheet = client.get(re.search(r'"(/assets/[^"]+\.css)"', client.get("/sign-in").text)[1]).text
+    addresses = set(re.findall(r"url\(([^)]+)\)", sheet))
+    assert len(addresses) >= 3
+    for address in addresses:
+        assert client.get(address).status_code == 200, address
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "br", "gzip"])
+def test_pages_are_compressed(client, user, sign_in, encoding):
+    browser = sign_in(user())
+    plain = browser.get("/")
+    packed = browser.get("/", headers={"Accept-Encoding": encoding})
+    assert packed.headers["Content-Encoding"] == encoding
+    assert len(packed.data) < len(plain.data) / 3
+    assert "Accept-Encoding" in packed.headers["Vary"]
 
 
 def test_pages_are_not_kept(client, user, sign_in):

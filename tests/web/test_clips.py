@@ -109,7 +109,7 @@ def test_the_poll_brings_only_what_has_changed(web, owner, ready_clip):
     web.post(f"/clips/{gone_id}/delete")
     answer = web.get("/clips/changes", query_string=query, headers=HTMX).text
     assert cards(answer) == [changed_id]
-    assert 'hx-swap-oob="true"' in answer
+    assert 'hx-swap-oob="morph"' in answer
     assert "Новое имя" in answer
     assert f'<article id="clip-{gone_id}" hx-swap-oob="delete">' in answer
     assert f"clip-{same.id}" not in answer

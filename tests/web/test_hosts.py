@@ -7,7 +7,7 @@ from app.config import BadSettings, load
 from app.db import db
 from app.services import users
 
-PATHS = ("/", "/sign-in", "/static/app.css", "/nowhere", "/readyz", "/metrics", "/media/clips/1/video", "/fetch/x")
+PATHS = ("/", "/sign-in", "/static/logo.svg", "/nowhere", "/readyz", "/metrics", "/media/clips/1/video", "/fetch/x")
 
 
 def test_a_foreign_name_gets_nothing(app, user, sign_in):

@@ -48,7 +48,7 @@ def test_connecting(web):
     answer = settled(web, window, headers=HTMX)
     assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
     assert 'id="platform-telegram"' in answer.text
-    assert 'hx-swap-oob="true"' in answer.text
+    assert 'hx-swap-oob="morph"' in answer.text
     page = web.get(PAGE).text
     connection = db.session.scalars(db.select(PlatformConnection)).one()
     assert connection.account_name in page

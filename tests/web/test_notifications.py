@@ -78,7 +78,7 @@ def test_the_poll_brings_the_bell_with_what_has_changed(web, owner, ready_clip, 
     assert web.get(f"/clips/changes?known={clip.id}:{clip.version}", headers=HTMX).status_code == 204
     answer = web.get(f"/clips/changes?known={clip.id}:0", headers=HTMX).text
     assert bell(answer) == "Уведомления, 1\xa0новое"
-    assert re.search(r'id="bell"[^>]*hx-swap-oob="true"', answer)
+    assert re.search(r'id="bell"[^>]*hx-swap-oob="morph"', answer)
 
 
 def test_pages(web, notification):

@@ -292,7 +292,7 @@ def test_an_action_swaps_what_its_page_shows(web, clip, channel, page, swapped):
     shown = {**HTMX, "HX-Current-URL": f"http://localhost{page.format(**ids)}"}
     answer = web.post(f"/publications/{one.id}/retry", headers=shown)
     assert swapped.format(**ids) in answer.text
-    assert 'hx-swap-oob="true"' in answer.text
+    assert 'hx-swap-oob="morph"' in answer.text
     assert "Публикация..." in answer.text
     assert ('id="clip-' in answer.text) == (page[:2] == "/?")
 
@@ -366,7 +366,7 @@ def test_its_poll_brings_each_step(web, clip, channel):
     assert web.get(path, query_string=query).status_code == 204
     write(one, ("accepted", "send", None))
     answer = web.get(path, query_string=query).text
-    assert f'id="publication-{one.id}" data-pace="fast" hx-swap-oob="true"' in answer
+    assert f'id="publication-{one.id}" data-pace="fast" hx-swap-oob="morph"' in answer
     assert 'id="facts"' in answer
     assert "Платформа подтвердила" in answer
 

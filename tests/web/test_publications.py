@@ -151,7 +151,7 @@ def test_failed_shows_why_and_can_be_tried_again(web, clip, channel):
     assert "&lt;b&gt;Bad Request&lt;/b&gt;" in card
     answer = web.post(f"/publications/{publication.id}/retry", headers=HTMX)
     assert "Публикация..." in answer.text
-    assert 'hx-swap-oob="true"' in answer.text
+    assert 'hx-swap-oob="morph"' in answer.text
 
 
 def test_what_is_handed_over_cannot_be_cancelled(web, clip, channel):

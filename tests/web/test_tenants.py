@@ -12,7 +12,7 @@ from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {"clip_id", "connection_id", "passkey_id", "publication_id", "question_id", "session_id", "upload_id"}
-SHARED = {"platform", "key", "filename", "signed"}
+SHARED = {"platform", "key", "filename", "signed", "version", "name"}
 
 FORM = {
     "title": "Чужое",

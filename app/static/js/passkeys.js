@@ -65,9 +65,14 @@ async function sign(button) {
   }
 }
 
-if (window.PublicKeyCredential) {
+function offer() {
   for (const hidden of document.querySelectorAll("[data-passkey]")) hidden.hidden = false;
   for (const note of document.querySelectorAll("[data-without-passkeys]")) note.hidden = true;
+}
+
+if (window.PublicKeyCredential) {
+  offer();
+  document.addEventListener("navigated", offer);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-passkey]");
     if (button) sign(button);

@@ -1,5 +1,7 @@
 // Uploads: from the button or dropped on the page, several at once, resumable (tus). A finished one becomes a card.
 
+import { toast } from "./toasts.js";
+
 const CHUNK = 16 * 1024 * 1024; // fits behind any proxy that buffers a request; a cut costs at most this much
 const AT_ONCE = 3;
 const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000];
@@ -100,6 +102,10 @@ class Row {
   succeed(clipId) {
     this.leave();
     this.element.remove();
+    if (!document.querySelector("#clips")) {
+      toast(`Загружено: ${this.file.name}`);
+      return;
+    }
     const card = form.dataset.card.replace("/0/", `/${clipId}/`);
     shown = shown.then(() => window.htmx.ajax("GET", card, { target: "#clips", swap: "afterbegin" })).catch(() => {});
   }
@@ -157,7 +163,6 @@ function megabytes(bytes) {
   return value.toLocaleString("ru", { maximumFractionDigits: value < 10 ? 1 : 0 });
 }
 
-input.required = false;
 input.addEventListener("change", () => {
   add([...input.files]);
   input.value = "";
@@ -181,8 +186,7 @@ window.addEventListener("drop", (event) => {
     !type || type.startsWith("video/") || suffixes.some((suffix) => name.toLowerCase().endsWith(suffix));
   const videos = files.filter(isVideo);
   if (videos.length < files.length) {
-    const detail = { text: "Взяли только видео: остальные файлы не подходят.", kind: "error" };
-    document.body.dispatchEvent(new CustomEvent("toast", { detail }));
+    toast("Взяли только видео: остальные файлы не подходят.", "error");
   }
   add(videos);
 });

@@ -1,0 +1,12 @@
+// What htmx does not do. Every form works without these scripts.
+
+import "./navigation.js";
+import "./dialog.js";
+import "./focus.js";
+import "./toasts.js";
+import "./poll.js";
+import "./session.js";
+import "./publish.js";
+import "./copy.js";
+import "./passkeys.js";
+import "./uploads.js";

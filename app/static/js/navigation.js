@@ -1,0 +1,105 @@
+// Links within the app change the contents of the page instead of loading another one, so that uploads go on.
+//
+// A response takes the place of #main; #menu says which page it is. Whatever is not such a page (the sign-in, a file,
+// another site) is loaded by the browser as usual. Without this script all links are plain links.
+
+import { close } from "./dialog.js";
+import { $ } from "./dom.js";
+import { showAll } from "./toasts.js";
+
+// Announces the new page to other modules: its #main is another element.
+const NAVIGATED = "navigated";
+const REPLACED = ["main", "menu", "user", "bell", "strip"];
+
+let loading = null;
+let shownPath = location.pathname + location.search;
+
+function ownPage(link, event) {
+  const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  const elsewhere = link.target || link.hasAttribute("download") || link.dataset.reload !== undefined;
+  return plain && !elsewhere && link.origin === location.origin;
+}
+
+// Where the user was on the page that is left, for Back.
+function rememberScroll() {
+  history.replaceState({ ...history.state, scroll: window.scrollY }, "");
+}
+
+async function fetchPage(url) {
+  loading?.abort();
+  loading = new AbortController();
+  const response = await fetch(url, { signal: loading.signal, headers: { Accept: "text/html" } });
+  const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
+  const page = isPage ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
+  return page && isOurs(page) ? { page, url: response.url } : null;
+}
+
+// Neither another user's, nor of another version of the application: its scripts are other ones.
+function isOurs(page) {
+  const same = (name) => page.body.dataset[name] === document.body.dataset[name];
+  return $("#main", page) && same("user") && same("version");
+}
+
+function show(page) {
+  document.title = page.title;
+  shownPath = location.pathname + location.search;
+  for (const id of REPLACED) {
+    const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
+    if (!old || !fresh) continue;
+    old.replaceWith(fresh);
+    window.htmx.process(fresh);
+  }
+  showAll(page.querySelectorAll("#toasts .toast"));
+  document.dispatchEvent(new CustomEvent(NAVIGATED));
+}
+
+// Loads `url` into this page; with `scroll`, goes back to where it was left.
+export async function visit(url, { push = true, scroll = null } = {}) {
+  let found;
+  document.body.classList.add("loading");
+  try {
+    found = await fetchPage(url);
+  } catch (error) {
+    if (error.name === "AbortError") return; // another link was pressed meanwhile
+  } finally {
+    document.body.classList.remove("loading");
+  }
+  if (!found) {
+    location.assign(url); // the browser says what is wrong
+    return;
+  }
+  const { hash } = new URL(url, location.href);
+  if (push) {
+    const address = found.url.split("#")[0] + hash;
+    if (history.state?.dialog) {
+      close({ back: false });
+      history.replaceState({}, "", address);
+    } else {
+      rememberScroll();
+      history.pushState({}, "", address);
+    }
+  }
+  show(found.page);
+  const target = hash && document.getElementById(decodeURIComponent(hash.slice(1)));
+  $("#main").focus({ preventScroll: true });
+  if (scroll !== null) window.scrollTo({ top: scroll, behavior: "instant" });
+  else if (target) target.scrollIntoView();
+  else window.scrollTo({ top: 0, behavior: "instant" });
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (event.defaultPrevented || !link || !ownPage(link, event)) return;
+  const samePage = link.pathname === location.pathname && link.search === location.search;
+  if (samePage && link.hash) return;
+  event.preventDefault();
+  visit(link.href);
+});
+
+history.scrollRestoration = "manual";
+if (history.state?.scroll) window.scrollTo({ top: history.state.scroll, behavior: "instant" });
+window.addEventListener("pagehide", rememberScroll);
+window.addEventListener("popstate", ({ state }) => {
+  if (location.pathname + location.search === shownPath) return; // only the fragment has changed
+  visit(location.href, { push: false, scroll: state?.scroll ?? 0 });
+});

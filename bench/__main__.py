@@ -14,7 +14,19 @@ from pathlib import Path
 from bench import report
 from bench.harness import Figure, Skip, folder
 
-BENCHES = ("upload", "tus", "click", "schedule", "parallel", "fairness", "pages", "growth", "memory", "start")
+BENCHES = (
+    "upload",
+    "tus",
+    "click",
+    "schedule",
+    "parallel",
+    "fairness",
+    "pages",
+    "first_visit",
+    "growth",
+    "memory",
+    "start",
+)
 MAX_SECONDS = 300
 MAX_SECONDS_OF = {"growth": 600}  # it fills two databases with a million rows
 

@@ -18,6 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 # Beside seven other processes of tests a page may take long.
 expect.set_options(timeout=20_000)
 
+# What the browser and htmx say of a response that refuses: no fault of a page.
+REFUSALS = ("Failed to load resource", "Response Status Error Code")
+
 
 class Running:
     """A running «Везде»: `url`, `sandbox_url`, the sandbox's control, and `folder`, where its state lies."""

@@ -103,3 +103,11 @@ window.addEventListener("popstate", ({ state }) => {
   if (location.pathname + location.search === shownPath) return; // only the fragment has changed
   visit(location.href, { push: false, scroll: state?.scroll ?? 0 });
 });
+
+// htmx's own history is off: it would load the page anew. A response says the page's new address, a list's filters.
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const address = detail.xhr.getResponseHeader("HX-Replace-Url");
+  if (!address) return;
+  history.replaceState(history.state, "", address);
+  shownPath = location.pathname + location.search;
+});

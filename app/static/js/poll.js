@@ -25,7 +25,8 @@ function pause() {
 
 function plan() {
   clearTimeout(timer);
-  const after = element() && !document.hidden ? pause() : null;
+  const watches = element() && $("[data-pace]") && !document.hidden;
+  const after = watches ? pause() : null;
   if (after !== null) timer = setTimeout(send, after);
 }
 
@@ -50,6 +51,8 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
     lookSoon();
   }
 });
+// What has been swapped in may have to be watched: an uploaded clip, a page of a list.
+document.body.addEventListener("htmx:afterSettle", plan);
 document.addEventListener("visibilitychange", () => (document.hidden ? plan() : lookSoon()));
 window.addEventListener("focus", lookSoon);
 document.addEventListener("navigated", lookSoon);

@@ -104,10 +104,11 @@ window.addEventListener("popstate", ({ state }) => {
   visit(location.href, { push: false, scroll: state?.scroll ?? 0 });
 });
 
-// htmx's own history is off: it would load the page anew. A response says the page's new address, a list's filters.
-document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const address = detail.xhr.getResponseHeader("HX-Replace-Url");
-  if (!address) return;
-  history.replaceState(history.state, "", address);
+// htmx's own history is off: it would load whole pages. It still says what a response or an attribute asks for.
+function record(method, path) {
+  rememberScroll();
+  history[method](method === "pushState" ? {} : history.state, "", path);
   shownPath = location.pathname + location.search;
-});
+}
+document.body.addEventListener("htmx:pushedIntoHistory", ({ detail }) => record("pushState", detail.path));
+document.body.addEventListener("htmx:replacedInHistory", ({ detail }) => record("replaceState", detail.path));

@@ -101,7 +101,7 @@ def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
         "console",
         lambda message: (
             complaints.append(message.text)
-            if message.type == "error" and "Failed to load resource" not in message.text
+            if message.type == "error" and not message.text.startswith(REFUSALS)
             else None
         ),
     )

@@ -3,10 +3,17 @@
 import { holdsTypedText } from "./dialog.js";
 import { toast } from "./toasts.js";
 
+let leaving = false; // the next poll must not begin the same navigation anew
+
 // htmx asked without a session: `detail.to` is the sign-in.
 document.body.addEventListener("signed-out", ({ detail }) => {
-  if (holdsTypedText()) askToSignIn(detail.to);
-  else location.assign(detail.to);
+  if (leaving) return;
+  if (holdsTypedText()) {
+    askToSignIn(detail.to);
+    return;
+  }
+  leaving = true;
+  location.assign(detail.to);
 });
 
 function askToSignIn(url) {

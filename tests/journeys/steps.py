@@ -113,6 +113,12 @@ def upload(page: Page, path: Path) -> Locator:
 def publish(page: Page, card: Locator) -> None:
     card.get_by_role("button", name="Опубликовать").click()
     page.get_by_role("dialog").get_by_role("button", name="Опубликовать").click()
+    close_progress(page)
+
+
+def close_progress(page: Page) -> None:
+    """The window shows how platforms confirm; it can be closed at any time."""
+    page.get_by_role("dialog").get_by_role("link", name="Готово").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 

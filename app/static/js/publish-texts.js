@@ -107,7 +107,7 @@ function showTabs() {
     tab.classList.toggle("misfitting", !fits);
     tab.classList.toggle("own", "own" in panel.dataset);
     const says = ["own" in panel.dataset && "свой текст", !fits && "не помещается"].filter(Boolean);
-    $("[data-says]", tab).textContent = says.map((one) => `, ${one}`).join("");
+    $("[data-says]", tab).textContent = says.length ? ` (${says.join(", ")})` : "";
     if (!takesPart && panel === openPanel()) open("shared");
   }
   const note = $("[data-misfits]", form());

@@ -63,6 +63,8 @@ def choose_plan(page: Page, name: str) -> None:
 def open_integrations(page: Page) -> None:
     from_user_menu(page, "Настройки")
     expect(page.get_by_role("heading", name="Настройки")).to_be_visible()
+    # It was there already where the page has been open: a page that is still on its way would close a dialog.
+    expect(page.locator("body")).not_to_have_class(re.compile("loading"))
 
 
 def platform_card(page: Page, name: str) -> Locator:

@@ -1,3 +1,4 @@
+from app.models.account_set import AccountSet, AccountSetMember
 from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus, Erasure, Upload
 from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState, PlatformConnection, Revocation

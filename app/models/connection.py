@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
@@ -39,6 +39,8 @@ class PlatformConnection(db.Model):
     token_refresh_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # One worker refreshes at a time: a lease on this row, not a lock in Redis.
     refresh_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Not ticked when its user last published: the next time it is not ticked either.
+    left_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
     __table_args__ = (

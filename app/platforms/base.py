@@ -18,6 +18,7 @@ from app.platforms.foreign_text import clean_inside
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth
 from app.platforms.options import Choices, Option
+from app.platforms.text_units import TextUnit
 
 # Ten years, in seconds: more is a mistake.
 _LONGEST_LIFETIME = 10 * 366 * 24 * 3600
@@ -172,6 +173,8 @@ class Limits:
     audio_codecs: frozenset[str] | None = None
     containers: frozenset[str] | None = None
     vertical_or_square: bool = False
+    # In which all limits of texts are.
+    unit: TextUnit = TextUnit.CHARACTERS
 
 
 class PublishContext(Protocol):
@@ -244,11 +247,6 @@ class Adapter(ABC):
     @classmethod
     def counting(cls, config: Mapping[str, Any]) -> Counting:
         return Counting(never=dict.fromkeys(COUNTS, "Платформа не сообщает чисел."))
-
-    @classmethod
-    def count(cls, text: str) -> int:
-        """A text's length in the platform's own way of counting."""
-        return len(text)
 
     @classmethod
     def text(cls, title: str, description: str) -> str:

@@ -43,11 +43,11 @@ def text_problems(adapter: type[Adapter], config: Mapping[str, Any], title: str,
     limits = adapter.limits(config)
     if len(title) > MAX_TITLE and not (limits.max_title and limits.max_title <= MAX_TITLE):
         yield Problem("title_over_column", max=MAX_TITLE)
-    if limits.max_title and adapter.count(title) > limits.max_title:
+    if limits.max_title and limits.unit.count(title) > limits.max_title:
         yield Problem("title_too_long", max=limits.max_title)
-    if limits.max_description and adapter.count(description) > limits.max_description:
+    if limits.max_description and limits.unit.count(description) > limits.max_description:
         yield Problem("description_too_long", max=limits.max_description)
-    count = adapter.count(adapter.text(title, description))
+    count = limits.unit.count(adapter.text(title, description))
     if limits.max_text and count > limits.max_text:
         yield Problem("text_too_long", count=count, max=limits.max_text)
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app import platforms
 from app.db import db
 from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User
-from app.platforms.base import Adapter
+from app.platforms.base import Adapter, Limits
 from app.platforms.options import Option
 from app.problems import Problem
 from app.publishing import preflight
@@ -29,9 +29,23 @@ class Destination:
     mode: str  # how publishing works there, where there are several ways
     live: Publication | None
     published: Publication | None
-    max_title: int | None
-    max_text: int | None
+    limits: Limits
+    max_title: int
     options: Sequence[Option]
+
+    @property
+    def blocked(self) -> bool:
+        return bool(self.problems or self.live)
+
+    @property
+    def one_text(self) -> bool:
+        """Whether title and description go out as one text."""
+        return self.limits.max_text is not None
+
+    def text(self, title: str, description: str) -> str:
+        """The text that the platform shows."""
+        adapter = platforms.ADAPTERS[self.connection.platform]
+        return adapter.text(title, description) if self.one_text else description.strip()
 
 
 def for_clip(user: User, clip: Clip) -> list[Destination]:
@@ -59,8 +73,8 @@ def for_clip(user: User, clip: Clip) -> list[Destination]:
             mode=adapter.mode(current_app.config),
             live=next((one for one in mine if one.status in LIVE), None),
             published=next((one for one in mine if one.status == Status.PUBLISHED), None),
+            limits=limits,
             max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
-            max_text=limits.max_text,
             options=adapter.options,
         )
         found.append(destination)

@@ -25,6 +25,7 @@ from app.web import (
     plans,
     privacy,
     publications,
+    publish,
     recovery,
     request_log,
     second_factor,
@@ -40,7 +41,18 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(clips, publications, statistics, notifications, settings, second_factor, passkeys, confirmation, integrations),
+    *(
+        clips,
+        publish,
+        publications,
+        statistics,
+        notifications,
+        settings,
+        second_factor,
+        passkeys,
+        confirmation,
+        integrations,
+    ),
     *(plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
 )
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from functools import partial
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -18,10 +18,9 @@ from app import texts
 from app.db import commit, db
 from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import clip_deletion, clips, connections, destinations, history, publications, uploads
-from app.services.publications import Choice
+from app.services import clip_deletion, clips, connections, history, uploads
 from app.services.upload_files import BLOCK
-from app.web import due_time, notifications, responses
+from app.web import notifications, responses
 from app.web.headers import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
@@ -131,72 +130,6 @@ def delete(clip_id: int) -> ResponseReturnValue:
             return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
     clip = clips.get(current_user, clip_id)
     return responses.dialog("clips/_delete.html", clip=clip, effects=clip_deletion.effects(clip), problem=problem)
-
-
-@blueprint.get("/clips/<int:clip_id>/publish")
-def choose_destinations(clip_id: int) -> ResponseReturnValue:
-    return _publish_dialog(clip_id)
-
-
-@blueprint.post("/clips/<int:clip_id>/publish")
-def publish(clip_id: int) -> ResponseReturnValue:
-    try:
-        if request.form.get("due"):  # a mistake, and publishing cannot be undone
-            raise Problem("due_given", "due")
-        publications.publish(current_user, clip_id, _chosen())
-    except Problem as problem:
-        return _publish_dialog(clip_id, problem)
-    return _published(clip_id, "Публикуем. Ход виден на карточке клипа.")
-
-
-@blueprint.post("/clips/<int:clip_id>/schedule")
-def schedule(clip_id: int) -> ResponseReturnValue:
-    try:
-        made = publications.publish(current_user, clip_id, _chosen(), due_time.sent())
-    except Problem as problem:
-        return _publish_dialog(clip_id, problem)
-    return _published(clip_id, scheduled_text(made[0]) if made else Problem("already_live").text)
-
-
-def _published(clip_id: int, text: str) -> Response:
-    return responses.done(text, url_for(".page"), cards([clips.get(current_user, clip_id)]))
-
-
-def _publish_dialog(clip_id: int, problem: Problem | None = None) -> Response:
-    """The accounts to choose from; after a refusal with what was typed and ticked, and nothing of the request kept."""
-    if problem:
-        db.session.rollback()
-    clip = clips.get(current_user, clip_id)
-    return responses.dialog(
-        "clips/_publish.html",
-        clip=clip,
-        destinations=destinations.for_clip(current_user, clip),
-        typed={choice.connection_id: choice for choice in _chosen()} if problem else None,
-        when=due_time.typed(),
-        problem=problem,
-    )
-
-
-def _chosen() -> list[Choice]:
-    """What is ticked. «Опубликовать ещё раз» chooses by itself."""
-    form = request.form
-    again = set(form.getlist("again", int))
-    ticked = dict.fromkeys([*form.getlist("connection", int), *again])
-    return [
-        Choice(
-            number,
-            form.get(f"title-{number}", ""),
-            form.get(f"description-{number}", ""),
-            number in again,
-            _options(f"option-{number}-"),
-        )
-        for number in ticked
-    ]
-
-
-def _options(prefix: str) -> dict[str, str]:
-    """The last value of each: a checkbox that is ticked follows its hidden ""."""
-    return {name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)}
 
 
 def scheduled_text(publication: Publication) -> str:

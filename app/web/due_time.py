@@ -1,6 +1,6 @@
 """The field «Дата и время» of a form: in the user's zone, which is named beside it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import request
@@ -11,8 +11,10 @@ from app.models import Publication
 from app.services import due_times
 from app.web import time_zones
 
-# What the macro shows. `occurrences`: key and label of each, where the local time comes twice.
+# What the macro shows, local times as FORMAT. `occurrences`: key and label of each, where the local time comes twice.
+# `presets`: words, local time and, where it is that far from the press, how many minutes.
 DueField = dict[str, Any]
+SOON_PRESET = timedelta(hours=1)
 
 
 def typed() -> DueField:
@@ -49,4 +51,20 @@ def _field(typed: str, occurrence: str) -> DueField:
         "earliest": clock.to_zone(due_times.earliest(), zone).strftime(due_times.FORMAT),
         "latest": clock.to_zone(due_times.latest(), zone).strftime(due_times.FORMAT),
         "zone": time_zones.label(zone),
+        "now": clock.to_zone(clock.now(), zone).strftime(due_times.FORMAT),
+        "presets": _presets(),
     }
+
+
+def _presets() -> list[tuple[str, str, int | None]]:
+    now = clock.to_zone(clock.now(), current_user.timezone)
+    at = [
+        ("Сегодня 19:00", now.replace(hour=19, minute=0), None),
+        ("Завтра 10:00", (now + timedelta(days=1)).replace(hour=10, minute=0), None),
+    ]
+    soon = (now + SOON_PRESET).strftime(due_times.FORMAT)
+    latest_today = now + due_times.MIN_AHEAD
+    return [
+        ("Через час", soon, int(SOON_PRESET.total_seconds() // 60)),
+        *((words, local.strftime(due_times.FORMAT), minutes) for words, local, minutes in at if local > latest_today),
+    ]

@@ -63,6 +63,8 @@ def choose_plan(page: Page, name: str) -> None:
 def open_integrations(page: Page) -> None:
     from_user_menu(page, "Настройки")
     expect(page.get_by_role("heading", name="Настройки")).to_be_visible()
+    # It was there already where the page has been open: a page that is still on its way would close a dialog.
+    expect(page.locator("body")).not_to_have_class(re.compile("loading"))
 
 
 def platform_card(page: Page, name: str) -> Locator:
@@ -113,6 +115,12 @@ def upload(page: Page, path: Path) -> Locator:
 def publish(page: Page, card: Locator) -> None:
     card.get_by_role("button", name="Опубликовать").click()
     page.get_by_role("dialog").get_by_role("button", name="Опубликовать").click()
+    close_progress(page)
+
+
+def close_progress(page: Page) -> None:
+    """The window shows how platforms confirm; it can be closed at any time."""
+    page.get_by_role("dialog").get_by_role("link", name="Готово").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 

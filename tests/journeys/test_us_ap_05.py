@@ -10,6 +10,7 @@ from tests import clips as test_clips
 from tests.journeys.conftest import Running
 from tests.journeys.steps import (
     PUBLISHING_MS,
+    close_progress,
     connect_by_consent,
     connect_rutube,
     connect_telegram,
@@ -43,7 +44,8 @@ def test_one_click_four_platforms(creator: Page, vezde: Running, ten_seconds):
     dialog = creator.get_by_role("dialog")
     for name in PLATFORMS:
         expect(dialog.get_by_role("checkbox", name=name)).to_be_checked()  # AC1
-    dialog.get_by_role("button", name="Опубликовать").click()  # AC2
+    dialog.get_by_role("button", name="Опубликовать в 4").click()  # AC2
+    close_progress(creator)
     for name in PLATFORMS:
         expect(row(card, name)).to_contain_text("Публикация...")  # AC3, AC4
     for name in PLATFORMS:
@@ -65,7 +67,8 @@ def test_some_of_the_platforms(creator: Page, vezde: Running, ten_seconds):
     dialog = creator.get_by_role("dialog")
     for name in ("VK", "Rutube", "Дзен"):
         dialog.get_by_role("checkbox", name=name).uncheck()
-    dialog.get_by_role("button", name="Опубликовать").click()
+    dialog.get_by_role("button", name="Опубликовать в Telegram").click()
+    close_progress(creator)
     expect(row(card, "Telegram").get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
     assert [post["platform"] for post in vezde.posts] == ["telegram"]
 
@@ -91,6 +94,7 @@ def test_what_does_not_fit_is_said_and_the_rest_goes(creator: Page, vezde: Runni
     expect(dialog.get_by_role("checkbox", name="Дзен")).to_be_disabled()
     expect(dialog.get_by_text("Клип короче 5 с")).to_be_visible()
     dialog.get_by_role("button", name="Опубликовать").click()
+    close_progress(creator)
     for name in ("Rutube", "Telegram"):
         expect(row(card, name).get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
     assert {post["platform"] for post in vezde.posts} == {"rutube", "telegram"}
@@ -99,13 +103,16 @@ def test_what_does_not_fit_is_said_and_the_rest_goes(creator: Page, vezde: Runni
 def test_a_title_that_is_too_long_is_told_while_it_is_typed(creator: Page, ten_seconds):
     card = upload(creator, ten_seconds)
     card.get_by_role("button", name="Опубликовать").click()
-    option = creator.get_by_role("dialog").get_by_role("listitem").filter(has_text="Rutube")
-    option.get_by_text("Название и описание").click()
-    note = option.get_by_text("Название длиннее 100 знаков")
+    dialog = creator.get_by_role("dialog")
+    dialog.get_by_role("tab", name="Rutube").click()
+    own = dialog.get_by_role("tabpanel", name="Rutube")
+    note = own.get_by_text("Название длиннее 100 знаков")
     expect(note).to_be_hidden()
-    option.get_by_label("Название").fill("я" * 101)
+    own.get_by_label("Название").fill("я" * 101)
     expect(note).to_be_visible()
-    option.get_by_label("Название").fill("🎬" * 100)
+    expect(own).to_contain_text("101 из 100")
+    expect(dialog.get_by_role("tab", name="Rutube (свой текст, не помещается)")).to_be_visible()
+    own.get_by_label("Название").fill("🎬" * 100)
     expect(note).to_be_hidden()
 
 

@@ -66,17 +66,17 @@ def test_us_ap_06(page: Page, vezde: Running, vertical_file):
     expect(dialog).to_contain_text("Екатеринбург, Челябинск (UTC+5)")
 
     # Without a date, and AC3: five minutes ahead at least. What was typed stays.
-    dialog.get_by_text("Название и описание").click()
-    dialog.get_by_label("Название").fill("Своё название")
+    title = dialog.get_by_label("Название", exact=True)
+    title.fill("Своё название")
+    dialog.get_by_role("radio", name="Запланировать").check()
     dialog.get_by_role("button", name="Запланировать").click()
     expect(dialog).to_contain_text("Укажите дату и время")
     when.fill(typed(in_minutes(4)))
     dialog.get_by_role("button", name="Запланировать").click()
     expect(dialog).to_contain_text("Слишком скоро: нужно хотя бы 5 минут. Ближайшее — ")
-    expect(dialog.get_by_label("Название")).to_have_value("Своё название")
-    # A typed date and the button beside it publish nothing.
-    dialog.get_by_role("button", name="Опубликовать").click()
-    expect(dialog).to_contain_text("нажмите «Запланировать»")
+    expect(title).to_have_value("Своё название")
+    # With a date there is no button that publishes at once.
+    expect(dialog.get_by_role("button", name="Опубликовать")).to_have_count(0)
 
     # AC4: the status, in the zone of the profile.
     due = in_minutes(90)
@@ -129,10 +129,17 @@ def test_us_ap_06_without_javascript(chromium, vezde: Running, vertical_file, pa
     plain.goto("/")
     card = plain.get_by_role("article", name=vertical_file.stem)
     card.get_by_role("button", name="Опубликовать").click()
+    plain.get_by_label("Название", exact=True).fill("Общее название")
+    plain.get_by_label("Описание для Telegram").fill("Только для канала")
     plain.get_by_role("button", name="Запланировать").click()
     expect(plain.get_by_text("Укажите дату и время")).to_be_visible()
     due, later = in_minutes(60), in_minutes(600)
     plain.get_by_label("Дата и время").fill(typed(due))
+    # A typed date and the other button publish nothing.
+    plain.get_by_role("button", name="Опубликовать").click()
+    expect(plain.get_by_text("нажмите «Запланировать»")).to_be_visible()
+    expect(plain.get_by_label("Дата и время")).to_have_value(typed(due))
+    expect(plain.get_by_label("Описание для Telegram")).to_have_value("Только для канала")
     plain.get_by_role("button", name="Запланировать").click()
     expect(card).to_contain_text(status(due))
     card.get_by_role("button", name="Перенести").click()

@@ -32,14 +32,16 @@ def test_without_accounts_the_dialog_leads_to_the_integrations(web, clip):
     assert "<form" not in dialog
 
 
-def test_what_fits_is_ticked_and_has_its_own_words(web, clip, channel):
+def test_what_fits_is_ticked_and_has_the_shared_words(web, clip, channel):
     dialog = web.get(f"/clips/{clip.id}/publish", headers=HTMX).text
     assert "Опубликовать «Закат»" in dialog
     assert " checked" in checkbox(dialog, "connection")
     assert f'<label class="option-label" for="connection-{channel.id}">Telegram</label>' in dialog
-    assert f'name="title-{channel.id}" value="Закат"' in dialog
+    assert 'name="title" value="Закат"' in dialog
+    assert f'name="title-{channel.id}" value=""' in dialog, "an own text is optional"
     assert f'name="description-{channel.id}"' in dialog
-    assert 'data-counter="1024"' in dialog
+    assert 'data-unit="characters"' in dialog and 'data-max-text="1024"' in dialog
+    assert "вместе с названием 5 из 1024" in dialog
 
 
 def test_two_accounts_of_a_platform_are_distinguished(web, owner, clip, channel, telegram):
@@ -69,8 +71,8 @@ def test_an_account_to_reconnect_cannot_be_chosen(web, clip, channel):
 def test_publishing(web, clip, channel):
     data = {"connection": channel.id, f"title-{channel.id}": "Своё", f"description-{channel.id}": "Слова"}
     answer = web.post(f"/clips/{clip.id}/publish", data=data, headers=HTMX)
-    assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
-    assert "Публикация..." in answer.text
+    assert answer.text.count("Публикация...") == 2, "in the window, and on the card"
+    assert "Опубликовано: 0 из 1" in answer.text
     assert "в очереди" in answer.text
     publication = db.session.scalars(db.select(Publication)).one()
     assert (publication.title, publication.description, publication.status) == ("Своё", "Слова", Status.PUBLISHING)
@@ -98,7 +100,9 @@ def test_a_refusal_stands_at_its_account_and_keeps_what_was_typed(web, clip, cha
     assert 'value="&lt;Своё&gt;"' in answer.text
     assert "x" * 1100 in answer.text
     assert " checked" in checkbox(answer.text, "connection")
-    assert '<details class="own" open>' in answer.text
+    panel = answer.text.partition(f'id="panel-{channel.id}"')[2]
+    assert "data-open" in panel.partition(">")[0], "the tab at fault"
+    assert re.search(r'<textarea id="description-\d+"[^>]* aria-invalid="true"', panel)
 
 
 def test_where_it_stands_already_one_asks_for_it_again(web, clip, channel):

@@ -62,7 +62,7 @@ function leave() {
 document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target !== content || !content.childElementCount) return;
   const fresh = detail.requestConfig.verb === "get";
-  if (fresh) typed = false;
+  if (fresh || $("[data-settled]", content)) typed = false;
   open(fresh);
 });
 document.body.addEventListener("close-dialog", () => close());

@@ -6,6 +6,7 @@ import "./focus.js";
 import "./toasts.js";
 import "./poll.js";
 import "./session.js";
+import "./calendar.js";
 import "./publish.js";
 import "./copy.js";
 import "./passkeys.js";

@@ -1,22 +1,139 @@
-// The publish dialog: counts while the user types.
+// The publish window: the accounts, now or later, one button whose words say what it will do, and the ticks after it.
 
 import { $ } from "./dom.js";
+import { addMinutes, nowOf, parse, shortWords, toLocal } from "./local-time.js";
+import { refreshTexts, setUpTexts } from "./publish-texts.js";
 
-// The length of a title, and of the text where a platform takes both as one, against the platform's limits. An emoji is
-// one character. The server's count decides.
-function measure(option) {
-  const parts = [$("[data-title]", option)?.value.trim(), $("[data-description]", option)?.value.trim()];
-  const titleNote = $("[data-title-limit]", option);
-  if (titleNote) titleNote.hidden = [...parts[0]].length <= Number(titleNote.dataset.titleLimit);
-  const counter = $("[data-counter]", option);
-  if (!counter) return;
-  const length = [...parts.filter(Boolean).join("\n\n")].length;
-  const limit = Number(counter.dataset.counter);
-  counter.textContent = `${length} из ${limit}`;
-  counter.classList.toggle("over", length > limit);
+const LOOK_MS = [300, 300, 400, 1000];
+const LOOK_ON_MS = 2000;
+
+const form = () => $("#publish");
+const due = () => form().elements.due;
+const calendar = () => $("[data-calendar]", form());
+const isLater = () => form().elements.when.value === "later";
+let keptDue = ""; // what «Сейчас» has taken out of the field
+
+// The button
+
+function chosen() {
+  return [...form().querySelectorAll("[name='connection']:checked, [name='again']:checked")];
 }
 
-$("#dialog").addEventListener("input", (event) => {
-  const option = event.target.closest(".option");
-  if (option) measure(option);
+function words() {
+  if (isLater()) {
+    const moment = parse(due().value);
+    return moment ? `Запланировать на ${shortWords(moment, nowOf(calendar()))}` : "Запланировать";
+  }
+  const [first, ...others] = chosen();
+  if (!first) return "Опубликовать";
+  const only = others.length ? null : document.getElementById(`panel-${first.value}`);
+  return `Опубликовать в ${only ? only.dataset.platform : others.length + 1}`;
+}
+
+function showButton() {
+  const button = $("#publish-button");
+  button.textContent = words();
+  button.formAction = isLater() ? button.dataset.schedule : button.dataset.publish;
+  for (const preset of form().querySelectorAll("[data-preset]")) {
+    preset.setAttribute("aria-pressed", String(isLater() && preset.dataset.preset === due().value));
+  }
+}
+
+// Now or later
+
+function setDue(local) {
+  due().value = local;
+  due().dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function setWhen(later) {
+  form().elements.when.value = later ? "later" : "now";
+  if (later && !due().value && keptDue) setDue(keptDue);
+  if (!later) {
+    keptDue = due().value;
+    if (keptDue) setDue("");
+  } else {
+    $(".publish-when", form()).scrollIntoView({ block: "nearest" });
+  }
+}
+
+function preset(button) {
+  // Counted from the press, not from when the window was opened.
+  if (button.dataset.minutes) {
+    button.dataset.preset = toLocal(addMinutes(nowOf(calendar()), Number(button.dataset.minutes)));
+  }
+  setDue(button.dataset.preset);
+}
+
+function typedDue() {
+  if (due().value) form().elements.when.value = "later";
+  // The question which of two equal times is meant is about one time only.
+  const question = $("[data-occurrences]", form());
+  if (question) question.disabled = question.hidden = question.dataset.occurrences !== due().value;
+}
+
+function setUp() {
+  if (form() && !("ready" in form().dataset)) {
+    form().dataset.ready = "";
+    keptDue = "";
+    nowOf(calendar());
+    setUpTexts();
+    showButton();
+  }
+  look();
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (!form() || target.form !== form()) return;
+  if (target === due()) typedDue();
+  showButton();
 });
+document.addEventListener("change", ({ target }) => {
+  if (!form() || target.form !== form()) return;
+  if (target.name === "when") setWhen(target.value === "later");
+  if (["connection", "again"].includes(target.name)) refreshTexts();
+  showButton();
+});
+document.addEventListener("click", ({ target }) => {
+  if (!target.closest("#publish")) return;
+  const tick = target.closest("[data-tick]");
+  if (tick) {
+    for (const box of form().querySelectorAll("[name='connection']:enabled")) box.checked = tick.dataset.tick === "all";
+    refreshTexts();
+    showButton();
+  } else if (target.closest("[data-preset]")) {
+    preset(target.closest("[data-preset]"));
+  }
+});
+// Enter in a field publishes nothing. In the name of a set it saves the set.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches("#publish input")) return;
+  event.preventDefault();
+  if (event.target.id === "set-name") $("#save-set").click();
+});
+
+// After the press: each platform's answer as it comes
+
+let timer;
+let looks = 0;
+
+function look() {
+  clearTimeout(timer);
+  const rows = $("#confirmations[data-going]");
+  if (!rows) return;
+  timer = setTimeout(() => {
+    looks += 1;
+    if (document.hidden) look();
+    else if (rows.isConnected) window.htmx.trigger(rows, "look");
+  }, LOOK_MS[looks] ?? LOOK_ON_MS);
+}
+
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id === "dialog") looks = 0;
+  setUp();
+});
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.id === "confirmations") look(); // also where the request has failed
+});
+document.addEventListener("navigated", setUp);
+setUp();

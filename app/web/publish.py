@@ -1,0 +1,112 @@
+"""The publish window: where a clip goes, with which texts, and when; then how each platform confirms."""
+
+from collections.abc import Collection
+
+from flask import Blueprint, Response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from markupsafe import Markup
+
+from app.db import db
+from app.models import Clip, Publication
+from app.problems import Problem
+from app.services import account_sets, clips, destinations, history, publications
+from app.web import due_time, publish_form, responses
+from app.web.clips import cards, scheduled_text
+
+blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
+
+
+@blueprint.get("/publish")
+def choose(clip_id: int) -> ResponseReturnValue:
+    clip = clips.get(current_user, clip_id)
+    found = destinations.for_clip(current_user, clip)
+    return _window(clip, publish_form.fresh(clip, found))
+
+
+@blueprint.post("/publish")
+def publish(clip_id: int) -> ResponseReturnValue:
+    try:
+        if request.form.get("due"):  # a mistake, and publishing cannot be undone
+            raise Problem("due_given", "due")
+        publications.publish(current_user, clip_id, publish_form.choices())
+    except Problem as problem:
+        return _refused(clip_id, problem)
+    _remember()
+    if request.htmx:
+        return _under_way(clip_id)
+    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"))
+
+
+@blueprint.post("/schedule")
+def schedule(clip_id: int) -> ResponseReturnValue:
+    try:
+        made = publications.publish(current_user, clip_id, publish_form.choices(), due_time.sent())
+    except Problem as problem:
+        return _refused(clip_id, problem)
+    _remember()
+    text = scheduled_text(made[0]) if made else Problem("already_live").text
+    return responses.done(text, url_for("clips.page"), cards([clips.get(current_user, clip_id)]))
+
+
+@blueprint.post("/sets")
+def sets(clip_id: int) -> ResponseReturnValue:
+    """Chooses, saves or deletes a set of accounts; the window comes back with all that is typed in it."""
+    clip, form, ticked = clips.get(current_user, clip_id), request.form, None
+    found = destinations.for_clip(current_user, clip)
+    try:
+        if "save-set" in form:
+            account_sets.save(current_user, form.get("set-name", ""), publish_form.chosen())
+        elif "delete-set" in form:
+            account_sets.remove(current_user, form.get("delete-set", 0, int))
+        else:
+            chosen = account_sets.get(current_user, form.get("set", 0, int))
+            ticked = publish_form.ids_of(chosen, found)
+    except Problem as problem:
+        return _refused(clip_id, problem)
+    return _window(clip, publish_form.sent(clip, found, ticked=ticked))
+
+
+@blueprint.get("/publish/progress")
+def progress(clip_id: int) -> ResponseReturnValue:
+    """What the window shows after a press, until each platform has confirmed or refused."""
+    accounts = set(request.args.getlist("account", int))
+    rows = _on_accounts(clips.get(current_user, clip_id).id, accounts)
+    return render_template("publish/_rows.html", clip_id=clip_id, rows=rows)
+
+
+def _window(clip: Clip, window: publish_form.Window, problem: Problem | None = None) -> Response:
+    return responses.dialog(
+        "publish/_window.html",
+        clip=clip,
+        window=window,
+        sets=account_sets.all_of(current_user),
+        when=due_time.typed(),
+        problem=problem,
+        heading="Публикация",
+    )
+
+
+def _refused(clip_id: int, problem: Problem) -> Response:
+    """With what was typed and ticked, and nothing of the request kept."""
+    db.session.rollback()
+    clip = clips.get(current_user, clip_id)
+    found = destinations.for_clip(current_user, clip)
+    return _window(clip, publish_form.sent(clip, found, problem), problem)
+
+
+def _remember() -> None:
+    account_sets.remember_choice(current_user, request.form.getlist("offered", int), publish_form.chosen())
+
+
+def _under_way(clip_id: int) -> Response:
+    clip = clips.get(current_user, clip_id)
+    rows = _on_accounts(clip.id, publish_form.chosen())
+    fragment = render_template("publish/_under_way.html", clip=clip, clip_id=clip.id, rows=rows)
+    return Response(Markup(fragment) + cards([clip]))
+
+
+def _on_accounts(clip_id: int, connection_ids: Collection[int]) -> list[Publication]:
+    """The clip's newest publication on each of the accounts."""
+    newest = history.for_clips(current_user, [clip_id]).get(clip_id, [])
+    return [one for one in newest if one.connection_id in connection_ids]

@@ -15,7 +15,7 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from app.db import db
 from app.models import Clip, Upload
-from app.services import clips, upload_files, uploads
+from app.services import clips, open_uploads, upload_files, uploads
 from app.storage import storage
 from tests import clips as files
 from tests import probing
@@ -321,7 +321,7 @@ def test_limits_have_their_statuses(web, begin, user, sign_in):
     assert web.post("/uploads", headers=TUS | {"Upload-Length": "5"}).status_code == 429
 
     poor = user(plan="free")
-    db.session.add(Clip(user_id=poor.id, title="x", file_name="x", storage_key="x", size=2 * uploads.GIB))
+    db.session.add(Clip(user_id=poor.id, title="x", file_name="x", storage_key="x", size=2 * open_uploads.GIB))
     db.session.commit()
     full = sign_in(poor).post("/uploads", headers=TUS | {"Upload-Length": "5"})
     assert full.status_code == 413

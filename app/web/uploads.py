@@ -45,6 +45,7 @@ STATUSES = {
     "no_room": 507,
     "no_room_left": 507,
     "upload_busy": 423,
+    "upload_changed": 410,
     "upload_offset_mismatch": 409,
     "upload_piece_damaged": 460,
 }

@@ -7,9 +7,10 @@ from sqlalchemy import update
 
 from app import texts
 from app.db import db
-from app.models import Clip, ClipStatus, PlatformConnection, Upload, User, record_event
+from app.models import Clip, ClipStatus, Upload, User, record_event
 from app.problems import NotFound, Problem
 from app.services import clips, destinations, publications
+from app.services.destinations import Destination
 from app.services.publications import Choice, Item
 
 
@@ -43,15 +44,15 @@ def _publish(user: User, clip_id: int) -> list[str]:
     chosen = _chosen_connections(user, clip)
     if not chosen:
         return [Problem("nowhere_to_publish").text]
-    items = [Item(clip.id, Choice(one.id, clip.title, clip.description)) for one in chosen.values()]
+    items = [Item(clip.id, Choice(one.connection.id, clip.title, clip.description)) for one in chosen]
     results = publications.publish_many(user, items)
     return [
-        f"{label}: {result.text}"
-        for label, result in zip(chosen, results, strict=True)
+        f"{one.label}: {result.text}"
+        for one, result in zip(chosen, results, strict=True)
         if isinstance(result, Problem) and result.code != "already_live"
     ]
 
 
-def _chosen_connections(user: User, clip: Clip) -> dict[str, PlatformConnection]:
-    """By the label that the publish dialog gives it. Where the clip does not fit is told, not left out in silence."""
-    return {one.label: one.connection for one in destinations.for_clip(user, clip)}
+def _chosen_connections(user: User, clip: Clip) -> list[Destination]:
+    """All of them: where the clip does not fit is told, not left out in silence."""
+    return destinations.for_clip(user, clip)

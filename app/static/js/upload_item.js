@@ -88,11 +88,13 @@ export class Item {
     const text = `Этот файл уже загружен: «${title}» (${day}). Загрузить ещё раз?`;
     this.row.leadTo(url);
     this.show("asking", text);
+    this.row.reveal();
     say(`${this.name}. ${text}`);
   }
 
   refuse(text) {
     this.show("refused", text);
+    this.row.reveal();
     say(`${this.name}. ${text}`);
   }
 

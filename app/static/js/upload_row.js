@@ -41,7 +41,8 @@ export class Row {
     this.drop.addEventListener("click", () => on.drop());
     this.box.addEventListener("change", () => on.publish(this.box.checked));
     this.box.setAttribute("aria-label", `Опубликовать, когда загрузится: ${name}`);
-    rows.append(this.element);
+    // Above those of an earlier visit.
+    rows.insertBefore(this.element, $('[data-state="interrupted"]', rows));
     tray.hidden = false;
   }
 
@@ -53,6 +54,12 @@ export class Row {
     this.label(this.drop, drop);
     this.wish.hidden = !wish;
     this.progress(text, percent);
+  }
+
+  // Something is to be answered or read.
+  reveal() {
+    collapse(false);
+    this.element.scrollIntoView({ block: "nearest" });
   }
 
   progress(text, percent) {

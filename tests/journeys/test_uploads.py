@@ -73,9 +73,21 @@ def test_paused_interrupted_and_continued(creator: Page, speed, large: Path, ver
     upload = tray(creator, "Большой.mp4")
     expect(upload).to_contain_text(re.compile(r"\d+ % · [\d,]+ из 42 МБ · [\d,]+ МБ/с · осталось \d+ (с|мин)"))
 
-    # A page of the app does not stop it, and its row says so to nobody but who looks.
+    # Another tab does not offer to continue what this one sends.
+    with creator.context.new_page() as tab, tab.expect_response("**/uploads") as listed:
+        tab.goto("/")
+        assert [one["name"] for one in listed.value.json()["uploads"]] == ["Большой.mp4"]
+        tab.wait_for_timeout(300)
+        expect(tab.get_by_role("region", name="Загрузки")).to_be_hidden()
+
+    # A page of the app does not stop it; percents are shown, not spoken.
     from_user_menu(creator, "Тарифы")
     expect(creator.get_by_role("heading", name="Тарифы")).to_be_visible()
+    toggle = creator.get_by_role("button", name="Загрузки: 1")
+    toggle.click()
+    expect(upload).to_be_hidden()
+    expect(toggle).to_contain_text(" %")
+    toggle.click()
     press(upload, "Пауза")
     expect(upload).to_contain_text("Пауза · ")
     said = creator.locator("#uploads-say")
@@ -154,8 +166,16 @@ def test_refused_before_anything_is_sent(creator: Page, tmp_path: Path, vertical
         press(tray(creator, name), "Убрать")
     assert sent == []
 
-    # A dropped video goes, on an open dialog too; the page stays.
+    # Text is left alone.
+    text = {"items": [{"mimeType": "text/plain", "data": "Закат"}], "files": [], "dragOperationsMask": 1}
+    devtools = creator.context.new_cdp_session(creator)
+    devtools.send("Input.dispatchDragEvent", {"type": "dragEnter", "x": 300, "y": 300, "data": text})
+    expect(creator.locator("#drop")).to_be_hidden()
+    devtools.send("Input.dispatchDragEvent", {"type": "dragCancel", "x": 300, "y": 300, "data": text})
+
+    # A dropped video goes, on an open dialog too; the page stays. A token of an earlier session is renewed.
     creator.get_by_role("link", name="Клипы").first.click()
+    creator.evaluate("document.querySelector('#upload').elements.csrf_token.value = 'stale'")
     choose(creator, vertical_file)
     card = creator.get_by_role("article", name="vertical")
     card.get_by_role("button", name="Изменить").click()

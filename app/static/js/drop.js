@@ -29,9 +29,9 @@ export function onDrop(add) {
     event.dataTransfer.dropEffect = "copy";
   });
   window.addEventListener("drop", (event) => {
-    show(false);
     if (!holdsFiles(event)) return;
     event.preventDefault();
+    show(false);
     const items = [...event.dataTransfer.items].filter(({ kind }) => kind === "file");
     const found = items.map((item) => ({
       file: item.getAsFile(),

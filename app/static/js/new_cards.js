@@ -1,6 +1,7 @@
 // The card of a clip that has just been uploaded, at its place in the grid.
 
 import { $ } from "./dom.js";
+import { lookSoon } from "./poll.js";
 
 // Cards are requested one after the other: of several requests for one place htmx keeps only the last.
 let shown = Promise.resolve();
@@ -18,5 +19,5 @@ async function insert(card, clipId) {
 
 export function showCard(clipId) {
   const card = $("#upload").dataset.card.replace("/0/", `/${clipId}/`);
-  shown = shown.then(() => insert(card, clipId)).catch(() => {});
+  shown = shown.then(() => insert(card, clipId)).then(lookSoon, () => {});
 }

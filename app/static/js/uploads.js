@@ -25,7 +25,12 @@ function add(found) {
   unfold();
   total();
   if ($("#window").open) toast("Приняли. Ход загрузки виден под этим окном.");
-  for (const item of batch) preparing = preparing.then(() => item.isGone || item.prepare()).catch(() => {});
+  for (const item of batch) preparing = preparing.then(() => item.isGone || prepare(item));
+}
+
+// What goes wrong with one does not keep the next from being sent.
+function prepare(item) {
+  return item.prepare().catch(() => item.refuse("Файл не получилось проверить. Выберите его ещё раз."));
 }
 
 async function listUnfinished() {

@@ -37,6 +37,16 @@ CONTAINERS = {
         Container("ts", "video/mp2t", (".ts", ".m2ts", ".mts"), "mpegts"),
     )
 }
+# How files begin, by demuxer: one of the signatures, of which each (offset, bytes) must be there. What a browser checks
+# before it sends anything; the probe looks closer.
+SIGNATURES: dict[str, tuple[tuple[tuple[int, bytes], ...], ...]] = {
+    # Files of before `ftyp` begin with another box.
+    "mov": tuple(((4, box),) for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
+    "matroska": (((0, b"\x1a\x45\xdf\xa3"),),),
+    "avi": (((0, b"RIFF"), (8, b"AVI ")),),
+    # Packets of 188 bytes, or of 192 with a time stamp before each.
+    "mpegts": tuple(tuple((start + n * size, b"G") for n in range(3)) for start, size in ((0, 188), (4, 192))),
+}
 SUFFIXES = tuple(suffix for container in CONTAINERS.values() for suffix in container.suffixes)
 DEMUXERS = tuple(dict.fromkeys(container.demuxer for container in CONTAINERS.values()))
 # For `<input type="file">`: operating systems have no type for some of the suffixes.
@@ -58,3 +68,12 @@ def recognize(demuxer: str, brand: str) -> Container:
 def suffix(content_type: str | None) -> str:
     """The suffix for a file of that type, with its dot; empty for a type that is not in the table."""
     return next((one.suffix for one in CONTAINERS.values() if one.content_type == content_type), "")
+
+
+def signatures() -> list[list[tuple[int, str]]]:
+    """SIGNATURES for a script: the bytes in hexadecimal."""
+    return [
+        [(offset, expected.hex()) for offset, expected in signature]
+        for demuxer in DEMUXERS
+        for signature in SIGNATURES[demuxer]
+    ]

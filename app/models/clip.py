@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
@@ -32,6 +32,7 @@ class Clip(db.Model):
     poster_key: Mapped[str | None] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(Id)  # bytes
     sha256: Mapped[str | None] = mapped_column(String(64))
+    fingerprint: Mapped[str | None] = mapped_column(String(64))  # see `upload_files.fingerprint`
     content_type: Mapped[str | None] = mapped_column(String(64))
     container: Mapped[str | None] = mapped_column(String(64))
     video_codec: Mapped[str | None] = mapped_column(String(32))
@@ -46,6 +47,7 @@ class Clip(db.Model):
     probes: Mapped[int] = mapped_column(default=0)
     # Grows with every change of the clip or of one of its publications: what a page's poll compares.
     version: Mapped[int] = mapped_column(default=1)
+    publish_when_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
     user: Mapped[User] = relationship()
@@ -57,6 +59,7 @@ class Clip(db.Model):
 
     __table_args__ = (
         Index("ix_clips_user_newest", "user_id", "id"),
+        Index("ix_clips_fingerprint", "user_id", "fingerprint", **where("fingerprint IS NOT NULL")),
         Index("ix_clips_wake", "wake_at", **where("wake_at IS NOT NULL")),
     )
 
@@ -71,6 +74,8 @@ class Upload(db.Model):
     file_name: Mapped[str] = mapped_column(String(255))
     length: Mapped[int] = mapped_column(Id)
     clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"))
+    fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the file as the browser read it at the beginning
+    publish_when_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app import clock, mail, platforms
 from app.db import db
-from app.models import Event, Notification, PlatformConnection, Status, touch
+from app.models import Clip, Event, Notification, PlatformConnection, Status, touch
 from app.models.event import consume
 
 # Kinds of notifications (keys of texts.NOTIFICATIONS) by the kind of the event.
@@ -15,6 +15,7 @@ _KINDS: dict[str, str] = {
     "publication.unconfirmed": Status.UNCONFIRMED,
     "publication.awaiting_user": Status.AWAITING_USER,
     "connection.reconnect": "reconnect",
+    "clip.not_published": "not_published",
     "session.new_device": "new_device",
     "security.second_factor_added": "second_factor_added",
     "security.second_factor_removed": "second_factor_removed",
@@ -22,6 +23,7 @@ _KINDS: dict[str, str] = {
     "security.passkey_added": "passkey_added",
     "security.passkey_removed": "passkey_removed",
 }
+_OWN_FACTS = ("session.", "security.", "clip.")
 _KEYS_PER_QUERY = 500
 
 
@@ -41,16 +43,18 @@ def _notify(events: Sequence[Event]) -> None:
     # An open page's poll finds its clip changed, and brings the bell with it.
     for publication_id in sorted({event.publication_id for event in events if event.publication_id}):
         touch(publication_id)
+    if clip_ids := {event.clip_id for event in events if event.clip_id and not event.publication_id}:
+        db.session.execute(update(Clip).where(Clip.id.in_(clip_ids)).values(version=Clip.version + 1))
 
 
 def _of(event: Event) -> Notification:
     kind, data = _KINDS[event.kind], event.data
-    if event.kind.startswith(("session.", "security.")):
+    if event.kind.startswith(_OWN_FACTS):
         return Notification(
             user_id=event.user_id,
             kind=kind,
             dedup_key=f"event:{event.id}",
-            facts={**data, "at": event.at.isoformat()},
+            facts={**data, "at": event.at.isoformat()} | ({"clip": event.clip_id} if event.clip_id else {}),
             created_at=event.at,
         )
     facts = {"platform": platforms.ADAPTERS[data["platform"]].name, "account": data["account"]}

@@ -15,7 +15,7 @@ from app.media import probe
 from app.models import Clip, ClipStatus, User, record_event
 from app.models.claim import claim as claim_row
 from app.models.types import is_due
-from app.services import clips, erasures
+from app.services import clips, erasures, publish_when_ready
 from app.storage import StorageUnavailable, storage
 
 log = structlog.get_logger(__name__)
@@ -125,11 +125,13 @@ def settle(clip: Clip, found: dict[str, Any]) -> None:
         update(Clip)
         .where(Clip.id == clip.id, Clip.status == ClipStatus.PROCESSING, Clip.probes == clip.probes)
         .values(version=Clip.version + 1 if is_settled else Clip.version, **found)
-        .returning(Clip.user_id, Clip.title)
+        .returning(Clip.user_id, Clip.title, Clip.publish_when_ready)
     ).one_or_none()
     if row and is_settled:
         facts = {"title": row.title, "reason": found["reason"]}
         record_event(row.user_id, f"clip.{found['status']}", facts, clip_id=clip.id)
+        if row.publish_when_ready:
+            publish_when_ready.settle(row.user_id, clip.id, row.title, found["reason"])
     still_there = select(Clip.id).where(Clip.id == clip.id)
     if not row and "poster_key" in found and db.session.scalar(still_there) is None:
         erasures.plan([found["poster_key"]])  # the clip was deleted meanwhile

@@ -9,12 +9,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from io import FileIO
 from pathlib import Path
 
 import structlog
 from flask import current_app
 
+from app import clock
 from app.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -24,6 +26,10 @@ BLOCK = MIB
 # For other uploads, the database and the logs meanwhile.
 SPARE_DISK = 256 * MIB
 CHECKSUMS = ("sha1", "sha256")
+# Of its beginning and of its end: what a fingerprint is made of.
+FINGERPRINT_BYTES = 64 << 10
+# A pause between two pieces may last this long: the upload is still under way.
+UNDER_WAY = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,26 @@ def folder() -> Path:
 def path(upload_id: str) -> Path:
     """Where the bytes grow. Only called with the id of a row, which is ours."""
     return folder() / upload_id
+
+
+def fingerprint(file: Path) -> str:
+    """SHA-256 of the file's size, its first and its last bytes. file_checks.js computes the same of a chosen file."""
+    with file.open("rb") as opened:
+        size = opened.seek(0, os.SEEK_END)
+        digest = hashlib.sha256(str(size).encode())
+        for start in (0, max(size - FINGERPRINT_BYTES, 0)):
+            opened.seek(start)
+            digest.update(opened.read(FINGERPRINT_BYTES))
+    return digest.hexdigest()
+
+
+def received(upload_id: str) -> tuple[int, bool] | None:
+    """How many bytes have come, and whether more were coming a moment ago. None where the file is not here."""
+    try:
+        state = path(upload_id).stat()
+    except FileNotFoundError:
+        return None
+    return state.st_size, clock.now().timestamp() - state.st_mtime < UNDER_WAY.total_seconds()
 
 
 def require_room(length: int) -> None:

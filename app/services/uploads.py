@@ -14,21 +14,20 @@ from functools import partial
 
 import structlog
 from flask import current_app
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 
 from app import clock, queue
 from app.db import after_commit, db, end_reading
 from app.models import Clip, Upload, User, lock_user
 from app.models.types import CLOCK_MARGIN
 from app.problems import NotFound, Problem
-from app.services import clips, erasures, throttle, upload_files
+from app.services import clips, erasures, open_uploads, throttle, upload_files
 from app.services.throttle import Limit
 from app.services.upload_files import MIB, Checksum
 from app.storage import StorageUnavailable, key_from, storage
 
 log = structlog.get_logger(__name__)
 
-GIB = 1 << 30
 LIFETIME = timedelta(hours=24)  # since the last byte came, give or take _EXTENSION_STEP
 _EXTENSION_STEP = timedelta(minutes=5)
 MAX_OPEN = 20
@@ -51,10 +50,13 @@ def max_bytes() -> int:
     return current_app.config["MAX_CLIP_MB"] * MIB
 
 
-def create(user: User, file_name: str, length: int) -> Upload:
+def create(
+    user: User, file_name: str, length: int, fingerprint: str | None = None, *, publish_when_ready: bool = False
+) -> Upload:
     """Begins an upload of `length` bytes; `file_name` is only shown. Returns the row, detached from the session.
 
-    The caller commits before the first byte comes. Raises Problem.
+    With a `fingerprint` the file must still have it in the end. The caller commits before the first byte comes. Raises
+    Problem.
     """
     if length < 1:
         raise Problem("upload_empty")
@@ -66,20 +68,17 @@ def create(user: User, file_name: str, length: int) -> Upload:
 
     # Held until the commit, so that uploads begun at once count each other.
     lock_user(user.id)
-    open_uploads, promised = db.session.execute(
-        select(func.count(), func.coalesce(func.sum(Upload.length), 0)).where(
-            Upload.user_id == user.id, Upload.clip_id.is_(None)
-        )
-    ).one()
-    if open_uploads >= MAX_OPEN:
-        raise Problem("too_many_uploads", count=open_uploads)
-    if clips.used_bytes(user) + promised + length > user.plan.storage_gb * GIB:
-        raise Problem("quota_full", plan=user.plan.title, max_gb=user.plan.storage_gb)
+    others = open_uploads.of(user)
+    if len(others) >= MAX_OPEN:
+        raise Problem("too_many_uploads", count=len(others))
+    open_uploads.require_quota(user, others, length)
     upload = Upload(
         id=secrets.token_urlsafe(32),
         user_id=user.id,
         file_name=clips.shown_name(file_name),
         length=length,
+        fingerprint=fingerprint,
+        publish_when_ready=publish_when_ready,
         expires_at=clock.now() + LIFETIME,
     )
     db.session.add(upload)
@@ -87,6 +86,12 @@ def create(user: User, file_name: str, length: int) -> Upload:
     upload_files.path(upload.id).touch(mode=0o600, exist_ok=False)
     db.session.expunge(upload)
     return upload
+
+
+def require_same_file(user: User, upload_id: str, fingerprint: str) -> None:
+    """Raises NotFound; Problem where the upload was begun with another file."""
+    if _find(user, upload_id).fingerprint not in (None, fingerprint):
+        raise Problem("upload_other_file")
 
 
 def progress(user: User, upload_id: str) -> Progress:
@@ -114,6 +119,7 @@ def receive(
     Problem; of a piece that does not fit into the upload nothing is kept.
     """
     upload = _find(user, upload_id)
+    open_uploads.resume(user, upload)
     end_reading()
     try:
         with upload_files.locked(upload.id) as file:
@@ -199,11 +205,18 @@ def _extend(upload: Upload) -> datetime:
 
 
 def _finish(upload: Upload) -> Progress:
-    """Moves the complete file into the storage and makes its Clip, once. Raises NotFound when the upload is gone."""
+    """Moves the complete file into the storage and makes its Clip, once.
+
+    Raises NotFound when the upload is gone; Problem when its file was changed on its user's disk meanwhile.
+    """
     end_reading()  # a bucket may be slow
     key = key_from(upload.id)
     path = upload_files.path(upload.id)
+    fingerprint = upload.fingerprint
     if path.exists():
+        fingerprint = upload_files.fingerprint(path)
+        if upload.fingerprint not in (None, fingerprint):
+            raise Problem("upload_changed")
         storage().put_file(path, key)
     elif not storage().exists(key):
         raise NotFound
@@ -213,17 +226,19 @@ def _finish(upload: Upload) -> Progress:
         storage().delete(key)
         raise NotFound
     if row.clip_id is None:
-        row.clip_id = _make_clip(upload, key)
+        row.clip_id = _make_clip(row, key, fingerprint)
     return Progress(upload.length, upload.length, upload.expires_at, row.clip_id)
 
 
-def _make_clip(upload: Upload, key: str) -> int:
+def _make_clip(upload: Upload, key: str, fingerprint: str | None) -> int:
     clip = Clip(
         user_id=upload.user_id,
         title=clips.title_from(upload.file_name),
         file_name=upload.file_name,
         storage_key=key,
         size=upload.length,
+        fingerprint=fingerprint,
+        publish_when_ready=upload.publish_when_ready,
         wake_at=clock.now(),
     )
     db.session.add(clip)
@@ -249,6 +264,10 @@ def _sweep(upload: Upload) -> None:
     is_open = upload.clip_id is None
     try:
         with upload_files.locked(upload.id) as file:
-            (_finish if is_open and file.seek(0, os.SEEK_END) == upload.length else _forget)(upload)
+            is_whole = is_open and file.seek(0, os.SEEK_END) == upload.length
+            try:
+                (_finish if is_whole else _forget)(upload)
+            except Problem:  # of two files
+                _forget(upload)
     except FileNotFoundError:
         (_finish if is_open and storage().exists(key_from(upload.id)) else _forget)(upload)

@@ -98,6 +98,11 @@ SECURITY = {
     "data_downloaded": "Данные скачаны",
 }
 
+MONTHS = (
+    *("января", "февраля", "марта", "апреля", "мая", "июня"),
+    *("июля", "августа", "сентября", "октября", "ноября", "декабря"),
+)
+
 # In the place of an address, where it was an operator's command.
 OPERATOR = "администратор сервиса"
 
@@ -188,6 +193,7 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
         "Использован код восстановления",
         "{when}, {address}. Больше он не действует. Если это не вы, смените пароль и замените коды.",
     ),
+    "not_published": ("Не опубликовано после загрузки: «{title}»", "{why}"),
     "awaiting_user": (
         "Публикация ждёт вас: «{title}»",
         "{platform}, «{account}». Файл и текст готовы: опубликуйте клип и вставьте ссылку на результат.",
@@ -259,6 +265,13 @@ def status(publication: "Publication", zone_name: str) -> str:
 
 def day(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
+
+
+def day_of_year(value: datetime, zone_name: str) -> str:
+    """«12 ноября», with the year where it is another one."""
+    then, now = clock.to_zone(value, zone_name), clock.to_zone(clock.now(), zone_name)
+    year = f" {then.year} г." if then.year != now.year else ""
+    return f"{then.day} {MONTHS[then.month - 1]}{year}"
 
 
 def second(value: datetime, zone_name: str) -> str:

@@ -47,6 +47,8 @@ def register(app: Flask) -> None:
         count_names=COUNT_NAMES,
         most_counted=COUNTED,
         accepted_files=containers.ACCEPT,
+        video_suffixes=containers.SUFFIXES,
+        video_signatures=containers.signatures(),
         max_clip_bytes=uploads.max_bytes,
         poster_url=media.poster_url,
         unread_notifications=lambda: inbox.unread(current_user),

@@ -3,6 +3,10 @@
 Besides the protocol: `X-Clip-Id` in a response names the clip that the upload has become, and every refusal is a
 Russian sentence as plain text, which the page shows. A change needs the X-CSRFToken header, as everywhere.
 A piece needs a Content-Length: a body without an end is refused before it is read.
+
+The metadata may have the `fingerprint` of the file (upload_files.fingerprint), and `publish` where the clip shall be
+published once it is ready. A client that continues may prove with `Upload-Fingerprint` that it has the same file. The
+page's script also asks for JSON: which uploads are unfinished, and which clip was made of the same file.
 """
 
 import base64
@@ -10,6 +14,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
 from flask_login import current_user
@@ -17,9 +22,10 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import http_date
 
+from app import texts
 from app.db import commit
 from app.problems import NotFound, Problem
-from app.services import upload_files, uploads
+from app.services import open_uploads, publish_when_ready, upload_files, uploads
 from app.web import errors
 from app.web.access import public, writes
 from app.web.errors import RETRY_SECONDS, Busy
@@ -39,6 +45,7 @@ STATUSES = {
     "no_room": 507,
     "no_room_left": 507,
     "upload_busy": 423,
+    "upload_changed": 410,
     "upload_offset_mismatch": 409,
     "upload_piece_damaged": 460,
 }
@@ -51,6 +58,8 @@ def guard(_endpoint: str | None, _values: dict | None) -> None:
         return
     if not current_user.is_authenticated:
         abort(_text("Вы вышли, или сеанс закончился. Войдите и продолжите загрузку.", 401))
+    if request.method == "GET":
+        return
     if request.headers.get("Tus-Resumable") != VERSION:
         abort(_text("Загрузчик говорит на другой версии протокола. Обновите страницу.", 412))
     if request.method == "PATCH" and request.mimetype != PIECE:
@@ -91,7 +100,14 @@ def create() -> Response:
     length = _number("Upload-Length")
     if request.mimetype == PIECE and request.content_length > length:
         raise Problem("upload_longer_than_promised")
-    upload = uploads.create(current_user, _metadata().get("filename", ""), length)
+    metadata = _metadata()
+    upload = uploads.create(
+        current_user,
+        metadata.get("filename", ""),
+        length,
+        _fingerprint(metadata.get("fingerprint", "")),
+        publish_when_ready="publish" in metadata,
+    )
     response = Response(status=201)
     response.headers["Location"] = url_for(".send", upload_id=upload.id)
     response.headers["Upload-Expires"] = http_date(upload.expires_at)
@@ -105,6 +121,7 @@ def create() -> Response:
 @writes
 def progress(upload_id: str) -> Response:
     """Finishes an upload whose last request broke off before its end."""
+    _require_same_file(upload_id)
     progress = uploads.progress(current_user, upload_id)
     response = Response(status=200)
     response.headers["Upload-Length"] = str(progress.length)
@@ -113,12 +130,48 @@ def progress(upload_id: str) -> Response:
 
 @blueprint.route("/<upload_id>", methods=["PATCH"], provide_automatic_options=False)
 def send(upload_id: str) -> Response:
+    _require_same_file(upload_id)
     return _report(Response(status=204), _receive(upload_id, _number("Upload-Offset")))
 
 
 @blueprint.route("/<upload_id>", methods=["DELETE"], provide_automatic_options=False)
 def terminate(upload_id: str) -> Response:
     uploads.terminate(current_user, upload_id)
+    return Response(status=204)
+
+
+@blueprint.get("")
+def unfinished() -> dict[str, Any]:
+    return {
+        "uploads": [
+            {
+                "url": url_for(".send", upload_id=one.upload.id),
+                "name": one.upload.file_name,
+                "size": one.upload.length,
+                "sent": one.offset,
+                "fingerprint": one.upload.fingerprint,
+                "publish": one.upload.publish_when_ready,
+            }
+            for one in open_uploads.unfinished(current_user)
+        ]
+    }
+
+
+@blueprint.get("/same")
+def same() -> dict[str, Any]:
+    """The clip that was made of a file with that fingerprint, to be asked about before its bytes come again."""
+    fingerprint = _fingerprint(request.args.get("fingerprint", ""))
+    clip = open_uploads.same_clip(current_user, fingerprint) if fingerprint else None
+    if clip is None:
+        return {"clip": None}
+    day = texts.day_of_year(clip.created_at, current_user.timezone)
+    return {"clip": {"title": clip.title, "day": day, "url": url_for("clips.show", clip_id=clip.id)}}
+
+
+@blueprint.route("/<upload_id>/publishing", methods=["PUT", "DELETE"], provide_automatic_options=False)
+def publishing(upload_id: str) -> Response:
+    """«Опубликовать, когда загрузится»: ticked, or not any more."""
+    publish_when_ready.wish(current_user, upload_id, wished=request.method == "PUT")
     return Response(status=204)
 
 
@@ -143,7 +196,9 @@ def refused(error: NotFound | HTTPException) -> Response:
         return _text("Такой загрузки нет: она закончена, отменена или устарела. Начните заново.", 404)
     if isinstance(error, CSRFError):
         errors.log_csrf(error)
-        return _text("Страница устарела. Обновите её и продолжите загрузку.", 400)
+        response = _text("Страница устарела. Обновите её и продолжите загрузку.", 400)
+        response.headers["X-Session"] = url_for("auth.session_state")  # the page's script gets itself a new token
+        return response
     return error.response or _text("Запрос не принят. Обновите страницу и повторите загрузку.", error.code)
 
 
@@ -186,6 +241,15 @@ def _metadata() -> dict[str, str]:
     """Upload-Metadata: `key base64, key base64, key`."""
     pairs = (pair.split() for pair in request.headers.get("Upload-Metadata", "").split(",") if pair.strip())
     return {key: _unbase64("".join(value)).decode(errors="replace") for key, *value in pairs}
+
+
+def _require_same_file(upload_id: str) -> None:
+    if fingerprint := _fingerprint(request.headers.get("Upload-Fingerprint", "")):
+        uploads.require_same_file(current_user, upload_id, fingerprint)
+
+
+def _fingerprint(text: str) -> str | None:
+    return text if re.fullmatch(r"[0-9a-f]{64}", text) else None
 
 
 def _checksum() -> upload_files.Checksum | None:

@@ -106,8 +106,14 @@ def connect_telegram(page: Page, channel: str = "@vezde_demo") -> None:
 def upload(page: Page, path: Path) -> Locator:
     """Answers the clip's card once the clip is ready."""
     page.get_by_role("link", name="Клипы").first.click()
+    expect(page.get_by_role("heading", name="Клипы", exact=True)).to_be_visible()
+    cards = page.get_by_role("article", name=path.stem)
+    before = cards.count()
     page.get_by_label("Загрузить клип").first.set_input_files(path)
-    card = page.get_by_role("article", name=path.stem).first
+    if before:
+        page.get_by_role("button", name=f"Загрузить: {path.name}").click()  # the same file once more
+    expect(cards).to_have_count(before + 1)
+    card = cards.first
     expect(card).to_contain_text("Готов", timeout=PUBLISHING_MS)
     return card
 

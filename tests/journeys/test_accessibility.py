@@ -64,7 +64,7 @@ def furnished(running: Running, chromium: Browser, vertical_file: Path) -> None:
     connect_rutube(page)
     connect_telegram(page)
     broken = vertical_file.with_name("broken.mp4")
-    broken.write_bytes(b"nothing to see" * 1000)
+    broken.write_bytes(b"\0\0\0\x18ftypmp42" + b"nothing to see" * 1000)
     page.get_by_role("link", name="Клипы").first.click()
     page.get_by_label("Загрузить клип").first.set_input_files(broken)
     running.control(

@@ -132,7 +132,7 @@ def test_failure_after_three_retries_offers_a_retry(creator: Page, vezde: Runnin
 
 def test_a_clip_that_is_not_ready_cannot_be_published(creator: Page, tmp_path):
     broken = tmp_path / "Сломанный.mp4"
-    broken.write_bytes(b"this is no video at all" * 1000)
+    broken.write_bytes(b"\0\0\0\x18ftypmp42" + b"this is no video at all" * 1000)
     creator.get_by_role("link", name="Клипы").first.click()
     creator.get_by_label("Загрузить клип").first.set_input_files(broken)
     card = creator.get_by_role("article", name="Сломанный")

@@ -10,7 +10,7 @@ from app.db import commit, db
 from app.models import Clip, ClipStatus, Upload, User
 from app.problems import NotFound, Problem
 from app.queue.table import CLIPS
-from app.services import clips, upload_files, uploads
+from app.services import clips, open_uploads, upload_files, uploads
 from app.storage import key_from, storage
 from tests.publishing.conftest import at_work
 
@@ -159,7 +159,7 @@ def test_promises_that_cannot_be_kept(app, user):
 
 def test_the_quota_counts_clips_and_promises(user):
     owner = user(plan="free")
-    db.session.add(Clip(user_id=owner.id, title="Большой", file_name="", storage_key="x", size=uploads.GIB))
+    db.session.add(Clip(user_id=owner.id, title="Большой", file_name="", storage_key="x", size=open_uploads.GIB))
     db.session.commit()
     uploads.create(owner, "1.mp4", 500 * upload_files.MIB)
     commit()

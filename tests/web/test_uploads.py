@@ -15,7 +15,7 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from app.db import db
 from app.models import Clip, Upload
-from app.services import clips, upload_files, uploads
+from app.services import clips, open_uploads, upload_files, uploads
 from app.storage import storage
 from tests import clips as files
 from tests import probing
@@ -321,8 +321,51 @@ def test_limits_have_their_statuses(web, begin, user, sign_in):
     assert web.post("/uploads", headers=TUS | {"Upload-Length": "5"}).status_code == 429
 
     poor = user(plan="free")
-    db.session.add(Clip(user_id=poor.id, title="x", file_name="x", storage_key="x", size=2 * uploads.GIB))
+    db.session.add(Clip(user_id=poor.id, title="x", file_name="x", storage_key="x", size=2 * open_uploads.GIB))
     db.session.commit()
     full = sign_in(poor).post("/uploads", headers=TUS | {"Upload-Length": "5"})
     assert full.status_code == 413
     assert "тариф" in full.text
+
+
+def test_the_pages_script_learns_what_is_unfinished_and_what_is_there_already(web, begin, owner):
+    print_, other = "a" * 64, "b" * 64
+    metadata = f"{_named('клип.mp4')},fingerprint {base64.b64encode(print_.encode()).decode()},publish"
+    answer = web.post("/uploads", headers=TUS | {"Upload-Length": "10", "Upload-Metadata": metadata})
+    url = answer.headers["Location"]
+    send(web, url, 0, b"x" * 4)
+    listed = {"url": url, "name": "клип.mp4", "size": 10, "sent": 4, "fingerprint": print_, "publish": True}
+    assert web.get("/uploads").json == {"uploads": [listed]}
+
+    # Continued with another file, it is refused.
+    for response in (
+        web.head(url, headers=TUS | {"Upload-Fingerprint": other}),
+        send(web, url, 4, b"y", **{"Upload-Fingerprint": other}),
+    ):
+        assert response.status_code == 400
+    assert web.head(url, headers=TUS | {"Upload-Fingerprint": print_}).headers["Upload-Offset"] == "4"
+    changed = send(web, url, 4, b"y" * 6, **{"Upload-Fingerprint": print_})
+    assert changed.status_code == 410
+    assert "Файл изменился" in changed.text
+    assert web.delete(url, headers=TUS).status_code == 204
+    assert web.get("/uploads").json == {"uploads": []}
+
+    send(web, begin(10), 0, b"x" * 10)
+    clip = _only_clip(owner)
+    assert web.get(f"/uploads/same?fingerprint={other}").json == {"clip": None}
+    assert web.get("/uploads/same?fingerprint=nonsense").json == {"clip": None}
+    found = web.get(f"/uploads/same?fingerprint={clip.fingerprint}").json["clip"]
+    assert (found["title"], found["url"]) == ("клип", f"/clips/{clip.id}")
+
+
+def test_the_wish_to_publish_is_kept(web, begin):
+    url = begin(10)
+    for method, wished in ((web.put, True), (web.delete, False)):
+        assert method(f"{url}/publishing", headers=TUS).status_code == 204
+        assert web.get("/uploads").json["uploads"][0]["publish"] is wished
+
+
+def test_a_stale_token_is_told_where_to_get_a_new_one(web, begin):
+    del web.environ_base["HTTP_X_CSRFTOKEN"]
+    answer = web.post("/uploads", headers=TUS | {"Upload-Length": "5"})
+    assert (answer.status_code, answer.headers["X-Session"]) == (400, "/session")

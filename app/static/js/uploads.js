@@ -1,196 +1,67 @@
-// Uploads: from the button or dropped on the page, several at once, resumable (tus). A finished one becomes a card.
+// Uploads: from the button or dropped on any page, several at once, resumable. A finished one becomes a card.
+//
+// The server knows which are unfinished: after a reload, and on another device, they wait here for their file. A file
+// that is chosen again continues by itself.
 
+import { $ } from "./dom.js";
+import { onDrop } from "./drop.js";
+import { showsNewest } from "./new_cards.js";
 import { toast } from "./toasts.js";
+import { Item, lockOf } from "./upload_item.js";
+import { items, total } from "./upload_queue.js";
+import { unfold } from "./upload_row.js";
 
-const CHUNK = 16 * 1024 * 1024; // fits behind any proxy that buffers a request; a cut costs at most this much
-const AT_ONCE = 3;
-const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000];
+const form = $("#upload");
+const input = $("#clip");
+let preparing = Promise.resolve();
 
-const form = document.querySelector("#upload");
-const input = document.querySelector("#clip");
-const rows = document.querySelector("#uploads");
-const template = document.querySelector("#upload-row");
-const drop = document.querySelector("#drop");
-const maxBytes = Number(form.dataset.maxBytes);
-const waiting = [];
-const lost = new Set(); // rows that wait for the connection
-let running = 0;
-// Cards are requested one after the other: of several requests for one place htmx keeps only the last.
-let shown = Promise.resolve();
-
-function add(files) {
-  for (const file of files) {
-    const row = new Row(file);
-    rows.append(row.element);
-    if (file.size > maxBytes) row.fail(`Файл больше ${form.dataset.maxMb} МБ. Сожмите видео или сократите его.`, false);
-    else enqueue(row);
+// One after the other, so that they stand in the queue in the order in which they were chosen.
+function add(found) {
+  if (!found.length) return;
+  const batch = [];
+  for (const { file, isFolder } of found) {
+    batch.push(new Item({ name: file.name, size: file.size, file, isFolder, batch }));
   }
+  unfold();
+  total();
+  if ($("#window").open) toast("Приняли. Ход загрузки виден под этим окном.");
+  for (const item of batch) preparing = preparing.then(() => item.isGone || prepare(item));
 }
 
-function enqueue(row) {
-  waiting.push(row);
-  row.show("В очереди");
-  startNext();
+// What goes wrong with one does not keep the next from being sent.
+function prepare(item) {
+  return item.prepare().catch(() => item.refuse("Файл не получилось проверить. Выберите его ещё раз."));
 }
 
-function startNext() {
-  while (running < AT_ONCE && waiting.length) {
-    running += 1;
-    waiting.shift().start();
+async function listUnfinished() {
+  const response = await fetch(form.dataset.unfinished, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!response?.ok) return;
+  const { uploads } = await response.json();
+  const { held = [] } = (await navigator.locks?.query()) ?? {};
+  const elsewhere = new Set([...held.map(({ name }) => name), ...items.filter(({ url }) => url).map(({ url }) => lockOf(url))]);
+  for (const { url, name, size, sent, fingerprint: print, publish } of uploads) {
+    if (elsewhere.has(lockOf(url))) continue;
+    const item = new Item({ name, size });
+    Object.assign(item, { url, sent, fingerprint: print, publish });
+    item.row.box.checked = publish;
+    item.interrupt();
+    if (sent === size) item.complete();
   }
-}
-
-function finished() {
-  running -= 1;
-  startNext();
-}
-
-// One file's upload. `active`: it takes one of the slots.
-class Row {
-  constructor(file) {
-    this.file = file;
-    this.active = false;
-    this.element = template.content.firstElementChild.cloneNode(true);
-    const find = (selector) => this.element.querySelector(selector);
-    this.bar = find("progress");
-    this.state = find(".upload-state");
-    this.retry = find("[data-retry]");
-    find(".upload-name").textContent = file.name;
-    this.bar.setAttribute("aria-label", `Загрузка: ${file.name}`);
-    const cancel = find("[data-cancel]");
-    cancel.setAttribute("aria-label", `Отменить загрузку: ${file.name}`);
-    cancel.addEventListener("click", () => this.cancel());
-    this.retry.addEventListener("click", () => this.again());
-  }
-
-  show(text) {
-    this.state.textContent = text;
-  }
-
-  async start() {
-    this.active = true;
-    this.upload = new window.tus.Upload(this.file, {
-      endpoint: form.dataset.endpoint,
-      chunkSize: CHUNK,
-      retryDelays: RETRY_MS,
-      onShouldRetry: ({ originalResponse: response }) => !response || isPassing(response),
-      removeFingerprintOnSuccess: true,
-      headers: { "X-CSRFToken": form.elements.csrf_token.value },
-      metadata: { filename: this.file.name, filetype: this.file.type },
-      onProgress: (sent, total) => this.progress(sent, total),
-      onError: (error) => this.stop(error),
-      onSuccess: ({ lastResponse }) => this.succeed(lastResponse.getHeader("X-Clip-Id")),
-    });
-    this.show("Начинаем…");
-    const [earlier] = await this.upload.findPreviousUploads();
-    if (!this.active) return; // cancelled meanwhile
-    if (earlier) this.upload.resumeFromPreviousUpload(earlier);
-    this.since = null;
-    this.upload.start();
-  }
-
-  progress(sent, total) {
-    const now = performance.now();
-    // What an earlier try has sent does not count for the speed of this one.
-    this.since ??= { at: now, sent };
-    const seconds = (now - this.since.at) / 1000;
-    const speed = seconds > 0.5 ? ` · ${megabytes((sent - this.since.sent) / seconds)} МБ/с` : "";
-    this.bar.value = (100 * sent) / total;
-    this.show(`${Math.floor((100 * sent) / total)} % · ${megabytes(sent)} из ${megabytes(total)} МБ${speed}`);
-  }
-
-  succeed(clipId) {
-    this.leave();
-    this.element.remove();
-    if (!document.querySelector("#clips")) {
-      toast(`Загружено: ${this.file.name}`);
-      return;
-    }
-    const card = form.dataset.card.replace("/0/", `/${clipId}/`);
-    shown = shown.then(() => window.htmx.ajax("GET", card, { target: "#clips", swap: "afterbegin" })).catch(() => {});
-  }
-
-  // The server refuses with a sentence; without a response the connection is lost, and tried again.
-  stop({ originalResponse: response }) {
-    if (!response) {
-      lost.add(this);
-      this.fail("Связь прервалась. Вернётся — продолжим с того же места.");
-      return;
-    }
-    const isSentence = (response.getHeader("Content-Type") ?? "").startsWith("text/plain");
-    this.fail((isSentence && response.getBody().trim()) || "Сервер не принял файл. Попробуйте ещё раз.");
-  }
-
-  fail(text, mayRetry = true) {
-    this.leave();
-    this.element.classList.add("wrong");
-    this.retry.hidden = !mayRetry;
-    this.show(text);
-  }
-
-  again() {
-    lost.delete(this);
-    this.element.classList.remove("wrong");
-    this.retry.hidden = true;
-    enqueue(this);
-  }
-
-  cancel() {
-    lost.delete(this);
-    const place = waiting.indexOf(this);
-    if (place >= 0) waiting.splice(place, 1);
-    // The server deletes it too; if that fails, its sweep does later.
-    this.upload?.abort(true).catch(() => {});
-    this.leave();
-    this.element.remove();
-  }
-
-  leave() {
-    if (!this.active) return;
-    this.active = false;
-    finished();
-  }
-}
-
-// The server is busy or away, or another request still holds this upload.
-function isPassing(response) {
-  const status = response.getStatus();
-  return status >= 500 || status === 409 || status === 423 || Boolean(response.getHeader("Retry-After"));
-}
-
-function megabytes(bytes) {
-  const value = bytes / 1e6;
-  return value.toLocaleString("ru", { maximumFractionDigits: value < 10 ? 1 : 0 });
 }
 
 input.addEventListener("change", () => {
-  add([...input.files]);
+  add([...input.files].map((file) => ({ file, isFolder: false })));
   input.value = "";
 });
+onDrop(add);
 
-window.addEventListener("online", () => [...lost].forEach((row) => row.again()));
-
-// Dropping, anywhere on the page. Drag events come from every element passed over: only leaving the window counts.
-
-const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
-window.addEventListener("dragenter", (event) => holdsFiles(event) && (drop.hidden = false));
-window.addEventListener("dragleave", (event) => event.relatedTarget === null && (drop.hidden = true));
-window.addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
-window.addEventListener("drop", (event) => {
-  if (!holdsFiles(event)) return;
-  event.preventDefault();
-  drop.hidden = true;
-  const files = [...event.dataTransfer.files];
-  const suffixes = input.accept.split(",").filter((kind) => kind.startsWith("."));
-  const isVideo = ({ name, type }) =>
-    !type || type.startsWith("video/") || suffixes.some((suffix) => name.toLowerCase().endsWith(suffix));
-  const videos = files.filter(isVideo);
-  if (videos.length < files.length) {
-    toast("Взяли только видео: остальные файлы не подходят.", "error");
-  }
-  add(videos);
+window.addEventListener("online", () => {
+  items.filter(({ isOffline, state }) => isOffline && state === "failed").forEach((item) => item.go());
 });
-
+document.addEventListener("navigated", () => {
+  if (showsNewest()) items.filter(({ state }) => state === "done").forEach((item) => item.leave());
+});
 window.addEventListener("beforeunload", (event) => {
-  if (running || waiting.length) event.preventDefault();
+  if (items.some(({ state }) => state === "sending" || state === "waiting")) event.preventDefault();
 });
+listUnfinished();

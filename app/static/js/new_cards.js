@@ -1,0 +1,23 @@
+// The card of a clip that has just been uploaded, at its place in the grid.
+
+import { $ } from "./dom.js";
+import { lookSoon } from "./poll.js";
+
+// Cards are requested one after the other: of several requests for one place htmx keeps only the last.
+let shown = Promise.resolve();
+
+// The newest clips are on the page: a new card has its place there.
+export const showsNewest = () => Boolean($("#clips")) && !location.search;
+
+// The grid's newest come first.
+async function insert(card, clipId) {
+  const grid = $("#clips");
+  if (!grid || document.getElementById(`clip-${clipId}`)) return;
+  const older = [...grid.children].find(({ id }) => Number(id.replace("clip-", "")) < Number(clipId));
+  await window.htmx.ajax("GET", card, { target: older ?? grid, swap: older ? "beforebegin" : "beforeend" });
+}
+
+export function showCard(clipId) {
+  const card = $("#upload").dataset.card.replace("/0/", `/${clipId}/`);
+  shown = shown.then(() => insert(card, clipId)).then(lookSoon, () => {});
+}

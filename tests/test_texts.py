@@ -27,7 +27,7 @@ def test_a_retry_is_one_of_as_many_as_the_setting_has(app, pauses: tuple[int, ..
 
 
 def test_a_reason_refers_to_an_answer_only_where_one_is_shown(app):
-    assert texts.sentence("refused") == "Платформа отказала. Исправьте клип или текст и повторите."
+    assert texts.sentence("refused") == "Площадка отказала. Исправьте клип или текст и повторите."
     assert texts.reason("refused", detail="Bad Request")[1] == "Прочитайте её ответ ниже, исправьте и повторите."
     for key in texts.REASONS:
         assert not re.search(r"ниже|выше|по ссылке|рядом", texts.sentence(key)), key
@@ -45,11 +45,11 @@ def test_an_outage_of_the_platform_asks_nothing_of_the_user(app):
 @pytest.mark.parametrize(
     ("reason", "detail", "label"),
     [
-        ("refused", "так нельзя", "Ответ платформы"),
-        ("unavailable", "Internal Server Error", "Ответ платформы"),
-        ("unavailable", "HTTP 502", "Ответ платформы"),
+        ("refused", "так нельзя", "Ответ площадки"),
+        ("unavailable", "Internal Server Error", "Ответ площадки"),
+        ("unavailable", "HTTP 502", "Ответ площадки"),
         ("unavailable", "соединение оборвалось", "Что случилось"),
-        ("unknown", "платформа не закончила обработку вовремя", "Что случилось"),
+        ("unknown", "площадка не закончила обработку вовремя", "Что случилось"),
         (None, "ответ не пришёл вовремя", "Что случилось"),
     ],
 )

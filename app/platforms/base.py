@@ -135,7 +135,7 @@ class Counting:
     """
 
     never: Mapping[str, str]
-    unknown: str = "Платформа не показала это число."
+    unknown: str = "Площадка не показала это число."
     note: str = ""
     per_call: int = 1  # ids that one call takes
 
@@ -243,7 +243,7 @@ class Adapter(ABC):
 
     @classmethod
     def counting(cls, config: Mapping[str, Any]) -> Counting:
-        return Counting(never=dict.fromkeys(COUNTS, "Платформа не сообщает чисел."))
+        return Counting(never=dict.fromkeys(COUNTS, "Площадка не сообщает чисел."))
 
     @classmethod
     def count(cls, text: str) -> int:

@@ -175,15 +175,15 @@ def test_attempts_are_separated(owner):
             3,
             [
                 "Повтор по вашей просьбе",
-                "Передаём платформе: публикация в VK Клипах",
-                "Платформа подтвердила: публикация в VK Клипах",
+                "Передаём площадке: публикация в VK Клипах",
+                "Площадка подтвердила: публикация в VK Клипах",
                 "Опубликована",
             ],
         ),
     ]
     first, second, _third = history.attempts(one)
-    assert (first.lines[-1].reason, first.lines[-1].detail) == ("Платформа не отвечает", "HTTP 502")
-    assert second.lines[-1].reason == "Платформа отказала. Прочитайте её ответ ниже, исправьте и повторите."
+    assert (first.lines[-1].reason, first.lines[-1].detail) == ("Площадка не отвечает", "HTTP 502")
+    assert second.lines[-1].reason == "Площадка отказала. Прочитайте её ответ ниже, исправьте и повторите."
 
 
 def test_what_waits_for_its_time_has_not_begun(owner):

@@ -191,7 +191,7 @@ def test_the_dialog_counts_what_is_cancelled_and_what_finishes(web, owner, teleg
         publish(ready_clip(owner, title=f"Клип {number}"), connection, **state)
     dialog = web.get(f"{PAGE}/{connection.id}/disconnect", headers=HTMX).text
     assert "2\xa0незавершённые или запланированные публикации будут отменены." in dialog
-    assert "1\xa0публикация уже передана платформе: её не остановить, она закончится сама." in dialog
+    assert "1\xa0публикация уже передана площадке: её не остановить, она закончится сама." in dialog
     answer = web.post(f"{PAGE}/{connection.id}/disconnect", follow_redirects=True).text
     assert "Отключено: Везде: демо. Отменено публикаций: 2. Заканчиваются сами: 1." in answer
     db.session.expire_all()

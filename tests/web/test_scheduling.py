@@ -117,7 +117,7 @@ def test_a_refusal_stands_at_the_field_and_nothing_is_lost(web, clip, channel, h
 def test_other_refusals_keep_the_date(web, clip, channel):
     due = typed(in_hours(1))
     for data, said in (
-        ({"due": due}, "Выберите хотя бы одну платформу."),
+        ({"due": due}, "Выберите хотя бы одну площадку."),
         (fill(channel, due) | {f"description-{channel.id}": "x" * 1100}, "помещается 1024"),
     ):
         answer = web.post(f"/clips/{clip.id}/schedule", data=data, headers=HTMX)

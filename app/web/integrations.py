@@ -10,7 +10,7 @@ from app import platforms, texts
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Question, QuestionState
 from app.problems import Problem
-from app.services import connections, platform_cards, questions
+from app.services import connecting, connections, platform_cards, questions
 from app.web import responses
 from app.web.access import writes
 from app.web.consent_client import callback_url, client_of, take_consent
@@ -35,7 +35,7 @@ def connect(platform: str) -> ResponseReturnValue:
         return responses.dialog("integrations/_connect.html", card=card, problem=None, typed={})
     fields = {field.name: request.form.get(field.name, "") for field in card.form}
     try:
-        asked = connections.connect(current_user, platform, fields)
+        asked = connecting.connect(current_user, platform, fields)
     except Problem as problem:
         db.session.rollback()
         return _form(platform, problem, fields)
@@ -102,7 +102,7 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
 def consent(platform: str) -> ResponseReturnValue:
     client = client_of(platform)
     try:
-        connections.require_plan(current_user, platform)
+        connecting.require_plan(current_user, platform)
     except Problem as problem:
         return responses.refused(problem.text, 403, url_for("plans.page"))
     return client.authorize_redirect(callback_url(platform))
@@ -116,7 +116,7 @@ def callback(platform: str) -> ResponseReturnValue:
     arguments = {name: arguments[name] for name in PARAMETERS if name in arguments}
     try:
         consent = take_consent(platform, arguments)
-        asked = connections.accept(current_user, platform, consent, arguments)
+        asked = connecting.accept(current_user, platform, consent, arguments)
     except Problem as problem:
         return responses.refused(problem.text, 400, url_for(".page"))
     return responses.go(url_for(".question", question_id=asked.id))

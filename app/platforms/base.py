@@ -156,6 +156,15 @@ class FormField:
 
 
 @dataclass(frozen=True)
+class GuideStep:
+    """One of the steps to what a form asks for. `link`: label and address; `command`: a text to copy."""
+
+    text: str
+    link: tuple[str, str] | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class Limits:
     """What fits, for the check before anything is sent. None: no limit known. Sources are in the adapter.
 
@@ -207,6 +216,8 @@ class Adapter(ABC):
     settings: ClassVar[Sequence[Setting]] = ()
     # The form that connects an account.
     form: ClassVar[Sequence[FormField]] = ()
+    # What the consent page will ask for, and why; for the user, before they go there.
+    consent_asks: ClassVar[str] = ""
     # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
     has_more_accounts: ClassVar[bool] = False
     # What a user decides for each publication beside its texts.
@@ -236,6 +247,11 @@ class Adapter(ABC):
     def unready(cls, config: Mapping[str, Any]) -> str:
         """A sentence on why nothing can be published in this installation; empty where it can."""
         return ""
+
+    @classmethod
+    def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
+        """Steps to what `form` asks for. `known`: the facts of a connected account, and the params of a refusal."""
+        return ()
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:

@@ -80,8 +80,12 @@ class Dzen(Adapter):
             demo="login:info login:avatar zen:write zen:read",
         ),
     )
+    consent_asks = (
+        "Яндекс спросит доступ к имени и портрету, чтобы показать, какой канал подключён, и, если Дзен это умеет, "
+        "право публиковать. Почту мы не читаем, пароль не видим."
+    )
     reasons = {
-        "dzen_scopes": ("Дзен не дал права на публикацию: {missing}", "Подключите ещё раз и разрешите публикацию."),
+        "dzen_scopes": ("Дзен не дал права публиковать", "Подключите ещё раз и разрешите публикацию."),
         "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
         "dzen_upload": ("Адрес, который Дзен дал для загрузки, не действует", "Повторите позже."),
         "dzen_gone": ("Черновика на Дзене больше нет", "Повторите, чтобы загрузить клип снова."),
@@ -110,8 +114,11 @@ class Dzen(Adapter):
     @classmethod
     def mode(cls, config: Mapping[str, Any]) -> str:
         if config["DZEN_API_URL"]:
-            return "Публикуется само, через партнёрский API."
-        return "С вашей помощью: открытого API у Дзена нет, в назначенное время мы подготовим файл, текст и ссылку."
+            return "Публикуется само."
+        return (
+            "С вашей помощью: Дзен не даёт сайтам публиковать за вас. В назначенное время мы подготовим файл, текст и "
+            "ссылку."
+        )
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
@@ -129,7 +136,7 @@ class Dzen(Adapter):
         granted = self.config["DZEN_SCOPES"] if response.get("scope") is None else response["scope"]
         missing = [scope for scope in PUBLISHING_SCOPES if scope not in granted.split()]
         if missing and self.config["DZEN_API_URL"]:
-            raise Refused("dzen_scopes", missing=", ".join(missing))
+            raise Refused("dzen_scopes")
         token = Token.of(response)
         url, headers = f"{self.config['YANDEX_LOGIN_URL']}/info", {"Authorization": f"OAuth {token.access}"}
         info = self.http.request("GET", url, params={"format": "json"}, headers=headers).json()

@@ -32,13 +32,14 @@ def page() -> ResponseReturnValue:
 def connect(platform: str) -> ResponseReturnValue:
     card = platform_cards.get(current_user, platform)
     if request.method == "GET":
-        return responses.dialog("integrations/_connect.html", card=card, problem=None, typed={})
+        return _form(platform)
     fields = {field.name: request.form.get(field.name, "") for field in card.form}
+    kept_id = request.form.get("kept", type=int)
     try:
-        asked = connecting.connect(current_user, platform, fields)
+        asked = connecting.connect(current_user, platform, fields, kept_id)
     except Problem as problem:
         db.session.rollback()
-        return _form(platform, problem, fields)
+        return _form(platform, problem, fields, kept_id)
     return _outcome(asked) if request.htmx else responses.go(url_for(".question", question_id=asked.id))
 
 
@@ -134,12 +135,15 @@ def _outcome(asked: Question) -> Response:
     problem = Problem(asked.reason, **asked.params)
     if asked.kind == "consent":
         return responses.refused(problem.text, 400, url_for(".page"))
-    return _form(asked.platform, problem, asked.typed)
+    return _form(asked.platform, problem, asked.typed, asked.id)
 
 
-def _form(platform: str, problem: Problem, typed: Mapping[str, str]) -> Response:
-    card = platform_cards.get(current_user, platform)
-    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=typed)
+def _form(
+    platform: str, problem: Problem | None = None, typed: Mapping[str, str] | None = None, kept_id: int | None = None
+) -> Response:
+    card = platform_cards.get(current_user, platform, problem and problem.params)
+    kept = connecting.kept_of(current_user, platform, kept_id)
+    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=typed or {}, kept=kept)
 
 
 def _refreshed(page: Response) -> Response:

@@ -15,7 +15,7 @@ def test_dzen_is_connected_by_consent(page: Page, vezde: Running, plan):
     open_integrations(page)
     button = page.get_by_role("button", name="Подключить Дзен")
     expect(button).to_be_visible()  # AC1
-    expect(platform_card(page, "Дзен")).to_contain_text("партнёрский API")  # which way is on
+    expect(platform_card(page, "Дзен")).to_contain_text("Публикуется само")  # which way is on
 
     button.click()
     asked = parse_qs(urlsplit(page.url).query)

@@ -1,7 +1,7 @@
 """The connected accounts of a user: made, renewed, chosen, disconnected. What leads to them: `services.connecting`."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -46,18 +46,6 @@ class Disconnection:
     cancelled: int
     finishing: int
     unconfirmed: int = 0
-
-
-def all_of(user: User) -> list[PlatformConnection]:
-    """In the order in which every page shows them."""
-    mine = select(PlatformConnection).where(PlatformConnection.user_id == user.id)
-    return in_order(db.session.scalars(mine))
-
-
-def in_order(some: Iterable[PlatformConnection]) -> list[PlatformConnection]:
-    """By platform as the page «Интеграции» lists them, then by name: renewing an account does not move it."""
-    places = {key: place for place, key in enumerate(platforms.ADAPTERS)}
-    return sorted(some, key=lambda one: (places.get(one.platform, len(places)), one.account_name.casefold(), one.id))
 
 
 def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnection:

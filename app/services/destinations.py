@@ -14,7 +14,7 @@ from app.platforms.base import Adapter
 from app.platforms.options import Option
 from app.problems import Problem
 from app.publishing import preflight
-from app.services import connections
+from app.services import connection_list
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Destination:
 
 
 def for_clip(user: User, clip: Clip) -> list[Destination]:
-    mine = [one for one in connections.all_of(user) if one.status != ConnectionStatus.CHOOSING]
+    mine = [one for one in connection_list.all_of(user) if one.status != ConnectionStatus.CHOOSING]
     publications = db.session.scalars(
         select(Publication)
         .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))

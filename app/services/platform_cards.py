@@ -11,7 +11,7 @@ from app.models import ConnectionStatus, PlatformConnection, User
 from app.plans import Plan, cheapest_for
 from app.platforms.base import FormField, GuideStep
 from app.problems import NotFound
-from app.services import connections
+from app.services import connection_list
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class PlatformCard:
 
 
 def all_of(user: User) -> list[PlatformCard]:
-    mine = connections.all_of(user)
+    mine = connection_list.all_of(user)
     return [_card(user, key, mine) for key in platforms.ADAPTERS]
 
 
@@ -43,7 +43,7 @@ def get(user: User, platform: str, known: Mapping[str, Any] | None = None) -> Pl
     """`known`: the params of a refusal, from which the guide may say more. Raises NotFound."""
     if platform not in platforms.ADAPTERS:
         raise NotFound
-    return _card(user, platform, connections.all_of(user), known or {})
+    return _card(user, platform, connection_list.all_of(user), known or {})
 
 
 def _card(

@@ -18,7 +18,7 @@ from app import texts
 from app.db import commit, db
 from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import clip_deletion, clips, connections, destinations, history, publications, uploads
+from app.services import clip_deletion, clips, connection_list, destinations, history, publications, uploads
 from app.services.publications import Choice
 from app.services.upload_files import BLOCK
 from app.web import due_time, notifications, responses
@@ -48,7 +48,7 @@ def page() -> ResponseReturnValue:
         "clips/page.html",
         shown=shown,
         publications=history.for_clips(current_user, [clip.id for clip in shown.rows]),
-        connected=bool(connections.all_of(current_user)),
+        connected=bool(connection_list.all_of(current_user)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app
 
-from app import clock
+from app.texts import moments
 from app.texts.problems import PROBLEMS
 
 if TYPE_CHECKING:
@@ -231,38 +231,26 @@ def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> 
     if facts.get("reason"):
         filled["reason"] = sentence(facts["reason"])
     if when := facts.get("due_at") or facts.get("at"):
-        filled["when"] = moment(datetime.fromisoformat(when), zone_name)
+        filled["when"] = moments.dated(datetime.fromisoformat(when), zone_name)
     headline, text = NOTIFICATIONS[kind]
     return headline.format_map(filled), text.format_map(filled).strip()
 
 
-def moment(value: datetime, zone_name: str) -> str:
-    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
-
-
 def event(kind: str, name: str | None, zone_name: str, step: str = "") -> str:
-    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time; about a step,
-    by its adapter's name for it: «Готово: загрузка видео».
+    """A line of the history: «Перенесена на чт, 26 ноября, 18:30», where the event's name is its due time; about a
+    step, by its adapter's name for it: «Готово: загрузка видео».
     """
     if step:
         return STEP_EVENTS[kind].format(step=step)
     if kind in ("scheduled", "moved") and name:
-        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+        return f"{EVENTS[kind]} на {moments.dated(datetime.fromisoformat(name), zone_name)}"
     return EVENTS[kind]
 
 
 def status(publication: "Publication", zone_name: str) -> str:
     if publication.status == "scheduled":
-        return f"Запланировано на {moment(publication.due_at, zone_name)}"
+        return f"Запланировано на {moments.exact(publication.due_at, zone_name)}"  # US-AP-06, AC4
     return STATUSES[publication.status]
-
-
-def day(value: datetime, zone_name: str) -> str:
-    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
-
-
-def second(value: datetime, zone_name: str) -> str:
-    return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
 
 
 def progress(publication: "Publication", now: datetime) -> str:

@@ -195,7 +195,7 @@ class Dzen(Adapter):
                 response_seconds=60,
             )
         if response.status in _ADDRESS_GONE:
-            raise Stale("dzen_upload", f"HTTP {response.status}")
+            raise Stale("dzen_upload", f"ошибка {response.status}")
         if not 200 <= response.status < 300:
             raise _error(response)
         if response.body.lstrip().startswith(b"<"):
@@ -231,7 +231,7 @@ class Dzen(Adapter):
     def counting(cls, config: Mapping[str, Any]) -> Counting:
         if config["DZEN_API_URL"]:
             return Counting(never={}, unknown="Дзен не показал это число.")
-        return Counting(never=dict.fromkeys(COUNTS, "У Дзена нет открытого API: числа видны только в Дзен Студии."))
+        return Counting(never=dict.fromkeys(COUNTS, "Дзен не сообщает чисел сайтам: они видны только в Дзен Студии."))
 
     def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         found: dict[str, Stats] = {}
@@ -253,7 +253,7 @@ class Dzen(Adapter):
         if response.status == none_for:
             return None
         if response.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's
-            raise Stale("dzen_gone", f"HTTP {response.status}")
+            raise Stale("dzen_gone", f"ошибка {response.status}")
         if not 200 <= response.status < 300 or not isinstance(payload, dict):
             raise _error(response)
         return payload
@@ -273,7 +273,7 @@ def _error(response: Response) -> Exception:
     if status == 413:
         return Refused("too_large", detail)
     if not own or status >= 500:
-        return Unavailable(f"HTTP {status} {detail}".strip())
+        return Unavailable(f"ошибка {status}: {detail}".removesuffix(": "))
     if status == 401:
         return TokenExpired(detail)
     if status == 403:

@@ -200,7 +200,7 @@ class Rutube(Adapter):
         except Refused:  # no worker may call our address: nothing is known
             status = 0
         if status == 404 or status >= 500:
-            raise OwnOutage("fetch_away", f"HTTP {status}")
+            raise OwnOutage("fetch_away", f"ошибка {status}")
         raise Stale("rutube_failed", reason)
 
     def _reveal(self, context: PublishContext, video_id: str, *, begin_commit: Callable[[], None]) -> Receipt:

@@ -243,7 +243,7 @@ class Telegram(Adapter):
             )
             response.raise_if_limited(bot_api.PAUSE)
             if response.status != 200:
-                raise Unavailable(f"HTTP {response.status} от t.me")
+                raise Unavailable(f"ошибка {response.status} от t.me")
             counts = widget.read(response.body.decode("utf-8", "replace"), f"{username}/{message_id}")
             if counts is not None:
                 found[message_id] = counts

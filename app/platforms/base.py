@@ -216,8 +216,6 @@ class Adapter(ABC):
     settings: ClassVar[Sequence[Setting]] = ()
     # The form that connects an account.
     form: ClassVar[Sequence[FormField]] = ()
-    # What the consent page will ask for, and why; for the user, before they go there.
-    consent_asks: ClassVar[str] = ""
     # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
     has_more_accounts: ClassVar[bool] = False
     # What a user decides for each publication beside its texts.
@@ -246,6 +244,11 @@ class Adapter(ABC):
     @classmethod
     def unready(cls, config: Mapping[str, Any]) -> str:
         """A sentence on why nothing can be published in this installation; empty where it can."""
+        return ""
+
+    @classmethod
+    def consent_asks(cls, config: Mapping[str, Any]) -> str:
+        """What the consent page will ask for, and why: for the user, before they go there."""
         return ""
 
     @classmethod

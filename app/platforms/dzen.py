@@ -80,12 +80,8 @@ class Dzen(Adapter):
             demo="login:info login:avatar zen:write zen:read",
         ),
     )
-    consent_asks = (
-        "Яндекс спросит доступ к имени и портрету, чтобы показать, какой канал подключён, и, если Дзен это умеет, "
-        "право публиковать. Почту мы не читаем, пароль не видим."
-    )
     reasons = {
-        "dzen_scopes": ("Дзен не дал права публиковать", "Подключите ещё раз и разрешите публикацию."),
+        "dzen_scopes": ("Дзен не дал права на публикацию", "Подключите ещё раз и разрешите публикацию."),
         "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
         "dzen_upload": ("Адрес, который Дзен дал для загрузки, не действует", "Повторите позже."),
         "dzen_gone": ("Черновика на Дзене больше нет", "Повторите, чтобы загрузить клип снова."),
@@ -109,6 +105,14 @@ class Dzen(Adapter):
             client_id=config["YANDEX_CLIENT_ID"],
             client_secret=config["YANDEX_CLIENT_SECRET"],
             scope=config["DZEN_SCOPES"],
+        )
+
+    @classmethod
+    def consent_asks(cls, config: Mapping[str, Any]) -> str:
+        more = ", и право публиковать в Дзене" if config["DZEN_API_URL"] else ""
+        return (
+            f"Яндекс спросит доступ к имени и портрету, чтобы показать, какой канал подключён{more}. Почты и пароля мы "
+            "не видим."
         )
 
     @classmethod

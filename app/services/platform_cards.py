@@ -58,7 +58,7 @@ def _card(
         allowed=user.plan.allows(adapter.key),
         plan_needed=cheapest_for(adapter.key),
         consent=adapter.oauth(config) is not None,
-        consent_asks=adapter.consent_asks,
+        consent_asks=adapter.consent_asks(config),
         form=adapter.form,
         guide=adapter.guide(config, facts),
         mode=adapter.mode(config),

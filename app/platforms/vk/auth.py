@@ -37,10 +37,6 @@ class VkAccess(Adapter):
             placeholder="vk1.a.…",
         ),
     )
-    consent_asks = (
-        "VK спросит доступ к видео, чтобы загрузить клип, и к стене, чтобы выложить запись. Сообщения и друзей мы не "
-        "видим, пароль — тоже."
-    )
     has_more_accounts = True
     reasons = {
         "vk_token_form": ("Это не похоже на токен VK", "Скопируйте его целиком: он начинается с vk1.a."),
@@ -74,6 +70,13 @@ class VkAccess(Adapter):
             client_id=config["VK_CLIENT_ID"],
             scope=" ".join(SCOPES),
             client_auth="none",
+        )
+
+    @classmethod
+    def consent_asks(cls, config: Mapping[str, Any]) -> str:
+        return (
+            "VK спросит доступ к видео, чтобы загрузить клип, и к стене, чтобы выложить запись. Сообщений, друзей и "
+            "пароля мы не видим."
         )
 
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:

@@ -79,7 +79,7 @@ def shown_texts() -> Iterator[tuple[str, str]]:
         for key, text in getattr(texts, name).items():
             yield f"{name}.{key}", re.sub(r"{\w+}", "", " ".join(text) if isinstance(text, tuple) else text)
     for key, adapter in platforms.ADAPTERS.items():
-        yield key, " ".join((*adapter.steps.values(), adapter.consent_asks))
+        yield key, " ".join(adapter.steps.values())
         for field in adapter.form:
             yield key, f"{field.label} {field.help}"
     for plan in plans.PLANS.values():
@@ -105,6 +105,7 @@ def test_what_an_adapter_says_of_this_installation_has_none_either(app):
         counting = adapter.counting(config)
         said = [
             adapter.mode(config),
+            adapter.consent_asks(config),
             adapter.unready(config),
             counting.note,
             counting.unknown,

@@ -155,7 +155,7 @@ CORE = (
     Setting("DATABASE_URL", None, "База данных: postgresql://… или sqlite:///путь", database_address, secret=True),
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
     Setting("SECRET_KEY", None, "Подпись сеансов, не короче 32 знаков", secret_key, secret=True),
-    Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и платформы", web_address),
+    Setting("PUBLIC_URL", None, "Адрес, по которому приложение видят люди и площадки", web_address),
     Setting("EXTRA_HOSTS", "", "Другие имена, по которым открывают сайт, через пробел; прочим — отказ", host_names),
     Setting("HSTS_INCLUDE_SUBDOMAINS", "", "1 — браузер и к поддоменам PUBLIC_URL пойдёт только по https", flag),
     Setting("VAULT_PUBLIC_KEY", None, "Открытый ключ для токенов; пару делает python -m app.vault"),

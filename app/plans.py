@@ -18,8 +18,8 @@ class Plan:
 
 FREE = Plan("free", "Free", frozenset(), "Загрузка и хранение клипов", 2, keep_days=30)
 START = Plan("start", "Start", frozenset({"vk"}), "Публикация в VK", 20)
-PRO = Plan("pro", "Pro", None, "Публикация на всех платформах", 100)
-BUSINESS = Plan("business", "Business", None, "Все платформы и больше места", 500)
+PRO = Plan("pro", "Pro", None, "Публикация на всех площадках", 100)
+BUSINESS = Plan("business", "Business", None, "Все площадки и больше места", 500)
 
 PLANS = {plan.key: plan for plan in (FREE, START, PRO, BUSINESS)}
 

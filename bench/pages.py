@@ -22,7 +22,7 @@ MOST_MS = 60
 PAGES = {
     "Клипы": "/",
     "Публикации": "/publications",
-    "Публикации одной платформы с ошибкой": "/publications?status=failed&platform=vk",
+    "Публикации одной площадки с ошибкой": "/publications?status=failed&platform=vk",
     "Статистика за 7 дней": "/stats/?days=7",
     "Статистика за 30 дней": "/stats/",
     "Статистика за 90 дней": "/stats/?days=90",

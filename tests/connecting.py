@@ -11,7 +11,7 @@ from app import jobs
 from app.db import commit, db
 from app.models import PlatformConnection, Question, QuestionState, User
 from app.problems import Problem
-from app.services import connections, consents
+from app.services import connecting, consents
 from tests.edges import committed
 from tests.publishing.conftest import wait_until
 
@@ -20,7 +20,7 @@ BROWSER = "a browser"
 
 def connect(user: User, platform: str, fields: dict[str, str]) -> PlatformConnection:
     """By what is typed into the platform's form. Raises Problem, the platform's refusal too."""
-    return connection_of(committed(connections.connect(user, platform, fields)))
+    return connection_of(committed(connecting.connect(user, platform, fields)))
 
 
 def connect_by_consent(user: User, platform: str, verifier: str, redirect_uri: str, back: dict) -> PlatformConnection:
@@ -28,7 +28,7 @@ def connect_by_consent(user: User, platform: str, verifier: str, redirect_uri: s
     secret = json.dumps({"code_verifier": verifier, "redirect_uri": redirect_uri})
     committed(consents.begin(user, platform, BROWSER, back["state"], secret))
     consent = committed(consents.take(user, platform, BROWSER, back["state"]))
-    return connection_of(committed(connections.accept(user, platform, consent, back)))
+    return connection_of(committed(connecting.accept(user, platform, consent, back)))
 
 
 def connection_of(question: Question) -> PlatformConnection:

@@ -27,7 +27,7 @@ class Person:
         return answer
 
     def sign_up(self) -> None:
-        self.post("/sign-up", "/sign-up", name="Анна", email=self.email, password=PASSWORD, timezone="Europe/Moscow")
+        self.post("/sign-up", "/sign-up", name="Анна", email=self.email, password=PASSWORD, consent="y")
 
     def sign_in(self) -> None:
         self.post("/sign-in", "/sign-in", email=self.email, password=PASSWORD)

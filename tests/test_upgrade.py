@@ -37,6 +37,7 @@ from app.problems import Problem
 from app.publishing import engine
 from app.queue.table import BULK, CHORES, CLIPS, MAILS, PERIODIC, PUBLISH, REMOVALS, STATS
 from app.services import connections, consents, second_factor, users
+from app.services.connecting import accept
 from app.statistics import report
 from tests import codes, connecting
 from tests.conftest import SQLITE, settings
@@ -206,7 +207,7 @@ def test_what_was_begun_is_finished(app):
     # Of a consent that was under way the user is told to begin again: its verifier is not sealed for workers.
     consent = committed(consents.take(user, "vk", "a browser", "a test state"))
     with pytest.raises(Problem, match="consent_stale"):
-        connecting.connection_of(committed(connections.accept(user, "vk", consent, {"code": "x"})))
+        connecting.connection_of(committed(accept(user, "vk", consent, {"code": "x"})))
 
 
 def test_users_of_before_count_as_confirmed(before, app):

@@ -44,7 +44,7 @@ def retry(publication_id: int) -> None:
 @group.command()
 @click.argument("publication_id", metavar="ID", type=int)
 def cancel(publication_id: int) -> None:
-    """Отменить, пока клип не передан платформе."""
+    """Отменить, пока клип не передан площадке."""
     publication = publications.cancel(_user_of(_find(publication_id)), publication_id)
     click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
 
@@ -80,7 +80,7 @@ def _facts(publication: Publication) -> Iterator[tuple[str, object]]:
     yield "Неудачных попыток", publication.attempt
     yield "Обрывов", publication.crashes
     yield "Взведено", publication.commit_in_doubt or "нет"
-    yield "Номер на платформе", publication.external_id or "—"
+    yield "Номер на площадке", publication.external_id or "—"
     yield "Ссылка", publication.url or "—"
 
 

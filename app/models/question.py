@@ -9,7 +9,7 @@ from app import clock
 from app.db import db
 from app.models.types import JSON, Id, String, UTCDateTime, where
 
-_LIFETIME = timedelta(hours=1)
+LIFETIME = timedelta(hours=1)
 
 
 class QuestionState(StrEnum):
@@ -30,7 +30,7 @@ class Question(db.Model):
     )
     platform: Mapped[str | None] = mapped_column(String(16))  # to connect, where there is no connection yet
     kind: Mapped[str] = mapped_column(String(32))  # a key of platform_access.questions.KINDS
-    sealed_payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # what to ask with, until it is settled
+    sealed_payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # what to ask with, until it is no longer needed
     typed: Mapped[dict] = mapped_column(JSON, default=dict, server_default="{}")  # a form's fields: never a secret
     address: Mapped[str | None] = mapped_column(String(45))  # the user's, for the audit log
     state: Mapped[str] = mapped_column(String(16), default=QuestionState.WAITING)
@@ -41,7 +41,7 @@ class Question(db.Model):
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=clock.now)
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
-    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, default=lambda: clock.now() + _LIFETIME, index=True)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, default=lambda: clock.now() + LIFETIME, index=True)
 
     __table_args__ = (Index("ix_questions_wake", "wake_at", **where("wake_at IS NOT NULL")),)
 

@@ -34,6 +34,8 @@ class User(UserMixin, db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     # To personal data being processed, at sign-up; None where an operator added the user.
     consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The text that was agreed to, by its date; None for the sentence beside the button of before 0.5.
+    consent_version: Mapped[str | None] = mapped_column(String(16))
     # Until then nothing is mailed but the letter by which it is confirmed.
     email_confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app import platforms, queue
 from app.db import after_commit, db, reading
@@ -45,14 +45,12 @@ def ask(
     too many of the user's questions wait.
     """
     lock_user(user_id)
-    waiting = db.session.scalars(
-        select(Question).where(Question.user_id == user_id, Question.state == QuestionState.WAITING)
-    ).all()
-    for question in waiting:
-        if connection_id is not None and (question.kind, question.connection_id) == (kind, connection_id):
+    if connection_id is not None:
+        same = Question.user_id == user_id, Question.kind == kind, Question.connection_id == connection_id
+        waiting = select(Question).where(*same, Question.state == QuestionState.WAITING)
+        if question := db.session.scalars(waiting).first():
             return question
-    if len(waiting) >= MAX_WAITING_PER_USER:
-        raise Problem("too_many_questions")
+    require_room(user_id)
     question = Question(user_id=user_id, kind=kind, connection_id=connection_id, **columns)
     db.session.add(question)
     db.session.flush()
@@ -60,8 +58,20 @@ def ask(
         vault = current_app.extensions["vault"]
         question.sealed_payload = vault.seal(json.dumps(payload).encode(), question.sealed_for)
     question_id = question.id
-    after_commit(lambda: queue.enqueue("app.jobs.ask_platform", question_id))  # faster than the tick
+    after_commit(lambda: wake(question_id))
     return question
+
+
+def wake(question_id: int) -> None:
+    """Faster than the tick."""
+    queue.enqueue("app.jobs.ask_platform", question_id)
+
+
+def require_room(user_id: int) -> None:
+    """Raises Problem where too many of the user's questions wait. The user is locked."""
+    waiting = Question.user_id == user_id, Question.state == QuestionState.WAITING
+    if db.session.scalar(select(func.count(Question.id)).where(*waiting)) >= MAX_WAITING_PER_USER:
+        raise Problem("too_many_questions")
 
 
 def put(question: Question) -> Any:

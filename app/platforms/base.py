@@ -136,7 +136,7 @@ class Counting:
     """
 
     never: Mapping[str, str]
-    unknown: str = "Платформа не показала это число."
+    unknown: str = "Площадка не показала это число."
     note: str = ""
     per_call: int = 1  # ids that one call takes
 
@@ -154,6 +154,15 @@ class FormField:
     help: str
     secret: bool = False
     placeholder: str = ""
+
+
+@dataclass(frozen=True)
+class GuideStep:
+    """One of the steps to what a form asks for. `link`: label and address; `command`: a text to copy."""
+
+    text: str
+    link: tuple[str, str] | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,12 +250,22 @@ class Adapter(ABC):
         return ""
 
     @classmethod
+    def consent_asks(cls, config: Mapping[str, Any]) -> str:
+        """What the consent page will ask for, and why: for the user, before they go there."""
+        return ""
+
+    @classmethod
+    def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
+        """Steps to what `form` asks for. `known`: the facts of a connected account, and the params of a refusal."""
+        return ()
+
+    @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits()
 
     @classmethod
     def counting(cls, config: Mapping[str, Any]) -> Counting:
-        return Counting(never=dict.fromkeys(COUNTS, "Платформа не сообщает чисел."))
+        return Counting(never=dict.fromkeys(COUNTS, "Площадка не сообщает чисел."))
 
     @classmethod
     def text(cls, title: str, description: str) -> str:

@@ -81,7 +81,7 @@ class Dzen(Adapter):
         ),
     )
     reasons = {
-        "dzen_scopes": ("Дзен не дал права на публикацию: {missing}", "Подключите ещё раз и разрешите публикацию."),
+        "dzen_scopes": ("Дзен не дал права на публикацию", "Подключите ещё раз и разрешите публикацию."),
         "dzen_rejected": ("Дзен отклонил клип", "Исправьте клип и повторите."),
         "dzen_upload": ("Адрес, который Дзен дал для загрузки, не действует", "Повторите позже."),
         "dzen_gone": ("Черновика на Дзене больше нет", "Повторите, чтобы загрузить клип снова."),
@@ -108,10 +108,21 @@ class Dzen(Adapter):
         )
 
     @classmethod
+    def consent_asks(cls, config: Mapping[str, Any]) -> str:
+        more = ", и право публиковать в Дзене" if config["DZEN_API_URL"] else ""
+        return (
+            f"Яндекс спросит доступ к имени и портрету, чтобы показать, какой канал подключён{more}. Почты и пароля мы "
+            "не видим."
+        )
+
+    @classmethod
     def mode(cls, config: Mapping[str, Any]) -> str:
         if config["DZEN_API_URL"]:
-            return "Публикуется само, через партнёрский API."
-        return "С вашей помощью: открытого API у Дзена нет, в назначенное время мы подготовим файл, текст и ссылку."
+            return "Публикуется само."
+        return (
+            "С вашей помощью: Дзен не даёт сайтам публиковать за вас. В назначенное время мы подготовим файл, текст и "
+            "ссылку."
+        )
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
@@ -129,7 +140,7 @@ class Dzen(Adapter):
         granted = self.config["DZEN_SCOPES"] if response.get("scope") is None else response["scope"]
         missing = [scope for scope in PUBLISHING_SCOPES if scope not in granted.split()]
         if missing and self.config["DZEN_API_URL"]:
-            raise Refused("dzen_scopes", missing=", ".join(missing))
+            raise Refused("dzen_scopes")
         token = Token.of(response)
         url, headers = f"{self.config['YANDEX_LOGIN_URL']}/info", {"Authorization": f"OAuth {token.access}"}
         info = self.http.request("GET", url, params={"format": "json"}, headers=headers).json()
@@ -188,7 +199,7 @@ class Dzen(Adapter):
                 response_seconds=60,
             )
         if response.status in _ADDRESS_GONE:
-            raise Stale("dzen_upload", f"HTTP {response.status}")
+            raise Stale("dzen_upload", f"ошибка {response.status}")
         if not 200 <= response.status < 300:
             raise _error(response)
         if response.body.lstrip().startswith(b"<"):
@@ -224,7 +235,7 @@ class Dzen(Adapter):
     def counting(cls, config: Mapping[str, Any]) -> Counting:
         if config["DZEN_API_URL"]:
             return Counting(never={}, unknown="Дзен не показал это число.")
-        return Counting(never=dict.fromkeys(COUNTS, "У Дзена нет открытого API: числа видны только в Дзен Студии."))
+        return Counting(never=dict.fromkeys(COUNTS, "Дзен не сообщает чисел сайтам: они видны только в Дзен Студии."))
 
     def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         found: dict[str, Stats] = {}
@@ -246,7 +257,7 @@ class Dzen(Adapter):
         if response.status == none_for:
             return None
         if response.status in stale_for and isinstance(payload, dict):  # a gateway's page is not Дзен's
-            raise Stale("dzen_gone", f"HTTP {response.status}")
+            raise Stale("dzen_gone", f"ошибка {response.status}")
         if not 200 <= response.status < 300 or not isinstance(payload, dict):
             raise _error(response)
         return payload
@@ -266,7 +277,7 @@ def _error(response: Response) -> Exception:
     if status == 413:
         return Refused("too_large", detail)
     if not own or status >= 500:
-        return Unavailable(f"HTTP {status} {detail}".strip())
+        return Unavailable(f"ошибка {status}: {detail}".removesuffix(": "))
     if status == 401:
         return TokenExpired(detail)
     if status == 403:

@@ -33,7 +33,7 @@ def payload_of(response: Response, server: str, pause: float) -> Mapping[str, An
     response.raise_if_limited(pause)
     payload = response.json()
     if response.status >= 500 or not isinstance(payload, dict):
-        raise Unavailable(f"HTTP {response.status} от {server}")
+        raise Unavailable(f"ошибка {response.status} от {server}")
     return payload
 
 

@@ -203,7 +203,7 @@ class PublishContext:
         else:
             self._clear_commit("not_found")
             # Sent again, but as a failed try: a platform that never takes it must come to an end.
-            raise Unavailable("ответ потерян, клипа на платформе нет", definitely_not_applied=True)
+            raise Unavailable("ответ потерян, клипа на площадке нет", definitely_not_applied=True)
 
     def _record_receipt(self, name: str, receipt: Receipt, last: bool = False) -> None:
         answer = asdict(receipt)
@@ -234,7 +234,7 @@ class PublishContext:
             return answer
         since = datetime.fromisoformat(self.step(f"{name}{SINCE}", now.isoformat))
         if now - since > timedelta(seconds=until):
-            raise OutcomeUnknown("платформа не закончила обработку вовремя")
+            raise OutcomeUnknown("площадка не закончила обработку вовремя")
         raise ResumeAt(again, stage)
 
     def ask_user(self, text: str, link: str, label: str) -> NoReturn:

@@ -93,4 +93,4 @@ def _receipt_left(publication: Publication) -> Receipt:
     over = publication.in_doubt_until + AFTER_DEADLINE
     if clock.now() < over:
         raise ResumeAt(over, Stage.CHECKING)
-    raise errors.OutcomeUnknown("аккаунт отключён, спросить платформу нечем")
+    raise errors.OutcomeUnknown("аккаунт отключён, спросить площадку нечем")

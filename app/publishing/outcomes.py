@@ -126,7 +126,7 @@ def move_account(lease: Lease, publication: Publication, moved: errors.AccountMo
     known = publication.connection.facts
     if all(known.get(name) == fact for name, fact in moved.facts.items()):
         # It was moved there already, and the platform repeats it: not at once again and again.
-        retry(lease, publication, errors.Unavailable("платформа говорит, что аккаунт переехал туда, где он и есть"))
+        retry(lease, publication, errors.Unavailable("площадка говорит, что аккаунт переехал туда, где он и есть"))
         return
     # Where it is gone, the next claim finds that.
     retry_while_db_down(lambda: account_info.move(publication.connection_id, moved))

@@ -1,4 +1,4 @@
-"""Connecting accounts of platforms, and disconnecting them."""
+"""The connected accounts of a user: made, renewed, chosen, disconnected. What leads to them: `services.connecting`."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -16,29 +16,19 @@ from app.models import (
     PlatformConnection,
     Publication,
     Question,
-    QuestionState,
     Status,
     User,
     lock_user,
 )
-from app.plans import cheapest_for
 from app.platform_access import questions, revocations, tokens
-from app.platform_access.questions import Granted
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
-from app.services import audit_log, throttle
-from app.services.consents import SealedConsent
+from app.services import audit_log
 from app.services.publications import cancel_all_of
-from app.services.throttle import Limit
 
-# What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
-UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 CHOICE_LIFETIME = timedelta(hours=1)
 MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would identify another account
-
-# A platform is not to be tried through us; people of one office have one address.
-_PER_USER, _PER_ADDRESS = Limit("connect", 20, 600), Limit("connect-address", 60, 600)
 
 _FINISHING = and_(
     Publication.status == Status.PUBLISHING, or_(Publication.commit_in_doubt.is_not(None), Publication.has_receipt)
@@ -58,11 +48,6 @@ class Disconnection:
     unconfirmed: int = 0
 
 
-def all_of(user: User) -> list[PlatformConnection]:
-    mine = select(PlatformConnection).where(PlatformConnection.user_id == user.id).order_by(PlatformConnection.id)
-    return list(db.session.scalars(mine))
-
-
 def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnection:
     """Raises NotFound, for another user's connection too.
 
@@ -77,53 +62,6 @@ def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnec
     if connection is None:
         raise NotFound
     return connection
-
-
-def connect(user: User, platform: str, fields: Mapping[str, str]) -> Question:
-    """Asks the platform to connect by what the user has typed into its form. Raises NotFound or Problem.
-
-    What is secret of the fields is sealed at once: a worker asks.
-    """
-    if platform not in platforms.ADAPTERS:
-        raise NotFound
-    require_plan(user, platform)
-    form = platforms.ADAPTERS[platform].form
-    for field in form:
-        if not fields.get(field.name, "").strip():
-            raise Problem("field_missing", field.name, label=field.label)
-    typed = {field.name: fields[field.name] for field in form if not field.secret}
-    return _ask(user, "connect", platform, {field.name: fields[field.name] for field in form if field.secret}, typed)
-
-
-def accept(user: User, platform: str, consent: SealedConsent, arguments: Mapping[str, str]) -> Question:
-    """Asks the platform to connect by a consent: `arguments` are the callback's. Raises Problem."""
-    require_plan(user, platform)
-    return _ask(user, "consent", platform, questions.consent_payload(*consent, arguments), {})
-
-
-def _ask(user: User, kind: str, platform: str, payload: Mapping[str, Any], typed: Mapping[str, str]) -> Question:
-    address = (audit_log.client_ip.get() or "")[: audit_log.MAX_ADDRESS]  # a proxy may hand on more than an address
-    throttle.hit((_PER_USER, str(user.id)), *([(_PER_ADDRESS, throttle.network_of(address))] if address else []))
-    return questions.ask(user.id, kind, payload=payload, platform=platform, typed=dict(typed), address=address or None)
-
-
-def add_granted(question: Question, granted: Granted) -> dict[str, int]:
-    """Makes the connection that was asked for, unless its question is settled; returns its id. Raises Problem."""
-    lock_user(question.user_id)
-    waiting = db.session.get(Question, question.id, with_for_update=True, populate_existing=True)
-    if waiting is None or waiting.state != QuestionState.WAITING:
-        return {}
-    user = db.session.get(User, question.user_id)
-    with audit_log.on_behalf_of(question.address):
-        connection = save(user, question.platform, granted.accounts, granted.token, has_more=granted.has_more)
-    return {"connection_id": connection.id}
-
-
-def require_plan(user: User, platform: str) -> None:
-    """Raises Problem where the plan does not include the platform."""
-    if not user.plan.allows(platform):
-        name, needed = platforms.ADAPTERS[platform].name, cheapest_for(platform).title
-        raise Problem("platform_not_in_plan", platform=name, plan=needed)
 
 
 def save(

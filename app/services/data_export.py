@@ -28,7 +28,7 @@ from app.services import audit_log
 BATCH = 500
 
 # What is exported of each table, by its columns' names: no secrets and no internal columns.
-_PROFILE = "email name timezone plan_key created_at consented_at email_confirmed_at"
+_PROFILE = "email name timezone plan_key created_at consented_at consent_version email_confirmed_at"
 _PUBLICATION = (
     "clip_id connection_id platform account_id account_name account_url title description options status "
     "reason detail due_at external_id url created_at started_at published_at views likes shares"

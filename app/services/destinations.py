@@ -14,6 +14,7 @@ from app.platforms.base import Adapter, Limits
 from app.platforms.options import Option
 from app.problems import Problem
 from app.publishing import preflight
+from app.services import connection_list
 
 
 @dataclass(frozen=True)
@@ -49,30 +50,26 @@ class Destination:
 
 
 def for_clip(user: User, clip: Clip) -> list[Destination]:
-    connections = db.session.scalars(
-        select(PlatformConnection)
-        .where(PlatformConnection.user_id == user.id, PlatformConnection.status != ConnectionStatus.CHOOSING)
-        .order_by(PlatformConnection.id)
-    ).all()
+    mine = [one for one in connection_list.all_of(user) if one.status != ConnectionStatus.CHOOSING]
     publications = db.session.scalars(
         select(Publication)
         .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))
         .order_by(Publication.id.desc())
     ).all()
-    siblings, found = Counter(connection.platform for connection in connections), []
-    for connection in connections:
+    siblings, found = Counter(connection.platform for connection in mine), []
+    for connection in mine:
         adapter = platforms.ADAPTERS[connection.platform]
         limits = adapter.limits(current_app.config)
         account = connection.platform, connection.account_id
-        mine = [one for one in publications if (one.platform, one.account_id) == account]
+        here = [one for one in publications if (one.platform, one.account_id) == account]
         several = siblings[connection.platform] > 1
         destination = Destination(
             connection=connection,
             label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
             problems=list(_problems(user, connection, adapter, clip)),
             mode=adapter.mode(current_app.config),
-            live=next((one for one in mine if one.status in LIVE), None),
-            published=next((one for one in mine if one.status == Status.PUBLISHED), None),
+            live=next((one for one in here if one.status in LIVE), None),
+            published=next((one for one in here if one.status == Status.PUBLISHED), None),
             limits=limits,
             max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
             options=adapter.options,

@@ -168,7 +168,7 @@ def _dependencies() -> Iterator[Finding]:
     if unreachable := ", ".join(unreachable_hosts()):
         yield Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False)
     else:
-        yield Finding("Хосты платформ принимают соединения.", True)
+        yield Finding("Хосты площадок принимают соединения.", True)
     if mail.is_set_up():
         yield Finding("Почта настроена.", True)
     else:

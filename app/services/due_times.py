@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from app import clock, texts
+from app import clock
 from app.models import User
 from app.problems import Problem
+from app.texts import moments
 
 MIN_AHEAD = timedelta(minutes=5)
 MAX_AHEAD = timedelta(days=366)
@@ -26,7 +27,7 @@ def parse(user: User, typed: str, occurrence: str = "") -> datetime:
     try:
         return clock.from_zone(datetime.strptime(typed, FORMAT), user.timezone, OCCURRENCES.get(occurrence))
     except clock.NoSuchTime as gap:
-        raise Problem("due_skipped", "due", instead=f"{gap.instead:%d.%m.%Y %H:%M}") from None
+        raise Problem("due_skipped", "due", instead=moments.dated_here(gap.instead, user.timezone)) from None
     except clock.TwoSuchTimes:
         raise Problem("due_ambiguous", "occurrence") from None
     except (ValueError, OverflowError):
@@ -38,9 +39,9 @@ def check(user: User, due_at: datetime) -> None:
     now = clock.now()
     if due_at < now + MIN_AHEAD:
         code = "due_in_past" if due_at <= now else "due_too_soon"
-        raise Problem(code, "due", earliest=texts.moment(earliest(), user.timezone))
+        raise Problem(code, "due", earliest=moments.near(earliest(), user.timezone))
     if due_at > latest():
-        raise Problem("due_too_late", "due", latest=texts.moment(latest(), user.timezone))
+        raise Problem("due_too_late", "due", latest=moments.near(latest(), user.timezone))
 
 
 def earliest() -> datetime:

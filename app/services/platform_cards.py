@@ -1,16 +1,17 @@
 """What the page «Интеграции» shows of each platform."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
 
 from app import platforms
-from app.models import PlatformConnection, User
+from app.models import ConnectionStatus, PlatformConnection, User
 from app.plans import Plan, cheapest_for
-from app.platforms.base import FormField
+from app.platforms.base import FormField, GuideStep
 from app.problems import NotFound
-from app.services import connections
+from app.services import connection_list
 
 
 @dataclass(frozen=True)
@@ -20,34 +21,47 @@ class PlatformCard:
     allowed: bool
     plan_needed: Plan
     consent: bool  # connected by a consent page of the platform
+    consent_asks: str  # what that page asks for, and why
     form: Sequence[FormField]
+    guide: Sequence[GuideStep]  # to what the form asks for
     mode: str  # which way of publishing is on, where there are several
     unready: str  # why nothing can be published in this installation
     connections: list[PlatformConnection]
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is an account already, so that connecting adds one."""
+        return any(one.status != ConnectionStatus.CHOOSING for one in self.connections)
+
 
 def all_of(user: User) -> list[PlatformCard]:
-    mine = connections.all_of(user)
+    mine = connection_list.all_of(user)
     return [_card(user, key, mine) for key in platforms.ADAPTERS]
 
 
-def get(user: User, platform: str) -> PlatformCard:
-    """Raises NotFound."""
+def get(user: User, platform: str, known: Mapping[str, Any] | None = None) -> PlatformCard:
+    """`known`: the params of a refusal, from which the guide may say more. Raises NotFound."""
     if platform not in platforms.ADAPTERS:
         raise NotFound
-    return _card(user, platform, connections.all_of(user))
+    return _card(user, platform, connection_list.all_of(user), known or {})
 
 
-def _card(user: User, platform: str, mine: Sequence[PlatformConnection]) -> PlatformCard:
+def _card(
+    user: User, platform: str, mine: Sequence[PlatformConnection], known: Mapping[str, Any] | None = None
+) -> PlatformCard:
     adapter, config = platforms.ADAPTERS[platform], current_app.config
+    here = [one for one in mine if one.platform == platform]
+    facts = {**here[0].facts, **(known or {})} if here else known or {}
     return PlatformCard(
         key=adapter.key,
         name=adapter.name,
         allowed=user.plan.allows(adapter.key),
         plan_needed=cheapest_for(adapter.key),
         consent=adapter.oauth(config) is not None,
+        consent_asks=adapter.consent_asks(config),
         form=adapter.form,
+        guide=adapter.guide(config, facts),
         mode=adapter.mode(config),
         unready=adapter.unready(config),
-        connections=[one for one in mine if one.platform == platform],
+        connections=here,
     )

@@ -15,7 +15,7 @@ from app.models.types import is_due
 from app.platform_access import questions
 from app.platforms.errors import PlatformError, RateLimited, Unavailable
 from app.problems import NotFound, Problem
-from app.services import connections
+from app.services import connecting, connections
 from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
@@ -24,9 +24,12 @@ log = structlog.get_logger(__name__)
 # Returns the answer as it is stored: without secrets.
 ON_ANSWER: dict[str, Callable[[Question, Any], Any]] = {
     "accounts": connections.add_accounts,
-    "connect": connections.add_granted,
-    "consent": connections.add_granted,
+    "connect": connecting.add_granted,
+    "consent": connecting.add_granted,
 }
+
+# What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
+UNEXPECTED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 # Longer than a call to a platform takes. Asking does no harm, so an answer that comes after it counts too.
 _LEASE = timedelta(seconds=45)
@@ -91,7 +94,7 @@ def put(question: Question) -> dict[str, Any]:
     except CannotOpen as error:
         log.error("a question's secrets cannot be opened", question=question.id, error=str(error))
         return _failed("internal")
-    except connections.UNEXPECTED:
+    except UNEXPECTED:
         log.exception("an answer of an unexpected shape")
         return _failed("unexpected_answer")
 
@@ -108,13 +111,24 @@ def settle(question: Question, values: Mapping[str, Any]) -> None:
             values = {**values, "answer": ON_ANSWER[question.kind](question, values["answer"])}
         except Problem as problem:
             values = _failed(problem.code, **problem.params)
-    if "state" in values:
+    if "state" in values and not _keeps_secrets(question, values):
         values = {**values, "sealed_payload": None}
     db.session.execute(
         update(Question)
-        .where(Question.id == question.id, Question.state == QuestionState.WAITING)
+        .where(
+            Question.id == question.id,
+            Question.state == QuestionState.WAITING,
+            Question.created_at == question.created_at,  # not asked anew meanwhile
+        )
         .values({"wake_at": None, **values})
     )
+
+
+def _keeps_secrets(question: Question, values: Mapping[str, Any]) -> bool:
+    """Only a worker opens them again, for a user who types the rest of the form anew."""
+    if question.kind != "connect" or values["state"] != QuestionState.FAILED:
+        return False
+    return connecting.keeps_secrets(question.platform, values["reason"], values["params"].get("field"))
 
 
 def sweep() -> None:

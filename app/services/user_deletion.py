@@ -5,7 +5,7 @@ from sqlalchemy import delete, select
 from app.db import db
 from app.models import LIVE, Clip, PlatformConnection, Publication, User, lock_user
 from app.paging import COUNTED, count_up_to
-from app.services import clips, connections, uploads, users
+from app.services import clips, connection_list, connections, uploads, users
 
 
 def affected(user: User) -> dict[str, int]:
@@ -25,7 +25,7 @@ def delete_user(user: User, password: str) -> None:
     """
     users.require_password(user, password)
     uploads.terminate_all(user)
-    for connection in connections.all_of(user):
+    for connection in connection_list.all_of(user):
         connections.disconnect(user, connection.id)
     lock_user(user.id)  # no clip is added meanwhile
     clips.plan_erasure(user)

@@ -4,6 +4,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -28,6 +29,9 @@ MAX_NAME = 80
 
 DEMO_PASSWORD = "demo-demo"
 
+# Of the page about personal data, and of the consent to it: a new date with each change of its meaning.
+CONSENT_VERSION = date(2026, 11, 28)
+
 _SIGN_INS_PER_EMAIL = Limit("sign-in-email", times=10, seconds=15 * 60)
 _SIGN_INS_PER_ADDRESS = Limit("sign-in-address", times=50, seconds=15 * 60)  # an office shares one
 _SIGN_INS_PER_BROWSER = Limit("sign-in-browser", times=10, seconds=15 * 60)
@@ -47,13 +51,15 @@ def sign_up(
     """A new user on the plan Free. `timezone` is the browser's guess and replaced by the default where it is unknown.
 
     `address` is the client's, whose sign-ups are limited and whose e-mail is to be confirmed; None where an operator
-    adds the user and vouches for the e-mail. `consents`: to personal data being processed.
+    adds the user and vouches for the e-mail. `consents`: to personal data being processed (152-ФЗ, article 9).
     Raises Problem with its field.
     """
     email, name = _email(email), _name(name)
     if is_demo(email) and not current_app.config["DEMO"]:
         raise Problem("email_invalid", "email")  # such a user could not sign in
     password_rules.check(password, "password", email=email, name=name)
+    if address and not consents:
+        raise Problem("consent_missing", "consent")
     if address:
         throttle.hit((_SIGN_UPS_PER_ADDRESS, network_of(address)))
     zone = timezone if timezone in available_timezones() else clock.DEFAULT_ZONE
@@ -64,6 +70,7 @@ def sign_up(
         name,
         zone,
         consented_at=now if consents else None,
+        consent_version=CONSENT_VERSION.isoformat() if consents else None,
         email_confirmed_at=None if address else now,
     )
     email_confirmation.begin(user)

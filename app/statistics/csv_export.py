@@ -17,7 +17,7 @@ BATCH = 500
 def rows(user: User, days: int) -> Iterator[list[Any]]:
     """The head, then the newest publication first. An unknown number is None."""
     names = ("Просмотры", "Лайки", "Репосты")
-    head = ["Клип", "Платформа", "Аккаунт", "Опубликовано", "Ссылка"]
+    head = ["Клип", "Площадка", "Аккаунт", "Опубликовано", "Ссылка"]
     head += [f"{name}, всего" for name in names] + [f"{name}, за {days} дней" for name in names] + ["Собрано"]
     # Read before the first row goes out: a download may be slow, and the session does not last as long.
     return _rows(head, user.id, user.timezone, clock.days(user.timezone, days)[0][1])

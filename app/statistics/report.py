@@ -90,7 +90,7 @@ def _why_unknown(publication: Publication, counting: Counting, count: str) -> st
     if publication.connection_id is None:
         return "Аккаунт отключён: числа больше не собираются."
     if publication.external_id is None:
-        return "Публикация отмечена вручную: её номера на платформе мы не знаем."
+        return "Публикация отмечена вручную: её номера на площадке мы не знаем."
     return "Ещё не собрано."
 
 

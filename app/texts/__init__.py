@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app
 
-from app import clock
+from app.texts import moments
 from app.texts.problems import PROBLEMS
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ STAGES = {
     "queued": "в очереди",
     "starting": "начинаем",
     "uploading": "загрузка",
-    "sent": "платформа принимает клип",
-    "processing": "обрабатывается платформой",
-    "checking": "ответ потерян, проверяем на платформе",
-    "waiting": "ждём: платформа просит не спешить",
+    "sent": "площадка принимает клип",
+    "processing": "обрабатывается площадкой",
+    "checking": "ответ потерян, проверяем на площадке",
+    "waiting": "ждём: площадка просит не спешить",
     "storage": "хранилище клипов не отвечает, ждём",
     "outage": "сбой на нашей стороне, ждём",
     "retry": "повтор",
@@ -45,12 +45,12 @@ EVENTS = {
     "started": "Началась",
     "step": "Шаг сделан",
     "commit_started": "Последний шаг: отправляем",
-    "accepted": "Платформа приняла клип",
-    "answer_lost": "Ответ платформы потерян",
-    "not_found": "Платформа: клипа там нет",
+    "accepted": "Площадка приняла клип",
+    "answer_lost": "Ответ площадки потерян",
+    "not_found": "Площадка: клипа там нет",
     "retry": "Не вышло, будет повтор",
     "outage": "Сбой на нашей стороне: ждём, попытки не тратятся",
-    "receipt_found": "Пришёл поздний ответ платформы",
+    "receipt_found": "Пришёл поздний ответ площадки",
     "published": "Опубликована",
     "failed": "Не опубликована",
     "unconfirmed": "Неизвестно, дошёл ли клип",
@@ -66,8 +66,8 @@ EVENTS = {
 STEP_EVENTS = {
     "step": "Готово: {step}",
     "waiting": "Ждём: {step}",
-    "commit_started": "Передаём платформе: {step}",
-    "accepted": "Платформа подтвердила: {step}",
+    "commit_started": "Передаём площадке: {step}",
+    "accepted": "Площадка подтвердила: {step}",
 }
 
 SECURITY = {
@@ -109,9 +109,9 @@ OPERATOR = "администратор сервиса"
 # What is wrong, what to do. Adapters add their own: `add_reasons()`. They are shown in letters and notifications too:
 # none refers to what is beside it on a page.
 REASONS: dict[str, tuple[str, str]] = {
-    "unavailable": ("Платформа не отвечает", "Повторите позже: с вашей стороны ничего менять не нужно."),
+    "unavailable": ("Площадка не отвечает", "Повторите позже: с вашей стороны ничего менять не нужно."),
     "unexpected_answer": (
-        "Платформа ответила не так, как описано в её правилах",
+        "Площадка ответила не так, как описано в её правилах",
         "Мы это уже видим. Попробуйте позже; если не поможет, напишите в поддержку.",
     ),
     "internal": ("Внутренняя ошибка", "Мы её уже видим. Повторите; если не поможет, напишите в поддержку."),
@@ -120,29 +120,29 @@ REASONS: dict[str, tuple[str, str]] = {
         "Доступ к аккаунту больше не действует",
         "Переподключите его в «Настройки → Интеграции» и повторите.",
     ),
-    "rate_limited": ("Платформа просит подождать", "Попробуйте через несколько минут."),
-    "refused": ("Платформа отказала", "Исправьте клип или текст и повторите."),
+    "rate_limited": ("Площадка просит подождать", "Попробуйте через несколько минут."),
+    "refused": ("Площадка отказала", "Исправьте клип или текст и повторите."),
     "forbidden_address": (
-        "Платформа назвала адрес, по которому мы не ходим",
+        "Площадка назвала адрес, по которому мы не ходим",
         "Это защита нашей сети. Повторите; если не поможет, напишите в поддержку.",
     ),
     "consent_stale": (
         "{platform} не подключён: это подключение устарело, уже использовано или начато в другом браузере",
         "Начните ещё раз: «Подключить {platform}».",
     ),
-    "consent_refused": ("{platform} не подключён: платформа не приняла запрос", "Начните ещё раз."),
+    "consent_refused": ("{platform} не подключён: площадка не приняла запрос", "Начните ещё раз."),
     "consent_unavailable": ("{platform} не отвечает", "Подождите минуту и попробуйте ещё раз."),
-    "too_large": ("Файл больше, чем принимает платформа", "Сожмите клип или укоротите его и загрузите заново."),
+    "too_large": ("Файл больше, чем принимает площадка", "Сожмите клип или укоротите его и загрузите заново."),
     "unknown": (
-        "Ответ платформы потерян: клип мог опубликоваться",
-        "Откройте свою страницу на платформе и скажите, есть ли он там.",
+        "Ответ площадки потерян: клип мог опубликоваться",
+        "Откройте свою страницу на площадке и скажите, есть ли он там.",
     ),
     "left_unconfirmed": (
-        "Публикация отменена, но клип мог остаться на платформе",
+        "Публикация отменена, но клип мог остаться на площадке",
         "Откройте страницу и, если он там есть, удалите его сами.",
     ),
     "missed": ("Пропущено время публикации", "Сервис в этот час не работал. Опубликуйте сейчас."),
-    "plan": ("Ваш тариф больше не включает эту платформу", "Смените тариф и повторите."),
+    "plan": ("Ваш тариф больше не включает эту площадку", "Смените тариф и повторите."),
     "disconnected": ("Аккаунт отключён", "Подключите его в «Настройки → Интеграции» и опубликуйте клип заново."),
     "clip_gone": ("Файла клипа больше нет", "Загрузите клип заново."),
     "clip_changed": ("Файл клипа повреждён: он не тот, что был загружен", "Загрузите клип заново."),
@@ -151,7 +151,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Это сбой на нашей стороне. Повторите позже: загружать клип заново не нужно.",
     ),
     "fetch_away": (
-        "Платформа не смогла забрать клип: наш адрес не отвечает",
+        "Площадка не смогла забрать клип: наш адрес не отвечает",
         "Это сбой на нашей стороне. Повторите позже: загружать клип заново не нужно.",
     ),
 }
@@ -217,7 +217,7 @@ def reason(key: str, params: Mapping[str, str] | None = None, detail: str | None
 def detail_label(detail: str, reason_key: str | None = None) -> str:
     """The origin of a detail: our own (`app.platforms.errors`) begins with a small Russian letter."""
     own = reason_key in (None, "unavailable", "unknown", "reconnect") and re.match("[а-яё]", detail)
-    return "Что случилось" if own else "Ответ платформы"
+    return "Что случилось" if own else "Ответ площадки"
 
 
 def sentence(key: str, params: Mapping[str, str] | None = None) -> str:
@@ -237,45 +237,26 @@ def notification(kind: str, facts: Mapping[str, str | None], zone_name: str) -> 
     if facts.get("reason"):
         filled["reason"] = sentence(facts["reason"])
     if when := facts.get("due_at") or facts.get("at"):
-        filled["when"] = moment(datetime.fromisoformat(when), zone_name)
+        filled["when"] = moments.dated(datetime.fromisoformat(when), zone_name)
     headline, text = NOTIFICATIONS[kind]
     return headline.format_map(filled), text.format_map(filled).strip()
 
 
-def moment(value: datetime, zone_name: str) -> str:
-    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y %H:%M")
-
-
 def event(kind: str, name: str | None, zone_name: str, step: str = "") -> str:
-    """A line of the history: «Перенесена на 26.11.2026 18:30», where the event's name is its due time; about a step,
-    by its adapter's name for it: «Готово: загрузка видео».
+    """A line of the history: «Перенесена на чт, 26 ноября, 18:30», where the event's name is its due time; about a
+    step, by its adapter's name for it: «Готово: загрузка видео».
     """
     if step:
         return STEP_EVENTS[kind].format(step=step)
     if kind in ("scheduled", "moved") and name:
-        return f"{EVENTS[kind]} на {moment(datetime.fromisoformat(name), zone_name)}"
+        return f"{EVENTS[kind]} на {moments.dated(datetime.fromisoformat(name), zone_name)}"
     return EVENTS[kind]
 
 
 def status(publication: "Publication", zone_name: str) -> str:
     if publication.status == "scheduled":
-        return f"Запланировано на {moment(publication.due_at, zone_name)}"
+        return f"Запланировано на {moments.exact(publication.due_at, zone_name)}"  # US-AP-06, AC4
     return STATUSES[publication.status]
-
-
-def day(value: datetime, zone_name: str) -> str:
-    return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
-
-
-def day_of_year(value: datetime, zone_name: str) -> str:
-    """«12 ноября», with the year where it is another one."""
-    then, now = clock.to_zone(value, zone_name), clock.to_zone(clock.now(), zone_name)
-    year = f" {then.year} г." if then.year != now.year else ""
-    return f"{then.day} {MONTHS[then.month - 1]}{year}"
-
-
-def second(value: datetime, zone_name: str) -> str:
-    return clock.to_zone(value, zone_name).strftime("%H:%M:%S")
 
 
 def progress(publication: "Publication", now: datetime) -> str:
@@ -288,7 +269,7 @@ def progress(publication: "Publication", now: datetime) -> str:
         most = max(len(current_app.config["RETRY_SECONDS"]), publication.attempt)
         return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из {most})"
     if publication.stage == "waiting" and publication.wake_at:
-        return f"ждём: платформа просит не спешить, продолжим {_in(publication.wake_at, now)}"
+        return f"ждём: площадка просит не спешить, продолжим {_in(publication.wake_at, now)}"
     return STAGES[publication.stage or "queued"]
 
 

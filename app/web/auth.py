@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import generate_csrf
-from wtforms import EmailField, HiddenField, PasswordField, StringField
+from wtforms import BooleanField, EmailField, HiddenField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from app import clock
@@ -31,6 +31,7 @@ class SignUp(FlaskForm):
     name = StringField("Имя", [NEEDED])
     email = EmailField("Почта", [NEEDED])
     password = PasswordField("Пароль", [NEEDED])
+    consent = BooleanField("Даю согласие на обработку персональных данных")
     timezone = HiddenField()
 
 
@@ -57,11 +58,11 @@ def sign_up() -> ResponseReturnValue:
                 name=form.name.data,
                 timezone=form.timezone.data,
                 address=request.remote_addr,
-                consents=True,  # by the sentence beside the button
+                consents=form.consent.data,
             )
             start_session(user)
             return go(url_for("clips.page"))
-    return form_page("auth/sign_up.html", form=form)
+    return form_page("auth/sign_up.html", form=form, returning=bool(_browser_token()))
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])
@@ -82,7 +83,7 @@ def sign_in() -> ResponseReturnValue:
                 return go(to)
             form.form_errors.append(Problem("wrong_credentials").text)  # not raised: the audit log keeps the failure
     demo_password = users.DEMO_PASSWORD if current_app.config["DEMO"] else None
-    return form_page("auth/sign_in.html", form=form, demo_password=demo_password)
+    return form_page("auth/sign_in.html", form=form, demo_password=demo_password, returning=bool(_browser_token()))
 
 
 @blueprint.route("/sign-in/code", methods=["GET", "POST"])
@@ -145,6 +146,7 @@ def leave() -> Response:
 
 
 def _browser_token() -> str:
+    """Of a browser in which a user has signed in before; empty in a stranger's."""
     return request.cookies.get(current_app.config["BROWSER_COOKIE_NAME"], "")
 
 

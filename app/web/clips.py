@@ -18,7 +18,7 @@ from app import texts
 from app.db import commit, db
 from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import clip_deletion, clips, connections, history, uploads
+from app.services import clip_deletion, clips, connection_list, history, uploads
 from app.services.upload_files import BLOCK
 from app.web import notifications, responses
 from app.web.headers import FORM_BYTES
@@ -47,7 +47,7 @@ def page() -> ResponseReturnValue:
         "clips/page.html",
         shown=shown,
         publications=history.for_clips(current_user, [clip.id for clip in shown.rows]),
-        connected=bool(connections.all_of(current_user)),
+        connected=bool(connection_list.all_of(current_user)),
     )
 
 

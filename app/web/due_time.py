@@ -9,6 +9,7 @@ from flask_login import current_user
 from app import clock
 from app.models import Publication
 from app.services import due_times
+from app.texts.moments import offset_name
 from app.web import time_zones
 
 # What the macro shows, local times as FORMAT. `occurrences`: key and label of each, where the local time comes twice.
@@ -45,7 +46,7 @@ def _field(typed: str, occurrence: str) -> DueField:
         "typed": typed,
         "occurrence": occurrence,
         "occurrences": [
-            (key, f"{names[key]} ({time_zones.utc(clock.to_zone(moment, zone).utcoffset())})")
+            (key, f"{names[key]} ({offset_name(clock.to_zone(moment, zone).utcoffset())})")
             for key, moment in both.items()
         ],
         "earliest": clock.to_zone(due_times.earliest(), zone).strftime(due_times.FORMAT),

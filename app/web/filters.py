@@ -1,6 +1,7 @@
 """Jinja filters, tests and globals: Russian plurals, sizes, times, and what templates call by name."""
 
 from datetime import date as Date
+from datetime import datetime
 
 from babel import Locale
 from babel.dates import format_date
@@ -14,6 +15,7 @@ from app.paging import COUNTED, Page
 from app.platforms import options
 from app.services import clips, history, publications, retention, retries, uploads
 from app.statistics import report
+from app.texts import moments
 from app.web import media
 
 NBSP = "\u00a0"
@@ -30,8 +32,10 @@ def register(app: Flask) -> None:
         app.add_template_filter(named)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
-        ui=app.jinja_env.get_template("ui.html").module,
         now=clock.now,
+        moment_texts=moment_texts,
+        day_of=lambda at: moments.day(at, _zone()),
+        second_of=lambda at: moments.second(at, _zone()),
         texts=texts,
         publication_version=history.version,
         story_version=history.story_version,
@@ -55,6 +59,17 @@ def register(app: Flask) -> None:
         most_unread=inbox.MOST_UNREAD,
         notification_link=inbox.link,
     )
+    app.jinja_env.globals["ui"] = app.jinja_env.get_template("ui.html").module  # last: it keeps the globals of now
+
+
+def _zone() -> str:
+    return current_user.timezone if current_user.is_authenticated else clock.DEFAULT_ZONE
+
+
+def moment_texts(at: datetime) -> dict[str, str]:
+    """What `ui.moment` shows, in the user's zone."""
+    zone = _zone()
+    return {"near": moments.near(at, zone), "whole": moments.whole(at, zone), "offset": moments.offset(at, zone)}
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:

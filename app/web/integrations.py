@@ -10,7 +10,7 @@ from app import platforms, texts
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Question, QuestionState
 from app.problems import Problem
-from app.services import connections, platform_cards, questions
+from app.services import connecting, connections, platform_cards, questions
 from app.web import responses
 from app.web.access import writes
 from app.web.consent_client import callback_url, client_of, take_consent
@@ -32,13 +32,14 @@ def page() -> ResponseReturnValue:
 def connect(platform: str) -> ResponseReturnValue:
     card = platform_cards.get(current_user, platform)
     if request.method == "GET":
-        return responses.dialog("integrations/_connect.html", card=card, problem=None, typed={})
+        return _form(platform)
     fields = {field.name: request.form.get(field.name, "") for field in card.form}
+    kept_id = request.form.get("kept", type=int)
     try:
-        asked = connections.connect(current_user, platform, fields)
+        asked = connecting.connect(current_user, platform, fields, kept_id)
     except Problem as problem:
         db.session.rollback()
-        return _form(platform, problem, fields)
+        return _form(platform, problem, fields, kept_id)
     return _outcome(asked) if request.htmx else responses.go(url_for(".question", question_id=asked.id))
 
 
@@ -102,7 +103,7 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
 def consent(platform: str) -> ResponseReturnValue:
     client = client_of(platform)
     try:
-        connections.require_plan(current_user, platform)
+        connecting.require_plan(current_user, platform)
     except Problem as problem:
         return responses.refused(problem.text, 403, url_for("plans.page"))
     return client.authorize_redirect(callback_url(platform))
@@ -116,7 +117,7 @@ def callback(platform: str) -> ResponseReturnValue:
     arguments = {name: arguments[name] for name in PARAMETERS if name in arguments}
     try:
         consent = take_consent(platform, arguments)
-        asked = connections.accept(current_user, platform, consent, arguments)
+        asked = connecting.accept(current_user, platform, consent, arguments)
     except Problem as problem:
         return responses.refused(problem.text, 400, url_for(".page"))
     return responses.go(url_for(".question", question_id=asked.id))
@@ -134,12 +135,15 @@ def _outcome(asked: Question) -> Response:
     problem = Problem(asked.reason, **asked.params)
     if asked.kind == "consent":
         return responses.refused(problem.text, 400, url_for(".page"))
-    return _form(asked.platform, problem, asked.typed)
+    return _form(asked.platform, problem, asked.typed, asked.id)
 
 
-def _form(platform: str, problem: Problem, typed: Mapping[str, str]) -> Response:
-    card = platform_cards.get(current_user, platform)
-    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=typed)
+def _form(
+    platform: str, problem: Problem | None = None, typed: Mapping[str, str] | None = None, kept_id: int | None = None
+) -> Response:
+    card = platform_cards.get(current_user, platform, problem and problem.params)
+    kept = connecting.kept_of(current_user, platform, kept_id)
+    return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=typed or {}, kept=kept)
 
 
 def _refreshed(page: Response) -> Response:

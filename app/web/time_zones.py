@@ -10,6 +10,7 @@ from babel.core import get_global
 from babel.dates import get_timezone_location
 
 from app import clock
+from app.texts.moments import offset_name
 
 # One zone for each offset, by its largest cities.
 RUSSIA = {
@@ -45,13 +46,15 @@ def choices(current: str) -> dict[str, Choices]:
 def label(name: str) -> str:
     """«Москва, Санкт-Петербург (UTC+3)»: the offset is today's."""
     place = RUSSIA.get(name) or dict(_others()).get(name, name)
-    return f"{place} ({utc(_offset(name, clock.now()))})"
+    return f"{place} ({offset_name(_offset(name, clock.now()))})"
 
 
 @lru_cache(maxsize=8)
 def _labels(zones: tuple[tuple[str, str], ...], moment: datetime) -> Choices:
     labelled = [(_offset(name, moment), name, label) for name, label in zones]
-    return [(name, f"{label} ({utc(offset)})") for offset, name, label in sorted(labelled, key=itemgetter(0, 2))]
+    return [
+        (name, f"{label} ({offset_name(offset)})") for offset, name, label in sorted(labelled, key=itemgetter(0, 2))
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -72,11 +75,3 @@ def _place(zone: str, country_code: str) -> str:
 
 def _offset(name: str, moment: datetime) -> timedelta:
     return clock.to_zone(moment, name).utcoffset()
-
-
-def utc(offset: timedelta) -> str:
-    """«UTC+3», «UTC−3:30»."""
-    minutes = round(offset.total_seconds() / 60)
-    hours, rest = divmod(abs(minutes), 60)
-    sign = "−" if minutes < 0 else "+"
-    return f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "")

@@ -164,7 +164,7 @@ def same() -> dict[str, Any]:
     clip = open_uploads.same_clip(current_user, fingerprint) if fingerprint else None
     if clip is None:
         return {"clip": None}
-    day = texts.day_of_year(clip.created_at, current_user.timezone)
+    day = texts.moments.day(clip.created_at, current_user.timezone)
     return {"clip": {"title": clip.title, "day": day, "url": url_for("clips.show", clip_id=clip.id)}}
 
 

@@ -18,6 +18,7 @@ def sign_up(page: Page, email: str, plan: str = "") -> None:
     page.get_by_label("Имя").fill("Анна")
     page.get_by_label("Почта").fill(email)
     page.get_by_label("Пароль").fill("parol-parol")
+    page.get_by_role("checkbox", name="Даю согласие").check()
     page.get_by_role("button", name="Создать аккаунт").click()
     expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
     if plan:

@@ -24,10 +24,10 @@ def test_deleting_what_nobody_knows_about(page: Page, vezde: Running, tmp_path):
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "lose_answer"}])
     publish(page, card)
 
-    expect(row(card, "Telegram")).to_contain_text("проверяем на платформе", timeout=PUBLISHING_MS)
+    expect(row(card, "Telegram")).to_contain_text("проверяем на площадке", timeout=PUBLISHING_MS)
     card.get_by_role("button", name="Удалить").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("прямо сейчас передаётся платформе")
+    expect(dialog).to_contain_text("прямо сейчас передаётся площадке")
     dialog.get_by_role("button", name="Удалить").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Пока не удалить")
 
@@ -35,14 +35,14 @@ def test_deleting_what_nobody_knows_about(page: Page, vezde: Running, tmp_path):
     expect(row(card, "Telegram").get_by_role("button", name="Отменить", include_hidden=True)).to_have_count(1)
     dialog.get_by_role("link", name="Закрыть").click()
     card.get_by_role("button", name="Удалить").click()
-    expect(dialog).to_contain_text("на платформе он может остаться")
+    expect(dialog).to_contain_text("на площадке он может остаться")
     expect(dialog.get_by_role("link", name="Посмотреть, есть ли он там")).to_be_visible()
     dialog.get_by_role("button", name="Удалить").click()
     expect(card).to_have_count(0)
 
     page.goto("/publications")
     page.get_by_role("link", name="Утро").first.click()
-    expect(page.get_by_label("Состояние")).to_contain_text("клип мог остаться на платформе")
+    expect(page.get_by_label("Состояние")).to_contain_text("клип мог остаться на площадке")
 
 
 def test_consents_that_were_abandoned(page: Page, vezde: Running):

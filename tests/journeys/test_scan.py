@@ -212,7 +212,7 @@ def test_no_secret_is_left_anywhere(vezde: Running, tmp_path: Path):
         # A thread may still hold the request that it has just answered.
         wait_for(lambda: not any(memory.find(pid, tokens) for pid in others), 5)
 
-    who = {"name": "Анна", "email": "anna@example.org", "password": PASSWORD}
+    who = {"name": "Анна", "email": "anna@example.org", "password": PASSWORD, "consent": "y"}
     visit.post("/sign-up", on="/sign-up", data=who)
     visit.post("/plans/pro", on="/plans")
 

@@ -35,7 +35,7 @@ def test_numbers_of_a_published_clip(page: Page, vezde: Running, vertical_file):
 
     page.get_by_role("link", name="Статистика").click()
     expect(page.get_by_role("img", name="Просмотры по дням")).to_be_visible()
-    platform = page.get_by_role("region", name="Таблица по платформам").get_by_role("row", name="VK")
+    platform = page.get_by_role("region", name="Таблица по площадкам").get_by_role("row", name="VK")
     expect(platform).to_contain_text("12\u00a0345")
     clip = page.get_by_role("region", name="Таблица по клипам").get_by_role("row", name="vertical")
     expect(clip).to_contain_text("678")

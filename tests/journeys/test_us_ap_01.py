@@ -50,7 +50,7 @@ def test_rights_that_vk_withholds_are_told(page: Page, vezde: Running):
     vezde.control("options", vk_scopes="video")
     sign_up(page, "us-ap-01-scopes@example.org", plan="Start")
     connect_by_consent(page, "VK")
-    expect(page.get_by_text("VK не дал нужных прав: wall")).to_be_visible()
+    expect(page.get_by_text("VK не дал нужных прав: стена")).to_be_visible()
     expect(platform_card(page, "VK")).not_to_contain_text("Подключено")
 
 

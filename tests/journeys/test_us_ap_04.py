@@ -1,11 +1,20 @@
 """US-AP-04: Connect Telegram Channel."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import DEMO_BOT
 from tests.journeys.conftest import Running
-from tests.journeys.steps import connect_by_form, connect_telegram, open_integrations, platform_card, sign_up
+from tests.journeys.steps import (
+    connect_by_form,
+    connect_telegram,
+    fill_and_connect,
+    open_integrations,
+    platform_card,
+    sign_up,
+)
 
 
 @pytest.mark.parametrize("plan", ["Pro", "Business"])
@@ -28,4 +37,15 @@ def test_a_bot_without_rights_is_told_what_to_do(page: Page):
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Добавьте бота @vezde_demo_bot администратором канала")).to_be_visible()
     expect(dialog.get_by_label("Канал")).to_have_value("@vezde_readonly")
-    expect(dialog.get_by_label("Токен бота")).to_have_value("")
+    # The token waits on the server: only the channel is typed again.
+    expect(dialog.get_by_text("Токен сохранён")).to_be_visible()
+    expect(dialog.get_by_label("Токен бота")).to_be_hidden()
+    expect(dialog.get_by_label("Канал")).to_be_focused()
+    expect(dialog.get_by_role("link", name="Добавить @vezde_demo_bot")).to_have_attribute(
+        "href", re.compile(r"/vezde_demo_bot\?startchannel&admin=post_messages")
+    )
+    assert DEMO_BOT not in page.content()
+    fill_and_connect(page, Канал="@vezde_demo")
+    card = platform_card(page, "Telegram")
+    expect(card).to_contain_text("Подключено")
+    expect(card.get_by_role("button", name="Добавить аккаунт: Telegram")).to_be_visible()

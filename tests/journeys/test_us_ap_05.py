@@ -80,7 +80,7 @@ def test_nothing_chosen_is_told(creator: Page, vezde: Running, ten_seconds):
     for name in PLATFORMS:
         dialog.get_by_role("checkbox", name=name).uncheck()
     dialog.get_by_role("button", name="Опубликовать").click()
-    expect(dialog.get_by_text("Выберите хотя бы одну платформу.")).to_be_visible()
+    expect(dialog.get_by_text("Выберите хотя бы одну площадку.")).to_be_visible()
     assert vezde.posts == []
 
 

@@ -59,7 +59,7 @@ def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vez
     publish(creator, card(creator, "Кофе"))
     expect(card(creator, "Кофе")).to_contain_text("Ошибка", timeout=PUBLISHING_MS)
     expect(card(creator, "Кофе")).to_contain_text("Telegram не находит канал. Проверьте, что канал не удалён")
-    expect(card(creator, "Кофе")).to_contain_text("Ответ платформы: ")
+    expect(card(creator, "Кофе")).to_contain_text("Ответ площадки: ")
     expect(card(creator, "Кофе").get_by_role("button", name="Повторить")).to_be_visible()
 
     # The same from the list, where the row changes in place.
@@ -76,7 +76,7 @@ def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vez
     story = creator.get_by_role("region", name="История")
     for said in ("Попытка 1", "Не опубликована", "Попытка 2", "Повтор по вашей просьбе", "Опубликована"):
         expect(story).to_contain_text(said)
-    expect(story).to_contain_text("Платформа подтвердила: отправка в канал")
+    expect(story).to_contain_text("Площадка подтвердила: отправка в канал")
     creator.get_by_role("link", name="Клип «Кофе»").click()
     expect(card(creator, "Кофе")).to_be_visible()
     card(creator, "Кофе").get_by_role("link", name="История: Telegram").click()
@@ -105,7 +105,7 @@ def test_the_list_is_searched_and_filtered_while_it_lives(creator: Page, vezde: 
     expect(entry(creator, "Сырники")).to_have_count(0)
     creator.reload()
     expect(creator.get_by_label("Поиск")).to_have_value("ЕЖИК")
-    creator.get_by_label("Платформа").select_option("VK")
+    creator.get_by_label("Площадка").select_option("VK")
     expect(creator.get_by_role("heading", name="Ничего не нашлось")).to_be_visible()
     creator.get_by_role("link", name="Сбросить фильтры").click()
     creator.get_by_role("search").get_by_label("Клип").select_option("Сырники")

@@ -21,6 +21,7 @@ from app.notifications import email, inbox, reminders
 from app.platform_access import tokens
 from app.publishing import state_machine
 from app.services import connections
+from app.texts import moments
 from tests import asking
 from tests.edges import committed
 from tests.notifications.reading import notifications
@@ -142,7 +143,7 @@ def test_a_day_and_an_hour_ahead_and_once_each(scheduled):
         at_work(reminders.notify_upcoming)
     first, second = notifications()
     assert [notification.dedup_key.split(":")[3] for notification in (first, second)] == ["24", "1"]
-    assert texts.moment(due, "Europe/Moscow") in texts_of(first)[1]
+    assert moments.dated(due, "Europe/Moscow") in texts_of(first)[1]
     assert texts_of(first)[0] == "Скоро публикация, а Telegram не подключён"
 
 

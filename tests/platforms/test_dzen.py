@@ -139,7 +139,7 @@ class TestAssisted:
     def test_it_has_no_numbers_and_says_why(self, app):
         counting = platforms.ADAPTERS["dzen"].counting(app.config)
         assert counting.gives == ()
-        assert all("нет открытого API" in reason for reason in counting.never.values())
+        assert all("не сообщает чисел сайтам" in reason for reason in counting.never.values())
 
     def test_it_waits_for_its_user_with_everything_at_hand(self, waiting):
         assert waiting.status == Status.AWAITING_USER

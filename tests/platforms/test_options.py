@@ -22,7 +22,7 @@ from tests.web.test_scheduling import in_hours, typed
 AUDIENCE = Select(
     name="audience",
     label="Кому показывать",
-    help="Платформа спрашивает это о каждом клипе.",
+    help="Площадка спрашивает это о каждом клипе.",
     choices={"all": "Всем", "adults": "Только взрослым"},
     required=True,
 )

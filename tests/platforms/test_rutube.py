@@ -133,7 +133,7 @@ def create_video(sandbox) -> None:
 
 def test_an_address_that_rutube_cannot_reach_is_told_before_sending(app, user, ready_clip):
     adapter, config = platforms.ADAPTERS["rutube"], {**app.config, "PUBLIC_URL": "http://10.0.0.5", "LOCAL_HOSTS": ()}
-    assert "Публичный адрес не настроен" in next(preflight.problems(adapter, config, ready_clip(user()))).text
+    assert "а этот сайт ему не виден" in next(preflight.problems(adapter, config, ready_clip(user()))).text
 
 
 @pytest.mark.parametrize("token", ["чужой", "somebody-elses-token"])

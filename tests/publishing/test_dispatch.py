@@ -14,6 +14,7 @@ from app.problems import Problem
 from app.publishing import dispatch, lease
 from app.queue.table import PUBLISH
 from app.services import publications
+from app.texts import moments
 from app.workers import crew
 from tests.publishing.claims import claim
 from tests.publishing.conftest import look, row, settle, wait_until
@@ -244,6 +245,6 @@ def test_the_history_names_the_times(user, toy, toy_publication):
     story = db.session.query(PublicationEvent).filter_by(publication_id=publication_id).order_by(PublicationEvent.id)
     lines = [texts.event(event.kind, event.name, "Asia/Kamchatka") for event in story]
     assert lines == [
-        f"Запланирована на {texts.moment(due, 'Asia/Kamchatka')}",
-        f"Перенесена на {texts.moment(later, 'Asia/Kamchatka')}",
+        f"Запланирована на {moments.dated(due, 'Asia/Kamchatka')}",
+        f"Перенесена на {moments.dated(later, 'Asia/Kamchatka')}",
     ]

@@ -19,7 +19,7 @@ def test_all_is_well(app, sandbox):
         db.session.execute(db.text(f"UPDATE heartbeats SET name = '{kind}' WHERE kind = '{kind}'"))
         db.session.commit()
     well = texts(doctor.examine(), good=True)
-    for sentence in ("База отвечает", "Redis отвечает", "Хранилище клипов принимает", "на месте", "Хосты платформ"):
+    for sentence in ("База отвечает", "Redis отвечает", "Хранилище клипов принимает", "на месте", "Хосты площадок"):
         assert sentence in well, well
 
 

@@ -1,5 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,6 +10,7 @@ from app.publishing import state_machine
 from app.services import history, publications
 from app.services.history import Filters
 from app.services.publications import Choice
+from app.texts import moments
 
 
 def clip_of(user, title: str = "Закат") -> Clip:
@@ -175,22 +176,22 @@ def test_attempts_are_separated(owner):
             3,
             [
                 "Повтор по вашей просьбе",
-                "Передаём платформе: публикация в VK Клипах",
-                "Платформа подтвердила: публикация в VK Клипах",
+                "Передаём площадке: публикация в VK Клипах",
+                "Площадка подтвердила: публикация в VK Клипах",
                 "Опубликована",
             ],
         ),
     ]
     first, second, _third = history.attempts(one)
-    assert (first.lines[-1].reason, first.lines[-1].detail) == ("Платформа не отвечает", "HTTP 502")
-    assert second.lines[-1].reason == "Платформа отказала. Прочитайте её ответ ниже, исправьте и повторите."
+    assert (first.lines[-1].reason, first.lines[-1].detail) == ("Площадка не отвечает", "HTTP 502")
+    assert second.lines[-1].reason == "Площадка отказала. Прочитайте её ответ ниже, исправьте и повторите."
 
 
 def test_what_waits_for_its_time_has_not_begun(owner):
     one = publish(clip_of(owner), Status.SCHEDULED)
     due = "2026-05-03T20:59:00+00:00"
     assert write(one, ("scheduled", due, None, Status.SCHEDULED), ("started",), ("published",)) == [
-        (0, ["Запланирована на 03.05.2026 23:59"]),
+        (0, [f"Запланирована на {moments.dated(datetime.fromisoformat(due), 'Europe/Moscow')}"]),
         (1, ["Началась", "Опубликована"]),
     ]
 

@@ -9,6 +9,7 @@ from app.db import db
 from app.models import Clip, Publication, Status
 from app.services import retention, users
 from app.storage import storage
+from app.texts import moments
 from tests.publishing.conftest import at_work
 
 KEPT = timedelta(days=plans.FREE.keep_days)
@@ -124,5 +125,5 @@ def test_the_card_and_the_plans_show_it(free, old_clip, sign_in):
     clip = old_clip(free, timedelta(days=1))
     leaves = retention.leaves_at(clip, free)
     browser = sign_in(free)
-    assert f"Хранится до {clock.to_zone(leaves, free.timezone):%d.%m.%Y}" in browser.get("/").text
+    assert f"Хранится до {moments.day(leaves, free.timezone)}" in browser.get("/").text
     assert "Клип хранится 30\u00a0дней" in browser.get("/plans").text

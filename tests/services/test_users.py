@@ -62,10 +62,10 @@ def test_an_email_has_one_account(app):
 
 def test_sign_ups_from_one_address_are_limited(app):
     for number in range(100):
-        sign_up(email=f"a{number}@example.org", address=HOME)
+        sign_up(email=f"a{number}@example.org", address=HOME, consents=True)
     with pytest.raises(Problem, match="too_many_attempts"):
-        sign_up(email="one-more@example.org", address=HOME)
-    sign_up(email="elsewhere@example.org", address="192.0.2.8")
+        sign_up(email="one-more@example.org", address=HOME, consents=True)
+    sign_up(email="elsewhere@example.org", address="192.0.2.8", consents=True)
 
 
 def test_the_right_password_lets_in(app):

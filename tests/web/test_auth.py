@@ -22,7 +22,7 @@ def browser(app):
 
 def test_sign_up_leads_into_an_empty_studio(browser):
     page = browser.send(
-        "/sign-up", True, name="Анна", email="anna@example.org", password=PASSWORD, timezone="Asia/Omsk"
+        "/sign-up", True, name="Анна", email="anna@example.org", password=PASSWORD, timezone="Asia/Omsk", consent="y"
     ).text
     assert "Загрузить клип" in page
     for step in ("Загрузите", "Подключите", "Опубликуйте"):

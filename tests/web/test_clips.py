@@ -304,7 +304,7 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     db.session.commit()
     clip_id, publication_id = clip.id, publication.id
     dialog = web.get(f"/clips/{clip_id}/delete", headers=HTMX).text
-    assert "на платформе он может остаться" in dialog
+    assert "на площадке он может остаться" in dialog
     assert f'href="{connection.account_url}"' in dialog
     assert ">Удалить</button>" in dialog
     assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
@@ -314,7 +314,7 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     assert (publication.status, publication.reason, publication.wake_at) == ("cancelled", "left_unconfirmed", None)
     assert db.session.query(PublicationStep).count() == 0
     page = web.get(f"/publications/{publication_id}").text
-    assert "клип мог остаться на платформе" in page
+    assert "клип мог остаться на площадке" in page
     assert f'id="place-{publication_id}" href="{connection.account_url}"' in page
 
 

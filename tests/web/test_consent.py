@@ -203,7 +203,7 @@ def test_rights_that_vk_withholds_are_named(consent, sandbox):
     sandbox.control("options", vk_scopes="video")
     back = consent.press(consent.begin("vk"), "Разрешить")
     page = consent.arrive(back)
-    assert "не дал нужных прав: wall" in page.text, page.text
+    assert "не дал нужных прав: стена" in page.text, page.text
     assert db.session.query(PlatformConnection).count() == 0
 
 

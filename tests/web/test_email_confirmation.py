@@ -32,7 +32,7 @@ def sign_up(app):
 
     def make(email: str = ANNA, name: str = "Анна"):
         browser = app.test_client()
-        fields = {"name": name, "email": email, "password": "parol-parol", "timezone": "Europe/Moscow"}
+        fields = {"name": name, "email": email, "password": "parol-parol", "timezone": "Europe/Moscow", "consent": "y"}
         assert send(browser, "/sign-up", "/sign-up", **fields).location == "/"
         return browser
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from app import clock
 from app.db import db
-from app.models import ConnectionStatus, PlatformConnection, Publication, Status
+from app.models import ConnectionStatus, PlatformConnection, Publication, Question, Status
 from tests.conftest import DEMO_BOT
 from tests.connecting import settled
 from tests.questions import VK_TOKEN, ask_platforms
@@ -82,12 +82,81 @@ def test_a_refusal_is_shown_at_its_field_and_no_secret_comes_back(web, fields, s
     assert answer.status_code == 422
     assert said in answer.text
     assert 'class="field wrong"' in answer.text
-    assert "секреты мы обратно на страницу не выводим" in answer.text
+    assert "@BotFather" in answer.text  # the guide stays
+    of_the_channel = fields["bot_token"] == DEMO_BOT
+    assert ("Токен сохранён" in answer.text) == of_the_channel
+    assert ("секреты мы обратно на страницу не выводим" in answer.text) != of_the_channel
     assert "s3cret" not in answer.text
     assert "AAdemo" not in answer.text
     assert "<b>" not in answer.text
     if fields["channel"] != "<b>":
         assert f'value="{fields["channel"]}"' in answer.text
+
+
+def kept_in(answer) -> str:
+    return re.search(r'name="kept" value="(\d+)"', answer.text)[1]
+
+
+@pytest.fixture
+def refused(web):
+    """The form after a refusal of its channel: the token is kept."""
+    return settled(web, web.post(CONNECT, data=FIELDS | {"channel": "@vezde_readonly"}, headers=HTMX), headers=HTMX)
+
+
+def test_a_wrong_channel_does_not_cost_the_token(web, refused):
+    assert "https://t.me/BotFather" in refused.text
+    # The bot is known now: a link adds it to a channel with the right to post.
+    assert "/telegram-web/vezde_demo_bot?startchannel&amp;admin=post_messages" in refused.text
+    again = {"bot_token": "", "channel": "@nowhere_to_be_found", "kept": kept_in(refused)}
+    twice = settled(web, web.post(CONNECT, data=again, headers=HTMX), headers=HTMX)
+    assert "Telegram не нашёл такой канал" in twice.text
+    assert kept_in(twice) == kept_in(refused)
+    last = web.post(CONNECT, data=again | {"channel": "@vezde_demo"}, headers=HTMX)
+    assert "Проверяем…" in last.text
+    assert (
+        "Проверяем…" in web.post(CONNECT, data=again | {"channel": "@vezde_demo"}, headers=HTMX).text
+    )  # a double click
+    settled(web, last, headers=HTMX)
+    assert db.session.scalars(db.select(PlatformConnection)).one().account_name == "Везде — демо"
+    # Once connected, the token is the connection's alone.
+    assert db.session.scalars(db.select(Question)).one().sealed_payload is None
+    assert web.post(CONNECT, data=again, headers=HTMX).status_code == 422
+
+
+def test_another_token_may_be_typed_in_place_of_the_kept_one(web, refused):
+    other = {"bot_token": "12345:" + "s3cret" * 6, "channel": "@vezde_demo", "kept": kept_in(refused)}
+    assert (
+        "Telegram не принял токен бота" in settled(web, web.post(CONNECT, data=other, headers=HTMX), headers=HTMX).text
+    )
+
+
+def test_a_kept_token_is_its_users_and_its_platforms_alone(web, refused, user, sign_in):
+    again = {"bot_token": "", "channel": "@vezde_demo", "token": "", "kept": kept_in(refused)}
+    stranger = sign_in(user())
+    assert "Заполните поле «Токен бота»." in stranger.post(CONNECT, data=again, headers=HTMX).text
+    assert "Заполните поле «Токен»." in web.post(f"{PAGE}/rutube/connect", data=again, headers=HTMX).text
+
+
+def test_a_refused_token_is_not_kept(web):
+    wrong = FIELDS | {"bot_token": "12345:" + "s3cret" * 6}
+    settled(web, web.post(CONNECT, data=wrong, headers=HTMX), headers=HTMX)
+    assert db.session.scalars(db.select(Question)).one().sealed_payload is None
+
+
+def test_one_more_account_is_added(web, owner, telegram):
+    assert ">Подключить Telegram</button>" in web.get(PAGE).text
+    telegram(owner)
+    page = web.get(PAGE).text
+    assert 'aria-label="Добавить аккаунт: Telegram"' in page
+    assert ">Подключить Telegram</button>" not in page
+    assert ">Подключить Rutube</button>" in page
+
+
+def test_what_is_asked_and_why_is_told_before_the_consent(web):
+    page = web.get(PAGE).text
+    for platform, said in (("vk", "VK спросит доступ к видео"), ("dzen", "Яндекс спросит доступ к имени")):
+        assert f'aria-describedby="asks-{platform}"' in page
+        assert said in page
 
 
 def test_an_account_to_reconnect(web, owner, telegram):
@@ -191,7 +260,7 @@ def test_the_dialog_counts_what_is_cancelled_and_what_finishes(web, owner, teleg
         publish(ready_clip(owner, title=f"Клип {number}"), connection, **state)
     dialog = web.get(f"{PAGE}/{connection.id}/disconnect", headers=HTMX).text
     assert "2\xa0незавершённые или запланированные публикации будут отменены." in dialog
-    assert "1\xa0публикация уже передана платформе: её не остановить, она закончится сама." in dialog
+    assert "1\xa0публикация уже передана площадке: её не остановить, она закончится сама." in dialog
     answer = web.post(f"{PAGE}/{connection.id}/disconnect", follow_redirects=True).text
     assert "Отключено: Везде: демо. Отменено публикаций: 2. Заканчиваются сами: 1." in answer
     db.session.expire_all()

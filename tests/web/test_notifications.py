@@ -50,7 +50,7 @@ def test_the_newest_stands_first_and_leads_on(web, owner, ready_clip, telegram, 
     notification("reconnect")
     page = web.get(PAGE).text
     assert page.index("Переподключите VK") < page.index("Не опубликовано: «Закат»")
-    assert "VK, «Анна». Платформа не отвечает." in page
+    assert "VK, «Анна». Площадка не отвечает." in page
     assert 'href="/settings/integrations">Переподключить</a>' in page
     assert f'href="/publications/{publication.id}">Открыть публикацию</a>' in page
     assert web.get(f"/publications/{publication.id}").status_code == 200

@@ -1,6 +1,7 @@
 """Personal data: consent, export and deletion."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,16 +40,33 @@ def anna(app, user, ready_clip, telegram):
     return one
 
 
-def test_consent_is_a_sentence_and_its_time_is_kept(app):
+def test_consent_is_a_box_of_its_own_and_its_time_and_text_are_kept(app):
     client = app.test_client()
     page = client.get("/sign-up").text
-    assert "Нажимая «Создать аккаунт», вы соглашаетесь" in page
+    [box] = re.findall(r'<input[^>]*type="checkbox"[^>]*>', page)
+    assert 'name="consent"' in box
+    assert "checked" not in box  # nobody agrees by default
+    assert "novalidate" in page  # the sentence is ours, with or without a script
     assert 'href="/privacy"' in page
     token = page.partition('name="csrf_token" value="')[2].partition('"')[0]
-    client.post(
-        "/sign-up", data={"csrf_token": token, "name": "Анна", "email": "anna@example.org", "password": PASSWORD}
-    )
-    assert users.by_email("anna@example.org").consented_at is not None
+    form = {"csrf_token": token, "name": "Анна", "email": "anna@example.org", "password": PASSWORD}
+    refused = client.post("/sign-up", data=form)
+    assert refused.status_code == 422
+    assert "Отметьте согласие" in refused.text
+    assert 'aria-describedby="consent-notes"' in refused.text
+    assert [one.email for one in users.list_users()] == []
+    assert client.post("/sign-up", data=form | {"consent": "y"}).location == "/"
+    anna = users.by_email("anna@example.org")
+    assert anna.consented_at is not None
+    assert anna.consent_version == users.CONSENT_VERSION.isoformat()
+
+
+def test_a_box_that_was_ticked_stays_so_when_something_else_is_wrong(app):
+    client = app.test_client()
+    token = client.get("/sign-up").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    form = {"csrf_token": token, "name": "Анна", "email": "anna", "password": PASSWORD, "consent": "y"}
+    [box] = re.findall(r'<input[^>]*type="checkbox"[^>]*>', client.post("/sign-up", data=form).text)
+    assert " checked" in box
 
 
 def test_the_privacy_page(app, client):

@@ -347,10 +347,10 @@ def test_its_page_shows_everything(web, clip, channel):
         "Снято\nна телефон",
         "Попытка 1",
         "Попытка 2",
-        "Платформа не отвечает",
-        "Ответ платформы: HTTP 502",
-        "Передаём платформе: отправка в канал",
-        "Платформа подтвердила: отправка в канал",
+        "Площадка не отвечает",
+        "Ответ площадки: HTTP 502",
+        "Передаём площадке: отправка в канал",
+        "Площадка подтвердила: отправка в канал",
         "03.05.2026",
         "23:59:07",
     ):
@@ -368,7 +368,7 @@ def test_its_poll_brings_each_step(web, clip, channel):
     answer = web.get(path, query_string=query).text
     assert f'id="publication-{one.id}" data-pace="fast" hx-swap-oob="morph"' in answer
     assert 'id="facts"' in answer
-    assert "Платформа подтвердила" in answer
+    assert "Площадка подтвердила" in answer
 
 
 def test_the_way_to_a_clip_on_a_later_page(web, owner, clip):

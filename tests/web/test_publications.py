@@ -88,7 +88,7 @@ def test_a_double_click_makes_one(web, clip, channel):
 def test_nothing_chosen(web, clip, channel):
     answer = web.post(f"/clips/{clip.id}/publish", data={}, headers=HTMX)
     assert answer.status_code == 422
-    assert "Выберите хотя бы одну платформу." in answer.text
+    assert "Выберите хотя бы одну площадку." in answer.text
     assert " checked" not in checkbox(answer.text, "connection")
 
 
@@ -151,7 +151,7 @@ def test_failed_shows_why_and_can_be_tried_again(web, clip, channel):
     publication = publish(clip, channel, status=Status.FAILED, reason="refused", detail="<b>Bad Request</b>")
     card = row(web, clip)
     assert "Ошибка" in card
-    assert "Платформа отказала. Прочитайте" in card
+    assert "Площадка отказала. Прочитайте" in card
     assert "&lt;b&gt;Bad Request&lt;/b&gt;" in card
     answer = web.post(f"/publications/{publication.id}/retry", headers=HTMX)
     assert "Публикация..." in answer.text

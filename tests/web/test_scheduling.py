@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import clock, texts
+from app import clock
 from app.db import db
 from app.models import Publication, Status
 from app.services import due_times
+from app.texts import moments
 from app.web import time_zones
 from tests.web.test_clips import HTMX, publish
 
@@ -73,7 +74,7 @@ def test_the_dialog_offers_a_date_in_the_users_zone(web, owner, clip, channel):
 def test_scheduling(web, clip, channel, headers):
     due = in_hours(30)
     answer = web.post(f"/clips/{clip.id}/schedule", data=fill(channel, typed(due)), headers=headers)
-    said = f"Запланировано на {texts.moment(due, 'Europe/Moscow')}"
+    said = f"Запланировано на {moments.exact(due, 'Europe/Moscow')}"
     if headers:
         assert answer.headers["HX-Trigger-After-Settle"] == "close-dialog"
         assert said in answer.text
@@ -117,7 +118,7 @@ def test_a_refusal_stands_at_the_field_and_nothing_is_lost(web, clip, channel, h
 def test_other_refusals_keep_the_date(web, clip, channel):
     due = typed(in_hours(1))
     for data, said in (
-        ({"due": due}, "Выберите хотя бы одну платформу."),
+        ({"due": due}, "Выберите хотя бы одну площадку."),
         (fill(channel, due) | {f"description-{channel.id}": "x" * 1100}, "помещается 1024"),
     ):
         answer = web.post(f"/clips/{clip.id}/schedule", data=data, headers=HTMX)
@@ -162,7 +163,7 @@ def test_a_time_that_the_clocks_leave_out(sign_in, owner, clip, channel):
     web = sign_in(owner)
     answer = web.post(f"/clips/{clip.id}/schedule", data=fill(channel, "2027-03-14T02:30"), headers=HTMX)
     assert answer.status_code == 422
-    assert "Выберите другое, например 14.03.2027 03:30." in answer.text
+    assert "Выберите другое, например вс, 14 марта, 03:30." in answer.text
 
 
 def test_the_card_shows_it_in_the_zone_of_the_profile(web, owner, clip, channel):
@@ -195,7 +196,7 @@ def test_moving(web, clip, channel, headers):
     assert "Укажите дату и время" in answer.text
 
     answer = web.post(path, data={"due": typed(later)}, headers=headers)
-    said = f"Запланировано на {texts.moment(later, 'Europe/Moscow')}"
+    said = f"Запланировано на {moments.exact(later, 'Europe/Moscow')}"
     assert said in (answer.text if headers else web.get("/").text)
     assert the_one().due_at == later
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app.services import audit_log, connections, sessions, users
+from app.services import audit_log, connection_list, sessions, users
 from tests.conftest import DEMO_BOT
 from tests.connecting import settled
 
@@ -29,7 +29,7 @@ def test_important_events_are_recorded(app, user, sign_in, sandbox):
     browser = sign_in(anna)
     typed = {"bot_token": DEMO_BOT, "channel": "@vezde_demo"}
     settled(browser, browser.post("/settings/integrations/telegram/connect", data=typed))
-    [connection] = connections.all_of(anna)
+    [connection] = connection_list.all_of(anna)
     browser.post(f"/settings/integrations/{connection.id}/disconnect")
     browser.post("/settings/data")
     browser.post("/settings/password", data={"present": PASSWORD, "new": "new-new-new"})

@@ -235,7 +235,7 @@ def test_the_file_for_a_spreadsheet(web, published):
     assert response.headers["Content-Disposition"] == "attachment; filename=vezde-stats-30.csv"
     assert response.data.startswith(b"\xef\xbb\xbf")
     head, formula, sunset = csv.reader(io.StringIO(response.data.decode("utf-8-sig")), delimiter=";")
-    assert head[:2] == ["Клип", "Платформа"]
+    assert head[:2] == ["Клип", "Площадка"]
     assert head[5] == "Просмотры, всего" and head[8] == "Просмотры, за 30 дней"
     assert formula[0].startswith("'=")
     assert sunset[:2] == ["Закат; над «Волгой»", "Rutube"]

@@ -68,7 +68,7 @@ class FileBody:
         self._before_last = None
         # Beginning the commit may have taken long. Without the last bytes the platform cannot have acted.
         if self.connection and self.connection.has_early_response():
-            raise Unavailable("платформа закрыла соединение раньше последних байт", definitely_not_applied=True)
+            raise Unavailable("площадка закрыла соединение раньше последних байт", definitely_not_applied=True)
 
     def _next(self, amount: int) -> bytes:
         block = b""

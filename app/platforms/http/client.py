@@ -34,9 +34,9 @@ log = structlog.get_logger(__name__)
 
 # The first that fits: some are kinds of those below them.
 _FAILURES = (
-    (NameResolutionError, "адрес платформы не найден"),
-    (NewConnectionError, "платформа не принимает соединения"),
-    (ConnectTimeoutError, "платформа не приняла соединение вовремя"),
+    (NameResolutionError, "адрес площадки не найден"),
+    (NewConnectionError, "площадка не принимает соединения"),
+    (ConnectTimeoutError, "площадка не приняла соединение вовремя"),
     ((ProxyError, requests.exceptions.ProxyError), "прокси не отвечает"),
     ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "ответ не пришёл вовремя"),
     ((ssl.SSLError, SSLError, requests.exceptions.SSLError), "защищённое соединение не установилось"),

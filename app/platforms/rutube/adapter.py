@@ -16,6 +16,7 @@ from app.platforms.base import (
     Adapter,
     Counting,
     FormField,
+    GuideStep,
     Limits,
     NotPublished,
     PublishContext,
@@ -45,8 +46,7 @@ class Rutube(Adapter):
         FormField(
             "token",
             "Токен",
-            "Токен API вашего канала. Получите его запросом POST /api/accounts/token_auth/ с логином и паролем Rutube; "
-            "пароль нам не нужен.",
+            "Набор букв и цифр, без кавычек. Пароль от Rutube нам не нужен.",
             secret=True,
         ),
     )
@@ -66,6 +66,20 @@ class Rutube(Adapter):
         "reveal": "открытие видео для всех",
         "confirmed": "проверка, что клип виден",
     }
+
+    @classmethod
+    def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
+        address = f"{config['RUTUBE_API_URL']}/api/accounts/token_auth/"
+        return (
+            GuideStep("На компьютере откройте «Терминал» (в Windows — «Командная строка»)."),
+            GuideStep(
+                "Вставьте команду, замените ПОЧТА и ПАРОЛЬ на те, с которыми вы входите в Rutube, и нажмите Enter. "
+                "Пароль уйдёт только в Rutube.",
+                command=f'curl --data-urlencode "username=ПОЧТА" --data-urlencode "password=ПАРОЛЬ" {address}',
+            ),
+            GuideStep("В ответе скопируйте то, что стоит в кавычках после слова token, и вставьте сюда."),
+            GuideStep("Входите в Rutube без пароля? Сначала задайте его там в настройках профиля."),
+        )
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
@@ -89,7 +103,7 @@ class Rutube(Adapter):
         named = "." in host and not host.replace(".", "").isdigit() and ":" not in host
         if address.scheme == "https" and named:
             return ""
-        return "Публичный адрес не настроен: Rutube сам скачивает клип и сюда не дойдёт. Задайте PUBLIC_URL с https."
+        return "Rutube сам скачивает клип, а этот сайт ему не виден. Скажите об этом администратору сервиса."
 
     def __init__(self, config: Mapping[str, Any], http: Http) -> None:
         super().__init__(config, http)
@@ -186,7 +200,7 @@ class Rutube(Adapter):
         except Refused:  # no worker may call our address: nothing is known
             status = 0
         if status == 404 or status >= 500:
-            raise OwnOutage("fetch_away", f"HTTP {status}")
+            raise OwnOutage("fetch_away", f"ошибка {status}")
         raise Stale("rutube_failed", reason)
 
     def _reveal(self, context: PublishContext, video_id: str, *, begin_commit: Callable[[], None]) -> Receipt:

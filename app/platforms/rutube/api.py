@@ -55,7 +55,7 @@ class RutubeApi:
         if response.status == 204:
             return {}
         if response.status >= 300 or not own:
-            raise Unavailable(f"HTTP {response.status}, не похоже на ответ Rutube")
+            raise Unavailable(f"ошибка {response.status}, не похоже на ответ Rutube")
         return payload
 
 

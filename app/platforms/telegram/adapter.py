@@ -10,7 +10,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.config import Setting, number, optional_web_address, web_address
-from app.platforms.base import Account, Adapter, Counting, FormField, Limits, PublishContext, Receipt, Stats, Token
+from app.platforms.base import (
+    Account,
+    Adapter,
+    Counting,
+    FormField,
+    GuideStep,
+    Limits,
+    PublishContext,
+    Receipt,
+    Stats,
+    Token,
+)
 from app.platforms.errors import AccountMoved, Reconnect, Refused, Unavailable
 from app.platforms.http.body import Multipart
 from app.platforms.http.client import Window
@@ -26,7 +37,10 @@ PER_BOT = (30, 1.0)
 # Pages of t.me for the whole installation; undocumented, this is what keeps out of trouble.
 PER_SITE = (5, 1.0)
 
+# https://core.telegram.org/api/links#channel-links: what a bot asks for where it is added as an administrator
+BOT_RIGHTS = "post_messages+edit_messages"
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
+_BOT_NAME = re.compile(r"[A-Za-z0-9_]{5,32}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL_ID = re.compile(r"-100\d{5,13}")
 
@@ -62,7 +76,7 @@ class Telegram(Adapter):
         FormField(
             "bot_token",
             "Токен бота",
-            "Создайте бота у @BotFather и вставьте сюда токен, который он пришлёт.",
+            "Из сообщения @BotFather, целиком: цифры, двоеточие, буквы.",
             secret=True,
             placeholder="110201543:AAHdqTcvCH1vGWJxfSe1…",
         ),
@@ -108,6 +122,26 @@ class Telegram(Adapter):
     steps = {"send": "отправка в канал"}
 
     @classmethod
+    def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
+        web, bot = config["TELEGRAM_WEB_URL"], str(known.get("bot", "")).removeprefix("@")
+        admin = GuideStep(
+            "Откройте канал в Telegram → «Администраторы» → «Добавить администратора», найдите бота и разрешите ему "
+            "публиковать сообщения."
+        )
+        if _BOT_NAME.fullmatch(bot):
+            link = f"{web}/{bot}?startchannel&admin={BOT_RIGHTS}"
+            admin = GuideStep("Сделайте бота администратором канала с правом публикации.", (f"Добавить @{bot}", link))
+        return (
+            GuideStep(
+                "Напишите @BotFather команду /newbot и придумайте боту имя. Есть бот — команду /token.",
+                ("Открыть @BotFather", "https://t.me/BotFather"),
+            ),
+            GuideStep("Скопируйте токен из его ответа."),
+            admin,
+            GuideStep("Вставьте токен и имя канала сюда."),
+        )
+
+    @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits(max_bytes=config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
 
@@ -119,18 +153,19 @@ class Telegram(Adapter):
         if not _TOKEN.fullmatch(token):
             raise Refused("telegram_token_form", field="bot_token")
         bot = self._ask("getMe", token)
+        name = f"@{bot['username']}"
         try:
             channel = self._ask("getChat", token, chat_id=chat)
         except Refused as refusal:
-            raise Refused("telegram_channel", refusal.detail, field="channel") from None
+            raise Refused("telegram_channel", refusal.detail, bot=name, field="channel") from None
         if channel.get("type") != "channel":
-            raise Refused("telegram_not_channel", field="channel")
+            raise Refused("telegram_not_channel", bot=name, field="channel")
         self._require_right_to_post(token, channel["id"], bot)
         account = Account(
             id=str(channel["id"]),
             name=channel.get("title") or channel.get("username") or str(channel["id"]),
             url=self._chat_url(channel["id"], channel.get("username")),
-            facts={"chat_id": channel["id"], "username": channel.get("username"), "bot": f"@{bot['username']}"},
+            facts={"chat_id": channel["id"], "username": channel.get("username"), "bot": name},
         )
         return [account], Token(access=token)
 
@@ -208,7 +243,7 @@ class Telegram(Adapter):
             )
             response.raise_if_limited(bot_api.PAUSE)
             if response.status != 200:
-                raise Unavailable(f"HTTP {response.status} от t.me")
+                raise Unavailable(f"ошибка {response.status} от t.me")
             counts = widget.read(response.body.decode("utf-8", "replace"), f"{username}/{message_id}")
             if counts is not None:
                 found[message_id] = counts

@@ -26,7 +26,7 @@ def result(response: Response, bot: str = "") -> Any:
         if response.status == 413:
             raise Refused("too_large")
         response.raise_if_limited(PAUSE)
-        raise Unavailable(f"HTTP {response.status}, не похоже на ответ Telegram")
+        raise Unavailable(f"ошибка {response.status}, не похоже на ответ Telegram")
     if payload["ok"] is True:
         return payload.get("result")
     code = payload.get("error_code")

@@ -56,7 +56,7 @@ class VkApi:
             raise _error(error, response)
         response.raise_if_limited(PAUSE)
         if response.status != 200 or not isinstance(payload, dict) or "response" not in payload:
-            raise Unavailable(f"HTTP {response.status}, не похоже на ответ VK")
+            raise Unavailable(f"ошибка {response.status}, не похоже на ответ VK")
         return payload["response"]
 
     def items(self, method: str, token: str, **params: Any) -> list[Mapping[str, Any]]:
@@ -88,11 +88,11 @@ def _uploaded(response: Response, size: int, is_commit: bool) -> Mapping[str, An
         detail = payload.get("error_descr") or payload.get("error") or payload["error_code"]
         raise UploadLost("unavailable", str(detail))
     if 400 <= response.status < 500 and response.status not in _NOT_OF_THE_ADDRESS:
-        raise UploadLost("unavailable", f"HTTP {response.status} от адреса загрузки VK")
+        raise UploadLost("unavailable", f"ошибка {response.status} от адреса загрузки VK")
     if response.status < 400 and not isinstance(payload, dict) and not is_commit:
         raise UploadLost("unavailable", "страница вместо ответа на загрузку")
     if response.status != 200 or not isinstance(payload, dict) or "video_id" not in payload:
-        raise Unavailable(f"HTTP {response.status} от сервера загрузки VK")
+        raise Unavailable(f"ошибка {response.status} от сервера загрузки VK")
     if payload.get("size") not in (None, size):
         raise UploadLost("unavailable", f"VK получил {payload['size']} байт из {size}")
     return payload

@@ -16,6 +16,7 @@ from app.platforms.oauth import OAuth, payload_of, refreshed
 from app.platforms.vk.api import PAUSE, RouteUnknown, VkApi
 
 SCOPES = ("video", "wall")
+RIGHTS = {"video": "видео", "wall": "стена"}
 LIFETIME = 3600  # seconds of an access token, where the response names none
 
 _OWN_TOKEN = re.compile(r"vk1\.a\.[A-Za-z0-9_.-]{5,500}")
@@ -71,6 +72,13 @@ class VkAccess(Adapter):
             client_auth="none",
         )
 
+    @classmethod
+    def consent_asks(cls, config: Mapping[str, Any]) -> str:
+        return (
+            "VK спросит доступ к видео, чтобы загрузить клип, и к стене, чтобы выложить запись. Сообщений, друзей и "
+            "пароля мы не видим."
+        )
+
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
         try:
             payload = json.loads(arguments.get("payload", ""))
@@ -90,7 +98,7 @@ class VkAccess(Adapter):
         granted = str(response.get("scope", "")).replace(",", " ").split()
         missing = [scope for scope in SCOPES if scope not in granted]
         if missing:
-            raise Refused("vk_scopes", missing=", ".join(missing))
+            raise Refused("vk_scopes", missing=", ".join(RIGHTS[scope] for scope in missing))
         token = Token.of(response, LIFETIME, device_id=arguments.get("device_id", ""))
         user = self._id("user_info", token.access).get("user") or {}
         name = f"{user.get('first_name', '')} {user.get('last_name', '')}".strip() or "VK"

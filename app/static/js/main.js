@@ -11,3 +11,4 @@ import "./publish.js";
 import "./copy.js";
 import "./passkeys.js";
 import "./uploads.js";
+import "./zone.js";

@@ -350,8 +350,8 @@ def test_what_happened_is_said_in_russian(inside: Host, answer: Callable, said: 
 @pytest.mark.parametrize(
     ("origin", "said"),
     [
-        ("http://nothing.invalid", "адрес платформы не найден"),
-        ("http://127.0.0.1:1", "платформа не принимает соединения"),
+        ("http://nothing.invalid", "адрес площадки не найден"),
+        ("http://127.0.0.1:1", "площадка не принимает соединения"),
     ],
 )
 def test_why_there_is_no_connection_is_said_in_russian(origin: str, said: str):

@@ -199,6 +199,11 @@ def test_nothing_is_lost_and_sets_choose(page: Page, vezde: Running, vertical_fi
     expect(boxes["Rutube"]).not_to_be_checked()
     expect(dialog.get_by_label("Описание", exact=True)).to_have_value("Общее описание")
 
+    for width in (320, 390, 700, 1000, 1920, 1280):
+        page.set_viewport_size({"width": width, "height": 860})
+        wider = page.locator("#window").evaluate("one => one.scrollWidth - one.clientWidth")
+        assert wider <= 0, f"at {width} px"
+
     # A refusal opens the tab at fault, and keeps what was typed, ticked and chosen.
     dialog.get_by_role("button", name="Все").click()
     dialog.get_by_role("tab", name="Telegram").click()

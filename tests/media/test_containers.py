@@ -76,9 +76,30 @@ def test_what_is_written_as_such_is_recognized(tmp_path: Path, name: str, key: s
     assert Clip(content_type=facts.content_type).extension in containers.SUFFIXES
 
 
+@pytest.mark.parametrize("name", ["c.mp4", "c.mov", "c.3gp", "c.3g2", "c.mkv", "c.webm", "c.avi", "c.ts", "c.m2ts"])
+def test_a_file_begins_as_its_container_does(tmp_path: Path, name: str):
+    """Or a page would refuse it before it is sent."""
+    codec = {"codec": "libvpx"} if name == "c.webm" else {}
+    written = clips.write(tmp_path / name, seconds=0.2, **codec)
+    assert _begins_as_a_video(written.read_bytes())
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a" + b"G" * 100, b"Good morning" * 100, b"RIFF\0\0\0\0WAVE", b"%PDF-1.7"])
+def test_what_is_no_video_begins_otherwise(data: bytes):
+    assert not _begins_as_a_video(data)
+
+
+def _begins_as_a_video(data: bytes) -> bool:
+    """By what the page is given."""
+    return any(
+        all(data[offset:].startswith(bytes.fromhex(expected)) for offset, expected in signature)
+        for signature in containers.signatures()
+    )
+
+
 def test_the_page_lets_each_of_them_be_chosen(sign_in, user):
     page = sign_in(user()).get("/").text
-    [accepted] = re.findall(r'type="file"[^>]*accept="([^"]+)"', page)
+    [accepted] = set(re.findall(r'type="file"[^>]*accept="([^"]+)"', page))
     assert {"video/*", *containers.SUFFIXES} == set(accepted.split(","))
 
 

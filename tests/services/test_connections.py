@@ -10,7 +10,7 @@ from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Status, User
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
-from app.services import connections, publications
+from app.services import connection_list, connections, destinations, platform_cards, publications
 from app.services.publications import Choice
 from tests.edges import committed
 
@@ -53,6 +53,23 @@ def test_a_double_click_chooses_once(app, user):
     user_id = user().id
     waiting = save(user_id, *TWO)
     assert at_once(app, *[lambda: choose(user_id, waiting, "-2")] * 4) == [waiting] * 4
+
+
+def test_accounts_have_one_order_everywhere(app, user, ready_clip):
+    """By platform as the page of integrations has them, then by name: not by the day on which they were renewed."""
+    owner = user(plan="pro")
+    for platform, account_id, name in (
+        ("telegram", "-1", "яхта"),
+        ("vk", "2", "Волга"),
+        ("telegram", "-2", "Арбуз"),
+        ("vk", "1", "анна"),
+    ):
+        committed(connections.save(owner, platform, [Account(account_id, name)], Token(access="t")))
+    wanted = ["анна", "Волга", "Арбуз", "яхта"]
+    assert [one.account_name for one in connection_list.all_of(owner)] == wanted
+    assert [one.connection.account_name for one in destinations.for_clip(owner, ready_clip(owner))] == wanted
+    cards = platform_cards.all_of(owner)
+    assert [one.account_name for card in cards for one in card.connections] == wanted
 
 
 def test_two_consents_that_choose_the_same_account_leave_one(app, user):

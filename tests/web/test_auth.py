@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from app.services import users
@@ -53,6 +55,26 @@ def test_sign_in_and_out(browser, user):
     token = page.text.partition('name="csrf_token" value="')[2].partition('"')[0]
     assert browser.post("/sign-out", data={"csrf_token": token}).location == "/sign-in"
     assert browser.get("/").status_code == 303
+
+
+def test_a_stranger_reads_what_this_is_first(browser, user):
+    for path, form in (("/sign-in", "Войти"), ("/sign-up", "Новый аккаунт")):
+        page = browser.get(path).text
+        assert page.index("<h1>Один клип — везде</h1>") < page.index(f"<h2>{form}</h2>") < page.index("<form")
+        assert "С возвращением" not in page
+        for platform in ("VK", "Rutube", "Дзен", "Telegram"):
+            assert f"<span>{platform}</span>" in page
+    assert browser.get(re.search(r'src="([^"]*clip\.svg[^"]*)"', page)[1]).mimetype == "image/svg+xml"
+
+
+def test_a_browser_that_was_here_is_welcomed_back(browser, user):
+    user(email="anna@example.org")
+    browser.send("/sign-in", email="anna@example.org", password=PASSWORD)
+    token = browser.get("/settings/profile").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    browser.post("/sign-out", data={"csrf_token": token})
+    page = browser.get("/sign-in").text
+    assert "<h1>С возвращением</h1>" in page
+    assert "Один клип" not in page
 
 
 def test_a_wrong_password(browser, user):

@@ -257,6 +257,13 @@ def status(publication: "Publication", zone_name: str) -> str:
     return STATUSES[publication.status]
 
 
+def near(value: datetime, zone_name: str) -> str:
+    """For a short line: «сегодня 18:30», «завтра 10:00», «28.11 10:00»."""
+    local, today = clock.to_zone(value, zone_name), clock.to_zone(clock.now(), zone_name).date()
+    names = {0: "сегодня", 1: "завтра"}
+    return f"{names.get((local.date() - today).days) or local.strftime('%d.%m')} {local:%H:%M}"
+
+
 def day(value: datetime, zone_name: str) -> str:
     return clock.to_zone(value, zone_name).strftime("%d.%m.%Y")
 

@@ -8,5 +8,8 @@ import "./poll.js";
 import "./session.js";
 import "./publish.js";
 import "./copy.js";
+import "./menus.js";
+import "./clip-panel.js";
+import "./selection.js";
 import "./passkeys.js";
 import "./uploads.js";

@@ -97,12 +97,13 @@ def _sums(publications: Sequence[Publication]) -> dict[str, int]:
     return {count: sum(values) for count, values in known.items() if values}
 
 
-def cards_of(some: Sequence[Clip]) -> list[Card]:
-    """Two queries, however many clips there are."""
+def cards_of(some: Sequence[Clip], accounts: Sequence[PlatformConnection] | None = None) -> list[Card]:
+    """Two queries, however many clips there are; one where the user's `accounts` are there already."""
     if not some:
         return []
     by_clip = history.for_clips(current_user, [clip.id for clip in some])
-    accounts = connections.all_of(current_user)
+    if accounts is None:
+        accounts = connections.all_of(current_user)
     return [card_of(clip, by_clip.get(clip.id, []), accounts) for clip in some]
 
 
@@ -123,14 +124,16 @@ def shown() -> Shown:
         return Shown(False, int(alone[1]))
     opened = parse_qs(address.query).get("clip", [""])[0]
     is_list = address.path == url_for("clips.page")
-    return Shown(open_id=int(opened) if is_list and re.fullmatch(r"\d{1,18}", opened) else None)
+    return Shown(is_list, int(opened) if is_list and re.fullmatch(r"\d{1,18}", opened) else None)
 
 
 def cards(some: Sequence[Clip], *, oob: bool = True) -> Markup:
-    """Cards as fragments; out of band they replace those that the page shows, and the panel of the clip in it."""
+    """Cards as fragments; out of band they replace those that the page shows, with all that follows from them there."""
     made, page = cards_of(some), shown()
-    fragments = [card(one, oob) for one in made] if page.has_list or not oob else []
-    return Markup("").join([*fragments, *(panel(one) for one in made if oob and one.clip.id == page.open_id)])
+    if not oob:
+        return Markup("").join(card(one, oob) for one in made)
+    fragments = [*map(card, made), attention()] if page.has_list else []
+    return Markup("").join([*fragments, *(panel(one) for one in made if one.clip.id == page.open_id)])
 
 
 def card(card: Card, oob: bool = True) -> Markup:
@@ -144,9 +147,12 @@ def panel(card: Card) -> Markup:
 
 def removed(clip_ids: Sequence[int]) -> Markup:
     page = shown()
-    gone = '<article id="clip-{}" hx-swap-oob="delete"></article>'
-    fragments = [Markup(gone).format(clip_id) for clip_id in clip_ids] if page.has_list else []
+    fragments = [*map(removed_card, clip_ids), attention()] if page.has_list else []
     return Markup("").join([*fragments, *(closed_panel() for clip_id in clip_ids if clip_id == page.open_id)])
+
+
+def removed_card(clip_id: int) -> Markup:
+    return Markup('<article id="clip-{}" hx-swap-oob="delete"></article>').format(clip_id)
 
 
 def closed_panel() -> Markup:

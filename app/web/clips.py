@@ -49,10 +49,11 @@ def allow_files(endpoint: str | None, _values: dict | None) -> None:
 def page() -> ResponseReturnValue:
     filters, view = _filters(), _view()
     found = clip_list.page(current_user, filters, request.args.get("page", 1, int))
+    accounts = connections.all_of(current_user)
     arguments = {"q": filters.words, "state": filters.state, "sort": filters.order, "view": view}
     usual = {"sort": Order.NEWEST, "view": GRID}
     chosen = {name: value for name, value in arguments.items() if value and value != usual.get(name)}
-    context = {"shown": found, "cards": clip_cards.cards_of(found.rows), "filters": filters, "view": view}
+    context = {"shown": found, "cards": clip_cards.cards_of(found.rows, accounts), "filters": filters, "view": view}
     if request.htmx:
         response = make_response(render_template("clips/_found.html", chosen=chosen, **context))
         response.headers["HX-Replace-Url"] = url_for(".page", **chosen, clip=clip_cards.shown().open_id)
@@ -62,7 +63,7 @@ def page() -> ResponseReturnValue:
         chosen=chosen,
         attention=clip_list.count_attention(current_user),
         opened=_opened(),
-        connected=bool(connections.all_of(current_user)),
+        connected=bool(accounts),
         **context,
     )
 
@@ -131,7 +132,7 @@ def changes() -> ResponseReturnValue:
     changed, gone = clips.changed(current_user, versions)
     if not changed and not gone:
         return "", 204
-    fragments = [clip_cards.removed([number for number in gone if number in known])]
+    fragments = [clip_cards.removed_card(number) for number in gone if number in known]
     fragments += [clip_cards.closed_panel() for number in gone if number in opened]
     for card in clip_cards.cards_of(changed):
         fragments += [clip_cards.card(card)] if card.clip.id in known else []

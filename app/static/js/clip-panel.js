@@ -5,7 +5,9 @@ import { $ } from "./dom.js";
 import { focusById, focusOf } from "./focus.js";
 
 const sheet = window.matchMedia("(width < 700px)");
+const gone = new Set(); // ids of deleted clips: earlier addresses may still name them
 let opener = null;
+let shownId; // of the panel as this module left it
 
 const panel = () => $("#list ~ #clip-panel");
 const isOpen = () => Boolean(panel()?.firstElementChild);
@@ -26,8 +28,9 @@ function name(clipId) {
   else history.pushState(state, "", address(clipId));
 }
 
-// What is below a sheet cannot be reached.
+// After each change of the panel. What is below a sheet cannot be reached.
 function cover() {
+  shownId = openId();
   const covered = isOpen() && sheet.matches;
   for (const one of document.querySelectorAll("#list, #filters, #bulk, .page-head, .top")) one.inert = covered;
 }
@@ -55,8 +58,11 @@ function empty() {
 function close() {
   empty();
   if (history.state?.panel === address(null)) history.back();
-  else history.replaceState({ ...history.state, panel: null }, "", address(null));
+  else forget();
 }
+
+// The address without the clip.
+const forget = () => history.replaceState({ ...history.state, panel: null }, "", address(null));
 
 document.addEventListener(
   "click",
@@ -89,15 +95,19 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("popstate", () => {
   if (!panel() || location.pathname !== "/") return;
   const wanted = new URLSearchParams(location.search).get("clip");
-  if (!wanted && isOpen()) empty();
+  if (gone.has(wanted)) forget();
+  else if (!wanted && isOpen()) empty();
   else if (wanted && wanted !== openId()) load(`/clips/${wanted}`);
 });
 
 // The clip is gone: so is its panel, and on a page of its own there is nothing left to see.
-document.body.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
-  if (detail.target.id !== "clip-panel" || detail.target.firstElementChild) return;
-  if (panel()) close();
-  else location.assign("/");
+document.body.addEventListener("htmx:afterRequest", () => {
+  const alone = $("#clip-panel.alone");
+  if (alone && !alone.firstElementChild) location.assign("/");
+  if (!panel() || isOpen() || !shownId) return;
+  gone.add(shownId);
+  empty();
+  forget();
 });
 document.addEventListener("navigated", cover);
 sheet.addEventListener("change", cover);

@@ -84,5 +84,5 @@ document.addEventListener(
 );
 
 document.body.addEventListener("htmx:afterSettle", show);
-document.body.addEventListener("htmx:oobAfterSwap", show);
+document.body.addEventListener("htmx:afterRequest", show); // of what was only deleted there is no other event
 document.addEventListener("navigated", clear);

@@ -356,6 +356,21 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
         page.get_by_role("button", name="Запланировать").click()
         page.get_by_text("Это время уже прошло").wait_for()
 
+    def in_panel(title: str, label: str) -> Callable[[Page], object]:
+        def act(page: Page) -> None:
+            page.locator("article", has_text=title).get_by_role("heading").get_by_role("link").click()
+            page.locator("#clip-panel").get_by_role("button", name=label, exact=True).first.click()
+
+        return act
+
+    def choose_some(page: Page) -> None:
+        for number in (1, 3):
+            page.locator("#clips .pick").nth(number).dispatch_event("click")
+
+    def delete_some(page: Page) -> None:
+        choose_some(page)
+        page.locator("#bulk-delete").click()
+
     anonymous = sign_in(None)
     shot(anonymous, "sign-in", "/sign-in")
     shot(anonymous, "sign-up", "/sign-up")
@@ -364,14 +379,24 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(anonymous, "privacy", "/privacy")
     pro = sign_in("pro@demo.vezde.ru")
     shot(pro, "clips", "/")
-    first = pro.locator("article", has_text="Как снять закат").get_by_role("button", name="Опубликовать")
+    card = pro.locator("article", has_text="Как снять закат")
+    first = pro.locator("article", has_text="Разминка для глаз").locator(".clip-foot .button")
+    shot(pro, "clips-panel", "/", lambda _page: card.get_by_role("heading").get_by_role("link").click())
+    shot(pro, "clips-menu", "/", lambda _page: card.locator("summary").click())
+    shot(pro, "clips-chosen", "/", choose_some)
+    shot(pro, "clips-delete-many", "/", delete_some)
+    shot(pro, "clips-none", "/?q=борщ&view=grid")
+    shot(pro, "clips-rows", "/?view=list")
+    shot(pro, "clips-rows-panel", "/?view=list", lambda _page: card.get_by_role("heading").get_by_role("link").click())
+    pro.goto("/?view=grid")
+    shot(pro, "clip-page", f"/clips/{first_clip_id(pro)}")
     shot(pro, "clips-publish", "/", lambda _page: first.click())
     shot(pro, "clips-schedule", "/", refused_date)
-    shot(pro, "clips-move", "/", opens("Перенести"))
+    shot(pro, "clips-move", "/", in_panel("Волга утром", "Перенести"))
     shot(pro, "clips-edit", "/", opens("Изменить", 3))
     shot(pro, "clips-delete", "/", opens("Удалить", 3))
     shot(pro, "clips-play", "/", opens("Смотреть"))
-    shot(pro, "clips-confirm", "/", opens("Есть"))
+    shot(pro, "clips-confirm", "/", in_panel("Запуск канала", "Есть"))
     shot(pro, "clips-publish-page", f"/clips/{first_clip_id(pro)}/publish")
     shot(pro, "publications", "/publications")
     shot(pro, "publications-none", "/publications?q=борщ")

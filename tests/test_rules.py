@@ -18,7 +18,7 @@ from app.platforms.telegram import bot_api
 from app.platforms.vk import api as vk_api
 from app.queue import table
 from app.texts.problems import PROBLEMS
-from app.web.filters import COUNT_NAMES
+from app.web.filters import COUNT_NAMES, MARK_ICONS
 from sandbox import EMULATORS
 
 ROOT = Path(__file__).parent.parent
@@ -123,7 +123,7 @@ def test_every_icon_is_used_and_every_used_icon_exists():
     lex = Environment().lex
     # Names also come from a macro's arguments and from tables; a text outside of expressions is no name.
     named = {value.strip("\"'") for source in templates for _, kind, value in lex(source) if kind == "string"}
-    named |= {icon for _, icon in COUNT_NAMES.values()}
+    named |= {icon for _, icon in COUNT_NAMES.values()} | {*MARK_ICONS.values()}
     assert [name for name in listed if name not in named] == []
     used = {
         name for source in templates for call in re.findall(r"\bicon\(([^)]*)\)", source) for name in first_names(call)

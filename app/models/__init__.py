@@ -15,12 +15,12 @@ from app.models.publication import (
     PublicationStep,
     Stage,
     Status,
-    fold,
     step_sealed_for,
     touch,
 )
 from app.models.question import Question, QuestionState
 from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret
 from app.models.stats import DailyIncrement, StatsSample
+from app.models.types import fold
 from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, lock_user
 from app.models.user_session import KnownBrowser, UserSession

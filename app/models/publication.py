@@ -1,4 +1,3 @@
-import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,7 +8,7 @@ from app import clock
 from app.db import db
 from app.models.clip import Clip
 from app.models.connection import PlatformConnection
-from app.models.types import JSON, Id, String, Text, UTCDateTime, where
+from app.models.types import JSON, Id, String, Text, UTCDateTime, fold, where
 
 
 class Status(StrEnum):
@@ -41,11 +40,6 @@ LIVE = (Status.SCHEDULED, Status.PUBLISHING, Status.AWAITING_USER, Status.UNCONF
 LIVE_SQL = text("status IN ({})".format(", ".join(f"'{status}'" for status in LIVE)))
 # All that is awake but what simply waits for its due time.
 UNDER_WAY_SQL = text("wake_at IS NOT NULL AND (status <> 'scheduled' OR wake_at <> due_at)")
-
-
-def fold(text: str) -> str:
-    """A text as the search compares it: «Ёж» finds «еж», however its letters are composed."""
-    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
 
 
 def _search_text(context) -> str:

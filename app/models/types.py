@@ -1,6 +1,7 @@
 """Column types that behave the same on SQLite and PostgreSQL."""
 
 import math
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,6 +60,11 @@ class JSON(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect) -> Any:
         return _storable_inside(value)
+
+
+def fold(text: str) -> str:
+    """A text as the search compares it: «Ёж» finds «еж», however its letters are composed."""
+    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
 
 
 def storable(value: Any) -> str:

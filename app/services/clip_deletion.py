@@ -1,13 +1,16 @@
 """Deletion of a clip with what depends on it: its live publications are cancelled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from app.db import db
 from app.models import LIVE, Clip, Publication, Status, User
-from app.problems import Problem
+from app.problems import NotFound, Problem
 from app.services import clips, publications
+
+MAX_CHOSEN = 200  # clips that one deletion may name
 
 
 @dataclass(frozen=True)
@@ -43,3 +46,27 @@ def delete(user: User, clip_id: int) -> None:
     if effects(clip).finishing:
         raise Problem("clip_being_handed_over")
     clips.delete(user, clip_id)
+
+
+def chosen(user: User, clip_ids: Sequence[int]) -> list[Clip]:
+    """Of the clips that a form names those that are the user's, newest first."""
+    some = list(dict.fromkeys(clip_ids))[:MAX_CHOSEN]
+    return list(
+        db.session.scalars(select(Clip).where(Clip.user_id == user.id, Clip.id.in_(some)).order_by(Clip.id.desc()))
+    )
+
+
+def delete_many(user: User, some: Sequence[Clip]) -> tuple[list[int], list[tuple[Clip, Problem]]]:
+    """As many as can be deleted: their ids, and the others with what prevents it."""
+    deleted, refusals = [], []
+    for clip, clip_id in [(clip, clip.id) for clip in some]:
+        try:
+            with db.session.begin_nested():
+                delete(user, clip_id)
+        except NotFound:
+            continue  # another tab was faster
+        except Problem as refusal:
+            refusals.append((clip, refusal))
+        else:
+            deleted.append(clip_id)
+    return deleted, refusals

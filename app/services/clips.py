@@ -49,14 +49,6 @@ def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
     return paginate(newest_first, number, per_page)
 
 
-def page_of(clip: Clip) -> int:
-    """The number of the page that shows the clip."""
-    newer = db.session.scalar(
-        select(func.count()).select_from(Clip).where(Clip.user_id == clip.user_id, Clip.id > clip.id)
-    )
-    return newer // PER_PAGE + 1
-
-
 def get(user: User, clip_id: int) -> Clip:
     """Raises NotFound, for another user's clip too."""
     clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id))

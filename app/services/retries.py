@@ -7,11 +7,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.db import db
-from app.models import Publication, Status, User
+from app.models import Clip, Publication, Status, User
 from app.platform_access import lease_times
 from app.problems import Problem
 from app.publishing import state_machine
-from app.services import publications
+from app.services import history, publications
 
 
 def can_resend(publication: Publication) -> bool:
@@ -39,6 +39,16 @@ def retry(user: User, publication_id: int) -> Publication:
         raise Problem("clip_deleted")
     _restart(user, publication, "retried", Publication.status == Status.FAILED)
     return publications.get(user, publication_id)
+
+
+def retry_clip(user: User, clip: Clip) -> None:
+    """«Повторить» for all that has failed of a clip, on accounts that are still connected. Raises Problem."""
+    newest = history.for_clips(user, [clip.id]).get(clip.id, [])
+    failed = [one for one in newest if one.status == Status.FAILED and one.connection_id]
+    if not failed:
+        raise Problem("publication_changed")
+    for publication in failed:
+        retry(user, publication.id)
 
 
 def resend(user: User, publication_id: int) -> Publication:

@@ -2,10 +2,9 @@
 
 import os
 import re
-from collections.abc import Sequence
 from functools import partial
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, make_response, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
@@ -14,17 +13,20 @@ from werkzeug.datastructures import FileStorage
 from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
-from app import texts
 from app.db import commit, db
-from app.models import Clip, Publication
-from app.problems import Problem
-from app.services import clip_deletion, clips, connection_list, history, uploads
+from app.problems import NotFound, Problem
+from app.services import clip_deletion, clip_list, clips, connection_list, retries, uploads
+from app.services.clip_list import Filters, Order, State
 from app.services.upload_files import BLOCK
-from app.web import notifications, responses
+from app.web import clip_cards, notifications, responses
+from app.web.clip_cards import Card, cards, removed
+from app.web.filters import plural
 from app.web.headers import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
 
+MAX_QUERY = 100
+GRID, LIST = "grid", "list"
 _KNOWN = re.compile(r"(\d{1,18}):(\d{1,18})")
 
 
@@ -42,13 +44,53 @@ def allow_files(endpoint: str | None, _values: dict | None) -> None:
 
 @blueprint.get("/")
 def page() -> ResponseReturnValue:
-    shown = clips.page(current_user, request.args.get("page", 1, int))
+    filters, view = _filters(), _view()
+    found = clip_list.page(current_user, filters, request.args.get("page", 1, int))
+    accounts = connection_list.all_of(current_user)
+    arguments = {"q": filters.words, "state": filters.state, "sort": filters.order, "view": view}
+    usual = {"sort": Order.NEWEST, "view": GRID}
+    chosen = {name: value for name, value in arguments.items() if value and value != usual.get(name)}
+    context = {"shown": found, "cards": clip_cards.cards_of(found.rows, accounts), "filters": filters, "view": view}
+    if request.htmx:
+        response = make_response(render_template("clips/_found.html", chosen=chosen, **context))
+        response.headers["HX-Replace-Url"] = url_for(".page", **chosen, clip=clip_cards.shown().open_id)
+        return response
     return render_template(
         "clips/page.html",
-        shown=shown,
-        publications=history.for_clips(current_user, [clip.id for clip in shown.rows]),
-        connected=bool(connection_list.all_of(current_user)),
+        chosen=chosen,
+        attention=clip_list.count_attention(current_user),
+        opened=_opened(),
+        connected=bool(accounts),
+        **context,
     )
+
+
+def _filters() -> Filters:
+    """Of the address, without invalid ones."""
+    state, order = request.args.get("state"), request.args.get("sort")
+    words = "".join(char if char.isprintable() else " " for char in request.args.get("q", ""))
+    return Filters(
+        words=" ".join(words.split())[:MAX_QUERY],
+        state=State(state) if state in list(State) else None,
+        order=Order(order) if order in list(Order) else Order.NEWEST,
+    )
+
+
+def _view() -> str:
+    """A grid or rows: as the address says, and then as it was chosen last."""
+    chosen = request.args.get("view")
+    if chosen in (GRID, LIST) and chosen != session.get("view", GRID):
+        session["view"] = chosen
+    return session.get("view", GRID)
+
+
+def _opened() -> Card | None:
+    """The clip whose panel is open beside the list."""
+    clip_id = request.args.get("clip", type=int)
+    try:
+        return clip_cards.cards_of([clips.get(current_user, clip_id)])[0] if clip_id else None
+    except NotFound:
+        return None
 
 
 @blueprint.post("/clips")
@@ -80,12 +122,21 @@ def _receive(file: FileStorage) -> None:
 @blueprint.get("/clips/changes")
 def changes() -> ResponseReturnValue:
     """The poll: which of the clips that the page shows have changed. Mostly none, found by one indexed query."""
-    known = known_versions(_KNOWN)
-    changed, gone = clips.changed(current_user, {clip_id: int(version) for clip_id, version in known.items()})
+    known, opened = known_versions(_KNOWN), known_versions(_KNOWN, "open")
+    versions = {number: int(version) for number, version in known.items()}
+    for number, version in opened.items():  # the card and the panel may be of different moments
+        versions[number] = min(int(version), versions.get(number, int(version)))
+    changed, gone = clips.changed(current_user, versions)
     if not changed and not gone:
         return "", 204
+    fragments = [clip_cards.removed_card(number) for number in gone if number in known]
+    fragments += [clip_cards.closed_panel() for number in gone if number in opened]
+    for card in clip_cards.cards_of(changed):
+        fragments += [clip_cards.card(card)] if card.clip.id in known else []
+        fragments += [clip_cards.panel(card)] if card.clip.id in opened else []
     # A change of a clip's publications may have made a notification.
-    return cards(changed) + removed(gone) + (notifications.bell() if changed else "")
+    fragments += [notifications.bell()] if changed else []
+    return Markup("").join([*fragments, clip_cards.attention() if known else ""])
 
 
 @blueprint.get("/clips/<int:clip_id>/card")
@@ -96,9 +147,17 @@ def card(clip_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/clips/<int:clip_id>")
 def show(clip_id: int) -> ResponseReturnValue:
-    """For links to a clip: its card, on the page of the grid that it is on now."""
-    number = clips.page_of(clips.get(current_user, clip_id))
-    return responses.go(url_for(".page", page=number if number > 1 else None, _anchor=f"clip-{clip_id}"))
+    """All about a clip: in the panel beside the list, or on a page of its own."""
+    [card] = clip_cards.cards_of([clips.get(current_user, clip_id)])
+    return render_template("clips/_panel.html" if request.htmx else "clips/show.html", card=card)
+
+
+@blueprint.post("/clips/<int:clip_id>/retry")
+def retry(clip_id: int) -> ResponseReturnValue:
+    """«Повторить» on the card: all that has failed."""
+    clip = clips.get(current_user, clip_id)
+    retries.retry_clip(current_user, clip)
+    return responses.done("Публикуем ещё раз.", url_for(".page"), cards([clip]))
 
 
 @blueprint.get("/clips/<int:clip_id>/play")
@@ -117,6 +176,24 @@ def edit(clip_id: int) -> ResponseReturnValue:
     return responses.dialog("clips/_edit.html", clip=clip, form=form)
 
 
+@blueprint.route("/clips/delete", methods=["GET", "POST"])
+def delete_many() -> ResponseReturnValue:
+    """The chosen clips: as many as can be. What cannot is named, and stays chosen."""
+    chosen = clip_deletion.chosen(current_user, request.values.getlist("clip", int))
+    if not chosen:
+        raise Problem("no_clip_chosen")
+    if request.method == "GET":
+        return responses.dialog("clips/_delete_many.html", chosen=chosen, refusals=[])
+    deleted, refusals = clip_deletion.delete_many(current_user, chosen)
+    fragments = removed(deleted)
+    text = f"Удалено: {plural(len(deleted), 'клип', 'клипа', 'клипов')}." if deleted else ""
+    if not refusals:
+        return responses.done(text, url_for(".page"), fragments)
+    response = responses.dialog("clips/_delete_many.html", chosen=[one for one, _ in refusals], refusals=refusals)
+    response.set_data(response.get_data(as_text=True) + (fragments if request.htmx else ""))
+    return responses.trigger(response, "toast", text=text, kind="ok") if text and request.htmx else response
+
+
 @blueprint.route("/clips/<int:clip_id>/delete", methods=["GET", "POST"])
 def delete(clip_id: int) -> ResponseReturnValue:
     problem = None
@@ -132,28 +209,9 @@ def delete(clip_id: int) -> ResponseReturnValue:
     return responses.dialog("clips/_delete.html", clip=clip, effects=clip_deletion.effects(clip), problem=problem)
 
 
-def scheduled_text(publication: Publication) -> str:
-    return f"{texts.status(publication, current_user.timezone)}."
-
-
-def cards(some: Sequence[Clip], *, oob: bool = True) -> Markup:
-    """Cards as fragments; out of band they replace those that the page shows."""
-    by_clip = history.for_clips(current_user, [clip.id for clip in some])
-    return Markup("").join(
-        Markup(render_template("clips/_card.html", clip=clip, publications=by_clip.get(clip.id, []), oob=oob))
-        for clip in some
-    )
-
-
-def removed(clip_ids: Sequence[int]) -> Markup:
-    return Markup("").join(
-        Markup('<article id="clip-{}" hx-swap-oob="delete"></article>').format(clip_id) for clip_id in clip_ids
-    )
-
-
-def known_versions(pattern: re.Pattern[str]) -> dict[int, str]:
+def known_versions(pattern: re.Pattern[str], name: str = "known") -> dict[int, str]:
     """The versions that a page shows, as its poll sends them, by id."""
-    known = [pattern.fullmatch(text) for text in request.args.getlist("known")]
+    known = [pattern.fullmatch(text) for text in request.args.getlist(name)]
     if not all(known):
         raise Problem("stale_page")
     return {int(match[1]): match[2] for match in known}

@@ -23,12 +23,21 @@ _plural_form = Locale("ru").plural_form
 
 # By count: its name, its icon.
 COUNT_NAMES = {"views": ("Просмотры", "eye"), "likes": ("Лайки", "heart"), "shares": ("Репосты", "share-2")}
+# By a publication's status, on its clip's card.
+MARK_ICONS = {
+    "scheduled": "clock",
+    "publishing": "loader-circle",
+    "awaiting_user": "triangle-alert",
+    "unconfirmed": "triangle-alert",
+    "published": "check",
+    "failed": "circle-alert",
+}
 
 
 def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    for named in (plural, counted, total, size, duration, initials, grouped, short, day, views):
+    for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
@@ -44,6 +53,8 @@ def register(app: Flask) -> None:
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
         pace=pace,
+        clip_pace=clip_pace,
+        mark_icons=MARK_ICONS,
         can_cancel=publications.can_cancel,
         can_resend=retries.can_resend,
         leaves_at=retention.leaves_at,
@@ -153,6 +164,21 @@ def pace(publication) -> str:
     if publication.status == "publishing" or due_soon(publication) or report.awaits_first(publication):
         return "fast"
     return "slow" if publication.status in ("scheduled", "unconfirmed") else ""
+
+
+def clip_pace(clip, publications) -> str:
+    """The same for a clip: the fastest that its file or one of its publications needs."""
+    paces = {"fast"} if clip.status == "processing" else {pace(publication) for publication in publications}
+    return next((one for one in ("fast", "slow") if one in paces), "")
+
+
+def rejects(cards) -> list:
+    """Of cards those whose files cannot be published."""
+    return [card for card in cards if card.clip.status == "failed"]
+
+
+def usable(cards) -> list:
+    return [card for card in cards if card.clip.status != "failed"]
 
 
 def has_countdown(publication) -> bool:

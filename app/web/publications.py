@@ -18,7 +18,9 @@ from app.services import clips, history, publications, retries
 from app.services.history import Attempt, Filters
 from app.web import due_time, notifications, responses
 from app.web.access import address_of
-from app.web.clips import cards, known_versions, scheduled_text
+from app.web.clip_cards import cards
+from app.web.clips import known_versions
+from app.web.publish import scheduled_text
 
 blueprint = Blueprint("publications", __name__, url_prefix="/publications")
 

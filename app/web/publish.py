@@ -7,12 +7,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from markupsafe import Markup
 
+from app import texts
 from app.db import db
 from app.models import Clip, Publication
 from app.problems import Problem
 from app.services import account_sets, clips, destinations, history, publications
 from app.web import due_time, publish_form, responses
-from app.web.clips import cards, scheduled_text
+from app.web.clip_cards import cards
 
 blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
 
@@ -110,3 +111,7 @@ def _on_accounts(clip_id: int, connection_ids: Collection[int]) -> list[Publicat
     """The clip's newest publication on each of the accounts."""
     newest = history.for_clips(current_user, [clip_id]).get(clip_id, [])
     return [one for one in newest if one.connection_id in connection_ids]
+
+
+def scheduled_text(publication: Publication) -> str:
+    return f"{texts.status(publication, current_user.timezone)}."

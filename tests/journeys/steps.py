@@ -142,6 +142,17 @@ def plan(page: Page, card: Locator, local: datetime) -> None:
     expect(dialog).to_be_hidden()
 
 
+def panel(card: Locator) -> Locator:
+    """The clip's panel, beside the list; opened if it is not."""
+    shown = card.page.get_by_role("complementary", name="Клип").get_by_role(
+        "region", name=card.get_attribute("aria-label"), exact=True
+    )
+    if not shown.is_visible():
+        card.get_by_role("heading").get_by_role("link").click()
+        expect(shown).to_be_visible()
+    return shown
+
+
 def row(card: Locator, platform: str) -> Locator:
-    """The card's line about one platform."""
-    return card.get_by_role("listitem").filter(has_text=re.compile(rf"^\s*{platform}(\s|$)"))
+    """The line about one platform in the clip's panel."""
+    return panel(card).get_by_role("listitem").filter(has_text=re.compile(rf"^\s*{platform}(\s|$)"))

@@ -137,4 +137,5 @@ def test_a_clip_that_is_not_ready_cannot_be_published(creator: Page, tmp_path):
     creator.get_by_label("Загрузить клип").first.set_input_files(broken)
     card = creator.get_by_role("article", name="Сломанный")
     expect(card).to_contain_text("Ошибка", timeout=PUBLISHING_MS)
-    expect(card.get_by_role("button", name="Опубликовать")).to_be_disabled()  # AC6
+    expect(card.get_by_role("button", name="Удалить").last).to_be_visible()
+    expect(card.get_by_role("button", name="Опубликовать")).to_have_count(0)  # AC6

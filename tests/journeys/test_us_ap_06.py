@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, plan, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, connect_telegram, plan, row, sign_up, upload
 
 URALS, KAMCHATKA = ZoneInfo("Asia/Yekaterinburg"), ZoneInfo("Asia/Kamchatka")
 
@@ -90,13 +90,13 @@ def test_us_ap_06(page: Page, vezde: Running, vertical_file):
     expect(card).to_contain_text(status(due))
 
     # AC5: it can be moved, and cancelled, before it fires.
-    card.get_by_role("button", name="Перенести").click()
+    row(card, "Telegram").get_by_role("button", name="Перенести").click()
     expect(when).to_have_value(typed(due))
     later = in_minutes(60 * 24 * 3)
     when.fill(typed(later))
     dialog.get_by_role("button", name="Перенести").click()
     expect(card).to_contain_text(status(later))
-    card.get_by_role("button", name="Отменить").click()
+    row(card, "Telegram").get_by_role("button", name="Отменить").click()
     expect(card).not_to_contain_text("Запланировано")
 
     # AC6: it fires within a minute, never early, and the page shows it without being asked.
@@ -142,11 +142,13 @@ def test_us_ap_06_without_javascript(chromium, vezde: Running, vertical_file, pa
     expect(plain.get_by_label("Описание для Telegram")).to_have_value("Только для канала")
     plain.get_by_role("button", name="Запланировать").click()
     expect(card).to_contain_text(status(due))
-    card.get_by_role("button", name="Перенести").click()
+    card.get_by_role("heading").get_by_role("link").click()
+    plain.get_by_role("button", name="Перенести").click()
     plain.get_by_label("Дата и время").fill(typed(later))
     plain.get_by_role("button", name="Перенести").click()
     expect(plain.get_by_text(status(later)).first).to_be_visible()  # on the publication's own page
     plain.goto("/")
-    card.get_by_role("button", name="Отменить").click()
+    card.get_by_role("heading").get_by_role("link").click()
+    plain.get_by_role("button", name="Отменить").click()
     expect(card).not_to_contain_text("Запланировано")
     context.close()

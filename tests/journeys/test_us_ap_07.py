@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, publish, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, connect_telegram, publish, row, sign_up, upload
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vez
     publish(creator, card(creator, "Кофе"))
     expect(card(creator, "Кофе")).to_contain_text("Ошибка", timeout=PUBLISHING_MS)
     expect(card(creator, "Кофе")).to_contain_text("Telegram не находит канал. Проверьте, что канал не удалён")
-    expect(card(creator, "Кофе")).to_contain_text("Ответ площадки: ")
+    expect(row(card(creator, "Кофе"), "Telegram")).to_contain_text("Ответ площадки: ")
     expect(card(creator, "Кофе").get_by_role("button", name="Повторить")).to_be_visible()
 
     # The same from the list, where the row changes in place.
@@ -78,8 +78,9 @@ def test_ac1_ac3_a_failed_one_says_why_and_can_be_tried_again(creator: Page, vez
         expect(story).to_contain_text(said)
     expect(story).to_contain_text("Площадка подтвердила: отправка в канал")
     creator.get_by_role("link", name="Клип «Кофе»").click()
-    expect(card(creator, "Кофе")).to_be_visible()
-    card(creator, "Кофе").get_by_role("link", name="История: Telegram").click()
+    details = creator.get_by_role("region", name="Кофе")
+    expect(details).to_be_visible()
+    details.get_by_role("link", name="История: Telegram").click()
     expect(creator.get_by_role("heading", name="Кофе", exact=True)).to_be_visible()
 
 
@@ -108,7 +109,7 @@ def test_the_list_is_searched_and_filtered_while_it_lives(creator: Page, vezde: 
     creator.get_by_label("Площадка").select_option("VK")
     expect(creator.get_by_role("heading", name="Ничего не нашлось")).to_be_visible()
     creator.get_by_role("link", name="Сбросить фильтры").click()
-    creator.get_by_role("search").get_by_label("Клип").select_option("Сырники")
+    creator.get_by_role("combobox", name="Клип").select_option("Сырники")
     expect(entry(creator, "Ёжик в тумане")).to_have_count(0)
     creator.go_back()
     expect(entry(creator, "Ёжик в тумане")).to_be_visible()

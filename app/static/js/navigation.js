@@ -12,7 +12,14 @@ const NAVIGATED = "navigated";
 const REPLACED = ["main", "menu", "user", "bell", "strip"];
 
 let loading = null;
-let shownPath = location.pathname + location.search;
+let shownPlace = place();
+
+// The page of the address. What is open beside a list, `clip`, is no page: clip-panel.js looks after it.
+function place() {
+  const url = new URL(location.href);
+  url.searchParams.delete("clip");
+  return url.pathname + url.search;
+}
 
 function ownPage(link, event) {
   const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
@@ -42,7 +49,7 @@ function isOurs(page) {
 
 function show(page) {
   document.title = page.title;
-  shownPath = location.pathname + location.search;
+  shownPlace = place();
   for (const id of REPLACED) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
     if (!old || !fresh) continue;
@@ -87,6 +94,14 @@ export async function visit(url, { push = true, scroll = null } = {}) {
   else window.scrollTo({ top: 0, behavior: "instant" });
 }
 
+// A response that changes a part of the page may rename it: a list that has been narrowed down.
+document.body.addEventListener("htmx:afterRequest", ({ detail: { xhr } }) => {
+  const [pushed, replaced] = ["HX-Push-Url", "HX-Replace-Url"].map((name) => xhr.getResponseHeader(name));
+  if (pushed) history.pushState({}, "", pushed);
+  else if (replaced) history.replaceState(history.state, "", replaced);
+  if (pushed || replaced) shownPlace = place();
+});
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (event.defaultPrevented || !link || !ownPage(link, event)) return;
@@ -100,7 +115,7 @@ history.scrollRestoration = "manual";
 if (history.state?.scroll) window.scrollTo({ top: history.state.scroll, behavior: "instant" });
 window.addEventListener("pagehide", rememberScroll);
 window.addEventListener("popstate", ({ state }) => {
-  if (location.pathname + location.search === shownPath) return; // only the fragment has changed
+  if (place() === shownPlace) return; // only the fragment has changed, or the panel
   visit(location.href, { push: false, scroll: state?.scroll ?? 0 });
 });
 

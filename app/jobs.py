@@ -15,7 +15,7 @@ from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
 from app.queue.table import BULK, PUBLISH
-from app.services import clip_probes, erasures, questions, recovery, retention, uploads
+from app.services import clip_probes, erasures, questions, recovery, retention, undo, uploads
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -138,6 +138,21 @@ wake_revocations = partial(_wake, "app.jobs.revoke_token", revocations.due)
 wake_questions = partial(_wake, "app.jobs.ask_platform", questions.due)
 wake_removals = partial(_wake, "app.jobs.remove_old", retention.due)
 wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)
+
+
+def finish_undos() -> None:
+    """Each clip in a transaction of its own: a user may delete many at once. What cannot be finished comes again."""
+    with reading():
+        ids = undo.due()
+    for undo_id in ids:
+        with transaction():
+            clip_ids = undo.begin_to_finish(undo_id)
+        with suppress(Problem):
+            for clip_id in clip_ids:
+                with transaction():
+                    undo.remove_clip(clip_id)
+            with transaction():
+                undo.end(undo_id)
 
 
 def sweep_uploads() -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app import clock
 from app.db import db
 from app.media import containers
+from app.models.soft_deletion import SoftDeleted
 from app.models.types import Id, String, Text, UTCDateTime, where
 from app.models.user import User
 
@@ -17,7 +18,7 @@ class ClipStatus(StrEnum):
     FAILED = "failed"
 
 
-class Clip(db.Model):
+class Clip(SoftDeleted, db.Model):
     __tablename__ = "clips"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

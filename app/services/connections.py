@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from app.models import (
     Question,
     QuestionState,
     Status,
+    UndoKind,
     User,
     lock_user,
 )
@@ -27,7 +28,7 @@ from app.platform_access.questions import Granted
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
-from app.services import audit_log, throttle
+from app.services import audit_log, throttle, undo
 from app.services.consents import SealedConsent
 from app.services.publications import cancel_all_of
 from app.services.throttle import Limit
@@ -50,12 +51,13 @@ _UNCONFIRMED = Publication.status == Status.UNCONFIRMED
 @dataclass(frozen=True)
 class Disconnection:
     """What disconnecting does to live publications: how many it cancels, how many have passed their point of no return
-    and finish, and how many stay unconfirmed.
+    and finish, and how many stay unconfirmed; `undo_id` takes it back.
     """
 
     cancelled: int
     finishing: int
     unconfirmed: int = 0
+    undo_id: int | None = field(default=None, compare=False)
 
 
 def all_of(user: User) -> list[PlatformConnection]:
@@ -88,11 +90,11 @@ def connect(user: User, platform: str, fields: Mapping[str, str]) -> Question:
         raise NotFound
     require_plan(user, platform)
     form = platforms.ADAPTERS[platform].form
-    for field in form:
-        if not fields.get(field.name, "").strip():
-            raise Problem("field_missing", field.name, label=field.label)
-    typed = {field.name: fields[field.name] for field in form if not field.secret}
-    return _ask(user, "connect", platform, {field.name: fields[field.name] for field in form if field.secret}, typed)
+    for one in form:
+        if not fields.get(one.name, "").strip():
+            raise Problem("field_missing", one.name, label=one.label)
+    typed = {one.name: fields[one.name] for one in form if not one.secret}
+    return _ask(user, "connect", platform, {one.name: fields[one.name] for one in form if one.secret}, typed)
 
 
 def accept(user: User, platform: str, consent: SealedConsent, arguments: Mapping[str, str]) -> Question:
@@ -281,7 +283,8 @@ def preview_disconnect(user: User, connection_id: int) -> Disconnection:
 
 
 def disconnect(user: User, connection_id: int) -> Disconnection:
-    """Deletes the connection and its token; a worker revokes the token at the platform. Raises NotFound.
+    """Disconnects at once; for some seconds it can be taken back, and only then the connection with its token is
+    deleted. Raises NotFound.
 
     Publications keep the account's name, its link and their history.
     """
@@ -290,10 +293,9 @@ def disconnect(user: User, connection_id: int) -> Disconnection:
     finishing, unconfirmed = _publications(connection, _FINISHING), _publications(connection, _UNCONFIRMED)
     for publication_id in finishing:
         state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
-    revocations.keep(connection)
     audit_log.record(user.id, "disconnected", _audit_detail(connection))
-    db.session.delete(connection)
-    return Disconnection(cancelled, len(finishing), len(unconfirmed))
+    held = undo.hold(user, UndoKind.DISCONNECT, publications=cancelled, connection_id=connection.id)
+    return Disconnection(len(cancelled), len(finishing), len(unconfirmed), held.id)
 
 
 def _publications(connection: PlatformConnection, which: ColumnElement[bool]) -> Sequence[int]:

@@ -32,6 +32,7 @@ from app.web import (
     static_files,
     statistics,
     transfers,
+    undo,
     uploads,
 )
 
@@ -41,7 +42,7 @@ PARTS = (
 )
 PAGES = (
     *(clips, publications, statistics, notifications, settings, second_factor, passkeys, confirmation, integrations),
-    *(plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
 )
 
 

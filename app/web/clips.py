@@ -123,12 +123,15 @@ def delete(clip_id: int) -> ResponseReturnValue:
     problem = None
     if request.method == "POST":
         try:
-            clip_deletion.delete(current_user, clip_id)
+            deletion = clip_deletion.delete(current_user, [clip_id])
+            if deletion.finishing:
+                raise Problem("clip_being_handed_over")
         except Problem as refusal:
             db.session.rollback()
             problem = refusal
         else:
-            return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
+            undo = url_for("undo.restore", undo_id=deletion.undo_id)
+            return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]), undo=undo)
     clip = clips.get(current_user, clip_id)
     return responses.dialog("clips/_delete.html", clip=clip, effects=clip_deletion.effects(clip), problem=problem)
 

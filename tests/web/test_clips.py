@@ -201,7 +201,7 @@ def test_deleting_shows_what_it_cancels(web, owner, ready_clip, telegram):
     answer = web.post(f"/clips/{clip_id}/delete", headers=HTMX)
     assert answer.text == f'<article id="clip-{clip_id}" hx-swap-oob="delete"></article>'
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     assert db.session.scalar(db.select(Publication.status)) == Status.CANCELLED
 
 
@@ -309,7 +309,7 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     assert ">Удалить</button>" in dialog
     assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     publication = db.session.get(Publication, publication_id)
     assert (publication.status, publication.reason, publication.wake_at) == ("cancelled", "left_unconfirmed", None)
     assert db.session.query(PublicationStep).count() == 0
@@ -336,7 +336,7 @@ def test_a_clip_that_is_being_handed_over_is_deleted_afterwards(web, owner, read
     db.session.commit()
     assert web.post(f"/clips/{clip_id}/delete", headers=headers).status_code in (200, 303)
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -347,7 +347,7 @@ def test_no_status_keeps_a_clip_for_ever(web, owner, ready_clip, telegram, statu
     assert web.get(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
     assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     publication = db.session.query(Publication).one()
     live = status in ("scheduled", "publishing", "awaiting_user", "unconfirmed")
     assert publication.status == (Status.CANCELLED if live else status)

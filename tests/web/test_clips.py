@@ -9,6 +9,7 @@ from app.db import db
 from app.models import Clip, ClipStatus, Publication, PublicationStep, Stage, Status
 from app.web import filters
 from tests.asking import asked
+from tests.publishing.conftest import too_late_to_undo
 
 HTMX = {"HX-Request": "true"}
 XSS = "<script>alert(1)</script> «Кофе»"
@@ -312,6 +313,7 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     publication = db.session.get(Publication, publication_id)
     assert (publication.status, publication.reason, publication.wake_at) == ("cancelled", "left_unconfirmed", None)
+    too_late_to_undo()
     assert db.session.query(PublicationStep).count() == 0
     page = web.get(f"/publications/{publication_id}").text
     assert "клип мог остаться на платформе" in page

@@ -11,7 +11,10 @@ from app.services import publications, sessions, undo, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
-OWNED = {"clip_id", "connection_id", "passkey_id", "publication_id", "question_id", "session_id", "undo_id", "upload_id"}
+OWNED = {
+    *("clip_id", "connection_id", "passkey_id", "publication_id"),
+    *("question_id", "session_id", "undo_id", "upload_id"),
+}
 SHARED = {"platform", "key", "filename", "signed", "version", "name"}
 
 FORM = {

@@ -40,11 +40,32 @@ mail_notification = _logged("notification", email.send)
 read_stats = _logged("connection", collector.read)
 
 
+# What a platform is to be asked about again so soon is not left to the tick, if nothing else waits meanwhile.
+_SOON_SECONDS = 1.2
+_LOOK_SECONDS = 0.1
+
+
 def publish(publication_id: int) -> None:
     began = time.monotonic()
     _publish(publication_id)
-    while time.monotonic() - began < _GO_ON_SECONDS and (another := queue.next_publication()):
-        _publish(another)
+    while time.monotonic() - began < _GO_ON_SECONDS:
+        if another := queue.next_publication() or _due_soon(publication_id):
+            _publish(another)
+        else:
+            return
+
+
+def _due_soon(publication_id: int) -> int | None:
+    """Waits for the publication if it is due soon, or for another that comes first. None where there is neither."""
+    seconds = dispatch.seconds_until_due(publication_id)
+    if seconds is None or seconds > _SOON_SECONDS:
+        return None
+    due = time.monotonic() + seconds
+    while (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, _LOOK_SECONDS))
+        if another := queue.next_publication():
+            return another
+    return publication_id
 
 
 def probe(_clip_id: int) -> None:

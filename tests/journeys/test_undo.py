@@ -29,6 +29,7 @@ def delete(page: Page, card: Locator) -> None:
     card.get_by_role("button", name="Удалить").click()
     page.get_by_role("dialog").get_by_role("button", name="Удалить").click()
     expect(card).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 def disconnect(page: Page) -> None:

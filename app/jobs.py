@@ -15,7 +15,7 @@ from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
 from app.queue.table import BULK, PUBLISH
-from app.services import clip_probes, erasures, questions, recovery, retention, uploads
+from app.services import clip_probes, erasures, questions, recovery, retention, undo, uploads
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -40,11 +40,32 @@ mail_notification = _logged("notification", email.send)
 read_stats = _logged("connection", collector.read)
 
 
+# What a platform is to be asked about again so soon is not left to the tick, if nothing else waits meanwhile.
+_SOON_SECONDS = 1.2
+_LOOK_SECONDS = 0.1
+
+
 def publish(publication_id: int) -> None:
     began = time.monotonic()
     _publish(publication_id)
-    while time.monotonic() - began < _GO_ON_SECONDS and (another := queue.next_publication()):
-        _publish(another)
+    while time.monotonic() - began < _GO_ON_SECONDS:
+        if another := queue.next_publication() or _due_soon(publication_id):
+            _publish(another)
+        else:
+            return
+
+
+def _due_soon(publication_id: int) -> int | None:
+    """Waits for the publication if it is due soon, or for another that comes first. None where there is neither."""
+    seconds = dispatch.seconds_until_due(publication_id)
+    if seconds is None or seconds > _SOON_SECONDS:
+        return None
+    due = time.monotonic() + seconds
+    while (left := due - time.monotonic()) > 0:
+        time.sleep(min(left, _LOOK_SECONDS))
+        if another := queue.next_publication():
+            return another
+    return publication_id
 
 
 def probe(_clip_id: int) -> None:
@@ -138,6 +159,21 @@ wake_revocations = partial(_wake, "app.jobs.revoke_token", revocations.due)
 wake_questions = partial(_wake, "app.jobs.ask_platform", questions.due)
 wake_removals = partial(_wake, "app.jobs.remove_old", retention.due)
 wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)
+
+
+def finish_undos() -> None:
+    """Each clip in a transaction of its own: a user may delete many at once. What cannot be finished comes again."""
+    with reading():
+        ids = undo.due()
+    for undo_id in ids:
+        with transaction():
+            clip_ids = undo.begin_to_finish(undo_id)
+        with suppress(Problem):
+            for clip_id in clip_ids:
+                with transaction():
+                    undo.remove_clip(clip_id)
+            with transaction():
+                undo.end(undo_id)
 
 
 def sweep_uploads() -> None:

@@ -1,4 +1,4 @@
-"""Takes screenshots of every page and dialog, on a phone and a desktop, light and dark, into var/shots.
+"""Takes screenshots of every page and dialog, on a phone, a tablet and a desktop, light and dark, into var/shots.
 
 Runs an application with rows in every state that a page can show. `python scripts/shots.py [NAME…]` takes only the
 screenshots whose names begin with NAME.
@@ -42,7 +42,7 @@ from app.statistics import daily  # noqa: E402
 from app.storage import key_from, storage  # noqa: E402
 
 OUT = ROOT / "var" / "shots"
-WIDTHS = {"phone": (390, 844), "desktop": (1280, 860)}
+WIDTHS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 860)}
 SCHEMES = ("light", "dark")
 PASSWORD = users.DEMO_PASSWORD
 
@@ -87,6 +87,18 @@ def application(folder: Path) -> Flask:
 
 
 # Rows
+
+# The publication that each picture of a publication's page is of: its state, and words of its title and account.
+PUBLICATIONS = (
+    ("story", Status.PUBLISHED, "разминка каждый день"),
+    ("scheduled", Status.SCHEDULED, "волга"),
+    ("uploading", Status.PUBLISHING, "ошибки"),
+    ("retry", Status.PUBLISHING, "сырники"),
+    ("by-hand", Status.AWAITING_USER, "сырники"),
+    ("unconfirmed", Status.UNCONFIRMED, "канала"),
+    ("failed", Status.FAILED, "кофе"),
+    ("cancelled", Status.CANCELLED, "волга"),
+)
 
 
 def fill() -> None:
@@ -401,8 +413,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "publications", "/publications")
     shot(pro, "publications-none", "/publications?q=борщ")
     shot(pro, "publications-confirm", "/publications", opens("Есть"))
-    shot(pro, "publication-story", publication_page(pro, "Разминка для глаз"))
-    shot(pro, "publication-failed", publication_page(pro, "Кофе по-вьетнамски"))
+    for name, status, words in PUBLICATIONS:
+        shot(pro, f"publication-{name}", publication_page(pro, status, words))
     shot(pro, "stats", "/stats/")
     shot(pro, "stats-90", "/stats/?days=90")
     shot(pro, "stats-table", "/stats/?days=7", lambda page: page.get_by_text("Таблица по дням").click())
@@ -434,9 +446,11 @@ def first_clip_id(page: Page) -> str:
     return page.locator("article").last.get_attribute("id").removeprefix("clip-")
 
 
-def publication_page(page: Page, title: str) -> str:
-    page.goto("/publications")
-    return page.get_by_role("link", name=title).first.get_attribute("href")
+def publication_page(page: Page, status: Status, words: str) -> str:
+    """Of the one in this state whose title and account have these words."""
+    page.goto(f"/publications?status={status}&q={words}")
+    [found] = page.locator(".entry-title a").all()
+    return found.get_attribute("href")
 
 
 if __name__ == "__main__":

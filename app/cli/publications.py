@@ -45,13 +45,13 @@ def retry(publication_id: int) -> None:
 @click.argument("publication_id", metavar="ID", type=int)
 def cancel(publication_id: int) -> None:
     """Отменить, пока клип не передан площадке."""
-    publication = publications.cancel(_user_of(_find(publication_id)), publication_id)
-    click.echo(f"{publication.id}: {texts.STATUSES[publication.status]}")
+    publications.cancel(_user_of(_find(publication_id)), publication_id)
+    click.echo(f"{publication_id}: {texts.STATUSES[_find(publication_id).status]}")
 
 
 def _find(publication_id: int) -> Publication:
     """A publication of any user."""
-    publication = db.session.get(Publication, publication_id)
+    publication = db.session.get(Publication, publication_id, populate_existing=True)
     if publication is None:
         raise NotFound
     return publication

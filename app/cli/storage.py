@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app import config
 from app.cli.group import Group
 from app.db import db, end_reading
-from app.models import Clip
+from app.models import WITH_DELETED, Clip
 from app.storage import Storage, StorageUnavailable, storage, storage_at
 
 BLOCK_BYTES = 1 << 20
@@ -69,7 +69,8 @@ def copy_to(target: Storage) -> Copied:
 
 
 def _keys() -> Iterator[str]:
-    rows = db.session.execute(select(Clip.storage_key, Clip.poster_key).order_by(Clip.id)).all()
+    every = select(Clip.storage_key, Clip.poster_key).order_by(Clip.id).execution_options(**WITH_DELETED)
+    rows = db.session.execute(every).all()
     end_reading()
     for row in rows:
         yield from filter(None, row)

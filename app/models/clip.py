@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from app import clock
 from app.db import db
 from app.media import containers
+from app.models.soft_deletion import SoftDeleted
 from app.models.types import Id, String, Text, UTCDateTime, fold, where
 from app.models.user import User
 
@@ -21,7 +22,7 @@ def _search_text(context) -> str:
     return fold(context.get_current_parameters()["title"])
 
 
-class Clip(db.Model):
+class Clip(SoftDeleted, db.Model):
     __tablename__ = "clips"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -1,11 +1,12 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint, false
+from sqlalchemy import ForeignKey, Index, LargeBinary, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app import clock
 from app.db import db
+from app.models.soft_deletion import SoftDeleted
 from app.models.types import JSON, Id, String, Text, UTCDateTime, where
 
 # A quarter of an hour is promised; the periodic task that deletes rows needs some of it.
@@ -18,7 +19,7 @@ class ConnectionStatus(StrEnum):
     CHOOSING = "choosing"  # the token leads to several accounts, of which the user has to choose one
 
 
-class PlatformConnection(db.Model):
+class PlatformConnection(SoftDeleted, db.Model):
     __tablename__ = "platform_connections"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -44,7 +45,12 @@ class PlatformConnection(db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
     __table_args__ = (
-        UniqueConstraint("user_id", "platform", "account_id"),
+        Index(
+            "uq_platform_connections_account",
+            *("user_id", "platform", "account_id"),
+            unique=True,
+            **where("deleted_at IS NULL"),
+        ),
         Index("ix_platform_connections_refresh", "token_refresh_at", **where("token_refresh_at IS NOT NULL")),
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select, update
 
 from app import clock
 from app.db import db, transaction
-from app.models import LIVE, REVOCATION_KEPT, PlatformConnection, Publication, Revocation
+from app.models import LIVE, REVOCATION_KEPT, WITH_DELETED, PlatformConnection, Publication, Revocation
 from app.models.claim import claim
 from app.models.types import CLOCK_MARGIN, is_due
 from app.platform_access import tokens
@@ -87,14 +87,14 @@ def revoke(revocation_id: int) -> None:
 
 
 def _is_shared(platform: str, token: Token) -> bool:
-    """Whether a connection that is there has the same token: revoking would break it.
+    """Whether a connection that is there, or can be taken back, has the same token: revoking would break it.
 
     One bot serves several channels, and a platform may give the same token for a second consent.
     """
     with transaction():
         others = select(PlatformConnection).filter_by(platform=platform)
         others = others.where(PlatformConnection.sealed_token.is_not(None))
-        return any(_has(other, token) for other in db.session.scalars(others))
+        return any(_has(other, token) for other in db.session.scalars(others.execution_options(**WITH_DELETED)))
 
 
 def _has(connection: PlatformConnection, other: Token) -> bool:

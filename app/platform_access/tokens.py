@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 
 from app import clock
 from app.db import db, retry_while_db_down, transaction
-from app.models import ConnectionStatus, PlatformConnection, Revocation, record_event
+from app.models import WITH_DELETED, ConnectionStatus, PlatformConnection, Revocation, record_event
 from app.models.claim import claim
 from app.models.types import is_due
 from app.platform_access.account_info import account_of
@@ -105,7 +105,7 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     free = or_(lease.is_(None), is_due(lease, clock.now(), _REFRESH_LEASE))
     with transaction():
         claimed = claim(PlatformConnection, connection_id, free, lease=_REFRESH_LEASE, column="refresh_until")
-        connection = claimed or db.session.get(PlatformConnection, connection_id)
+        connection = claimed or db.session.get(PlatformConnection, connection_id, execution_options=WITH_DELETED)
         if connection is None:
             raise Reconnect("аккаунт отключён")
         stored, sealed = open_token(connection), connection.sealed_token
@@ -138,7 +138,10 @@ def _end_refresh(connection_id: int, sealed: bytes, fresh: Token | None = None) 
     What the user has renewed meanwhile by connecting again stands, and is returned instead.
     """
     with transaction():
-        connection = db.session.get(PlatformConnection, connection_id, with_for_update=True)
+        # Of a disconnected one too, for as long as that can be taken back.
+        connection = db.session.get(
+            PlatformConnection, connection_id, with_for_update=True, execution_options=WITH_DELETED
+        )
         if connection is None:
             return None
         connection.refresh_until = None

@@ -33,10 +33,20 @@ CONFIRM_ABSENT_AFTER = timedelta(seconds=15)
 _REQUIRED_ABSENT_ANSWERS = 2
 # Between two polls of what a platform processes.
 LONGEST_POLL = timedelta(minutes=1)
+# When it is polled first, in seconds since the wait began: a short clip is mostly ready within moments.
+FIRST_POLLS = (1.0, 2.0, 4.0, 8.0)
+_SHORTEST_POLL = 0.5
 # Nothing has been sent yet, and a platform that has nearly all of a request does not wait for the rest for long.
 _BEGIN_COMMIT_SECONDS = 15.0
 # The step that remembers since when a wait lasts is called by the wait's name and this.
 SINCE = ": since"
+
+
+def _poll_pause(waited: timedelta, every: float) -> timedelta:
+    """From now to the next poll."""
+    left = (poll - waited.total_seconds() for poll in FIRST_POLLS)
+    pause = next((seconds for seconds in left if seconds >= _SHORTEST_POLL), every)
+    return min(timedelta(seconds=min(pause, every)), LONGEST_POLL)
 
 
 def publish(lease: Lease, known: list[Publication], adapter: Adapter, account: Account, token: Token) -> Receipt:
@@ -214,28 +224,30 @@ class PublishContext:
     # Waiting
 
     def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any:
-        """`fn(*args)`'s first answer that is not None (JSON). Asks at once, then every `every` seconds.
+        """`fn(*args)`'s first answer that is not None (JSON). Asks at once, at FIRST_POLLS, then every `every` seconds.
 
         In between the worker is free. After `until` seconds OutcomeUnknown is raised.
         """
         if name in self._answers:
             return self._answers[name]
         self._lease.keep(stage=Stage.PROCESSING)
-        now = clock.now()
-        again, stage = now + min(timedelta(seconds=every), LONGEST_POLL), Stage.PROCESSING
+        now, limited_until = clock.now(), None
         try:
             answer = fn(*args)
         except Unavailable:
             answer = None
         except RateLimited as limited:
-            answer, again, stage = None, max(again, limited.until), Stage.WAITING
+            answer, limited_until = None, limited.until
         if answer is not None:
             self._store(name, answer)
             return answer
         since = datetime.fromisoformat(self.step(f"{name}{SINCE}", now.isoformat))
         if now - since > timedelta(seconds=until):
             raise OutcomeUnknown("площадка не закончила обработку вовремя")
-        raise ResumeAt(again, stage)
+        again = clock.now() + _poll_pause(clock.now() - since, every)
+        if limited_until:
+            raise ResumeAt(max(again, limited_until), Stage.WAITING)
+        raise ResumeAt(again, Stage.PROCESSING)
 
     def ask_user(self, text: str, link: str, label: str) -> NoReturn:
         raise AskUser(text, link, label)

@@ -156,6 +156,20 @@ def release_now(user_id: int, ids: Sequence[int], enqueue: Enqueue) -> None:
         _hand_over(at_once, first, enqueue)
 
 
+def seconds_until_due(publication_id: int) -> float | None:
+    """Of one that a platform processes; None where it waits for anything else, or for nothing."""
+    with reading():
+        wake_at = db.session.scalar(
+            select(Publication.wake_at).where(
+                Publication.id == publication_id,
+                Publication.status == Status.PUBLISHING,
+                Publication.stage == Stage.PROCESSING,
+                Publication.lease_until.is_(None),
+            )
+        )
+    return None if wake_at is None else (wake_at - clock.now()).total_seconds()
+
+
 def _forget(ids: Sequence[int]) -> None:
     """Their wake-ups are not in the queue: the tick finds them. The caller commits."""
     db.session.execute(update(Publication).where(Publication.id.in_(ids)).values(queued_at=None))

@@ -1,4 +1,6 @@
-"""Which status may follow which. Every change of a publication's status goes through `move()`."""
+"""Which status may follow which. Every change of a publication's status goes through `move()`, but for a cancel that is
+taken back.
+"""
 
 from typing import Any
 
@@ -6,7 +8,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from app import clock
 from app.db import db
-from app.models import Publication, PublicationEvent, PublicationStep, Status, record_event, touch
+from app.models import UNDO_TIME, Publication, PublicationEvent, PublicationStep, Status, record_event, touch
 from app.statistics import cadence
 
 S = Status
@@ -63,12 +65,34 @@ def move(
         return False
     steps = select(PublicationStep.id).filter_by(publication_id=publication_id).limit(1)
     if to == Status.CANCELLED and db.session.scalar(steps):
-        # What it has left at the platform is removed by a worker, which needs the steps for that.
-        db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=clock.now()))
+        # What it has left at the platform is removed by a worker, which needs the steps for that: once it is too late
+        # to take the cancel back.
+        over = clock.now() + UNDO_TIME
+        db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=over))
     elif to in SETTLED:
         erase_steps(publication_id)
     note(publication_id, event or to, status=to, name=name or values.get("reason"), detail=values.get("detail"))
     _record(moved)
+    touch(publication_id)
+    return True
+
+
+def take_back(publication_id: int, to: Status, fence: int, **values: Any) -> bool:
+    """A cancelled publication is again what it was; its cancel gave it `fence`. False where that is another by now.
+
+    Its event is not the one with which the status begins: its user is not told once more.
+    """
+    taken = db.session.execute(
+        update(Publication)
+        .where(Publication.id == publication_id, Publication.status == Status.CANCELLED, Publication.fence == fence)
+        .values(status=to, fence=Publication.fence + 1, queued_at=None, lease_until=None, **values)
+        .returning(*_EVENT_COLUMNS)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if taken is None:
+        return False
+    note(publication_id, "restored", status=to)
+    _record(taken, "publication.restored")
     touch(publication_id)
     return True
 
@@ -80,11 +104,11 @@ def begin(publication: Publication) -> None:
     _record(publication)
 
 
-def _record(publication: Any) -> None:
-    """The event of the status that the publication, or a row of _EVENT_COLUMNS, has come to."""
+def _record(publication: Any, kind: str | None = None) -> None:
+    """The event, by default of the status that the publication, or a row of _EVENT_COLUMNS, has come to."""
     record_event(
         publication.user_id,
-        _EVENTS[publication.status],
+        kind or _EVENTS[publication.status],
         {name: getattr(publication, name) for name in ("platform", "title", "fence", "reason", "detail", "url")}
         | {"account": publication.account_name, "due_at": publication.due_at.isoformat()},
         publication_id=publication.id,

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
 
 from app import clock
 from app.db import db, reading, transaction
-from app.models import UNDER_WAY_SQL, Publication, Stage, Status
+from app.models import UNDER_WAY_SQL, UNDO_TIME, Publication, Stage, Status
 from app.models.types import UTCDateTime
 from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.platforms.errors import LONGEST_WAIT
@@ -60,6 +60,7 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
     retries = [(and_(retry, Publication.attempt <= tries), _at(until)) for tries, until in enumerate(pauses, start=1)]
     return case(
         (leased, lease_over),
+        (Publication.status == Status.CANCELLED, _at(now + UNDO_TIME)),
         (Publication.stage == Stage.CHECKING, lease_over),
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),

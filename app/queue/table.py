@@ -31,6 +31,7 @@ PERIODIC = {
     "app.publishing.lease_expiry.expire_leases_of_dead_workers": 1,
     "app.notifications.create.read_events": 1,
     "app.jobs.wake_questions": 1,
+    "app.jobs.finish_undos": 2,
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,
     "app.jobs.wake_probes": 5,
@@ -52,5 +53,6 @@ PERIODIC = {
     "app.services.passkey_challenges.sweep": 600,
     "app.services.recovery.sweep": 600,
     "app.services.sessions.sweep": 600,
+    "app.services.undo.sweep": 600,
     "app.jobs.sweep_uploads": 600,
 }

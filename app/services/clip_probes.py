@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, not_, or_, select, update
 from app import clock
 from app.db import db
 from app.media import probe
-from app.models import Clip, ClipStatus, User, record_event
+from app.models import WITH_DELETED, Clip, ClipStatus, User, record_event
 from app.models.claim import claim as claim_row
 from app.models.types import is_due
 from app.services import clips, erasures, publish_when_ready
@@ -132,6 +132,6 @@ def settle(clip: Clip, found: dict[str, Any]) -> None:
         record_event(row.user_id, f"clip.{found['status']}", facts, clip_id=clip.id)
         if row.publish_when_ready:
             publish_when_ready.settle(row.user_id, clip.id, row.title, found["reason"])
-    still_there = select(Clip.id).where(Clip.id == clip.id)
+    still_there = select(Clip.id).where(Clip.id == clip.id).execution_options(**WITH_DELETED)
     if not row and "poster_key" in found and db.session.scalar(still_there) is None:
         erasures.plan([found["poster_key"]])  # the clip was deleted meanwhile

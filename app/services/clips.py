@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import bindparam, exists, func, select
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, exists, func, select
 from app import clock
 from app.db import db
 from app.media import containers
-from app.models import LIVE, LIVE_SQL, Clip, Publication, Status, User
+from app.models import LIVE, LIVE_SQL, WITH_DELETED, Clip, Publication, Status, User
 from app.paging import Page, indexed_eq, paginate
 from app.problems import NotFound, Problem
 from app.services import erasures
@@ -39,7 +39,7 @@ _DUE_SOON = exists().where(
     _publication.due_at <= bindparam("soon"),
 )
 _CHANGED = select(_clip.id, _clip.version, _DUE_SOON).where(
-    _clip.user_id == bindparam("user_id"), _clip.id.in_(bindparam("known", expanding=True))
+    _clip.user_id == bindparam("user_id"), _clip.deleted_at.is_(None), _clip.id.in_(bindparam("known", expanding=True))
 )
 
 
@@ -87,12 +87,19 @@ def rename(user: User, clip_id: int, title: str, description: str) -> Clip:
 
 
 def delete(user: User, clip_id: int) -> None:
-    """Deletes the clip and its files. Precondition: its live publications have been cancelled, else Problem.
+    """Deletes the clip and its files for good. Precondition: its live publications have been cancelled, else Problem.
 
     Raises NotFound. Publications that have ended stay in the history, without their clip.
     """
-    zone_name = daily.lock(user.id)  # before the clip's row, as a worker that stores counts
-    clip = db.session.scalar(select(Clip).where(Clip.id == clip_id, Clip.user_id == user.id).with_for_update())
+    get(user, clip_id)
+    remove(user.id, clip_id)
+
+
+def remove(user_id: int, clip_id: int, plan: Callable[[Sequence[str]], None] = erasures.plan) -> None:
+    """The same for a clip that its user has deleted already. `plan` has the files erased."""
+    zone_name = daily.lock(user_id)  # before the clip's row, as a worker that stores counts
+    mine = select(Clip).where(Clip.id == clip_id, Clip.user_id == user_id).with_for_update()
+    clip = db.session.scalar(mine.execution_options(**WITH_DELETED))
     if clip is None:
         raise NotFound
     live = db.session.scalar(
@@ -103,13 +110,14 @@ def delete(user: User, clip_id: int) -> None:
     if live:
         raise Problem("clip_has_live_publications", count=live)
     daily.keep_by_title(zone_name, clip)
-    erasures.plan((clip.storage_key, key_of_poster(clip.storage_key)))
+    plan((clip.storage_key, key_of_poster(clip.storage_key)))
     db.session.delete(clip)
 
 
 def plan_erasure(user: User) -> None:
     """Of the files of all the user's clips, when the account is deleted: the rows go with the account's."""
-    keys = db.session.scalars(select(Clip.storage_key).where(Clip.user_id == user.id)).all()
+    mine = select(Clip.storage_key).where(Clip.user_id == user.id).execution_options(**WITH_DELETED)
+    keys = db.session.scalars(mine).all()
     erasures.plan([key for clip_key in keys for key in (clip_key, key_of_poster(clip_key))])
 
 

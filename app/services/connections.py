@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from app.models import (
     Publication,
     Question,
     Status,
+    UndoKind,
     User,
     lock_user,
 )
@@ -24,7 +25,7 @@ from app.platform_access import questions, revocations, tokens
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
-from app.services import audit_log
+from app.services import audit_log, undo
 from app.services.publications import cancel_all_of
 
 CHOICE_LIFETIME = timedelta(hours=1)
@@ -40,12 +41,13 @@ _UNCONFIRMED = Publication.status == Status.UNCONFIRMED
 @dataclass(frozen=True)
 class Disconnection:
     """What disconnecting does to live publications: how many it cancels, how many have passed their point of no return
-    and finish, and how many stay unconfirmed.
+    and finish, and how many stay unconfirmed; `undo_id` takes it back.
     """
 
     cancelled: int
     finishing: int
     unconfirmed: int = 0
+    undo_id: int | None = field(default=None, compare=False)
 
 
 def get(user: User, connection_id: int, *, lock: bool = False) -> PlatformConnection:
@@ -219,7 +221,8 @@ def preview_disconnect(user: User, connection_id: int) -> Disconnection:
 
 
 def disconnect(user: User, connection_id: int) -> Disconnection:
-    """Deletes the connection and its token; a worker revokes the token at the platform. Raises NotFound.
+    """Disconnects at once; for some seconds it can be taken back, and only then the connection with its token is
+    deleted. Raises NotFound.
 
     Publications keep the account's name, its link and their history.
     """
@@ -228,10 +231,9 @@ def disconnect(user: User, connection_id: int) -> Disconnection:
     finishing, unconfirmed = _publications(connection, _FINISHING), _publications(connection, _UNCONFIRMED)
     for publication_id in finishing:
         state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
-    revocations.keep(connection)
     audit_log.record(user.id, "disconnected", _audit_detail(connection))
-    db.session.delete(connection)
-    return Disconnection(cancelled, len(finishing), len(unconfirmed))
+    held = undo.hold(user, UndoKind.DISCONNECT, publications=cancelled, connection_id=connection.id)
+    return Disconnection(len(cancelled), len(finishing), len(unconfirmed), held.id)
 
 
 def _publications(connection: PlatformConnection, which: ColumnElement[bool]) -> Sequence[int]:

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import delete, insert, select
 
-from app import clock
+from app import clock, queue
 from app.db import after_commit, db
 from app.models import Erasure
 from app.models.claim import claim
@@ -27,6 +27,13 @@ def plan(keys: Sequence[str]) -> None:
         wake_at = clock.now() + RETRY_PAUSE
         db.session.execute(insert(Erasure), [{"key": key, "wake_at": wake_at} for key in keys])
         after_commit(partial(carry_out, keys))
+
+
+def hand_over(keys: Sequence[str]) -> None:
+    """As `plan()`, but a worker erases them: for a periodic task, which must not wait for a storage."""
+    rows = [{"key": key, "wake_at": clock.now()} for key in keys]
+    ids = db.session.scalars(insert(Erasure).returning(Erasure.id), rows).all()
+    after_commit(partial(queue.enqueue, "app.jobs.erase_file", *ids))
 
 
 def carry_out(keys: Sequence[str]) -> None:

@@ -8,30 +8,32 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import current_app
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from app import clock, platforms, queue
 from app.db import after_commit, db
-from app.models import LIVE, Clip, ClipStatus, Publication, Stage, Status, User
+from app.models import (
+    LIVE,
+    Clip,
+    ClipStatus,
+    PlatformConnection,
+    Publication,
+    Stage,
+    Status,
+    Undo,
+    UndoKind,
+    User,
+)
 from app.platforms import options
 from app.problems import NotFound, Problem
-from app.publishing import dispatch, preflight, state_machine
-from app.services import clips, destinations, due_times
+from app.publishing import cancellation, dispatch, preflight, state_machine
+from app.publishing.cancellation import Kept
+from app.services import clips, destinations, due_times, undo
 from app.services.destinations import Destination
 
 MAX_URL = 2000
-
-# What can be cancelled: it has not been handed to the platform, or waits for its user alone.
-_CANCELLABLE = or_(
-    Publication.status.in_((Status.AWAITING_USER, Status.FAILED)),
-    and_(
-        Publication.status.in_((Status.SCHEDULED, Status.PUBLISHING)),
-        Publication.commit_in_doubt.is_(None),
-        Publication.has_receipt.is_(False),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,19 @@ def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -
     )
     db.session.add(publication)
     db.session.flush()
+    _check_there(clip, connection)
     state_machine.begin(publication)
     clip.version = Clip.version + 1
     return publication
+
+
+def _check_there(clip: Clip, connection: PlatformConnection) -> None:
+    """Raises NotFound where one of them was deleted at the same moment. The new row's references keep a deletion from
+    now on waiting, until it finds the row.
+    """
+    account = select(PlatformConnection.id).where(PlatformConnection.id == connection.id)
+    if not db.session.scalar(select(Clip.id).where(Clip.id == clip.id, account.exists())):
+        raise NotFound
 
 
 def _check(destination: Destination, title: str, description: str, again: bool) -> None:
@@ -220,35 +232,29 @@ def can_cancel(publication: Publication) -> bool:
     return publication.status in LIVE and not publication.commit_in_doubt and not publication.has_receipt
 
 
-def cancel(user: User, publication_id: int) -> Publication:
+def cancel(user: User, publication_id: int) -> Undo:
+    """Returns what takes it back. Raises NotFound, Problem."""
     publication = get(user, publication_id)
-    if not _cancel(publication.id):
+    kept = cancellation.cancel(publication.id)
+    if kept is None:
         raise Problem("too_late_to_cancel")
-    return get(user, publication_id)
+    return undo.hold(user, UndoKind.CANCEL, publications=[kept])
 
 
-def cancel_all_of(*, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None) -> int:
-    """Cancels what is live there and can be cancelled. Returns how many.
+def cancel_all_of(
+    *, connection_id: int | None = None, clip_id: int | None = None, reason: str | None = None
+) -> list[Kept]:
+    """Cancels what is live there and can be cancelled; returns what takes it back, one each.
 
     Of an account, not those that wait for the user's answer whether the clip is there: it can still be given.
     """
     one_of = Publication.clip_id == clip_id
     if connection_id:
         one_of = and_(Publication.connection_id == connection_id, Publication.status != Status.UNCONFIRMED)
-    ids = db.session.scalars(select(Publication.id).where(one_of, Publication.status.in_(LIVE))).all()
-    return sum(_cancel(publication_id, reason) for publication_id in ids)
-
-
-def _cancel(publication_id: int, reason: str | None = None) -> bool:
-    if state_machine.move(publication_id, Status.CANCELLED, _CANCELLABLE, reason=reason):
-        return True
-    unconfirmed = Publication.status == Status.UNCONFIRMED
-    if not state_machine.move(publication_id, Status.CANCELLED, unconfirmed, reason="left_unconfirmed"):
-        return False
-    # No clean-up at the platform: the clip may be public there, and deleting that is its owner's decision.
-    state_machine.erase_steps(publication_id)
-    db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=None))
-    return True
+    live = select(Publication.id).where(one_of, Publication.status.in_(LIVE)).order_by(Publication.id)
+    # All at once, before any clip's row is changed: a worker locks a publication first and its clip then.
+    ids = db.session.scalars(live.with_for_update()).all()
+    return [kept for publication_id in ids if (kept := cancellation.cancel(publication_id, reason))]
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:

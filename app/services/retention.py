@@ -42,7 +42,7 @@ def remove(clip_id: int) -> None:
     """
     user = db.session.scalar(select(User).join(Clip).where(Clip.id == clip_id, *_over()))
     if user is not None:
-        clip_deletion.delete(user, clip_id)
+        clip_deletion.remove(user, clip_id)
         log.info("old clip deleted", clip=clip_id, user=user.id)
 
 

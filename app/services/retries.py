@@ -18,7 +18,7 @@ def can_resend(publication: Publication) -> bool:
     """Only once no worker can still be sending, and where there is an account to send to."""
     return (
         publication.status == Status.UNCONFIRMED
-        and publication.connection_id is not None
+        and publication.connection is not None
         and not may_still_arrive(publication)
     )
 
@@ -35,7 +35,7 @@ def retry(user: User, publication_id: int) -> Publication:
     """«Повторить»: from the start, with three retries again. Refused while another publication there is live."""
     publication = publications.get(user, publication_id)
     _check_connected(publication)
-    if publication.clip_id is None:
+    if publication.clip is None:
         raise Problem("clip_deleted")
     _restart(user, publication, "retried", Publication.status == Status.FAILED)
     return publications.get(user, publication_id)
@@ -62,7 +62,7 @@ def resend(user: User, publication_id: int) -> Publication:
 
 
 def _check_connected(publication: Publication) -> None:
-    if publication.connection_id is None:
+    if publication.connection is None:
         raise Problem("account_disconnected")
 
 

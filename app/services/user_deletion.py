@@ -5,7 +5,7 @@ from sqlalchemy import delete, select
 from app.db import db
 from app.models import LIVE, Clip, PlatformConnection, Publication, User, lock_user
 from app.paging import COUNTED, count_up_to
-from app.services import clips, connection_list, connections, uploads, users
+from app.services import clips, connection_list, connections, undo, uploads, users
 
 
 def affected(user: User) -> dict[str, int]:
@@ -27,6 +27,7 @@ def delete_user(user: User, password: str) -> None:
     uploads.terminate_all(user)
     for connection in connection_list.all_of(user):
         connections.disconnect(user, connection.id)
+    undo.finish_all(user)  # with the tokens of what has just been disconnected
     lock_user(user.id)  # no clip is added meanwhile
     clips.plan_erasure(user)
     db.session.execute(delete(User).where(User.id == user.id))

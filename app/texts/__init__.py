@@ -56,6 +56,7 @@ EVENTS = {
     "unconfirmed": "Неизвестно, дошёл ли клип",
     "awaiting_user": "Ждёт вас",
     "cancelled": "Отменена",
+    "restored": "Вы вернули публикацию",
     "retried": "Повтор по вашей просьбе",
     "confirmed": "Вы подтвердили публикацию",
     "resent": "Вы попросили отправить ещё раз",
@@ -94,6 +95,7 @@ SECURITY = {
     "password_recovered": "Пароль изменён по ссылке из письма",
     "plan_changed": "Тариф изменён",
     "connected": "Аккаунт подключён",
+    "disconnect_undone": "Отключение аккаунта отменено",
     "disconnected": "Аккаунт отключён",
     "data_downloaded": "Данные скачаны",
 }

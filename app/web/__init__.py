@@ -33,6 +33,7 @@ from app.web import (
     static_files,
     statistics,
     transfers,
+    undo,
     uploads,
 )
 
@@ -41,19 +42,8 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(
-        clips,
-        publish,
-        publications,
-        statistics,
-        notifications,
-        settings,
-        second_factor,
-        passkeys,
-        confirmation,
-        integrations,
-    ),
-    *(plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(clips, publish, publications, statistics, notifications, settings, second_factor, passkeys, confirmation),
+    *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
 )
 
 

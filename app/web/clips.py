@@ -184,14 +184,17 @@ def delete_many() -> ResponseReturnValue:
         raise Problem("no_clip_chosen")
     if request.method == "GET":
         return responses.dialog("clips/_delete_many.html", chosen=chosen, refusals=[])
-    deleted, refusals = clip_deletion.delete_many(current_user, chosen)
-    fragments = removed(deleted)
-    text = f"Удалено: {plural(len(deleted), 'клип', 'клипа', 'клипов')}." if deleted else ""
-    if not refusals:
-        return responses.done(text, url_for(".page"), fragments)
-    response = responses.dialog("clips/_delete_many.html", chosen=[one for one, _ in refusals], refusals=refusals)
+    deletion = clip_deletion.delete(current_user, [clip.id for clip in chosen])
+    fragments = removed(deletion.clip_ids)
+    text = f"Удалено: {plural(len(deletion.clip_ids), 'клип', 'клипа', 'клипов')}." if deletion.clip_ids else ""
+    undo = url_for("undo.restore", undo_id=deletion.undo_id) if deletion.undo_id else None
+    left = [clip for clip in chosen if clip.id in deletion.finishing]
+    if not left:
+        return responses.done(text, url_for(".page"), fragments, undo=undo)
+    refusals = [(clip, Problem("clip_being_handed_over")) for clip in left]
+    response = responses.dialog("clips/_delete_many.html", chosen=left, refusals=refusals)
     response.set_data(response.get_data(as_text=True) + (fragments if request.htmx else ""))
-    return responses.trigger(response, "toast", text=text, kind="ok") if text and request.htmx else response
+    return responses.trigger(response, "toast", text=text, kind="ok", undo=undo) if text and request.htmx else response
 
 
 @blueprint.route("/clips/<int:clip_id>/delete", methods=["GET", "POST"])
@@ -199,12 +202,15 @@ def delete(clip_id: int) -> ResponseReturnValue:
     problem = None
     if request.method == "POST":
         try:
-            clip_deletion.delete(current_user, clip_id)
+            deletion = clip_deletion.delete(current_user, [clip_id])
+            if deletion.finishing:
+                raise Problem("clip_being_handed_over")
         except Problem as refusal:
             db.session.rollback()
             problem = refusal
         else:
-            return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]))
+            undo = url_for("undo.restore", undo_id=deletion.undo_id)
+            return responses.done("Клип удалён.", url_for(".page"), removed([clip_id]), undo=undo)
     clip = clips.get(current_user, clip_id)
     return responses.dialog("clips/_delete.html", clip=clip, effects=clip_deletion.effects(clip), problem=problem)
 

@@ -96,7 +96,7 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
     text = f"Отключено: {name}." + (f" Отменено публикаций: {result.cancelled}." if result.cancelled else "")
     if result.finishing:
         text += f" Заканчиваются сами: {result.finishing}."
-    return _done(text, platform)
+    return _done(text, platform, undo=url_for("undo.restore", undo_id=result.undo_id))
 
 
 @blueprint.post("/<platform>/consent")
@@ -176,6 +176,6 @@ def _connected(connection: PlatformConnection) -> Response:
     return _done(text, connection.platform)
 
 
-def _done(text: str, platform: str) -> Response:
+def _done(text: str, platform: str, undo: str | None = None) -> Response:
     card = render_template("integrations/_platform.html", card=platform_cards.get(current_user, platform), oob=True)
-    return responses.done(text, url_for(".page"), card)
+    return responses.done(text, url_for(".page"), card, undo=undo)

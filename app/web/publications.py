@@ -14,7 +14,7 @@ from app import platforms
 from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
-from app.services import clips, history, publications, retries
+from app.services import history, publications, retries
 from app.services.history import Attempt, Filters
 from app.web import due_time, notifications, responses
 from app.web.access import address_of
@@ -74,7 +74,9 @@ def retry(publication_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:publication_id>/cancel")
 def cancel(publication_id: int) -> ResponseReturnValue:
-    return _changed(publications.cancel(current_user, publication_id), "Публикация отменена.")
+    held = publications.cancel(current_user, publication_id)
+    publication = publications.get(current_user, publication_id)
+    return _changed(publication, "Публикация отменена.", undo=url_for("undo.restore", undo_id=held.id))
 
 
 @blueprint.post("/<int:publication_id>/resend")
@@ -114,17 +116,22 @@ def publish_now(publication_id: int) -> ResponseReturnValue:
     return _changed(publications.publish_now(current_user, publication_id), "Публикуем. Ход виден на карточке клипа.")
 
 
-def _changed(publication: Publication, text: str) -> ResponseReturnValue:
-    """For the page that the user has open: the list, the publication's own (or a dialog below it), or the clips."""
+def _changed(publication: Publication, text: str, undo: str | None = None) -> ResponseReturnValue:
+    return responses.done(text, *shown_change(publication), undo=undo)
+
+
+def shown_change(publication: Publication) -> tuple[str, str]:
+    """The page that the user has open: the list, the publication's own (or a dialog below it), or the clips; and what
+    changes on it.
+    """
     shown = address_of(request.htmx.current_url if request.htmx else request.referrer)
     own = url_for("publications.publication", publication_id=publication.id)
     if shown.path == url_for("publications.page"):
         fragments = _list_fragments([publication], MultiDict(parse_qsl(shown.query)))
-        return responses.done(text, f"{shown.path}?{shown.query}", fragments)
+        return f"{shown.path}?{shown.query}", fragments
     if f"{shown.path}/".startswith(f"{own}/"):
-        return responses.done(text, own, _page_fragments(publication, history.attempts(publication)))
-    card = cards([clips.get(current_user, publication.clip_id)]) if publication.clip_id else ""
-    return responses.done(text, url_for("clips.page"), card)
+        return own, _page_fragments(publication, history.attempts(publication))
+    return url_for("clips.page"), cards([publication.clip]) if publication.clip else ""
 
 
 def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:

@@ -10,16 +10,28 @@ from flask import Response, make_response, redirect, render_template, request, s
 from flask_wtf import FlaskForm
 
 from app.db import db
+from app.models import UNDO_TIME
 from app.problems import Problem
 
 # They wait in the session cookie for the next page, and browsers take 4 KB at most.
 MOST_FLASHES, FLASH_CHARACTERS = 3, 250
+_UNDO = "undo"
+# Shorter than the server waits: what is pressed at the last moment still counts.
+TOAST_WITH_UNDO_MS = round((UNDO_TIME.total_seconds() - 2) * 1000)
 
 
-def flash(text: str, kind: str) -> None:
-    """Flask's, but bounded: a client that never opens a page, or a long name, must not fill the cookie."""
+def flash(text: str, kind: str, undo: str | None = None) -> None:
+    """Flask's, but bounded: a client that never opens a page, or a long name, must not fill the cookie.
+
+    With `undo`, the address that takes the change back, it has a button, if it is still the last one by then.
+    """
     shown = text if len(text) <= FLASH_CHARACTERS else f"{text[: FLASH_CHARACTERS - 1]}…"
     session["_flashes"] = [*session.get("_flashes", ()), (kind, shown)][-MOST_FLASHES:]
+    session[_UNDO] = undo
+
+
+def flashed_undo() -> str | None:
+    return session.pop(_UNDO, None)
 
 
 def go(url: str) -> Response:
@@ -42,9 +54,21 @@ def form_page(template: str, **context: Any) -> Response:
     return make_response(render_template(template, **context), 422 if refused else 200)
 
 
-def done(text: str, to: str, fragments: str = "") -> Response:
-    """Success: shows `text`, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`."""
-    return _toast(text, "ok", to, Response(fragments, headers={"HX-Trigger-After-Settle": "close-dialog"}))
+def done(text: str, to: str, fragments: str = "", *, undo: str | None = None) -> Response:
+    """Success: shows `text`, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`.
+
+    With `undo`, the address that takes the change back, the message has a button for that.
+    """
+    closing = {"HX-Trigger-After-Settle": "close-dialog"}
+    return _toast(text, "ok", to, Response(fragments, headers=closing), undo)
+
+
+def undone(text: str, to: str, fragments: str | None = None) -> Response:
+    """The change is taken back. Without `fragments` the page loads its contents anew; a dialog stays open."""
+    response = Response(fragments)
+    if fragments is None:
+        response.headers["HX-Trigger-After-Settle"] = "reload-page"
+    return _toast(text, "ok", to, response)
 
 
 def refused(text: str, status: int, to: str) -> Response:
@@ -53,12 +77,13 @@ def refused(text: str, status: int, to: str) -> Response:
     return _toast(text, "error", to, Response(status=status))
 
 
-def _toast(text: str, kind: str, to: str, response: Response) -> Response:
+def _toast(text: str, kind: str, to: str, response: Response, undo: str | None = None) -> Response:
     if not request.htmx:
-        flash(text, kind)
+        flash(text, kind, undo)
         return go(to)
     response.headers["HX-Reswap"] = "none"  # the fragments are out of band
-    return trigger(response, "toast", text=text, kind=kind)
+    offer = {"undo": undo, "ms": TOAST_WITH_UNDO_MS} if undo else {}
+    return trigger(response, "toast", text=text, kind=kind, **offer)
 
 
 def trigger(response: Response, event: str, **detail: Any) -> Response:

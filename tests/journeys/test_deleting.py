@@ -39,6 +39,8 @@ def test_deleting_what_nobody_knows_about(page: Page, vezde: Running, tmp_path):
     expect(dialog.get_by_role("link", name="Посмотреть, есть ли он там")).to_be_visible()
     dialog.get_by_role("button", name="Удалить").click()
     expect(card).to_have_count(0)
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("status")).to_contain_text("Клип удалён.")
 
     page.goto("/publications")
     page.get_by_role("link", name="Утро").first.click()

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -60,7 +61,14 @@ def test_disconnect(page: Page, vezde: Running, clip_files):
     expect(page.get_by_role("status")).to_contain_text("Отменено публикаций: 1")
     expect(page.get_by_role("button", name="Отключить")).to_have_count(0)  # AC3
     mine = "JOIN users ON users.id = user_id WHERE email = 'us-ap-08@example.org'"
-    assert rows(vezde, f"SELECT platform FROM platform_connections {mine}") == []
+    assert rows(vezde, f"SELECT deleted_at IS NULL FROM platform_connections {mine}") == [(0,)]
+    toast = page.locator(".toast", has_text="Отключено")
+    expect(toast.get_by_role("button", name="Вернуть")).to_be_visible()
+    disconnected = time.monotonic()
+    while rows(vezde, f"SELECT platform FROM platform_connections {mine}"):
+        assert time.monotonic() - disconnected < 20
+        page.wait_for_timeout(500)
+    expect(toast).to_have_count(0)
 
     page.goto("/")
     expect(page.get_by_role("article", name=waiting.stem)).not_to_contain_text("Публикация...")  # AC4

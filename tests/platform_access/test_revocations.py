@@ -6,13 +6,13 @@ import pytest
 
 from app import clock, jobs, platforms
 from app.db import commit, db
-from app.models import ConnectionStatus, PlatformConnection, Publication, Revocation
+from app.models import UNDO_TIME, ConnectionStatus, PlatformConnection, Publication, Revocation
 from app.platform_access import revocations, tokens
 from app.platforms.base import Account
 from app.services import connections, publications
 from app.services.publications import Choice
 from tests.edges import committed
-from tests.publishing.conftest import at_work, wait_until
+from tests.publishing.conftest import at_work, too_late_to_undo, wait_until
 
 
 @pytest.fixture
@@ -25,6 +25,13 @@ def kept() -> list[Revocation]:
     return db.session.query(Revocation).populate_existing().all()
 
 
+def disconnect(owner, connection_id: int) -> connections.Disconnection:
+    """Once it can no longer be taken back."""
+    disconnection = committed(connections.disconnect(owner, connection_id))
+    too_late_to_undo()
+    return disconnection
+
+
 def logouts(sandbox) -> list[int]:
     return [call["status"] for call in sandbox.requests if call["path"] == "/vk-id/oauth2/logout"]
 
@@ -35,7 +42,7 @@ def run_due() -> None:
 
 
 def test_the_token_is_revoked_and_the_row_goes(app, sandbox, owner, vk):
-    committed(connections.disconnect(owner, vk(owner).id))
+    disconnect(owner, vk(owner).id)
     assert db.session.query(PlatformConnection).count() == 0
     [row] = kept()
     assert row.sealed_for.startswith("connection:")
@@ -46,7 +53,7 @@ def test_the_token_is_revoked_and_the_row_goes(app, sandbox, owner, vk):
 
 def test_it_is_tried_again_and_gone_in_a_quarter_of_an_hour_whatever_happens(app, sandbox, owner, vk):
     begun = clock.now()
-    committed(connections.disconnect(owner, vk(owner).id))
+    disconnect(owner, vk(owner).id)
     sandbox.trouble({"match": "logout", "do": "status:502"})
     while rows := kept():
         run_due()
@@ -57,7 +64,7 @@ def test_it_is_tried_again_and_gone_in_a_quarter_of_an_hour_whatever_happens(app
 
 
 def test_two_jobs_revoke_it_once(app, sandbox, owner, vk):
-    committed(connections.disconnect(owner, vk(owner).id))
+    disconnect(owner, vk(owner).id)
     [row] = kept()
     revocation_id = row.id
     for _ in range(2):
@@ -70,7 +77,7 @@ def test_a_token_that_has_run_out_is_refreshed_to_be_given_back(app, sandbox, ow
     connection_id, expires_at = connection.id, connection.token_expires_at
     sandbox.control("expire", platform="vk", account=connection.account_id)
     wait_until(expires_at)
-    committed(connections.disconnect(owner, connection_id))
+    disconnect(owner, connection_id)
     run_due()
     assert logouts(sandbox) == [200]
     assert kept() == []
@@ -80,7 +87,7 @@ def test_an_own_token_is_its_owners_business(app, sandbox, owner):
     adapter = platforms.adapter("vk", app.config)
     accounts, token = adapter.connect({"token": "vk1.a.vezde-demo"})
     connection = committed(connections.save(owner, "vk", accounts[:1], token))
-    committed(connections.disconnect(owner, connection.id))
+    disconnect(owner, connection.id)
     run_due()
     assert logouts(sandbox) == []
     assert kept() == []
@@ -92,11 +99,11 @@ def test_a_token_that_another_connection_has_too_stays(app, sandbox, user, owner
     token = tokens.open_token(first)
     account = Account(first.account_id, first.account_name, facts=first.facts)
     second = committed(connections.save(other, "vk", [account], token))
-    committed(connections.disconnect(owner, first.id))
+    disconnect(owner, first.id)
     run_due()
     assert logouts(sandbox) == []
     assert kept() == []
-    committed(connections.disconnect(other, second.id))
+    disconnect(other, second.id)
     run_due()
     assert logouts(sandbox) == [200]
 
@@ -105,14 +112,14 @@ def test_while_a_commit_may_be_in_flight_the_token_stays_good(app, sandbox, owne
     connection, clip = vk(owner), ready_clip(owner)
     [one] = publications.publish(owner, clip.id, [Choice(connection.id, clip.title, "")])
     commit()
-    until = clock.now() + timedelta(minutes=4)
+    until = clock.now() + UNDO_TIME + timedelta(minutes=4)
     db.session.execute(
         db.update(Publication)
         .where(Publication.id == one.id)
         .values(commit_in_doubt="publish", in_doubt_until=until, lease_until=until)
     )
     db.session.commit()
-    assert committed(connections.disconnect(owner, connection.id)).finishing == 1
+    assert disconnect(owner, connection.id).finishing == 1
     assert at_work(revocations.due) == []
     assert kept()[0].wake_at > until
     wait_until(kept()[0].wake_at)
@@ -128,7 +135,7 @@ def test_a_token_that_cannot_be_opened_stops_only_itself(app, sandbox, owner, us
     db.session.add(damaged)
     db.session.add(Revocation(platform="vk", sealed_token=b"\x01" * 80, sealed_for="connection:99"))
     db.session.commit()
-    committed(connections.disconnect(owner, vk(owner).id))
+    disconnect(owner, vk(owner).id)
     run_due()
     assert logouts(sandbox) == [200]
     assert [row.sealed_for for row in kept()] == ["connection:99"]

@@ -16,12 +16,12 @@ from app.platform_access import tokens
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Account, Token
 from app.platforms.errors import RateLimited, Reconnect, TokenExpired
-from app.services import connections, publications
+from app.services import connections, publications, undo
 from app.services.publications import Choice
 from app.vault import CannotOpen
 from tests.edges import committed
 from tests.notifications.reading import notifications
-from tests.publishing.conftest import at_work, fresh, in_a_work_horse, row, settle, wait_until
+from tests.publishing.conftest import at_work, fresh, in_a_work_horse, row, settle, too_late_to_undo, wait_until
 from tests.publishing.toy import Toy
 
 WORKERS = 12
@@ -294,12 +294,26 @@ def test_a_pair_that_comes_after_the_disconnect_is_given_back(app, toy, aging, o
 
     def disconnect() -> None:
         committed(connections.disconnect(fresh(owner), connection_id))
+        too_late_to_undo()
 
     [answer] = in_the_middle_of_a_refresh(app, toy, connection_id, disconnect)
     assert isinstance(answer, Reconnect)
     old, new = db.session.query(Revocation).order_by(Revocation.id)
     opened = [tokens.open_token(one).access for one in (old, new)]
     assert opened == ["toy-token", "toy-token-1"]
+
+
+def test_a_pair_that_comes_after_the_disconnect_is_kept_while_that_can_be_taken_back(app, toy, aging, owner):
+    connection_id, undone = aging.id, []
+
+    def disconnect() -> None:
+        undone.append(committed(connections.disconnect(fresh(owner), connection_id)).undo_id)
+
+    [answer] = in_the_middle_of_a_refresh(app, toy, connection_id, disconnect)
+    assert answer.access == "toy-token-1"
+    committed(undo.restore(fresh(owner), undone[0]))
+    assert tokens.open_token(fresh_connection(connection_id)).access == "toy-token-1"
+    assert db.session.query(Revocation).count() == 0
 
 
 def test_a_token_that_cannot_be_opened_lets_the_others_go_first(app, user):

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from app import clock, jobs
 from app.db import db, reads_only
-from app.models import Publication
+from app.models import UNDO_TIME, Publication
 from app.process.lifetime import kill_self_at
 from app.publishing import engine, lease_expiry, wake_times
 from app.statistics import collector
@@ -42,6 +42,12 @@ def tick() -> None:
     """The periodic tasks of publications, each in a session of its own as the worker of the ticks has it."""
     for task in (wake_times.clamp, lease_expiry.expire_leases_of_dead_workers, jobs.release_publications):
         at_work(task)
+
+
+def too_late_to_undo() -> None:
+    """Waits until nothing can be taken back any more, and finishes it as the periodic task does."""
+    wait_until(clock.now() + UNDO_TIME)
+    at_work(jobs.finish_undos)
 
 
 def fresh(one: Model) -> Model:

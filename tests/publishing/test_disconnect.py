@@ -7,14 +7,14 @@ import pytest
 
 from app import clock
 from app.db import db
-from app.models import PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
+from app.models import WITH_DELETED, PlatformConnection, Publication, PublicationEvent, PublicationStep, Stage, Status
 from app.platforms.base import Receipt
 from app.publishing import receipts
 from app.publishing.lease import Lease
 from app.services import connections, publications, retries
 from tests.edges import committed
 from tests.notifications.reading import notifications
-from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle, wait_until
+from tests.publishing.conftest import fresh, in_a_work_horse, look, row, settle, too_late_to_undo, wait_until
 from tests.publishing.toy import Toy
 
 
@@ -33,10 +33,12 @@ def history(publication_id: int) -> list[tuple[str, str | None]]:
 def test_what_waits_is_cancelled(toy, toy_publication, owner):
     publication_id = toy_publication(owner)
     assert disconnect(owner, publication_id) == connections.Disconnection(cancelled=1, finishing=0)
+    assert db.session.query(PlatformConnection).count() == 0
+    too_late_to_undo()
     publication = settle(publication_id)
     assert (publication.status, publication.connection_id) == (Status.CANCELLED, None)
     assert history(publication_id)[-1] == ("cancelled", "disconnected")
-    assert db.session.query(PlatformConnection).count() == 0
+    assert db.session.query(PlatformConnection).execution_options(**WITH_DELETED).count() == 0
     assert toy.calls == {}
 
 

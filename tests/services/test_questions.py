@@ -18,7 +18,7 @@ from app.services import connections, keys, questions
 from app.vault import Vault
 from tests.connecting import connect
 from tests.edges import committed
-from tests.publishing.conftest import at_work, wait_until
+from tests.publishing.conftest import at_work, too_late_to_undo, wait_until
 from tests.questions import VK_TOKEN, ask_platforms, connect_vk, wait_for_failure
 
 GROUPS = "groups.get"
@@ -161,6 +161,7 @@ def test_disconnected_before_the_answer(owner, waiting):
     question = at_work(lambda: committed(questions.claim_question(question_id)))
     outcome = at_work(questions.put, question)
     committed(connections.disconnect(owner, waiting.id))
+    too_late_to_undo()
     at_work(lambda: committed(questions.settle(question, outcome)))
     assert db.session.query(Question).filter_by(kind="accounts").count() == 0
     assert db.session.query(PlatformConnection).count() == 0

@@ -17,7 +17,7 @@ from app.services import connections, publications
 from app.services.publications import Choice
 from app.statistics import cadence, collector
 from tests.edges import committed
-from tests.publishing.conftest import at_work, read_stats, row, settle, wait_until
+from tests.publishing.conftest import at_work, read_stats, row, settle, too_late_to_undo, wait_until
 from tests.questions import connect_vk_page
 
 BORN = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -245,6 +245,7 @@ def test_a_disconnected_account_is_asked_no_more(owner, posted):
     one = posted()
     read_stats(one.id)
     committed(connections.disconnect(owner, one.connection_id))
+    too_late_to_undo()
     wait_until(row(one.id).stats_due_at)
     assert tick() == []
     now = row(one.id)

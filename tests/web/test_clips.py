@@ -9,6 +9,7 @@ from app.db import db
 from app.models import Clip, ClipStatus, Publication, PublicationStep, Stage, Status
 from app.web import filters
 from tests.asking import asked
+from tests.publishing.conftest import too_late_to_undo
 
 HTMX = {"HX-Request": "true"}
 XSS = "<script>alert(1)</script> «Кофе»"
@@ -202,7 +203,7 @@ def test_deleting_shows_what_it_cancels(web, owner, ready_clip, telegram):
     answer = web.post(f"/clips/{clip_id}/delete", headers=HTMX)
     assert answer.text.startswith(f'<article id="clip-{clip_id}" hx-swap-oob="delete"></article>')
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     assert db.session.scalar(db.select(Publication.status)) == Status.CANCELLED
 
 
@@ -310,9 +311,10 @@ def test_a_clip_with_an_unconfirmed_publication_can_be_deleted(web, owner, ready
     assert ">Удалить</button>" in dialog
     assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     publication = db.session.get(Publication, publication_id)
     assert (publication.status, publication.reason, publication.wake_at) == ("cancelled", "left_unconfirmed", None)
+    too_late_to_undo()
     assert db.session.query(PublicationStep).count() == 0
     page = web.get(f"/publications/{publication_id}").text
     assert "клип мог остаться на площадке" in page
@@ -337,7 +339,7 @@ def test_a_clip_that_is_being_handed_over_is_deleted_afterwards(web, owner, read
     db.session.commit()
     assert web.post(f"/clips/{clip_id}/delete", headers=headers).status_code in (200, 303)
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -348,7 +350,7 @@ def test_no_status_keeps_a_clip_for_ever(web, owner, ready_clip, telegram, statu
     assert web.get(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
     assert web.post(f"/clips/{clip_id}/delete", headers=HTMX).status_code == 200
     db.session.expire_all()
-    assert db.session.get(Clip, clip_id) is None
+    assert db.session.scalar(db.select(Clip.id).filter_by(id=clip_id)) is None
     publication = db.session.query(Publication).one()
     live = status in ("scheduled", "publishing", "awaiting_user", "unconfirmed")
     assert publication.status == (Status.CANCELLED if live else status)

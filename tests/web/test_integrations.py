@@ -11,6 +11,7 @@ from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Publication, Question, Status
 from tests.conftest import DEMO_BOT
 from tests.connecting import settled
+from tests.publishing.conftest import too_late_to_undo
 from tests.questions import VK_TOKEN, ask_platforms
 from tests.web.test_clips import HTMX, publish
 
@@ -263,6 +264,7 @@ def test_the_dialog_counts_what_is_cancelled_and_what_finishes(web, owner, teleg
     assert "1\xa0публикация уже передана площадке: её не остановить, она закончится сама." in dialog
     answer = web.post(f"{PAGE}/{connection.id}/disconnect", follow_redirects=True).text
     assert "Отключено: Везде: демо. Отменено публикаций: 2. Заканчиваются сами: 1." in answer
+    too_late_to_undo()
     db.session.expire_all()
     found = db.session.query(Publication).order_by(Publication.id).all()
     assert [one.status for one in found] == ["cancelled", "cancelled", "publishing", "published"]

@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 
 from app.db import commit, db
-from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status
+from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status, UndoKind
 from app.platform_access import questions
-from app.services import publications, sessions, uploads
+from app.services import publications, sessions, undo, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
-OWNED = {"clip_id", "connection_id", "passkey_id", "publication_id", "question_id", "session_id", "upload_id"}
+OWNED = {
+    *("clip_id", "connection_id", "passkey_id", "publication_id"),
+    *("question_id", "session_id", "undo_id", "upload_id"),
+}
 SHARED = {"platform", "key", "filename", "signed", "version", "name"}
 
 FORM = {
@@ -56,6 +59,7 @@ def boris(app, user, ready_clip, telegram):
     question_id = questions.ask(one.id, "accounts", choosing.id).id
     sessions.begin(one, "", "", "")
     session_id = sessions.all_of(one)[0].id
+    undo_id = undo.hold(one, UndoKind.CANCEL).id
     commit()
     return [
         {
@@ -65,6 +69,7 @@ def boris(app, user, ready_clip, telegram):
             "upload_id": upload_id,
             "session_id": session_id,
             "question_id": question_id,
+            "undo_id": undo_id,
         }
         for number, thing in enumerate(things)
     ]

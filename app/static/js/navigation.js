@@ -111,6 +111,9 @@ document.addEventListener("click", (event) => {
   visit(link.href);
 });
 
+// The server has changed what this page shows, in no way that fragments could tell.
+document.body.addEventListener("reload-page", () => visit(location.href, { push: false, scroll: window.scrollY }));
+
 history.scrollRestoration = "manual";
 if (history.state?.scroll) window.scrollTo({ top: history.state.scroll, behavior: "instant" });
 window.addEventListener("pagehide", rememberScroll);

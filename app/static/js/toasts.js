@@ -26,14 +26,18 @@ export function toast(text, kind = "ok", { undo = null, link = null, ms = TOAST_
   show(one, ms);
 }
 
-function show(one, ms = TOAST_MS) {
+function show(one, ms = Number(one.dataset.ms) || TOAST_MS) {
   const same = [...document.querySelectorAll("#toasts .toast")].find((shown) => shown.textContent === one.textContent);
-  same?.remove();
+  if (!same || !offersUndo(same)) same?.remove(); // each of two cancels can be taken back
   $("#toasts").append(one);
+  window.htmx.process(one); // from the server: its button «Вернуть»
+  one.addEventListener("htmx:afterRequest", () => one.remove());
   if (one.classList.contains("error")) one.setAttribute("role", "alert");
   else fade(one, ms);
   $("[data-dismiss]", one)?.addEventListener("click", () => one.remove());
 }
+
+const offersUndo = (one) => $("[data-undo]:not([hidden])", one) !== null;
 
 function fade(one, ms) {
   let timer;

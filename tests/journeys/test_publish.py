@@ -220,6 +220,8 @@ def test_nothing_is_lost_and_sets_choose(page: Page, vezde: Running, vertical_fi
     expect(boxes["Rutube"]).to_be_checked()
     expect(dialog.get_by_label("Дата и время")).to_have_value(f"{later:%Y-%m-%d}T18:00")
     expect(dialog.get_by_role("gridcell", selected=True)).to_have_text(str(later.day))
+    dialog.get_by_label("Описание для Telegram").fill("Короче")
+    expect(own).not_to_contain_text("Текст занимает")
     own.get_by_role("button", name="Вернуть общий").click()
     boxes["Rutube"].uncheck()
     primary(dialog).click()

@@ -18,7 +18,7 @@ from app.services import publications, uploads
 from app.services.publications import Choice
 
 FEW = settings(
-    max_examples=150,
+    max_examples=250,
     deadline=None,
     derandomize=True,
     database=None,
@@ -208,7 +208,8 @@ def test_no_request_breaks_anything(app, people, things):
     @given(data=st.data())
     def any_request(data) -> None:
         rule = data.draw(st.sampled_from(rules))
-        method = data.draw(st.sampled_from(sorted(rule.methods)) | st.sampled_from(METHODS))
+        own = st.sampled_from(sorted(rule.methods))
+        method = data.draw(own | own | st.sampled_from(METHODS))
         query = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=3))
         form = data.draw(st.lists(st.tuples(st.sampled_from(NAMES), TEXTS), max_size=4))
         headers = data.draw(st.dictionaries(st.sampled_from(HEADERS), HEADER_TEXTS, max_size=4))
@@ -224,7 +225,7 @@ def test_no_request_breaks_anything(app, people, things):
 
     any_request()
     assert answers["all"] > 100
-    assert answers["found"] >= 5, "routes with ids that exist are reached"
+    assert answers["found"] >= 5, f"routes with ids that exist are reached: {answers}"
 
 
 def _wire(pairs: list[tuple[str, str]]) -> str:

@@ -75,7 +75,7 @@ function measure(panel) {
       counter.classList.toggle("over", over);
     }
     const note = $(`[data-over="${name}"]`, panel);
-    if (note) note.hidden = !over;
+    if (note) note.hidden = !over || $(".error", note.parentElement) !== null;
   }
   return fits;
 }
@@ -106,7 +106,8 @@ function showTabs() {
     tab.hidden = !takesPart;
     tab.classList.toggle("misfitting", !fits);
     tab.classList.toggle("own", "own" in panel.dataset);
-    const says = ["own" in panel.dataset && "свой текст", !fits && "не помещается"].filter(Boolean);
+    const isWrong = tab.classList.contains("wrong") && fits; // of a refusal, until something is changed there
+    const says = ["own" in panel.dataset && "свой текст", !fits && "не помещается", isWrong && "исправьте"].filter(Boolean);
     $("[data-says]", tab).textContent = says.length ? ` (${says.join(", ")})` : "";
     if (!takesPart && panel === openPanel()) open("shared");
   }
@@ -147,6 +148,15 @@ function play(screen) {
   video.focus();
 }
 
+// What was refused is no longer what stands there.
+function forgetRefusal(panel, field) {
+  tabOf(panel).classList.remove("wrong");
+  field.removeAttribute("aria-invalid");
+  const around = field.closest(".field");
+  around?.classList.remove("wrong");
+  if (around) $(".error", around)?.remove();
+}
+
 export function refreshTexts() {
   follow();
   showTabs();
@@ -169,8 +179,11 @@ export function setUpTexts() {
 
 document.addEventListener("input", ({ target }) => {
   if (!target.closest("#publish")) return;
+  const panel = target.closest("[data-panel]");
+  if (!panel) return;
+  forgetRefusal(panel, target);
   if (target.dataset.field) typedInto(target);
-  if (target.dataset.field || ["title", "description"].includes(target.id)) refreshTexts();
+  refreshTexts();
 });
 document.addEventListener("click", (event) => {
   const { target } = event;

@@ -19,6 +19,7 @@ export const holdsTypedText = () => frame.open && typed;
 function open(fresh) {
   if (!frame.open) {
     opener = focusOf(document.activeElement);
+    document.dispatchEvent(new CustomEvent("dialog-opened"));
     frame.showModal();
     frame.append($("#toasts")); // what is outside a modal dialog is hidden from screen readers, and cannot be pressed
     if (!history.state?.dialog) pushEntry();

@@ -114,6 +114,9 @@ document.addEventListener("click", (event) => {
 // The server has changed what this page shows, in no way that fragments could tell.
 document.body.addEventListener("reload-page", () => visit(location.href, { push: false, scroll: window.scrollY }));
 
+// The last press counts: a page that is still loading does not close the dialog that was opened meanwhile.
+document.addEventListener("dialog-opened", () => loading?.abort());
+
 history.scrollRestoration = "manual";
 if (history.state?.scroll) window.scrollTo({ top: history.state.scroll, behavior: "instant" });
 window.addEventListener("pagehide", rememberScroll);

@@ -94,14 +94,6 @@ export async function visit(url, { push = true, scroll = null } = {}) {
   else window.scrollTo({ top: 0, behavior: "instant" });
 }
 
-// A response that changes a part of the page may rename it: a list that has been narrowed down.
-document.body.addEventListener("htmx:afterRequest", ({ detail: { xhr } }) => {
-  const [pushed, replaced] = ["HX-Push-Url", "HX-Replace-Url"].map((name) => xhr.getResponseHeader(name));
-  if (pushed) history.pushState({}, "", pushed);
-  else if (replaced) history.replaceState(history.state, "", replaced);
-  if (pushed || replaced) shownPlace = place();
-});
-
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (event.defaultPrevented || !link || !ownPage(link, event)) return;
@@ -129,7 +121,7 @@ window.addEventListener("popstate", ({ state }) => {
 function record(method, path) {
   rememberScroll();
   history[method](method === "pushState" ? {} : history.state, "", path);
-  shownPath = location.pathname + location.search;
+  shownPlace = place();
 }
 document.body.addEventListener("htmx:pushedIntoHistory", ({ detail }) => record("pushState", detail.path));
 document.body.addEventListener("htmx:replacedInHistory", ({ detail }) => record("replaceState", detail.path));

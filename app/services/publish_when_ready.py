@@ -54,5 +54,5 @@ def _publish(user: User, clip_id: int) -> list[str]:
 
 
 def _chosen_connections(user: User, clip: Clip) -> list[Destination]:
-    """All of them: where the clip does not fit is told, not left out in silence."""
-    return destinations.for_clip(user, clip)
+    """As in the publish window: all but those that the last choice left out. Where the clip does not fit is told."""
+    return [one for one in destinations.for_clip(user, clip) if not one.connection.left_out]

@@ -156,7 +156,7 @@ def removed_card(clip_id: int) -> Markup:
 
 
 def closed_panel() -> Markup:
-    return Markup('<aside id="clip-panel" hx-swap-oob="innerHTML"></aside>')
+    return Markup(render_template("clips/_no_panel.html", alone=not shown().has_list))
 
 
 def attention() -> Markup:

@@ -187,7 +187,7 @@ def test_the_panel_follows_what_is_done(web, clip, channel, place):
     assert f'id="details-{clip.id}"' in answer
     assert cards(answer) == ([clip.id] if "?" in place else [])
     answer = web.post(f"/clips/{clip.id}/delete", headers=headers).text
-    assert '<aside id="clip-panel" hx-swap-oob="innerHTML"></aside>' in answer
+    assert re.search(r'<aside class="clip-panel[^>]*" id="clip-panel"[^>]* hx-swap-oob="morph"></aside>', answer)
 
 
 def test_the_poll_of_the_panel(web, clip, channel):

@@ -142,7 +142,7 @@ def card(card: Card, oob: bool = True) -> Markup:
 
 def panel(card: Card) -> Markup:
     """Replaces the panel that is open."""
-    return Markup(render_template("clips/_panel.html", card=card, oob=True))
+    return Markup(render_template("clips/_panel.html", card=card, alone=not shown().has_list, oob=True))
 
 
 def removed(clip_ids: Sequence[int]) -> Markup:

@@ -142,7 +142,7 @@ def card(card: Card, oob: bool = True) -> Markup:
 
 def panel(card: Card) -> Markup:
     """Replaces the panel that is open."""
-    return Markup(render_template("clips/_panel.html", card=card, oob=True))
+    return Markup(render_template("clips/_panel.html", card=card, alone=not shown().has_list, oob=True))
 
 
 def removed(clip_ids: Sequence[int]) -> Markup:
@@ -156,7 +156,7 @@ def removed_card(clip_id: int) -> Markup:
 
 
 def closed_panel() -> Markup:
-    return Markup('<aside id="clip-panel" hx-swap-oob="innerHTML"></aside>')
+    return Markup(render_template("clips/_no_panel.html", alone=not shown().has_list))
 
 
 def attention() -> Markup:

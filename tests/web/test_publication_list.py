@@ -161,7 +161,7 @@ def test_with_a_script_only_the_list_is_swapped(web, clip, channel):
     answer = web.get("/publications?status=&platform=telegram&clip=&q=+зак+", headers=HTMX)
     assert "<h1" not in answer.text
     assert titles(answer.text) == ["Закат"]
-    assert '<p class="found" id="found" hx-swap-oob="innerHTML">' in answer.text
+    assert '<p class="found" id="found" hx-swap-oob="morph">' in answer.text
     assert "Найдено: 1\u00a0публикация" in answer.text
     assert answer.headers["HX-Push-Url"] == "/publications?platform=telegram&q=%D0%B7%D0%B0%D0%BA"
 

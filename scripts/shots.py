@@ -356,7 +356,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
         return lambda page: page.get_by_role("button", name=label, exact=True).nth(number).click()
 
     def refused_connection(page: Page) -> None:
-        page.get_by_role("button", name="Подключить Telegram").click()
+        page.get_by_role("button", name="Добавить аккаунт: Telegram").click()
         page.get_by_label("Токен бота").fill("не токен")
         page.get_by_label("Канал").fill("@kanal")
         page.get_by_role("button", name="Подключить", exact=True).click()
@@ -419,7 +419,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "stats-90", "/stats/?days=90")
     shot(pro, "stats-table", "/stats/?days=7", lambda page: page.get_by_text("Таблица по дням").click())
     shot(pro, "settings-integrations", "/settings/integrations")
-    shot(pro, "settings-connect", "/settings/integrations", opens("Подключить Telegram"))
+    shot(pro, "settings-connect", "/settings/integrations", opens("Добавить аккаунт: Telegram"))
     shot(pro, "settings-refused", "/settings/integrations", refused_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
     shot(pro, "notifications", "/notices")

@@ -34,7 +34,7 @@ class Telegram(Emulator):
         super().__init__(state)
         self._chats = Chats(state)
         self._bot_api = BotApi(self, self._chats)
-        self._web = Web(self._chats)
+        self._web = Web(self._chats, self._find_bot)
 
     def seed(self) -> None:
         self.add_token({"token": DEMO_TOKEN, "username": "vezde_demo_bot"})
@@ -81,6 +81,9 @@ class Telegram(Emulator):
             raise BadCommand("a bot's token is <number>:<letters>")
         bot = token.partition(":")[0]
         self.save_token(Token(self.key, token, bot, facts={"username": required(command, "username")}))
+
+    def _find_bot(self, username: str) -> Token | None:
+        return next((one for one in self.list_tokens() if one.facts["username"].lower() == username.lower()), None)
 
     def expire(self, command: Mapping[str, Any]) -> None:
         raise BadCommand("a bot's token does not expire; revoke it")

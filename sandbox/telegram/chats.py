@@ -52,6 +52,9 @@ class Chats:
     def find_by_username(self, username: str) -> Chat | None:
         return next((chat for chat in self._chats if (chat.username or "").lower() == username.lower()), None)
 
+    def channels(self) -> list[Chat]:
+        return [chat for chat in self._chats if chat.type == "channel"]
+
     def find_private(self, number: int) -> Chat | None:
         """Returns the chat by the number in a `t.me/c/<number>` link."""
         return self._chats.get(f"-100{number}")

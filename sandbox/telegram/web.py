@@ -1,8 +1,10 @@
-"""t.me: a post's page with a player, a channel's page, and the widget that shows a post's views."""
+"""t.me: a post's page with a player, a channel's page, the widget that shows a post's views, and a bot's deep link."""
+
+from collections.abc import Callable
 
 from flask import Blueprint, abort, render_template, request
 
-from sandbox.state import Video
+from sandbox.state import Token, Video
 from sandbox.telegram.chats import Chat, Chats
 
 POSTS_IN_CHANNEL = 20
@@ -10,8 +12,9 @@ POSTS_IN_CHANNEL = 20
 
 
 class Web:
-    def __init__(self, chats: Chats) -> None:
+    def __init__(self, chats: Chats, find_bot: Callable[[str], Token | None]) -> None:
         self._chats = chats
+        self._find_bot = find_bot
 
     def add_routes(self, blueprint: Blueprint) -> None:
         for path, view in {
@@ -21,9 +24,28 @@ class Web:
             "c/<int:number>/<int:message_id>": self._private_message,
         }.items():
             blueprint.add_url_rule(f"/telegram-web/{path}", view_func=view)
+        blueprint.add_url_rule("/telegram-web/<name>", view_func=self._make_administrator, methods=["POST"])
 
     def _channel(self, name: str) -> str:
+        if "startchannel" in request.args:
+            return self._show_bot(name)
         return self._show_channel(self._chats.find_by_username(name))
+
+    def _show_bot(self, name: str) -> str:
+        """In Telegram an app opens here: it asks for the channel, and for the rights that the link names."""
+        bot = self._find_bot(name)
+        if bot is None:
+            abort(404)
+        return render_template("telegram/bot.html", bot=bot, channels=self._chats.channels())
+
+    def _make_administrator(self, name: str) -> str:
+        bot, chat = self._find_bot(name), self._chats.find(request.form.get("chat", ""))
+        if bot is None or chat is None:
+            abort(404)
+        posts = "post_messages" in request.args.get("admin", "").split()  # its pluses are spaces
+        chat.rights[bot.account] = {"status": "administrator", "can_post_messages": posts}
+        self._chats.save(chat)
+        return self._show_bot(name)
 
     def _private_channel(self, number: int) -> str:
         return self._show_channel(self._chats.find_private(number))

@@ -28,6 +28,7 @@ def test_the_bell_and_the_mail(page: Page, vezde: Running, vertical_file):
     expect(page.get_by_role("heading", name="Переподключите Telegram")).to_be_visible()
     expect(page.get_by_role("link", name="Уведомления", exact=True)).to_be_visible()
     page.get_by_role("link", name="Переподключить").click()
+    expect(page.get_by_role("heading", name="Настройки")).to_be_visible()
     expect(page.get_by_text("Переподключите")).to_be_visible()
 
     page.goto(f"{vezde.sandbox_url}/")

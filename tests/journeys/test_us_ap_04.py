@@ -1,7 +1,5 @@
 """US-AP-04: Connect Telegram Channel."""
 
-import re
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -41,11 +39,15 @@ def test_a_bot_without_rights_is_told_what_to_do(page: Page):
     expect(dialog.get_by_text("Токен сохранён")).to_be_visible()
     expect(dialog.get_by_label("Токен бота")).to_be_hidden()
     expect(dialog.get_by_label("Канал")).to_be_focused()
-    expect(dialog.get_by_role("link", name="Добавить @vezde_demo_bot")).to_have_attribute(
-        "href", re.compile(r"/vezde_demo_bot\?startchannel&admin=post_messages")
-    )
     assert DEMO_BOT not in page.content()
-    fill_and_connect(page, Канал="@vezde_demo")
+    with page.expect_popup() as opened:
+        dialog.get_by_role("link", name="Добавить @vezde_demo_bot").click()
+    telegram = opened.value
+    telegram.get_by_label("Только читать").check()
+    telegram.get_by_role("button", name="Сделать администратором").click()
+    expect(telegram.get_by_text("бот уже публикует здесь")).to_have_count(2)
+    telegram.close()
+    fill_and_connect(page, Канал="@vezde_readonly")
     card = platform_card(page, "Telegram")
     expect(card).to_contain_text("Подключено")
     expect(card.get_by_role("button", name="Добавить аккаунт: Telegram")).to_be_visible()

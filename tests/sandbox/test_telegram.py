@@ -54,6 +54,19 @@ def test_the_right_to_post_can_be_taken_away(call_bot, sandbox):
         call_bot(lambda bot: bot.send_video(CHANNEL, b"clip"))
 
 
+def test_a_deep_link_makes_the_bot_an_administrator(call_bot, sandbox):
+    link = f"{sandbox.url}/telegram-web/vezde_demo_bot?startchannel&admin=post_messages+edit_messages"
+    page = requests.get(link, timeout=10).text
+    assert "Добавить @vezde_demo_bot в канал" in page
+    assert "Только читать" in page
+    requests.post(link, data={"chat": "-1001000000002"}, timeout=10).raise_for_status()
+    member = call_bot(lambda bot: bot.get_chat_member("@vezde_readonly", BOT_ID))
+    assert (member.status, member.can_post_messages) == ("administrator", True)
+    nobody = link.replace("vezde_demo_bot", "nobody_bot")
+    assert requests.get(nobody, timeout=10).status_code == 404
+    assert requests.post(nobody, data={"chat": "-1001000000002"}, timeout=10).status_code == 404
+
+
 def test_members_are_hidden_from_other_bots(call_bot):
     with pytest.raises(BadRequest, match="Member list is inaccessible"):
         call_bot(lambda bot: bot.get_chat_member("@vezde_readonly", BOT_ID))

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -186,6 +187,18 @@ def test_a_work_horse_goes_on_with_what_else_waits(toy, toy_publication, work):
     wait_for(lambda: all(row(one).status == Status.PUBLISHED for one in ids))
     assert len({row(one).holder for one in ids}) == 1
     assert queue.lengths()[PUBLISH] == 0
+
+
+def test_a_work_horse_waits_for_what_is_ready_in_a_moment_and_not_for_longer(toy, toy_publication, work):
+    """There is no tick in this test: what is due later stays."""
+    toy.processing = 1
+    soon = toy_publication()
+    work()
+    wait_for(lambda: row(soon).status == Status.PUBLISHED)
+    toy.processing = 1000
+    late = toy_publication()
+    wait_for(lambda: row(late).stage == Stage.PROCESSING and row(late).wake_at < clock.now() - timedelta(seconds=1))
+    assert row(late).lease_until is None
 
 
 def test_a_work_horse_that_is_killed_in_what_it_went_on_with_leaves_that_row_too(toy, toy_publication, work):

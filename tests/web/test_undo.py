@@ -22,8 +22,10 @@ def clip(owner, ready_clip):
 
 @pytest.fixture
 def scheduled(clip, owner, telegram):
-    due = clock.now() + timedelta(days=1)
-    return publish(clip, telegram(owner), status=Status.SCHEDULED, due_at=due, wake_at=due)
+    one = publish(clip, telegram(owner), status=Status.SCHEDULED)
+    one.due_at = one.wake_at = clock.now() + timedelta(days=1)
+    db.session.commit()
+    return one
 
 
 def toast(response) -> dict:

@@ -6,6 +6,7 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Clip, PlatformConnection, Publication, PublicationEvent, Stage, Status, touch
+from app.texts import moments
 from app.web import filters
 from tests.asking import asked
 from tests.web.test_clips import HTMX, XSS, publish
@@ -58,7 +59,8 @@ def test_a_row_shows_the_publications_state(web, clip, channel):
     publish(clip, channel, status=Status.PUBLISHED, url="https://t.me/kitchen/7", published_at=MOMENT)
     page = web.get("/publications").text
     assert titles(page) == ["Закат"]
-    for said in ("Telegram", "Кухня", 'href="https://t.me/kitchen/7"', "Опубликовано", "03.05.2026 23:59"):
+    when = f"{moments.near(MOMENT, 'Europe/Moscow')}</time>"
+    for said in ("Telegram", "Кухня", 'href="https://t.me/kitchen/7"', "Опубликовано", when):
         assert said in page
     assert "1\u00a0публикация" in page
     assert '<a href="/publications" aria-current="page">' in page
@@ -351,7 +353,7 @@ def test_its_page_shows_everything(web, clip, channel):
         "Ответ площадки: HTTP 502",
         "Передаём площадке: отправка в канал",
         "Площадка подтвердила: отправка в канал",
-        "03.05.2026",
+        moments.day(MOMENT, "Europe/Moscow"),
         "23:59:07",
     ):
         assert said in page

@@ -18,7 +18,7 @@ from app.services import publications, uploads
 from app.services.publications import Choice
 
 FEW = settings(
-    max_examples=150,
+    max_examples=250,
     deadline=None,
     derandomize=True,
     database=None,
@@ -57,6 +57,7 @@ NASTY_TEXTS = st.sampled_from(
 TEXTS = NASTY_TEXTS | st.text(max_size=40) | NASTY_NUMBERS.map(str)
 NAMES = [
     "name",
+    *("clip", "open", "state", "sort", "view"),
     "email",
     "password",
     "new",

@@ -57,6 +57,7 @@ NASTY_TEXTS = st.sampled_from(
 TEXTS = NASTY_TEXTS | st.text(max_size=40) | NASTY_NUMBERS.map(str)
 NAMES = [
     "name",
+    *("clip", "open", "state", "sort", "view"),
     "email",
     "password",
     "new",

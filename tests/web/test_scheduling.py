@@ -184,9 +184,9 @@ def test_moving(web, clip, channel, headers):
     due, later = in_hours(1), in_hours(48)
     publication = scheduled(clip, channel, due)
     path = f"/publications/{publication.id}/move"
-    card = web.get(f"/clips/{clip.id}/card").text
-    assert f'formaction="{path}"' in card
-    assert "Отменить" in card
+    panel = web.get(f"/clips/{clip.id}", headers=headers).text
+    assert f'formaction="{path}"' in panel
+    assert "Отменить" in panel
     dialog = web.get(path, headers=headers).text
     assert f'value="{typed(due)}"' in date_field(dialog)
     assert "Опубликовать сейчас" in dialog

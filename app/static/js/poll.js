@@ -1,13 +1,13 @@
 // The page's one poll, as often as its cards need it: `data-pace`. A hidden page does not poll; it does at once when it
 // is shown again.
 //
-// After a press, and after each change, it asks at 0.3, 0.6, 1, 1.5, 2 and 3 seconds: most of what a person waits for
+// After a press, and after each change, it asks at 0.2, 0.4, 0.7, 1, 1.5, 2 and 3 seconds: most of what a person waits for
 // has happened by then.
 
 import { $ } from "./dom.js";
 
 // Pauses between them.
-const SOON_MS = [300, 300, 400, 500, 500, 1000];
+const SOON_MS = [200, 200, 300, 300, 500, 500, 1000];
 const EVERY_MS = { fast: 2000, slow: 30000 };
 // After a change the poll stays fast for so long: the notification of it comes a moment later.
 const AFTER_CHANGE_MS = 10000;

@@ -174,7 +174,7 @@ def test_the_panel_is_a_part_or_a_page(web, clip, channel):
     publish(clip, channel, status=Status.FAILED, reason="refused", detail="Bad Request")
     part, page = web.get(f"/clips/{clip.id}", headers=HTMX).text, web.get(f"/clips/{clip.id}").text
     for text in (part, page, web.get(f"/?clip={clip.id}").text):
-        assert f'id="details-{clip.id}"' in text and "Ответ платформы: Bad Request" in text
+        assert f'id="details-{clip.id}"' in text and "Ответ площадки: Bad Request" in text
     assert "<html" not in part and "<h1" not in part
     assert "details-" not in web.get("/?clip=999").text
 
@@ -213,7 +213,7 @@ def test_deleting_several(web, owner, ready_clip, channel, user):
     assert "Удалить 3\u00a0клипа?" in dialog
     answer = web.post("/clips/delete", data=chosen, headers=HTMX)
     assert answer.status_code == 200 and "Удалены не все" in answer.text and "Пока не удалить" in answer.text
-    assert re.findall(r'id="clip-(\d+)" hx-swap-oob="delete"', answer.text) == [str(ids[1]), str(ids[0])]
+    assert re.findall(r'id="clip-(\d+)" hx-swap-oob="delete"', answer.text) == [str(ids[0]), str(ids[1])]
     db.session.expire_all()
     assert {clip.id for clip in db.session.scalars(db.select(Clip))} == {ids[2], foreign.id}
     statuses = db.session.scalars(db.select(Publication.status).order_by(Publication.id)).all()

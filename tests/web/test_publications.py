@@ -71,7 +71,8 @@ def test_an_account_to_reconnect_cannot_be_chosen(web, clip, channel):
 def test_publishing(web, clip, channel):
     data = {"connection": channel.id, f"title-{channel.id}": "Своё", f"description-{channel.id}": "Слова"}
     answer = web.post(f"/clips/{clip.id}/publish", data=data, headers=HTMX)
-    assert answer.text.count("Публикация...") == 2, "in the window, and on the card"
+    window, _, card = answer.text.partition('<article class="clip"')
+    assert "Публикация..." in window and "Публикация..." in card
     assert "Опубликовано: 0 из 1" in answer.text
     assert "в очереди" in answer.text
     publication = db.session.scalars(db.select(Publication)).one()
@@ -127,7 +128,7 @@ def test_where_it_is_on_its_way_it_cannot_be_chosen(web, clip, channel):
 
 
 def row(web, clip) -> str:
-    page = web.get(f"/clips/{clip.id}/card").text
+    page = web.get(f"/clips/{clip.id}").text
     return page.partition('<ul class="publications">')[2].partition("</ul>")[0]
 
 

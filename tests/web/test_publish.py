@@ -7,7 +7,7 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import AccountSet, PlatformConnection, Publication, Stage, Status
-from app.services import account_sets, connections
+from app.services import account_sets, connections, undo
 from tests.web.test_clips import HTMX, publish
 
 pytestmark = pytest.mark.usefixtures("sandbox")
@@ -226,6 +226,7 @@ def test_an_account_that_is_disconnected_leaves_its_sets(web, owner, clip, chann
     account_sets.save(owner, "Оба", [one.id, other.id])
     db.session.commit()
     connections.disconnect(owner, one.id)
+    undo.remove_connection(one.id)  # it can be taken back no more
     db.session.commit()
     db.session.expire_all()
     assert [row.connection_ids for row in account_sets.all_of(owner)] == [[other.id]]

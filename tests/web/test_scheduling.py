@@ -111,7 +111,7 @@ def test_a_refusal_stands_at_the_field_and_nothing_is_lost(web, clip, channel, h
     assert 'aria-invalid="true"' in date_field(answer.text)
     assert f'value="{due}"' in date_field(answer.text)
     assert 'value="Своё"' in answer.text
-    assert ">Слова</textarea>" in answer.text
+    assert "Слова</textarea>" in answer.text
     assert db.session.scalar(db.select(db.func.count(Publication.id))) == 0
 
 

@@ -65,18 +65,19 @@ def test_without_publications_the_page_leads_on(web):
 
 
 def test_a_card_shows_numbers_and_why_one_is_missing(web, published):
-    published([(0, 12_345, 7, None)], platform="rutube")
-    card = web.get("/").text
-    assert f"12,3{NBSP}тыс." in card
-    assert "Rutube не считает репосты." in text_of(card)
-    assert ">0<" not in card
+    one = published([(0, 12_345, 7, None)], platform="rutube")
+    for page in (web.get("/").text, web.get(f"/clips/{one.clip_id}").text):
+        assert f"12,3{NBSP}тыс." in page
+        assert ">0<" not in page
+    assert "Rutube не считает репосты." in text_of(page)
 
 
 def test_numbers_that_are_not_there_yet(web, published):
-    published(stats_due_at=clock.now() + timedelta(seconds=5))
-    card = web.get("/").text
-    assert text_of(card).count("Ещё не собрано.") == 3
-    assert 'data-pace="fast"' in card, "the page waits for the first numbers"
+    one = published(stats_due_at=clock.now() + timedelta(seconds=5))
+    panel = web.get(f"/clips/{one.clip_id}").text
+    assert text_of(panel).count("Ещё не собрано.") == 3
+    for page in (panel, web.get("/").text):
+        assert 'data-pace="fast"' in page, "the page waits for the first numbers"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_each_dash_has_its_reason(web, published, state, reason):
     for name, value in state.items():
         setattr(one, name, value)
     db.session.commit()
-    page = web.get("/").text
+    page = web.get(f"/clips/{one.clip_id}").text
     assert reason in text_of(page)
     assert 'data-pace="fast"' not in page
 

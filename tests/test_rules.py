@@ -234,9 +234,6 @@ def test_only_its_adapter_knows_a_platform():
     assert outside == set()
 
 
-# To be reflowed: this list only shrinks.
-
-
 def test_no_line_of_a_template_is_long():
     templates = APP / "templates"
     found = {

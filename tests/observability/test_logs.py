@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import brotli
 import pytest
 import requests
 
@@ -51,12 +52,15 @@ def test_a_command_keeps_stdout_for_its_answer(environment, app):
     assert json.loads(done.stderr.splitlines()[0])["logger"] == "alembic.runtime.migration"
 
 
+UNPACK = {"gzip": gzip.decompress, "br": brotli.decompress, None: bytes}
+
+
 class Sentry(BaseHTTPRequestHandler):
     """Takes what Sentry's client sends."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.got.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+        self.server.got.append(UNPACK[self.headers.get("Content-Encoding")](body))
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"{}")

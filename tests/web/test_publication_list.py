@@ -375,7 +375,9 @@ def test_its_poll_brings_each_step(web, clip, channel):
 
 def test_its_clip_leads_to_it(web, clip, channel):
     one = publish(clip, channel, status=Status.PUBLISHED)
-    assert f'href="/publications/{one.id}" aria-label="История: Telegram, Кухня"' in web.get(f"/clips/{clip.id}").text
+    page = web.get(f"/clips/{clip.id}").text
+    link = page.partition(f'id="history-{one.id}"')[2].partition(">")[0]
+    assert f'href="/publications/{one.id}"' in link and 'aria-label="История: Telegram, Кухня"' in link
 
 
 def test_strangers_see_nothing(user, sign_in, clip, channel):

@@ -15,6 +15,11 @@ class Plan:
     def allows(self, platform: str) -> bool:
         return self.platforms is None or platform in self.platforms
 
+    @property
+    def publishes(self) -> bool:
+        """Whether it allows any platform."""
+        return self.platforms is None or bool(self.platforms)
+
 
 FREE = Plan("free", "Free", frozenset(), "Загрузка и хранение клипов", 2, keep_days=30)
 START = Plan("start", "Start", frozenset({"vk"}), "Публикация в VK", 20)

@@ -1,6 +1,6 @@
 """«Тарифы»: what each plan allows; in the demo, changing it by hand."""
 
-from flask import Blueprint, abort, current_app, render_template, url_for
+from flask import Blueprint, abort, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -10,6 +10,9 @@ from app.web.responses import flash, go
 
 blueprint = Blueprint("plans", __name__)
 
+# Where a new user goes on after the choice: the first page leads here because the plan has no platform.
+TO_CONNECT = "connect"
+
 
 @blueprint.get("/plans")
 def page() -> ResponseReturnValue:
@@ -18,6 +21,7 @@ def page() -> ResponseReturnValue:
         plans=plans.PLANS.values(),
         platforms=platforms.ADAPTERS.values(),
         may_choose=current_app.config["DEMO"],
+        to_connect=request.args.get("to") == TO_CONNECT,
     )
 
 
@@ -27,4 +31,4 @@ def choose(key: str) -> ResponseReturnValue:
         abort(403)
     user = users.set_plan(current_user.email, key)
     flash(f"Теперь у вас тариф {user.plan.title}.", "ok")
-    return go(url_for(".page"))
+    return go(url_for("integrations.page" if request.form.get("to") == TO_CONNECT else ".page"))

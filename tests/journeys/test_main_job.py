@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
@@ -32,6 +32,37 @@ def test_from_sign_up_to_the_link(page: Page, vezde: Running, minute):
     assert sent.ok and "<video" in sent.text
     assert post["sha256"] == hashlib.sha256(minute.read_bytes()).hexdigest()
     assert post["bytes"] == minute.stat().st_size
+
+
+def test_the_first_clip_takes_ten_presses_at_most(page: Page, vezde: Running, vertical_file):
+    presses = 0
+
+    def press(target: Locator) -> None:
+        nonlocal presses
+        presses += 1
+        target.click()
+
+    page.goto("/sign-up")
+    page.get_by_label("Имя").fill("Анна")
+    page.get_by_label("Почта").fill("first@example.org")
+    page.get_by_label("Пароль").fill("parol-parol")
+    press(page.get_by_role("checkbox"))
+    press(page.get_by_role("button", name="Создать аккаунт"))
+    press(page.get_by_role("link", name="Выбрать тариф"))
+    press(page.get_by_role("button", name="Выбрать Pro"))
+    press(page.get_by_role("button", name="Подключить VK"))
+    press(page.get_by_role("button", name="Разрешить"))
+    expect(page.get_by_role("region", name="VK", exact=True)).to_contain_text("Подключено")
+    with page.expect_file_chooser() as chooser:
+        press(page.locator("label", has_text="Загрузить клип").first)
+    chooser.value.set_files(vertical_file)
+    press(page.get_by_role("link", name="Клипы", exact=True))
+    card = page.get_by_role("article", name=vertical_file.stem)
+    expect(card).to_contain_text("Готов", timeout=PUBLISHING_MS)
+    press(card.get_by_role("button", name="Опубликовать").last)
+    press(page.get_by_role("dialog").get_by_role("button", name="Опубликовать"))
+    expect(page.get_by_role("dialog")).to_contain_text("Опубликовано", timeout=PUBLISHING_MS)
+    assert presses <= 10
 
 
 def test_failure_after_three_retries_then_again(page: Page, vezde: Running, heavy_file):

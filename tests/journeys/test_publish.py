@@ -230,7 +230,7 @@ def test_nothing_is_lost_and_sets_choose(page: Page, vezde: Running, vertical_fi
     assert vezde.posts == []
 
     # The next time it begins with the last choice; a set can be deleted.
-    card.get_by_role("button", name="Отменить").click()
+    row(card, "Telegram").get_by_role("button", name="Отменить").click()
     expect(card).not_to_contain_text("Запланировано")
     dialog = open_window(card)
     expect(boxes["Telegram"]).to_be_checked()

@@ -22,4 +22,13 @@ def test_in_the_demo_a_button_does(app, user, sign_in):
     assert browser.get("/plans").text.count("Выбрать</button>") == 3
     assert browser.post("/plans/pro").location == "/plans"
     assert "Теперь у вас тариф Pro." in browser.get("/plans").text
+    assert "/plans?to=connect" not in browser.get("/").text, "the plan has platforms"
     assert browser.post("/plans/gold", headers={"HX-Request": "true"}).status_code == 422
+
+
+def test_a_new_user_is_led_from_the_first_page_to_the_accounts(app, user, sign_in):
+    app.config["DEMO"] = True
+    browser = sign_in(user(plan="free"))
+    assert 'href="/plans?to=connect"' in browser.get("/").text
+    assert '<input type="hidden" name="to" value="connect">' in browser.get("/plans?to=connect").text
+    assert browser.post("/plans/pro", data={"to": "connect"}).location == "/settings/integrations"

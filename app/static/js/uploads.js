@@ -53,6 +53,8 @@ input.addEventListener("change", () => {
   add([...input.files].map((file) => ({ file, isFolder: false })));
   input.value = "";
 });
+// Chosen before this script was there.
+if (input.files.length) input.dispatchEvent(new Event("change"));
 onDrop(add);
 
 window.addEventListener("online", () => {

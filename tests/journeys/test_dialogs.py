@@ -136,7 +136,7 @@ def test_an_idle_page_goes_to_the_sign_in(page: Page, card: Locator):
     other.goto("/")
     sign_out(other)
     page.evaluate("window.htmx?.trigger('#poll', 'poll')")  # unless it has looked by itself
-    page.wait_for_url("**/sign-in*")
+    expect(page).to_have_url("/sign-in?next=/")
 
 
 def rename(page: Page, title: str) -> None:

@@ -54,7 +54,7 @@ def test_the_first_clip_takes_ten_presses_at_most(page: Page, vezde: Running, ve
     press(page.get_by_role("button", name="Разрешить"))
     expect(page.get_by_role("region", name="VK", exact=True)).to_contain_text("Подключено")
     with page.expect_file_chooser() as chooser:
-        press(page.locator("label", has_text="Загрузить клип").first)
+        press(page.locator("#upload label"))
     chooser.value.set_files(vertical_file)
     press(page.get_by_role("link", name="Клипы", exact=True))
     card = page.get_by_role("article", name=vertical_file.stem)

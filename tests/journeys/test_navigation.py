@@ -14,6 +14,7 @@ IS_MARKED = "window.marked === true"
 def marked(page: Page, vezde: Running) -> Page:
     """A page that would show if it were loaded anew."""
     sign_in(page, "pro@demo.vezde.ru")
+    page.wait_for_load_state()  # until its scripts are there, links are plain links
     page.evaluate(MARK)
     return page
 

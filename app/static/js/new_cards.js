@@ -7,7 +7,8 @@ import { lookSoon } from "./poll.js";
 let shown = Promise.resolve();
 
 // The newest clips are on the page: a new card has its place there.
-export const showsNewest = () => Boolean($("#clips")) && !location.search;
+export const showsNewest = () =>
+  Boolean($("#clips")) && [...new URLSearchParams(location.search).keys()].every((name) => name === "clip");
 
 // The grid's newest come first.
 async function insert(card, clipId) {

@@ -355,12 +355,12 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     def opens(label: str, number: int = 0) -> Callable[[Page], object]:
         return lambda page: page.get_by_role("button", name=label, exact=True).nth(number).click()
 
-    def refused_connection(page: Page) -> None:
+    def asked_connection(page: Page) -> None:
         page.get_by_role("button", name="Добавить аккаунт: Telegram").click()
         page.get_by_label("Токен бота").fill("не токен")
         page.get_by_label("Канал").fill("@kanal")
         page.get_by_role("button", name="Подключить", exact=True).click()
-        page.get_by_text("Это не похоже на токен бота").wait_for()
+        page.get_by_text("Проверяем…").wait_for()  # there is no worker
 
     def refused_date(page: Page) -> None:
         first.click()
@@ -420,7 +420,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "stats-table", "/stats/?days=7", lambda page: page.get_by_text("Таблица по дням").click())
     shot(pro, "settings-integrations", "/settings/integrations")
     shot(pro, "settings-connect", "/settings/integrations", opens("Добавить аккаунт: Telegram"))
-    shot(pro, "settings-refused", "/settings/integrations", refused_connection)
+    shot(pro, "settings-refused", "/settings/integrations", asked_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
     shot(pro, "notifications", "/notices")
     shot(pro, "settings-profile", "/settings/profile")

@@ -119,7 +119,8 @@ def test_paused_interrupted_and_continued(creator: Page, speed, large: Path, ver
 
     # The same file again is asked about before its bytes go.
     choose(creator, large)
-    expect(upload).to_contain_text(re.compile(r"Этот файл уже загружен: «Большой» \(\d+\s[а-я]+\). Загрузить ещё раз\?"))
+    asked = re.compile(r"Этот файл уже загружен: «Большой» \(\d+\s[а-я]+\). Загрузить ещё раз\?")
+    expect(upload).to_contain_text(asked)
     press(upload, "Не надо")
     expect(upload).to_be_hidden()
     expect(creator.get_by_role("article")).to_have_count(1)

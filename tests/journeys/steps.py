@@ -21,6 +21,7 @@ def sign_up(page: Page, email: str, plan: str = "") -> None:
     page.get_by_role("checkbox", name="Даю согласие").check()
     page.get_by_role("button", name="Создать аккаунт").click()
     expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
+    page.wait_for_load_state()  # until its scripts are there, everything works as without them
     if plan:
         choose_plan(page, plan)
 
@@ -42,6 +43,7 @@ def sign_in(page: Page, email: str, password: str = "demo-demo") -> None:
     page.get_by_label("Пароль").fill(password)
     page.get_by_role("button", name="Войти").click()
     expect(page.get_by_role("link", name="Клипы").first).to_be_visible()
+    page.wait_for_load_state()  # until its scripts are there, everything works as without them
 
 
 def from_user_menu(page: Page, name: str, role: str = "link") -> None:

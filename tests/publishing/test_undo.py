@@ -25,7 +25,17 @@ from app.notifications import create
 from app.platform_access import tokens
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
-from app.services import clip_deletion, clips, connections, data_export, history, publications, undo, user_deletion
+from app.services import (
+    clip_deletion,
+    clips,
+    connection_list,
+    connections,
+    data_export,
+    history,
+    publications,
+    undo,
+    user_deletion,
+)
 from app.services.publications import Choice
 from app.statistics import report
 from app.storage import storage
@@ -289,10 +299,10 @@ def test_a_cancel_is_not_taken_back_once_the_clip_is_deleted(toy, toy_publicatio
 def test_a_disconnected_account_comes_back_with_what_it_published(toy, toy_publication, owner):
     publication_id = toy_publication(owner, due := later(3600))
     disconnection = disconnect(owner, publication_id)
-    assert connections.all_of(fresh(owner)) == []
+    assert connection_list.all_of(fresh(owner)) == []
     assert row(publication_id).status == Status.CANCELLED
     restore(owner, disconnection.undo_id)
-    [connection] = connections.all_of(fresh(owner))
+    [connection] = connection_list.all_of(fresh(owner))
     assert tokens.open_token(connection).access == "toy-token"
     assert all_rows(Revocation) == []
     wait_until(due)

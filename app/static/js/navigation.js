@@ -52,7 +52,7 @@ function show(page) {
   shownPlace = place();
   for (const id of REPLACED) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-    if (!old || !fresh) continue;
+    if (!old || !fresh || old.querySelector(":popover-open")) continue; // opened meanwhile: it stays
     old.replaceWith(fresh);
     window.htmx.process(fresh);
   }
@@ -100,6 +100,7 @@ document.addEventListener("click", (event) => {
   const samePage = link.pathname === location.pathname && link.search === location.search;
   if (samePage && link.hash) return;
   event.preventDefault();
+  link.closest("[popover]")?.hidePopover();
   visit(link.href);
 });
 

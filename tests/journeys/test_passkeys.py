@@ -80,6 +80,7 @@ def press(page: Page, name: str) -> None:
 def add_passkey(page: Page, name: str) -> None:
     page.goto("/settings/second-factor")
     page.get_by_role("link", name="Добавить ключ доступа").click()
+    expect(page.get_by_role("heading", name="Новый ключ доступа")).to_be_visible()  # both pages ask for the password
     page.get_by_label("Нынешний пароль").fill(PASSWORD)
     page.get_by_role("button", name="Продолжить").click()
     page.get_by_label("Название").fill(name)

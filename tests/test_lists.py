@@ -9,7 +9,7 @@ from app.db import db
 from app.models import Clip, Notification, Publication, Status, User
 from app.notifications import inbox
 from app.publishing import state_machine
-from app.services import clips, history
+from app.services import clip_list, clips, history
 from app.services.history import Filters
 from app.statistics import report
 from app.statistics.report import PERIODS
@@ -101,7 +101,7 @@ def test_the_dialog_of_a_clip_asks_as_often_with_many_publications(app, crowd, s
 def test_the_poll_goes_by_the_key(app, crowd):
     """And to what is live of each clip, however often it has been published."""
     owner = crowd(3)
-    ids = [clip.id for clip in clips.page(owner).rows]
+    ids = [clip.id for clip in clip_list.page(owner).rows]
     with asked() as found:
         clips.changed(owner, dict.fromkeys(ids, 1))
     [plan] = plans(found, "clips")
@@ -112,7 +112,7 @@ def test_the_poll_goes_by_the_key(app, crowd):
 def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
     owner = crowd(3)
     with asked() as found:
-        clips.page(owner)
+        clip_list.page(owner)
     plan = plans(found, "clips")
     assert plan and all("ix_clips_user_newest" in one for one in plan), plan
 
@@ -222,7 +222,7 @@ def test_the_statistics_are_summed_by_their_indexes(app, crowd):
 def test_the_list_offers_only_the_newest_clips(app, crowd):
     owner = crowd(history.MAX_TITLES + 2)
     offered = history.clips_published(owner)
-    oldest = min(clip.id for clip in clips.page(owner, 10**6).rows)
+    oldest = min(clip.id for clip in clip_list.page(owner, number=10**6).rows)
     assert len(offered) == history.MAX_TITLES and oldest not in offered
     assert oldest in history.clips_published(owner, oldest)
     assert oldest not in history.clips_published(owner, 10**9)

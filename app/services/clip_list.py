@@ -40,16 +40,19 @@ class Filters:
     order: Order = Order.NEWEST
 
 
-def page(user: User, filters: Filters, number: int = 1) -> Page[Clip]:
+EVERYTHING = Filters()
+
+
+def page(user: User, filters: Filters = EVERYTHING, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
     """One page of the clips that match."""
     if not filters.words and not filters.state:
-        return paginate(_ordered(select(Clip), user, filters.order), number, PER_PAGE)
+        return paginate(_ordered(select(Clip), user, filters.order), number, per_page)
     ids = _ordered(select(Clip.id), user, filters.order)
     for word in fold(filters.words).split()[:MAX_WORDS]:
         ids = ids.where(Clip.search_text.contains(word, autoescape=True))
     if filters.state:
         ids = ids.where(_in_state(user, filters.state))
-    return paginate_ids(Clip, ids, number, PER_PAGE)
+    return paginate_ids(Clip, ids, number, per_page)
 
 
 def count_attention(user: User) -> int:

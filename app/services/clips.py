@@ -11,13 +11,11 @@ from app import clock
 from app.db import db
 from app.media import containers
 from app.models import LIVE, LIVE_SQL, WITH_DELETED, Clip, Publication, Status, User
-from app.paging import Page, indexed_eq, paginate
 from app.problems import NotFound, Problem
 from app.services import erasures
 from app.statistics import daily
 from app.storage import key_from
 
-PER_PAGE = 24
 MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
 MAX_KNOWN = 200  # clips that one poll may name
@@ -41,12 +39,6 @@ _DUE_SOON = exists().where(
 _CHANGED = select(_clip.id, _clip.version, _DUE_SOON).where(
     _clip.user_id == bindparam("user_id"), _clip.deleted_at.is_(None), _clip.id.in_(bindparam("known", expanding=True))
 )
-
-
-def page(user: User, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
-    """A page of the user's clips, newest first."""
-    newest_first = select(Clip).where(indexed_eq(Clip.user_id, user.id)).order_by(Clip.user_id.desc(), Clip.id.desc())
-    return paginate(newest_first, number, per_page)
 
 
 def get(user: User, clip_id: int) -> Clip:

@@ -214,7 +214,7 @@ def test_a_deleted_clip_is_nowhere_and_comes_back(toy, toy_publication, owner):
     owner = fresh(owner)
     with pytest.raises(NotFound):
         clips.get(owner, clip_id)
-    assert clips.page(owner).rows == []
+    assert clip_list.page(owner).rows == []
     assert clips.changed(owner, {clip_id: 1}) == ([], [clip_id])
     assert clips.used_bytes(owner) == 0
     assert history.clips_published(owner, clip_id) == {}
@@ -222,7 +222,7 @@ def test_a_deleted_clip_is_nowhere_and_comes_back(toy, toy_publication, owner):
     assert history.changed(owner, {publication_id: f"{row(publication_id).fence}.0"}) == []
     assert row(publication_id).status == Status.CANCELLED
     restore(owner, deletion.undo_id)
-    assert [clip.id for clip in clips.page(fresh(owner)).rows] == [clip_id]
+    assert [clip.id for clip in clip_list.page(fresh(owner)).rows] == [clip_id]
     assert (row(publication_id).status, row(publication_id).wake_at) == (Status.SCHEDULED, due)
     too_late_to_undo()
     assert clips.get(fresh(owner), clip_id).id == clip_id
@@ -255,7 +255,7 @@ def test_several_at_once_and_one_that_is_being_handed_over(toy, toy_publication,
     deletion = committed(clip_deletion.delete(fresh(owner), [busy, *free, 12345]))
     assert (deletion.clip_ids, deletion.finishing) == (free, [busy])
     restore(owner, deletion.undo_id)
-    assert len(clips.page(fresh(owner)).rows) == 4
+    assert len(clip_list.page(fresh(owner)).rows) == 4
 
 
 def test_a_restart_in_the_middle_loses_nothing(toy, owner, ready_clip):

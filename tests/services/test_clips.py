@@ -11,7 +11,7 @@ from app.db import commit, db
 from app.models import Clip, ClipStatus, Publication, Status
 from app.problems import NotFound, Problem
 from app.queue.table import CLIPS
-from app.services import clip_probes, clips
+from app.services import clip_list, clip_probes, clips
 from app.storage import storage
 from app.storage.folder import FolderStorage
 from tests import clips as files
@@ -216,16 +216,16 @@ def test_pages_are_newest_first(user, uploaded):
     owner, stranger = user(), user()
     ids = [uploaded(owner, title=f"Клип {n}").id for n in range(5)]
     uploaded(stranger)
-    first, last = clips.page(owner, 1, per_page=2), clips.page(owner, 3, per_page=2)
+    first, last = clip_list.page(owner, number=1, per_page=2), clip_list.page(owner, number=3, per_page=2)
     assert [clip.id for clip in first.rows] == [ids[4], ids[3]]
     assert (first.page, first.pages, first.total) == (1, 3, 5)
     assert [clip.id for clip in last.rows] == [ids[0]]
-    assert clips.page(owner, 99, per_page=2).page == 3
-    assert clips.page(owner, -1, per_page=2).page == 1
+    assert clip_list.page(owner, number=99, per_page=2).page == 3
+    assert clip_list.page(owner, number=-1, per_page=2).page == 1
 
 
 def test_no_clips_are_one_empty_page(user):
-    page = clips.page(user())
+    page = clip_list.page(user())
     assert (page.rows, page.page, page.pages, page.total) == ([], 1, 1, 0)
 
 
@@ -257,7 +257,7 @@ def test_a_poll_asks_a_fixed_number_of_questions(user, uploaded, statements):
     assert len(clips.changed(owner, dict.fromkeys(many, 7))[0]) == 12
     assert len(statements) == 2
     statements.clear()
-    assert len(clips.page(owner).rows) == 12
+    assert len(clip_list.page(owner).rows) == 12
     assert len(statements) == 2
 
 
@@ -306,7 +306,7 @@ def test_delete_takes_the_files_along(user, uploaded):
     clips.delete(owner, clip.id)
     commit()
     assert not any(map(storage().exists, keys))
-    assert clips.page(owner).total == 0
+    assert clip_list.page(owner).total == 0
 
 
 def test_a_clip_with_live_publications_stays(user, uploaded):

@@ -10,7 +10,7 @@ import pytest
 from app.db import commit, db
 from app.models import Clip, ClipStatus, Upload
 from app.problems import NotFound, Problem
-from app.services import clips, open_uploads, upload_files, uploads
+from app.services import clip_list, open_uploads, upload_files, uploads
 
 MIB = upload_files.MIB
 
@@ -100,7 +100,7 @@ def test_a_file_that_changed_meanwhile_becomes_no_clip(user, begin):
     commit()
     with pytest.raises(NotFound):
         uploads.progress(owner, upload.id)
-    assert clips.page(owner).total == 0
+    assert clip_list.page(owner).total == 0
     assert not upload_files.path(upload.id).exists()
 
 
@@ -118,7 +118,7 @@ def test_only_the_same_file_continues(user, begin):
 def test_the_same_file_is_known_by_its_clip(user, begin):
     owner, stranger = user(), user()
     begin(owner, 10, b"x" * 10)
-    [clip] = clips.page(owner).rows
+    [clip] = clip_list.page(owner).rows
     assert open_uploads.same_clip(owner, clip.fingerprint) is clip
     assert open_uploads.same_clip(owner, "a" * 64) is None
     assert open_uploads.same_clip(stranger, clip.fingerprint) is None

@@ -10,7 +10,7 @@ from app.db import commit, db
 from app.models import Clip, ClipStatus, Upload, User
 from app.problems import NotFound, Problem
 from app.queue.table import CLIPS
-from app.services import clips, open_uploads, upload_files, uploads
+from app.services import clip_list, clips, open_uploads, upload_files, uploads
 from app.storage import key_from, storage
 from tests.publishing.conftest import at_work
 
@@ -53,7 +53,7 @@ def test_the_last_piece_twice_makes_one_clip(user):
     assert receive(owner, upload, len(DATA), b"").clip_id == first.clip_id
     with pytest.raises(Problem, match="upload_offset_mismatch"):
         receive(owner, upload, 0, DATA)
-    assert clips.page(owner).total == 1
+    assert clip_list.page(owner).total == 1
 
 
 def test_a_process_that_ended_before_the_file_moved_loses_nothing(user, folder):

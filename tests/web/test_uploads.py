@@ -15,7 +15,7 @@ from tusclient.exceptions import TusCommunicationError, TusUploadFailed
 
 from app.db import db
 from app.models import Clip, Upload
-from app.services import clips, open_uploads, upload_files, uploads
+from app.services import clip_list, open_uploads, upload_files, uploads
 from app.storage import storage
 from tests import clips as files
 from tests import probing
@@ -82,7 +82,7 @@ def offset(web, url: str) -> str | None:
 def _only_clip(owner) -> Clip:
     """The user's one clip as it is now. Leaves no transaction behind that a server would wait for."""
     db.session.commit()
-    [clip] = clips.page(owner).rows
+    [clip] = clip_list.page(owner).rows
     db.session.expunge(clip)
     db.session.commit()
     return clip

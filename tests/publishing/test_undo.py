@@ -27,6 +27,7 @@ from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.services import (
     clip_deletion,
+    clip_list,
     clips,
     connection_list,
     connections,

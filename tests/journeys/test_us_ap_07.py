@@ -109,6 +109,7 @@ def test_the_list_is_searched_and_filtered_while_it_lives(creator: Page, vezde: 
     creator.get_by_label("Площадка").select_option("VK")
     expect(creator.get_by_role("heading", name="Ничего не нашлось")).to_be_visible()
     creator.get_by_role("link", name="Сбросить фильтры").click()
+    expect(entry(creator, "Ёжик в тумане")).to_be_visible()
     creator.get_by_role("combobox", name="Клип").select_option("Сырники")
     expect(entry(creator, "Ёжик в тумане")).to_have_count(0)
     creator.go_back()

@@ -158,6 +158,7 @@ export class Item {
       showCard(clipId);
     } else {
       this.release?.();
+      this.clipId = clipId;
       this.row.leadTo(form.dataset.clip.replace(/0$/, clipId));
       this.show("done", this.publish ? "Загружено. Опубликуем, как только обработаем." : "Загружено");
     }

@@ -5,7 +5,7 @@
 
 import { $ } from "./dom.js";
 import { onDrop } from "./drop.js";
-import { showsNewest } from "./new_cards.js";
+import { showCard, showsNewest } from "./new_cards.js";
 import { toast } from "./toasts.js";
 import { Item, lockOf } from "./upload_item.js";
 import { items, total } from "./upload_queue.js";
@@ -61,7 +61,11 @@ window.addEventListener("online", () => {
   items.filter(({ isOffline, state }) => isOffline && state === "failed").forEach((item) => item.go());
 });
 document.addEventListener("navigated", () => {
-  if (showsNewest()) items.filter(({ state }) => state === "done").forEach((item) => item.leave());
+  if (!showsNewest()) return;
+  for (const item of items.filter(({ state }) => state === "done")) {
+    item.leave();
+    showCard(item.clipId); // the page may have been made before the clip was
+  }
 });
 window.addEventListener("beforeunload", (event) => {
   if (items.some(({ state }) => state === "sending" || state === "waiting")) event.preventDefault();

@@ -256,7 +256,7 @@ def test_a_deadline_leaves_no_thread_and_no_socket(inside):
         assert client.request("GET", f"{inside.origin}/").status == 200
     open_files = len(list(Path("/proc/self/fd").iterdir()))
     client.request("GET", f"{inside.origin}/")
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_files
     for thread in threading.enumerate():
         if thread.name == "deadline":
             thread.join(5)

@@ -14,10 +14,11 @@ const REPLACED = ["main", "menu", "user", "bell", "strip"];
 let loading = null;
 let shownPlace = place();
 
-// The page of the address. What is open beside a list, `clip`, is no page: clip-panel.js looks after it.
+// The page of the address. What is open beside the clips, `clip`, is no page: clip-panel.js looks after it. In other
+// lists it is a filter.
 function place() {
   const url = new URL(location.href);
-  url.searchParams.delete("clip");
+  if (url.pathname === "/") url.searchParams.delete("clip");
   return url.pathname + url.search;
 }
 

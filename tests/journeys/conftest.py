@@ -18,8 +18,9 @@ ROOT = Path(__file__).parent.parent.parent
 # Beside seven other processes of tests a page may take long.
 expect.set_options(timeout=20_000)
 
-# What the browser and htmx say of a response that refuses: no fault of a page.
-REFUSALS = ("Failed to load resource", "Response Status Error Code")
+# What the browser and htmx say of a response that refuses, and of a fragment for what a list no longer shows: no fault
+# of a page.
+REFUSALS = ("Failed to load resource", "Response Status Error Code", "htmx:oobErrorNoTarget")
 
 
 class Running:

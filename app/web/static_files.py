@@ -18,6 +18,9 @@ YEAR = 365 * 24 * 3600
 # Before all others, which are in the order of their names.
 FIRST_STYLES = ("vendor/font.css", "css/tokens.css", "css/base.css")
 
+# Of the pages before the sign-in alone.
+DOOR = "door.js"
+
 blueprint = Blueprint("assets", __name__, url_prefix="/assets")
 
 
@@ -57,8 +60,8 @@ def script(name: str) -> str:
 
 
 def scripts() -> list[str]:
-    """The addresses of all modules, to be requested before one imports the other."""
-    return [script(file.name) for file in sorted((_folder() / "js").glob("*.js"))]
+    """The addresses of the modules of a page, to be requested before one imports the other."""
+    return [script(file.name) for file in sorted((_folder() / "js").glob("*.js")) if file.name != DOOR]
 
 
 def version() -> str:
@@ -75,6 +78,7 @@ def style_sheet(version: str) -> Response:
         return f"url({static(f'vendor/{match[1]}')})"
 
     text = "\n".join(file.read_text() for file in _style_files())
+    text = re.sub(r"/\*.*?\*/|^\s+", "", text, flags=re.DOTALL | re.MULTILINE)  # comments and indents are for us
     return _kept(Response(re.sub(r"url\(([\w.-]+)\)", with_address, text), mimetype="text/css"))
 
 

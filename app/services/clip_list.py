@@ -63,9 +63,9 @@ def count_attention(user: User) -> int:
 
 def _ordered(query: Select, user: User, order: Order) -> Select:
     """By the index that has just this order."""
-    if order == Order.TITLE:
-        return query.where(indexed_eq(Clip.user_id, user.id)).order_by(Clip.user_id, Clip.search_text, Clip.id)
     query = query.where(indexed_eq(Clip.user_id, user.id))
+    if order == Order.TITLE:
+        return query.order_by(Clip.user_id, Clip.search_text, Clip.id)
     if order == Order.OLDEST:
         return query.order_by(Clip.user_id, Clip.id)
     return query.order_by(Clip.user_id.desc(), Clip.id.desc())

@@ -152,7 +152,6 @@ def remove_clip(clip_id: int) -> None:
 def finish_all(user: User) -> None:
     """At once, when the user's account is deleted: nothing is taken back any more."""
     unfinished = select(Undo.id).where(Undo.user_id == user.id, Undo.state.in_(_UNFINISHED))
-    unfinished = select(Undo.id).where(Undo.user_id == user.id, Undo.state.in_(_UNFINISHED))
     for undo_id in db.session.scalars(unfinished).all():
         for clip_id in begin_to_finish(undo_id):
             remove_clip(clip_id)

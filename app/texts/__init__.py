@@ -100,11 +100,6 @@ SECURITY = {
     "data_downloaded": "Данные скачаны",
 }
 
-MONTHS = (
-    *("января", "февраля", "марта", "апреля", "мая", "июня"),
-    *("июля", "августа", "сентября", "октября", "ноября", "декабря"),
-)
-
 # In the place of an address, where it was an operator's command.
 OPERATOR = "администратор сервиса"
 

@@ -44,15 +44,15 @@ def register(app: Flask) -> None:
     @app.after_request
     def protect(response: Response) -> Response:
         """A blueprint's own headers (media's sandbox) win."""
-        if request.blueprint == "assets":  # thirty small files, which the policy does not concern
+        if secure:
+            response.headers.setdefault("Strict-Transport-Security", hsts)
+        if request.blueprint == "assets":  # small files by the dozen, which policies of pages do not concern
             response.headers["X-Content-Type-Options"] = "nosniff"
             return response
         response.vary.update(("Cookie", "HX-Request"))
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy)
-        if secure:
-            response.headers.setdefault("Strict-Transport-Security", hsts)
         if request.endpoint != "static":
             # Unless its view says otherwise: neither a proxy nor the browser of a shared computer keeps it.
             response.headers.setdefault("Cache-Control", "private, no-store")

@@ -5,6 +5,7 @@ other by relative addresses: so the version stands in the path, /assets/<version
 """
 
 import hashlib
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from app.web.access import public
 YEAR = 365 * 24 * 3600
 # Before all others, which are in the order of their names.
 FIRST_STYLES = ("vendor/font.css", "css/tokens.css", "css/base.css")
+
+# A file, and when it was last changed.
+Stamp = tuple[Path, int]
 
 # Of the pages before the sign-in alone.
 DOOR = "door.js"
@@ -61,13 +65,13 @@ def script(name: str) -> str:
 
 def scripts() -> list[str]:
     """The addresses of the modules of a page, to be requested before one imports the other."""
-    return [script(file.name) for file in sorted((_folder() / "js").glob("*.js")) if file.name != DOOR]
+    return [script(file.name) for file, _ in _files("js") if file.name != DOOR]
 
 
 def version() -> str:
     """Changes with any style sheet or module."""
     if "assets_version" not in g:
-        g.assets_version = _digest(*map(_stamp, [*_style_files(), *sorted((_folder() / "js").glob("*.js"))]))
+        g.assets_version = _digest(*_style_files(), *_files("js"))
     return g.assets_version
 
 
@@ -77,7 +81,7 @@ def style_sheet(version: str) -> Response:
     def with_address(match: re.Match) -> str:
         return f"url({static(f'vendor/{match[1]}')})"
 
-    text = "\n".join(file.read_text() for file in _style_files())
+    text = "\n".join(file.read_text() for file, _ in _style_files())
     text = re.sub(r"/\*.*?\*/|^\s+", "", text, flags=re.DOTALL | re.MULTILINE)  # comments and indents are for us
     return _kept(Response(re.sub(r"url\(([\w.-]+)\)", with_address, text), mimetype="text/css"))
 
@@ -97,17 +101,26 @@ def _folder() -> Path:
     return Path(current_app.static_folder)
 
 
-def _style_files() -> list[Path]:
-    first = [_folder() / name for name in FIRST_STYLES]
-    return first + [file for file in sorted((_folder() / "css").glob("*.css")) if file not in first]
+def _style_files() -> list[Stamp]:
+    first = [_stamp(_folder() / name) for name in FIRST_STYLES]
+    return first + [one for one in _files("css") if one not in first]
 
 
-def _stamp(file: Path) -> tuple[Path, int]:
+def _files(folder: str) -> list[Stamp]:
+    """In the order of their names. Read once a request, and in one go: every page names them all."""
+    known = g.setdefault("asset_files", {})
+    if folder not in known:
+        with os.scandir(_folder() / folder) as entries:
+            known[folder] = sorted((Path(entry.path), entry.stat().st_mtime_ns) for entry in entries)
+    return known[folder]
+
+
+def _stamp(file: Path) -> Stamp:
     return file, file.stat().st_mtime_ns
 
 
 @lru_cache(maxsize=256)
-def _digest(*stamps: tuple[Path, int]) -> str:
+def _digest(*stamps: Stamp) -> str:
     digest = hashlib.sha256()
     for file, _modified in stamps:
         digest.update(file.read_bytes())

@@ -20,6 +20,7 @@ from app.models.publication import (
 )
 from app.models.question import Question, QuestionState
 from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret
+from app.models.slot import Slot
 from app.models.soft_deletion import UNDO_TIME, WITH_DELETED
 from app.models.stats import DailyIncrement, StatsSample
 from app.models.types import fold

@@ -16,6 +16,8 @@ class AccountSet(db.Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(40))
+    # Since when nothing that waits in its slots goes out.
+    paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
     members: Mapped[list["AccountSetMember"]] = relationship(lazy="selectin", order_by="AccountSetMember.connection_id")

@@ -8,6 +8,7 @@ from app import clock
 from app.db import db
 from app.models.clip import Clip
 from app.models.connection import PlatformConnection
+from app.models.slot import Slot  # noqa: F401 - the table that slot_id refers to
 from app.models.types import JSON, Id, String, Text, UTCDateTime, fold, where
 
 
@@ -74,6 +75,8 @@ class Publication(db.Model):
     ask: Mapped[dict | None] = mapped_column(JSON)  # what «Ждёт вас» shows: text, link
 
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # Of its set's weekly slots the one in which it waits; None: its time was chosen.
+    slot_id: Mapped[int | None] = mapped_column(ForeignKey("slots.id", ondelete="SET NULL"))
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     queued_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
@@ -124,6 +127,9 @@ class Publication(db.Model):
         Index("ix_publications_user_status", "user_id", "status", "id"),
         Index("ix_publications_user_platform", "user_id", "platform", "id"),
         Index("ix_publications_user_platform_status", "user_id", "platform", "status", "id"),
+        # The plan: what is due when, and what waits in a slot.
+        Index("ix_publications_user_due", "user_id", "due_at"),
+        Index("ix_publications_slot", "slot_id", "due_at", **where("slot_id IS NOT NULL")),
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
         Index("ix_publications_clipless", "user_id", "title", **where("clip_id IS NULL")),

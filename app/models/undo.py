@@ -14,6 +14,7 @@ class UndoKind(StrEnum):
     CANCEL = "cancel"
     DELETE = "delete"
     DISCONNECT = "disconnect"
+    MOVE = "move"
 
 
 class UndoState(StrEnum):
@@ -34,7 +35,7 @@ class Undo(db.Model):
     state: Mapped[str] = mapped_column(String(16), default=UndoState.HELD)
     clip_ids: Mapped[list] = mapped_column(JSON, default=list)
     connection_id: Mapped[int | None] = mapped_column(Id)  # no foreign key: the row outlives it
-    # The publications that it cancelled, as they were: see `publishing.cancellation`.
+    # The publications that it cancelled or moved, as they were: see `publishing.cancellation` and `rescheduling`.
     publications: Mapped[list] = mapped_column(JSON, default=list)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, default=lambda: clock.now() + UNDO_TIME)
 

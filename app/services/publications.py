@@ -1,4 +1,4 @@
-"""What a user can do with publications: publish, reschedule, cancel, and answer when the outcome is unknown."""
+"""What a user can do with publications: publish, cancel, and answer when the outcome is unknown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from app.models import (
 )
 from app.platforms import options
 from app.problems import NotFound, Problem
-from app.publishing import cancellation, dispatch, preflight, state_machine
+from app.publishing import cancellation, dispatch, preflight, rescheduling, state_machine
 from app.publishing.cancellation import Kept
 from app.services import clips, destinations, due_times, undo
 from app.services.destinations import Destination
@@ -198,32 +198,15 @@ def get_scheduled(user: User, publication_id: int) -> Publication:
     return publication
 
 
-def move(user: User, publication_id: int, due_at: datetime) -> Publication:
-    """«Перенести», to a time in UTC. A wake-up that is in the queue already finds the row not due.
-
-    Raises NotFound, Problem.
-    """
-    publication = get(user, publication_id)
-    due_times.check(user, due_at)
-    if due_at != publication.due_at:
-        again = {"due_at": due_at, "wake_at": due_at, "queued_at": None, "stage": None}
-        _reschedule(publication, Status.SCHEDULED, event="moved", name=due_at.isoformat(), **again)
-    return get(user, publication_id)
-
-
 def publish_now(user: User, publication_id: int) -> Publication:
     """«Опубликовать сейчас» what was to go out later. Raises NotFound, Problem."""
     publication = get(user, publication_id)
-    _reschedule(publication, Status.PUBLISHING, event="published_now", **under_way())
+    begin = rescheduling.RESTART | under_way()
+    scheduled = Publication.status == Status.SCHEDULED
+    if not state_machine.move(publication.id, Status.PUBLISHING, scheduled, event="published_now", **begin):
+        raise Problem("not_scheduled")
     wake(user, [publication.id])
     return get(user, publication_id)
-
-
-def _reschedule(publication: Publication, to: Status, **values: Any) -> None:
-    """A worker that has claimed it, but not begun, loses it."""
-    restart = {"lease_until": None, "attempt": 0, "crashes": 0, "reason": None, "detail": None}
-    if not state_machine.move(publication.id, to, Publication.status == Status.SCHEDULED, **restart, **values):
-        raise Problem("not_scheduled")
 
 
 def can_cancel(publication: Publication) -> bool:

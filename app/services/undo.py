@@ -1,4 +1,4 @@
-"""What a user has cancelled, deleted or disconnected is taken back for some seconds; then it is done for good.
+"""What a user has cancelled, moved, deleted or disconnected is taken back for some seconds; then it is done for good.
 
 At once it is as if it was done: a cancelled publication is not published, a deleted clip or connection is found by no
 query (`models.soft_deletion`). A periodic task finishes it, after a restart too.
@@ -6,6 +6,7 @@ query (`models.soft_deletion`). A periodic task finishes it, after a restart too
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, not_, select, update
 
@@ -24,8 +25,7 @@ from app.models import (
 from app.models.types import is_due
 from app.platform_access import revocations
 from app.problems import NotFound, Problem
-from app.publishing import cancellation
-from app.publishing.cancellation import Kept
+from app.publishing import cancellation, rescheduling
 from app.services import audit_log, clips, erasures
 
 # A press that comes late is told so.
@@ -38,11 +38,11 @@ def hold(
     user: User,
     kind: UndoKind,
     *,
-    publications: Sequence[Kept] = (),
+    publications: Sequence[dict[str, Any]] = (),
     clip_ids: Sequence[int] = (),
     connection_id: int | None = None,
 ) -> Undo:
-    """Keeps what takes it back. The caller has cancelled the publications; clips and connection are hidden here."""
+    """Keeps what takes it back. The caller has changed the publications; clips and connection are hidden here."""
     now = clock.now()
     gone = update(Clip).where(Clip.id.in_(clip_ids)), update(PlatformConnection).filter_by(id=connection_id)
     for rows in gone:
@@ -68,7 +68,10 @@ def get(user: User, undo_id: int) -> Undo:
 
 
 def restore(user: User, undo_id: int) -> Undo:
-    """«Вернуть»; a second press changes nothing. Raises NotFound, Problem where it is too late."""
+    """«Вернуть»; a second press changes nothing. Raises NotFound, Problem where it is too late.
+
+    The undo's `publications` are then those that were restored: to others something has happened since.
+    """
     held = get(user, undo_id)
     if held.state == UndoState.RESTORED:
         return held
@@ -80,10 +83,13 @@ def restore(user: User, undo_id: int) -> Undo:
         _restore_connection(held.connection_id)
     here = update(Clip).where(Clip.id.in_(held.clip_ids)).values(deleted_at=None, version=Clip.version + 1)
     db.session.execute(here.execution_options(synchronize_session=False))
-    restored = [cancellation.restore(kept) for kept in held.publications]
-    if held.kind == UndoKind.CANCEL and not all(restored):
+    back = rescheduling.restore if held.kind == UndoKind.MOVE else cancellation.restore
+    restored = [kept for kept in held.publications if back(kept)]
+    if held.kind in (UndoKind.CANCEL, UndoKind.MOVE) and not restored:
         raise Problem("undo_too_late")
-    return get(user, undo_id)
+    held = get(user, undo_id)
+    held.publications = restored
+    return held
 
 
 def _restore_connection(connection_id: int) -> None:
@@ -121,8 +127,9 @@ def begin_to_finish(undo_id: int) -> list[int]:
     held = db.session.get(Undo, undo_id, populate_existing=True)
     if held.connection_id:
         remove_connection(held.connection_id)
-    for kept in held.publications:
-        cancellation.finish(kept)
+    if held.kind != UndoKind.MOVE:
+        for kept in held.publications:
+            cancellation.finish(kept)
     return held.clip_ids
 
 

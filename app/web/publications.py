@@ -14,7 +14,7 @@ from app import platforms
 from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
-from app.services import history, publications, retries
+from app.services import history, moves, publications, retries
 from app.services.history import Attempt, Filters
 from app.web import due_time, notifications, responses
 from app.web.access import address_of
@@ -102,8 +102,10 @@ def move(publication_id: int) -> ResponseReturnValue:
     publication, problem = publications.get_scheduled(current_user, publication_id), None
     if request.method == "POST":
         try:
-            publication = publications.move(current_user, publication_id, due_time.sent())
-            return _changed(publication, scheduled_text(publication))
+            held = moves.move(current_user, publication_id, due_time.sent())
+            publication = publications.get(current_user, publication_id)
+            undo = url_for("undo.restore", undo_id=held.id) if held else None
+            return _changed(publication, scheduled_text(publication), undo=undo)
         except Problem as refusal:
             db.session.rollback()
             problem = refusal

@@ -13,7 +13,7 @@ from app.models import Publication, PublicationEvent, Status
 from app.problems import Problem
 from app.publishing import dispatch, lease
 from app.queue.table import PUBLISH
-from app.services import publications
+from app.services import moves, publications
 from app.texts import moments
 from app.workers import crew
 from tests.publishing.claims import claim
@@ -109,7 +109,7 @@ def test_moved_when_its_wake_up_is_in_the_queue(app, user, toy, toy_publication)
     fall_due(publication_id)
     assert tick() == 1
     later = in_hours(2)
-    publications.move(owner, publication_id, later)
+    moves.move(owner, publication_id, later)
     commit()
     work(app)
     publication = row(publication_id)
@@ -128,7 +128,7 @@ def test_moved_to_an_earlier_time(user, toy, toy_publication):
     owner = user()
     publication_id = toy_publication(owner, in_hours(5))
     earlier = in_hours(1)
-    publications.move(owner, publication_id, earlier)
+    moves.move(owner, publication_id, earlier)
     commit()
     wait_until(earlier)
     assert tick() == 1
@@ -159,7 +159,7 @@ def test_a_worker_that_has_taken_it_but_not_begun_lets_go(app, user, toy, toy_pu
         held = claim(publication_id)
     later = in_hours(2)
     if act == "move":
-        publications.move(owner, publication_id, later)
+        moves.move(owner, publication_id, later)
         commit()
     elif act == "cancel":
         publications.cancel(owner, publication_id)
@@ -186,7 +186,7 @@ def test_what_has_begun_cannot_be_moved(user, toy, toy_publication):
     wait_until(due)
     assert look(publication_id)
     with pytest.raises(Problem, match="not_scheduled"):
-        publications.move(owner, publication_id, in_hours(2))
+        moves.move(owner, publication_id, in_hours(2))
     assert row(publication_id).status == Status.PUBLISHING
     assert settle(publication_id).status == Status.PUBLISHED
 
@@ -240,7 +240,7 @@ def test_the_history_names_the_times(user, toy, toy_publication):
     owner, due = user(), in_hours(1)
     publication_id = toy_publication(owner, due)
     later = in_hours(3)
-    publications.move(owner, publication_id, later)
+    moves.move(owner, publication_id, later)
     commit()
     story = db.session.query(PublicationEvent).filter_by(publication_id=publication_id).order_by(PublicationEvent.id)
     lines = [texts.event(event.kind, event.name, "Asia/Kamchatka") for event in story]

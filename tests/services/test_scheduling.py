@@ -10,7 +10,7 @@ from app.db import commit, db
 from app.models import Publication, PublicationEvent, Status
 from app.problems import NotFound, Problem
 from app.queue import table
-from app.services import due_times, history, publications
+from app.services import due_times, history, moves, publications
 from app.services.publications import Choice, Item
 
 
@@ -106,7 +106,7 @@ def test_the_range_holds_for_every_caller(at, channel_and_clip, moment):
     [refused] = publications.publish_many(owner, [Item(clip.id, Choice(channel.id, "Закат", ""), due_at)])
     assert refused.field == "due"
     with pytest.raises(Problem) as said:
-        publications.move(owner, made.id, due_at)
+        moves.move(owner, made.id, due_at)
     assert said.value.code == refused.code
 
 
@@ -183,11 +183,12 @@ def test_moving(channel_and_clip):
     [made] = publications.publish(owner, clip.id, [Choice(channel.id, "Закат", "")], first)
     commit()
     version = clip.version
-    moved = publications.move(owner, made.id, second)
+    moves.move(owner, made.id, second)
     commit()
-    assert moved.due_at == moved.wake_at == second
+    db.session.refresh(made)
+    assert made.due_at == made.wake_at == second
     assert clip.version > version
-    publications.move(owner, made.id, second)  # the same time again is no move
+    moves.move(owner, made.id, second)  # the same time again is no move
     commit()
     assert [kind for kind, _ in lines(made)] == ["scheduled", "moved"]
 
@@ -199,7 +200,7 @@ def test_only_what_is_scheduled_can_be_moved(channel_and_clip, status):
     made.status = status
     commit()
     for act in (
-        lambda: publications.move(owner, made.id, in_hours(2)),
+        lambda: moves.move(owner, made.id, in_hours(2)),
         lambda: publications.publish_now(owner, made.id),
     ):
         with pytest.raises(Problem, match="not_scheduled"):
@@ -214,7 +215,7 @@ def test_a_strangers_publication_is_not_there(channel_and_clip, user):
     commit()
     stranger = user()
     for act in (
-        lambda: publications.move(stranger, made.id, in_hours(1)),
+        lambda: moves.move(stranger, made.id, in_hours(1)),
         lambda: publications.publish_now(stranger, made.id),
         lambda: publications.publish(stranger, clip.id, [], in_hours(1)),
     ):

@@ -25,9 +25,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_slots"),
         sa.UniqueConstraint("account_set_id", "weekday", "minute", name="uq_slots_account_set_id_weekday_minute"),
     )
-    # Not in batch mode, which would copy SQLite's largest table.
-    reference = sa.ForeignKey("slots.id", name="fk_publications_slot_id_slots", ondelete="SET NULL")
-    op.add_column("publications", sa.Column("slot_id", number, reference, nullable=True), inline_references=True)
+    with op.batch_alter_table("publications") as publications:
+        publications.add_column(sa.Column("slot_id", number, nullable=True))
+        publications.create_foreign_key(
+            "fk_publications_slot_id_slots", "slots", ["slot_id"], ["id"], ondelete="SET NULL"
+        )
     some = sa.text("slot_id IS NOT NULL")
     op.create_index(
         "ix_publications_slot", "publications", ["slot_id", "due_at"], sqlite_where=some, postgresql_where=some

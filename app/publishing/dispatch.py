@@ -42,7 +42,7 @@ _NEXT_DUE = (
     .order_by(_ROWS.c.wake_at)
     .limit(1)
 )
-_AWAKE = select(exists().where(_ROWS.c.wake_at <= bindparam("now")))
+_EARLIEST = select(_ROWS.c.wake_at).where(_ROWS.c.wake_at.is_not(None)).order_by(_ROWS.c.wake_at).limit(1)
 
 # Takes the ids that go first, and those that go when no others wait; False where the queue is away.
 Enqueue = Callable[[list[int], list[int]], bool]
@@ -79,7 +79,8 @@ def release_due(
     """
     now = clock.now()
     with reading():
-        if not db.session.scalar(_AWAKE, {"now": now}):
+        earliest = db.session.scalar(_EARLIEST)
+        if earliest is None or earliest > now:
             return 0
         lost = _lost(now, queued, redis_epoch)
         unacknowledged = or_(Publication.queued_at.is_(None), lost)

@@ -1,6 +1,7 @@
 """What the database is asked: how many times for a page and for a publish, and by which indexes."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
@@ -98,12 +99,25 @@ def test_a_worker_that_only_reads_leaves_the_write_lock_to_others(app, user, rea
 # By which way
 
 
-def test_the_tick_reads_only_what_is_awake(app, crowd):
+def test_the_tick_asks_once_when_nothing_is_awake(app, crowd):
     crowd(3)
+    db.session.execute(db.update(Publication).values(wake_at=clock.now() + timedelta(hours=1)))
+    db.session.commit()
     with asked() as found:
-        dispatch.release_due(lambda few, many: True)
+        assert dispatch.release_due(lambda few, many: True) == 0
+        assert dispatch.next_due() is None
+    assert len(found) == 2, found
+
+
+def test_the_tick_reads_only_what_is_awake(app, crowd):
+    one = db.session.scalar(db.select(Publication).where(Publication.user_id == crowd(3).id))
+    one.status, one.wake_at = Status.PUBLISHING, clock.now()
+    db.session.commit()
+    with asked() as found:
+        assert dispatch.next_due()
+        assert dispatch.release_due(lambda few, many: True) == 1
     ways = plans(found, "publications")
-    assert ways
+    assert len(ways) > 4
     for plan in ways:
         assert "ix_publications_wake" in plan or "PRIMARY KEY" in plan or "pk_publications" in plan, plan
         assert not reads_whole(plan, "publications"), plan

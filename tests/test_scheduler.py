@@ -29,7 +29,7 @@ def scheduler(app):
 
 
 def one_pass(scheduler: TickScheduler) -> list[str]:
-    """What the scheduler does twice a second; returns the ticks that it has put into the queue."""
+    """What the scheduler does each second; returns the ticks that it has put into the queue."""
     assert scheduler.acquire_lock()
     scheduler.put_back_ticks()
     scheduler.enqueue_jobs()

@@ -129,6 +129,7 @@ class WakeUpWorker:
 
     job_class = WakeUp
     queue_class = WakeUpQueue
+    max_connection_wait_time = 5.0  # RQ's minute would make everything late once Redis is back
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         if job.origin == queue.name:

@@ -67,6 +67,7 @@ def warm_up(app: Flask) -> None:
             pulse.stop()
             lease_expiry.expire_leases_of_dead_workers()
             engine.advance(_NO_ROW)
+            dispatch.next_due()
             dispatch.requeue_unstarted(_NO_ROW, clock.now())
         except SQLAlchemyError as error:
             log.warning("statements were not compiled", error=type(error).__name__)

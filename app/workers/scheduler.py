@@ -1,4 +1,6 @@
-"""rq-scheduler, which puts each periodic task of `app.queue.table` into the queue when its time comes."""
+"""rq-scheduler, which puts each periodic task of `app.queue.table` into the queue when its time comes, and the one that
+releases publications also when the next of them is due.
+"""
 
 import math
 import signal
@@ -9,7 +11,10 @@ import redis
 import structlog
 from flask import Flask
 from rq_scheduler import Scheduler
+from sqlalchemy.exc import SQLAlchemyError
 
+from app import clock
+from app.publishing import dispatch
 from app.queue.table import PERIODIC, TICKS
 from app.queue.wake_ups import WakeUp, WakeUpQueue
 from app.redis_client import blocking_redis
@@ -17,7 +22,11 @@ from app.services.heartbeats import Pulse
 
 log = structlog.get_logger(__name__)
 
-SCHEDULER_SECONDS = 0.5
+# Before it looks again where another scheduler acts or Redis is away, …
+_IDLE_SECONDS = 0.5
+# … and after a publication has fallen due, for the next one, or for the same: a tick on a machine whose clock is a
+# moment behind has not released it.
+_RELEASE_SECONDS = 0.1
 _LOCK_SECONDS = 10
 
 
@@ -70,17 +79,36 @@ class TickScheduler(Scheduler):
         super().enqueue_job(job)
         self.connection.zadd(self.scheduled_jobs_key, {job.id: self._redis_now() + job.meta["interval"]})
 
+    def act(self) -> float:
+        """Puts what is due into the queue; returns in how many seconds to look again.
+
+        That is when Redis' next second begins, since ticks are planned in whole seconds, or when a publication is due.
+        """
+        if not self.acquire_lock():
+            return _IDLE_SECONDS
+        self.put_back_ticks()
+        due = _next_due()
+        is_due = due is not None and due <= clock.now()
+        if is_due:
+            self.connection.zadd(self.scheduled_jobs_key, {_RELEASE: 0})
+        self.enqueue_jobs()
+        _, microseconds = self.connection.time()
+        seconds = 1 - microseconds / 1e6
+        if is_due:
+            return min(seconds, _RELEASE_SECONDS)
+        return seconds if due is None else min(seconds, max((due - clock.now()).total_seconds(), 0))
+
     def _redis_now(self) -> int:
         return self.connection.time()[0]
 
     def run_until(self, stop: threading.Event) -> None:
         pulse = Pulse("scheduler")
-        while not stop.wait(SCHEDULER_SECONDS):
+        seconds = 0.0
+        while not stop.wait(seconds):
             pulse.beat()
+            seconds = _IDLE_SECONDS
             try:
-                if self.acquire_lock():
-                    self.put_back_ticks()
-                    self.enqueue_jobs()
+                seconds = self.act()
             except redis.RedisError as error:
                 log.warning("scheduler waits for redis", error=type(error).__name__)
             except UnicodeDecodeError:  # a foreign entry since put_back_ticks(), which removes it on the next pass
@@ -92,9 +120,21 @@ class TickScheduler(Scheduler):
             log.warning("the scheduler's lock runs out by itself", error=type(error).__name__)
 
 
+def _next_due() -> datetime | None:
+    """None where the database is away, too: the ticks come all the same, each second."""
+    try:
+        return dispatch.next_due()
+    except SQLAlchemyError as error:
+        log.warning("scheduler cannot see what is due", error=type(error).__name__)
+        return None
+
+
 def tick_id(name: str) -> str:
     """The id of a periodic task's one job."""
     return f"tick-{name.replace('.', '-')}"
+
+
+_RELEASE = tick_id("app.jobs.release_publications")
 
 
 def run_scheduler(app: Flask) -> None:

@@ -40,7 +40,6 @@ class ClipWorker(HeartbeatToDatabase, WakeUpWorker, Worker):
     Nothing here depends on Redis: RQ's own clean-up needs it, the rows do not.
     """
 
-    max_connection_wait_time = 5.0
     _has_worked = False
     app: Flask
     upload_grace: float  # seconds

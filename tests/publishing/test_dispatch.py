@@ -103,6 +103,22 @@ def test_a_machine_whose_clock_is_ahead_does_not_fire_early(toy, toy_publication
     assert toy.calls == {}
 
 
+def test_a_worker_whose_clock_is_a_moment_behind_waits_for_the_due_time(app, toy, toy_publication):
+    """The tick of another machine has released the publication: it is not to be taken for lost, ten seconds long."""
+    publication_id = toy_publication(due_at=in_hours(1))
+    released = fall_due(publication_id)
+    assert tick() == 1
+    due = released + timedelta(seconds=1)
+    db.session.rollback()
+    db.session.execute(db.update(Publication).values(due_at=due, wake_at=due))
+    db.session.commit()
+    clock.correct(due - timedelta(seconds=1))
+    work(app)
+    publication = row(publication_id)
+    assert publication.started_at >= due
+    assert (publication.status, toy.posts) == (Status.PUBLISHED, {"1": 1})
+
+
 def test_moved_when_its_wake_up_is_in_the_queue(app, user, toy, toy_publication):
     owner = user()
     publication_id = toy_publication(owner, in_hours(1))

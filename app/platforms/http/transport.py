@@ -15,8 +15,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import pool_classes_by_scheme
 
+from app.outgoing.deadline import current, within
 from app.platforms.http import ssrf_guard
-from app.platforms.http.deadline import current, within
 from app.platforms.http.timeouts import CONNECT_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
 
 BLOCK_BYTES = 1 << 20

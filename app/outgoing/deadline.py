@@ -4,6 +4,7 @@ Time-outs of sockets begin anew with each byte. When a deadline has passed, a th
 down: whatever waits for them ends.
 """
 
+import os
 import socket
 import threading
 import time
@@ -53,7 +54,8 @@ class Deadline:
     def watch(self, connected: socket.socket) -> None:
         """A copy of the descriptor is kept: TLS takes the socket's own away, and it may be closed meanwhile."""
         with self._changed:
-            self._sockets.append(connected.dup())
+            # Not `connected.dup()`, which a TLS socket refuses.
+            self._sockets.append(socket.socket(fileno=os.dup(connected.fileno())))
             if len(self._sockets) == 1:
                 threading.Thread(target=self._wait, daemon=True, name="deadline").start()
 

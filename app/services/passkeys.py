@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from webauthn.helpers import parse_attestation_object, parse_registration_credential_json, structs
 
 from app import clock
+from app.config import is_loopback
 from app.db import db
 from app.models import Passkey, User, lock_user
 from app.problems import NotFound, Problem
@@ -59,6 +60,14 @@ def are_available() -> bool:
     except ValueError:
         return parts.scheme == "https" or parts.hostname == "localhost"
     return False
+
+
+def named_address() -> str | None:
+    """What PUBLIC_URL could be for there to be passkeys, where it is an address of this machine."""
+    parts = urlsplit(current_app.config["PUBLIC_URL"])
+    if are_available() or not is_loopback(parts.hostname):
+        return None
+    return f"{parts.scheme}://localhost{'' if parts.port is None else f':{parts.port}'}"
 
 
 def all_of(user: User) -> list[Passkey]:

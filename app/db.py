@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 30
 CONNECT_SECONDS = 5
+# A database's machine that has gone without a word, while a statement waits for it: by default after two hours. There
+# is no deadline of statements: it is our own database, and reports take as long as they take.
+_GONE_AFTER = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 # What a stopped process keeps locked is taken from it after this long; no other waits for it longer.
 IDLE_IN_TRANSACTION_SECONDS = 20
 LOCK_SECONDS = 10
@@ -162,7 +165,7 @@ def engine_options(url: str) -> dict[str, Any]:
     # An error's text would quote the values of a row.
     options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
     if make_url(url).get_backend_name() == "postgresql":
-        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+        options["connect_args"] = {"connect_timeout": CONNECT_SECONDS, **_GONE_AFTER}
     return options
 
 

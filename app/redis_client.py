@@ -1,4 +1,8 @@
-"""This process's Redis client."""
+"""This process's Redis client.
+
+Its time-outs are per read and not a deadline of each command: a Redis that drips on purpose is one that somebody else
+runs, and who writes to ours can stop the queues anyway (docs/security.md). Nothing waits for it that holds a row.
+"""
 
 from typing import Any
 
@@ -16,7 +20,9 @@ def connect_redis(app: Flask) -> None:
 
 
 def blocking_redis() -> redis.Redis:
-    """For workers that wait for jobs: the other client gives up after two seconds."""
+    """For workers that wait for jobs: the other client gives up after two seconds. RQ gives this one a time-out that is
+    longer than it waits itself.
+    """
     return redis_from_url(current_app.config["REDIS_URL"])
 
 

@@ -1,9 +1,12 @@
 """Letters as a mail server gets them, and what its refusals mean."""
 
+import time
+
 import pytest
 
 from app import config, mail
 from app.platforms import settings
+from tests.dripping import dripping_mail_server
 
 TO = "anna@example.org"
 
@@ -62,6 +65,53 @@ def test_what_stops_it_at_the_last_moment_stops_it(app, sandbox):
     with pytest.raises(Stop):
         mail.send(TO, "Тема", "Текст", before_send=stop)
     assert sandbox.mails == []
+
+
+@pytest.mark.parametrize(
+    ("scheme", "at", "head", "dripping", "unknown"),
+    [
+        ("smtp", "GREETING", b"2", b"2", False),
+        ("smtp", "EHLO", b"", b"250-SIZE\r\n", False),
+        ("smtp+starttls", "STARTTLS", b"220 go ahead\r\n", b"\x16\x03\x03\x40\x00", False),
+        ("smtps", "GREETING", b"\x16\x03\x03\x40\x00", b"\0", False),
+        ("smtp", "RCPT", b"", b"2", False),
+        ("smtp", ".", b"", b"2", True),
+    ],
+)
+def test_a_server_that_drips_is_given_up_at_the_deadline(app, scheme, at, head, dripping, unknown):
+    """A time-out of the socket begins anew with each byte."""
+    with dripping_mail_server(at, head, dripping) as server:
+        app.config["SMTP_URL"] = f"{scheme}://{server.address}"
+        with pytest.raises(mail.NotSent, match="TimeoutError") as failure:
+            mail.send(TO, "Тема", "Текст", seconds=0.4)
+    assert (failure.value.final, failure.value.unknown) == (False, unknown)
+
+
+def test_a_goodbye_that_drips_changes_nothing(app):
+    with dripping_mail_server("QUIT", b"", b"2") as server:
+        app.config["SMTP_URL"] = f"smtp://{server.address}"
+        mail.send(TO, "Тема", "Текст", seconds=0.4)
+    assert server.heard[-2:] == [".", "QUIT"]
+
+
+def test_what_took_too_long_before_the_letter_was_handed_over_has_not_sent_it(app):
+    with dripping_mail_server("", b"", b"") as server:
+        app.config["SMTP_URL"] = f"smtp://{server.address}"
+        with pytest.raises(mail.NotSent, match="TimeoutError") as failure:
+            mail.send(TO, "Тема", "Текст", before_send=lambda: time.sleep(0.5), seconds=0.4)
+    assert not failure.value.unknown
+    assert "DATA" not in server.heard
+
+
+@pytest.mark.parametrize(("at", "unknown"), [("GREETING", False), ("MAIL", False), (".", True)])
+@pytest.mark.parametrize("flood", [b"2" * 10_000, b"250-more\r\n" * 1000])
+def test_a_server_that_says_too_much_is_not_read_to_the_end(app, at, flood, unknown):
+    """And it is no refusal of this letter."""
+    with dripping_mail_server(at, b"", flood, pause=0) as server:
+        app.config["SMTP_URL"] = f"smtp://{server.address}"
+        with pytest.raises(mail.NotSent, match="Disconnected") as failure:
+            mail.send(TO, "Тема", "Текст")
+    assert (failure.value.final, failure.value.unknown) == (False, unknown)
 
 
 @pytest.mark.parametrize("given", ["", "smtp://localhost", "smtps://u:p%40@mail.example.org", "smtp+starttls://h:587"])

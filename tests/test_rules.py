@@ -242,3 +242,12 @@ def test_no_line_of_a_template_is_long():
         if any(len(line) > MAX_TEMPLATE_LINE for line in file.read_text().splitlines())
     }
     assert found == set()
+
+
+@pytest.mark.parametrize("script", sorted((APP / "static/js").glob("*.js")), ids=lambda file: file.name)
+def test_scripts_make_no_html_of_texts_and_keep_nothing_in_the_browser(script: Path):
+    """docs/asvs.md, V3 and V14: texts go in by textContent; what is kept says no more than how the page looks."""
+    text = script.read_text()
+    assert not re.search(r"\.(innerHTML|outerHTML)\b|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
+    assert not re.search(r"localStorage|indexedDB|document\.cookie|postMessage", text)
+    assert set(re.findall(r"sessionStorage\.setItem\((\w+)", text)) <= {"COLLAPSED"}

@@ -11,7 +11,9 @@ from app import config
 from app.storage import Storage, StorageUnavailable, key_from
 from app.storage.folder import FolderStorage
 from app.storage.s3 import S3Storage
+from tests.certificates import write_certificate
 from tests.clips import new_key
+from tests.dripping import OBJECT, dripping_bucket
 from tests.lying_s3 import LIES, lying
 from tests.s3 import KEY, SECRET, S3Server
 
@@ -255,6 +257,58 @@ def test_a_bucket_that_is_down_is_reported_without_a_key(s3: S3Server, url: str,
         with pytest.raises(StorageUnavailable, match=said) as error:
             ask()
         assert SECRET not in str(error.value)
+
+
+def _read(store: Storage, key: str) -> bytes:
+    with store.open(key) as file:
+        return file.read()
+
+
+_PART = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99/100\r\n"
+
+
+@pytest.mark.parametrize(
+    ("at", "head", "dripping", "ask"),
+    [
+        ("PUT", b"", b"H", lambda store, key: store.put_bytes(b"x", key)),
+        ("PUT", b"HTTP/1.1 100 Continue\r\nX: ", b"x", lambda store, key: store.check()),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nX: ", b"x", lambda store, key: store.size(key)),
+        ("DELETE", b"HTTP/1.1 500 Oh\r\n\r\n", b"x", lambda store, key: store.delete(key)),
+        ("GET", b"HTTP/1.1 500 Oh\r\n\r\n", b"x", _read),
+        ("GET", _PART + b"Content-Length: 100\r\n\r\n", b"x", _read),
+        ("GET", _PART + b"Transfer-Encoding: chunked\r\n\r\n", b"0", _read),
+    ],
+)
+def test_a_bucket_that_drips_is_given_up_at_the_deadline(at, head, dripping, ask):
+    """A time-out of the socket begins anew with each byte."""
+    with (
+        dripping_bucket(at, head, dripping) as url,
+        pytest.raises(StorageUnavailable, match="DeadlinePassed"),
+    ):
+        ask(S3Storage(url, KEY, SECRET, seconds=0.3), new_key())
+
+
+@pytest.mark.parametrize(
+    ("at", "ask"), [("PUT", lambda store, key: store.put_bytes(b"x", key)), ("GET", _read)], ids=["PUT", "GET"]
+)
+def test_an_error_without_end_is_not_read_to_it(at, ask):
+    with (
+        dripping_bucket(at, b"HTTP/1.1 500 Oh\r\n\r\n", b"<" * (256 << 10), pause=0) as url,
+        pytest.raises(StorageUnavailable, match="HTTPClientError"),
+    ):
+        ask(S3Storage(url, KEY, SECRET), new_key())
+
+
+def test_a_bucket_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_certificate(tmp_path)
+    with dripping_bucket("", b"", b"", certificate=tmp_path) as url:
+        with pytest.raises(StorageUnavailable, match="SSLError"):
+            S3Storage(url, KEY, SECRET).check()
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+        store = S3Storage(url, KEY, SECRET)
+        store.check()
+        for _ in range(2):
+            assert _read(store, store.put_bytes(OBJECT, new_key())) == OBJECT
 
 
 @pytest.mark.parametrize("text", ["file:", "s3://", "s3://bucket?color=red", "s3://bucket?endpoint=minio", "/folder"])

@@ -12,7 +12,18 @@ from flask import has_app_context
 
 from app.redis_client import redis_client
 
-KINDS = ("host", "csrf", "limit", "password", "forbidden_address", "forged_link", "foreign_job")
+KINDS = (
+    "host",
+    "csrf",
+    "limit",
+    "password",
+    "code",
+    "passkey",
+    "metrics_token",
+    "forbidden_address",
+    "forged_link",
+    "foreign_job",
+)
 _KEY = "refusals"
 
 

@@ -1,7 +1,6 @@
 """Checks of this process and of what it depends on, each with a sentence as its finding."""
 
 import os
-import socket
 import zoneinfo
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,8 @@ from app import mail, platforms
 from app.config import optional_web_address, web_address
 from app.db import db
 from app.models import PlatformConnection
+from app.outgoing.connections import connect
+from app.outgoing.deadline import Deadline
 from app.platform_access import tokens
 from app.process import landlock, syscall_filter
 from app.process.secret_variable import holders
@@ -191,7 +192,8 @@ def _is_reachable(address: str) -> bool:
     parts = urlsplit(address)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname, port), CONNECT_SECONDS).close()
-    except OSError:
+        with Deadline(CONNECT_SECONDS):
+            connect(parts.hostname, port).close()
+    except (OSError, UnicodeError):
         return False
     return True

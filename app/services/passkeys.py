@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from webauthn.helpers import parse_attestation_object, parse_registration_credential_json, structs
 
 from app import clock
+from app.config import is_loopback
 from app.db import db
 from app.models import Passkey, User, lock_user
 from app.problems import NotFound, Problem
@@ -30,6 +31,8 @@ _CHALLENGES_PER_ADDRESS = Limit("passkey-address", times=50, seconds=15 * 60)  #
 _CHALLENGES_PER_USER = Limit("passkey-user", times=50, seconds=15 * 60)
 
 log = structlog.get_logger(__name__)
+
+_UNKNOWN = "its challenge or its passkey is unknown here"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ def are_available() -> bool:
     except ValueError:
         return parts.scheme == "https" or parts.hostname == "localhost"
     return False
+
+
+def named_address() -> str | None:
+    """What PUBLIC_URL could be for there to be passkeys, where it is an address of this machine."""
+    parts = urlsplit(current_app.config["PUBLIC_URL"])
+    if are_available() or not is_loopback(parts.hostname):
+        return None
+    return f"{parts.scheme}://localhost{'' if parts.port is None else f':{parts.port}'}"
 
 
 def all_of(user: User) -> list[Passkey]:
@@ -115,7 +126,7 @@ def add(user: User, browser: str, name: str, response: str) -> Passkey | None:
     lock_user(user.id)
     adding = challenges.take(challenges.ADDING, browser, user, response)
     if adding is None:
-        return None
+        return _refuse("not its challenge, or too late")
     try:
         _check_attestation(response)
         made = webauthn.verify_registration_response(
@@ -128,7 +139,7 @@ def add(user: User, browser: str, name: str, response: str) -> Passkey | None:
     except challenges.MALFORMED as error:
         return _refuse(error)
     if len(made.credential_id) > MAX_CREDENTIAL_ID:
-        return None
+        return _refuse("the credential's id is too long")
     passkey = Passkey(
         user_id=user.id,
         name=name,
@@ -170,9 +181,12 @@ def sign_in(browser: str, address: str, response: str) -> User | None:
     """The user whose passkey has signed. The caller commits in both cases: the challenge is used up."""
     taken, passkey = challenges.take(challenges.SIGN_IN, browser, None, response), _passkey_of(response)
     if taken is None or passkey is None:
-        return None
+        return _refuse(_UNKNOWN)
     user = db.session.get(User, passkey.user_id)
-    if not (_has_signed(passkey, taken.challenge, response) and user.may_sign_in):
+    has_signed = _has_signed(passkey, taken.challenge, response)
+    if has_signed and not user.may_sign_in:
+        _refuse("its user may not sign in")
+    if not (has_signed and user.may_sign_in):
         audit_log.record(passkey.user_id, "sign_in_failed", "ключ доступа")
         return None
     audit_log.record(passkey.user_id, "signed_in", f"ключ доступа «{passkey.name}»")
@@ -194,7 +208,9 @@ def is_right(user: User, browser: str, response: str) -> bool:
     """
     failures = second_factor.count_attempt(user)
     taken, passkey = challenges.take(challenges.PROOF, browser, user, response), _passkey_of(response)
-    if taken and passkey and passkey.user_id == user.id and _has_signed(passkey, taken.challenge, response):
+    if not (taken and passkey and passkey.user_id == user.id):
+        _refuse(_UNKNOWN)
+    elif _has_signed(passkey, taken.challenge, response):
         failures.count -= 1
         return True
     audit_log.record(user.id, "second_factor_failed")
@@ -257,8 +273,10 @@ def _check_attestation(response: str) -> None:
         raise ValueError("an attestation that was not asked for")
 
 
-def _refuse(error: Exception) -> None:
-    log.warning("a passkey's response is refused", error=type(error).__name__, why=str(error)[:200])
+def _refuse(why: Exception | str) -> None:
+    """Once for each response."""
+    kind = type(why).__name__ if isinstance(why, Exception) else None
+    log.warning("a passkey's response is refused", refusal="passkey", error=kind, why=str(why)[:200])
 
 
 def _descriptors(user: User) -> list[structs.PublicKeyCredentialDescriptor]:

@@ -60,6 +60,7 @@ def is_right(user: User, code: str) -> bool:
     code = "".join(code.split()).replace("-", "").lower()
     if not (secret and secret.confirmed_at and _use_totp(secret, code)):
         if not _use_recovery_code(user, code):
+            log.info("a wrong code", refusal="code", account=user.id)
             audit_log.record(user.id, "second_factor_failed")
             return False
         audit_log.record(user.id, "recovery_code_used")
@@ -82,6 +83,7 @@ def count_attempt(user: User) -> SecondFactorFailures:
     if not _is_within(failures.end_at, now):
         failures.count, failures.end_at = 0, now + FAILURES_KEPT
     if failures.count >= MAX_FAILURES:
+        log.warning("too many attempts", refusal="limit", limit="second-factor")
         seconds = (failures.end_at - now).total_seconds()
         raise Problem("too_many_attempts", minutes=max(1, round(seconds / 60)))
     failures.count += 1

@@ -5,6 +5,7 @@ beyond what S3 always had, since other vendors lack the newer ones.
 """
 
 import io
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,15 +15,19 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
+import botocore.session
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import get_environ_proxies
 
 from app.storage.base import StorageUnavailable, checked
+from app.storage.s3_session import BoundedSession
 
-# A work horse waits for the bucket in the middle of an upload: with one repeat this stays within its lease.
-CONNECT_SECONDS, READ_SECONDS, TRIES = 5, 15, 2
+# A request and its answer, in all; sent bytes have their time on top. A work horse waits for the bucket in the middle
+# of an upload: a block that does not come, two tries to go on, and a block again stay within its lease, below a minute.
+REQUEST_SECONDS, CONNECT_SECONDS, TRIES = 12, 5, 2
 CHECK_SECONDS = 3
 BLOCK_BYTES = 256 << 10
 # Parts are read from the disk as they are sent; S3 accepts 10,000 of them at most.
@@ -34,20 +39,27 @@ _HEAD_MISSING = "404"
 
 
 class S3Storage:
-    def __init__(self, url: str, access_key: str = "", secret_key: str = "") -> None:
-        """`url` as in the setting STORAGE_URL. Without keys boto3 uses those of AWS programs: a role, a profile."""
+    def __init__(
+        self, url: str, access_key: str = "", secret_key: str = "", *, seconds: float = REQUEST_SECONDS
+    ) -> None:
+        """`url` as in the setting STORAGE_URL. Without keys boto3 uses those of AWS programs: a role, a profile.
+
+        Those it fetches by itself, within its own time-outs: from the machine it runs on and from AWS, not the bucket.
+        """
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
-        session = boto3.session.Session(access_key or None, secret_key or None)
+        core = botocore.session.get_session()
+        session = boto3.session.Session(access_key or None, secret_key or None, botocore_session=core)
 
-        def client(seconds: int, tries: int) -> Any:
-            return session.client(
+        def client(seconds: float, tries: int) -> Any:
+            connect_seconds = min(seconds, CONNECT_SECONDS)
+            made = session.client(
                 "s3",
                 region_name=options.get("region", "us-east-1"),
                 endpoint_url=options.get("endpoint"),
                 config=Config(
-                    connect_timeout=min(seconds, CONNECT_SECONDS),
+                    connect_timeout=connect_seconds,
                     read_timeout=seconds,
                     retries={"total_max_attempts": tries, "mode": "standard"},
                     request_checksum_calculation="when_required",
@@ -56,8 +68,17 @@ class S3Storage:
                     s3={"addressing_style": "path" if "endpoint" in options else "auto"},
                 ),
             )
+            bounded = BoundedSession(
+                seconds,
+                timeout=(connect_seconds, seconds),
+                # As the client's own session has them.
+                verify=core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True,
+                proxies=get_environ_proxies(made.meta.endpoint_url),
+            )
+            made.meta.events.register("before-send.s3", bounded.respond)
+            return made
 
-        self._client, self._quick_client = client(READ_SECONDS, TRIES), client(CHECK_SECONDS, 1)
+        self._client, self._quick_client = client(seconds, TRIES), client(min(seconds, CHECK_SECONDS), 1)
 
     def put_file(self, path: Path, key: str) -> str:
         with _storage_errors():
@@ -156,7 +177,7 @@ class _Reader(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:
-        amount = min(len(buffer), self._size - self._position)
+        amount = min(len(buffer), self._size - self._position, BLOCK_BYTES)
         if amount <= 0:
             return 0
         block = self._read(amount)

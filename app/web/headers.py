@@ -37,26 +37,33 @@ def register(app: Flask) -> None:
     if proxies:
         # Otherwise all clients would have the proxy's address and share its limits.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=0)
-    policy = content_policy(app)
-    # Not `preload`: whoever is on that list does not come off it for months.
-    hsts = "max-age=31536000" + ("; includeSubDomains" if app.config["HSTS_INCLUDE_SUBDOMAINS"] else "")
+    policy, transport = content_policy(app), strict_transport(app)
 
     @app.after_request
     def protect(response: Response) -> Response:
         """A blueprint's own headers (media's sandbox) win."""
-        if secure:
-            response.headers.setdefault("Strict-Transport-Security", hsts)
-        if request.blueprint == "assets":  # small files by the dozen, which policies of pages do not concern
+        for name, value in transport.items():
+            response.headers.setdefault(name, value)
+        # Small files by the dozen, which policies of pages do not concern; a 404 of them is a page.
+        if request.blueprint == "assets" and response.status_code < 400:
             response.headers["X-Content-Type-Options"] = "nosniff"
             return response
         response.vary.update(("Cookie", "HX-Request"))
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy)
-        if request.endpoint != "static":
-            # Unless its view says otherwise: neither a proxy nor the browser of a shared computer keeps it.
-            response.headers.setdefault("Cache-Control", "private, no-store")
+        # Unless its view says otherwise: neither a proxy nor the browser of a shared computer keeps it.
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+def strict_transport(app: Flask) -> dict[str, str]:
+    """Of every response of an https site."""
+    if not app.config["PUBLIC_URL"].startswith("https://"):
+        return {}
+    # Not `preload`: whoever is on that list does not come off it for months.
+    subdomains = "; includeSubDomains" if app.config["HSTS_INCLUDE_SUBDOMAINS"] else ""
+    return {"Strict-Transport-Security": f"max-age=31536000{subdomains}"}
 
 
 def content_policy(app: Flask) -> str:

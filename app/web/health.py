@@ -2,6 +2,7 @@
 
 import hmac
 
+import structlog
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,6 +12,7 @@ from app.services import ops, readiness
 from app.web.access import acts_as_admin, public
 
 blueprint = Blueprint("health", __name__)
+log = structlog.get_logger(__name__)
 
 
 @blueprint.get("/healthz")
@@ -36,5 +38,7 @@ def metrics() -> ResponseReturnValue:
     token, given = current_app.config["METRICS_TOKEN"], request.headers.get("Authorization", "")
     has_token = token and hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
     if not has_token and not acts_as_admin():
+        if given:
+            log.warning("a wrong METRICS_TOKEN", refusal="metrics_token")
         abort(Response("", 401, {"WWW-Authenticate": "Bearer"}))
     return Response(prometheus.text(ops.figures()), content_type=CONTENT_TYPE_LATEST)

@@ -30,6 +30,7 @@ def page() -> ResponseReturnValue:
         is_missing=second_factor.must_be_set_up(current_user),
         passkeys=passkeys.all_of(current_user),
         public_url=current_app.config["PUBLIC_URL"],
+        named_address=passkeys.named_address(),
         codes_left=second_factor.recovery_codes_left(current_user),
     )
 

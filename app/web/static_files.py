@@ -9,11 +9,13 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
+from wsgiref.headers import Headers
 
 from flask import Blueprint, Flask, Response, current_app, g, send_from_directory, url_for
 from whitenoise import WhiteNoise
 
 from app.web.access import public
+from app.web.headers import strict_transport
 
 YEAR = 365 * 24 * 3600
 # Before all others, which are in the order of their names.
@@ -29,6 +31,12 @@ blueprint = Blueprint("assets", __name__, url_prefix="/assets")
 
 
 def register(app: Flask) -> None:
+    always = {"X-Content-Type-Options": "nosniff", **strict_transport(app)}
+
+    def add_headers(headers: Headers, _path: str, _url: str) -> None:
+        for name, value in always.items():
+            headers[name] = value
+
     app.wsgi_app = WhiteNoise(
         app.wsgi_app,
         root=app.static_folder,
@@ -37,7 +45,7 @@ def register(app: Flask) -> None:
         # Otherwise their sizes are read once, and they must not change while the process runs; in the demo they may.
         autorefresh=app.debug or app.config["DEMO"],
         allow_all_origins=False,
-        add_headers_function=lambda headers, _path, _url: headers.add_header("X-Content-Type-Options", "nosniff"),
+        add_headers_function=add_headers,
     )
     app.jinja_env.globals.update(static=static, script=script, scripts=scripts, styles=styles, assets_version=version)
     app.register_blueprint(blueprint)

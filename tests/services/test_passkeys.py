@@ -320,3 +320,19 @@ def test_the_site_is_that_of_the_public_address(app, public_url, available, rp_i
     assert passkeys.are_available() is available
     if rp_id:
         assert passkeys.site() == passkeys.Site(rp_id, origin)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "named"),
+    [
+        ("http://127.0.0.1:8000", "http://localhost:8000"),
+        ("http://[::1]", "http://localhost"),
+        ("http://localhost:8000", None),
+        ("http://192.168.1.5:8000", None),
+        ("http://vezde.ru", None),
+        ("https://vezde.ru", None),
+    ],
+)
+def test_an_address_of_this_machine_has_a_name_too(app, public_url, named):
+    app.config["PUBLIC_URL"] = public_url
+    assert passkeys.named_address() == named

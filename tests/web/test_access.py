@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from app import create_app
+from app.db import db
 from app.problems import Problem
 from app.web.access import csrf
 from app.web.headers import HEADERS
@@ -112,11 +114,34 @@ def test_every_answer_carries_the_policies(app, user, ready_clip, sign_in):
     assert tried > 30
 
 
+_FILES = re.compile(r'"(/(?:assets/[0-9a-f]{10}|static)/[^"]+)"')
+
+
+def test_files_carry_what_concerns_files(environment):
+    """HSTS and nosniff, and nothing of a user: no cookie, no other origin that may read them, no private caching."""
+    app = create_app({**environment, "PUBLIC_URL": "https://vezde.example"})
+    client = app.test_client()
+    site = "https://vezde.example"
+    paths = _FILES.findall(client.get("/sign-in", base_url=site).text)
+    assert {path.split("?")[0].rpartition(".")[2] for path in paths} >= {"css", "js", "svg"}
+    for path in [*paths, "/static/nothing.svg", "/assets/0000000000/js/nothing.js"]:
+        answer = client.get(path, base_url=site)
+        headers = answer.headers
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Strict-Transport-Security"].startswith("max-age=31536000"), path
+        assert not {"Set-Cookie", "Access-Control-Allow-Origin"} & set(headers), path
+        if answer.status_code == 200:
+            assert headers["Cache-Control"].startswith(("public", "max-age")), path
+        else:  # a page
+            assert answer.status_code == 404, path
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"], path
+            assert headers["Cache-Control"] == "private, no-store", path
+    with app.app_context():
+        db.engine.dispose()
+
+
 @pytest.mark.parametrize("secure", [False, True])
 def test_cookies(environment, secure):
-    from app import create_app
-    from app.db import db
-
     url = "https://vezde.example" if secure else "http://localhost"
     app = create_app({**environment, "PUBLIC_URL": url, "EXTRA_HOSTS": "localhost"})
     answer = app.test_client().get("/sign-in")

@@ -183,3 +183,10 @@ def test_where_the_site_has_no_name_nothing_is_offered(app, web, client):
     assert "ключом доступа" not in client.get("/sign-in").text
     page = web.get("/settings/second-factor").text
     assert "Добавить ключ доступа" not in page and "http://127.0.0.1:8000" in page
+
+
+def test_at_an_address_of_this_machine_the_page_says_how_to_have_them(app, web):
+    app.config["PUBLIC_URL"] = "http://127.0.0.1:8000"
+    page = web.get("/settings/second-factor").text
+    assert "PUBLIC_URL=http://localhost:8000 make run" in page
+    assert "/passkeys/add" not in page

@@ -4,10 +4,11 @@ from typing import Any
 
 import requests
 
+from app.outgoing.connections import CONNECT_SECONDS
+from app.outgoing.deadline import SLOWEST_BYTES_A_SECOND, Deadline
 from app.platforms.http.body import FileBody
-from app.platforms.http.deadline import Deadline
 from app.platforms.http.response import MAX_BYTES, read_body
-from app.platforms.http.timeouts import CONNECT_SECONDS, RESPONSE_SECONDS, SLOWEST_BYTES_A_SECOND, STALL_SECONDS
+from app.platforms.http.timeouts import RESPONSE_SECONDS, STALL_SECONDS
 
 
 class BoundedSession(requests.Session):

@@ -1,13 +1,11 @@
 """Where a request to a host that a platform has named may go: to public addresses, never into our own network."""
 
-import socket
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from urllib3.util.connection import allowed_gai_family
 
 from app.config import Setting, optional_web_address, web_address
 from app.platforms.errors import Refused
@@ -31,12 +29,6 @@ def refused() -> Refused:
     """To be raised: a request may not go where the platform wants it to."""
     log.warning("an address is refused", refusal="forbidden_address")
     return Refused("forbidden_address")
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name, as the connection would find them. Raises socket.gaierror."""
-    found = socket.getaddrinfo(host.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
-    return list(dict.fromkeys(address[0] for *_, address in found))
 
 
 def own_origins(settings: Iterable[Setting], config: Mapping[str, Any]) -> set[str]:

@@ -1,10 +1,7 @@
 """How long a request may take, part by part. Leases are made to outlast it."""
 
-CONNECT_SECONDS = 10
 # An upload of which no byte moves for this long is given up; a slow one goes on.
 STALL_SECONDS = 30
-# A file that goes out more slowly than this is given up too: 500 MB in three hours.
-SLOWEST_BYTES_A_SECOND = 48_000
 RESPONSE_SECONDS = 30
 # Of a platform that responds to an upload only once it has checked the file.
 LONG_RESPONSE_SECONDS = 180

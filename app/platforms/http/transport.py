@@ -8,16 +8,15 @@ import struct
 import termios
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.poolmanager import pool_classes_by_scheme
 
+from app.outgoing.connections import ResolvingConnection, WatchedConnection
+from app.outgoing.deadline import current
 from app.platforms.http import ssrf_guard
-from app.platforms.http.deadline import current, within
-from app.platforms.http.timeouts import CONNECT_SECONDS, STALL_SECONDS, UNACKNOWLEDGED_MS
+from app.platforms.http.timeouts import STALL_SECONDS, UNACKNOWLEDGED_MS
 
 BLOCK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.0001, 0.02
@@ -28,20 +27,12 @@ _SOCKET_OPTIONS = [
 ]
 
 
-class SendingConnection:
+class SendingConnection(WatchedConnection):
     """What a body is sent by, and may ask while it is read.
 
     `sendall`'s time-out covers all that it is given: a large block on a slow connection would time out as a stalled
     one. `send` takes what fits, and its time-out begins anew.
     """
-
-    def _new_conn(self) -> socket.socket:
-        if (deadline := current()) is None:
-            return super()._new_conn()
-        self.timeout = min(CONNECT_SECONDS, deadline.left())
-        connected = super()._new_conn()
-        deadline.watch(connected)
-        return connected
 
     def connect(self) -> None:
         super().connect()
@@ -50,8 +41,6 @@ class SendingConnection:
     def request(self, method, url, body=None, *args, **kwargs) -> None:
         if hasattr(body, "connection"):
             body.connection = self
-        if self.sock is not None and (deadline := current()):  # of an earlier call
-            deadline.watch(self.sock)
         super().request(method, url, body, *args, **kwargs)
 
     def getresponse(self):
@@ -95,36 +84,15 @@ class SendingConnection:
         return None
 
 
-class _Resolving:
-    """Finds the addresses of a name within the deadline, and tries each.
+class _OnlyPublic(ResolvingConnection):
+    """Connects to the very address that was checked: a name that resolves differently a moment later gains nothing.
 
-    With `only_public` it connects to the very address that was checked: a name that resolves differently a moment
-    later gains nothing. The Host header and the certificate keep the name.
+    The Host header and the certificate keep the name.
     """
 
-    only_public = False
-
-    def _new_conn(self) -> socket.socket:
-        name = self._dns_host
-        left = deadline.left() if (deadline := current()) else CONNECT_SECONDS
-        try:
-            found = within(min(CONNECT_SECONDS, left), lambda: ssrf_guard.resolve(name, self.port))
-        except (socket.gaierror, UnicodeError, TimeoutError) as error:
-            raise NameResolutionError(self.host, self, error) from None
-        if self.only_public and not all(map(ssrf_guard.is_public, found)):
+    def check_addresses(self, addresses: list[str]) -> None:
+        if not all(map(ssrf_guard.is_public, addresses)):
             raise ssrf_guard.refused()
-        try:
-            for self._dns_host in found[:-1]:
-                with suppress(NewConnectionError, ConnectTimeoutError):  # the name has more addresses
-                    return super()._new_conn()
-            self._dns_host = found[-1]
-            return super()._new_conn()
-        finally:
-            self._dns_host = name
-
-
-class _OnlyPublic(_Resolving):
-    only_public = True
 
 
 def _pools(*mixins: type, of: Mapping[str, type] = pool_classes_by_scheme) -> dict[str, type]:
@@ -138,7 +106,7 @@ def _pools(*mixins: type, of: Mapping[str, type] = pool_classes_by_scheme) -> di
 class Transport(HTTPAdapter):
     """To hosts that the operator has named, wherever they are."""
 
-    pools = _pools(_Resolving, SendingConnection)
+    pools = _pools(ResolvingConnection, SendingConnection)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)

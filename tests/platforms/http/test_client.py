@@ -18,11 +18,11 @@ import requests
 from app import clock, texts
 from app.db import commit
 from app.models import Status
+from app.outgoing.deadline import Deadline
 from app.platforms.base import Account, Token
 from app.platforms.errors import LONGEST_WAIT, RateLimited, Refused, Unavailable
 from app.platforms.http import ssrf_guard
 from app.platforms.http.client import Http
-from app.platforms.http.deadline import Deadline
 from app.platforms.http.response import Response, retry_at
 from app.services import connections, publications
 from app.services.publications import Choice

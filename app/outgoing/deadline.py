@@ -4,6 +4,7 @@ Time-outs of sockets begin anew with each byte. When a deadline has passed, a th
 down: whatever waits for them ends.
 """
 
+import os
 import socket
 import threading
 import time
@@ -13,16 +14,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# What goes or comes more slowly than this is given up: 500 MB in three hours.
+SLOWEST_BYTES_A_SECOND = 48_000
+
 _of_this_thread = threading.local()
 
 
 class Deadline:
     """As a context: the deadline of all that this thread sends. Seconds are of a clock that runs on while suspended.
 
-    `sending`: for everything up to the end of the request; `answering`: for the response, from then on.
+    `sending`: for everything up to the end of the request; `answering`: for the response, from then on, where it has
+    a time of its own. One inside another stands alone: a clip is read from its bucket while it is sent to a platform.
     """
 
-    def __init__(self, sending: float, answering: float) -> None:
+    def __init__(self, sending: float, answering: float | None = None) -> None:
         self._answering = answering
         self._ends_at = time.monotonic() + sending
         self._changed = threading.Condition()
@@ -31,11 +36,12 @@ class Deadline:
         self.has_passed = False
 
     def __enter__(self) -> "Deadline":
+        self._outer = current()
         _of_this_thread.deadline = self
         return self
 
     def __exit__(self, *_error: object) -> None:
-        _of_this_thread.deadline = None
+        _of_this_thread.deadline = self._outer
         with self._changed:
             self._over = True
             self._changed.notify()
@@ -53,11 +59,15 @@ class Deadline:
     def watch(self, connected: socket.socket) -> None:
         """A copy of the descriptor is kept: TLS takes the socket's own away, and it may be closed meanwhile."""
         with self._changed:
-            self._sockets.append(connected.dup())
+            self.left()
+            # Not `connected.dup()`, which a TLS socket refuses.
+            self._sockets.append(socket.socket(fileno=os.dup(connected.fileno())))
             if len(self._sockets) == 1:
                 threading.Thread(target=self._wait, daemon=True, name="deadline").start()
 
     def request_is_sent(self) -> None:
+        if self._answering is None:
+            return
         with self._changed:
             self._ends_at = time.monotonic() + self._answering
             self._changed.notify()

@@ -20,12 +20,19 @@ def name(pid: int) -> str:
 
 
 def find(pid: int, secrets: Iterable[bytes]) -> dict[bytes, int]:
-    """How often each secret stands in the writable memory of the process; those that do not are left out."""
+    """How often each secret stands in the writable memory of the process; those that do not are left out.
+
+    Nothing once the process has ended.
+    """
     found: dict[bytes, int] = {}
     secrets = list(secrets)
     overlap = max(map(len, secrets)) - 1
     with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in maps:
+        try:
+            areas = maps.readlines()
+        except ProcessLookupError:
+            return {}
+        for line in areas:
             area, rights, *_ = line.split()
             if not rights.startswith("rw"):
                 continue

@@ -43,6 +43,7 @@ def register(app: Flask) -> None:
     app.jinja_env.globals.update(
         now=clock.now,
         moment_texts=moment_texts,
+        utc_minutes=utc_minutes,
         day_of=lambda at: moments.day(at, _zone()),
         second_of=lambda at: moments.second(at, _zone()),
         texts=texts,
@@ -81,6 +82,11 @@ def moment_texts(at: datetime) -> dict[str, str]:
     """What `ui.moment` shows, in the user's zone."""
     zone = _zone()
     return {"near": moments.near(at, zone), "whole": moments.whole(at, zone), "offset": moments.offset(at, zone)}
+
+
+def utc_minutes() -> int:
+    """How far the user's clock is ahead of UTC now."""
+    return round(clock.to_zone(clock.now(), _zone()).utcoffset().total_seconds() / 60)
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:

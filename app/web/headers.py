@@ -1,9 +1,10 @@
 """Cookies, response headers and the content security policy."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.services import sessions
+from app.web.access import serves_file
 
 FORM_BYTES = 1 << 20  # all forms but the plain upload are small
 
@@ -46,16 +47,15 @@ def register(app: Flask) -> None:
         """A blueprint's own headers (media's sandbox) win."""
         if secure:
             response.headers.setdefault("Strict-Transport-Security", hsts)
-        if request.blueprint == "assets":  # small files by the dozen, which policies of pages do not concern
+        if serves_file() and response.status_code < 400:  # policies of pages do not concern it
             response.headers["X-Content-Type-Options"] = "nosniff"
             return response
         response.vary.update(("Cookie", "HX-Request"))
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", policy)
-        if request.endpoint != "static":
-            # Unless its view says otherwise: neither a proxy nor the browser of a shared computer keeps it.
-            response.headers.setdefault("Cache-Control", "private, no-store")
+        # Unless its view says otherwise: neither a proxy nor the browser of a shared computer keeps it.
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
 

@@ -54,7 +54,9 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
 });
 // What has been swapped in may have to be watched: an uploaded clip, a page of a list.
 document.body.addEventListener("htmx:afterSettle", plan);
-document.addEventListener("visibilitychange", () => (document.hidden ? plan() : lookSoon()));
-window.addEventListener("focus", lookSoon);
-document.addEventListener("navigated", lookSoon);
-lookSoon();
+document.addEventListener("visibilitychange", () => (document.hidden ? plan() : send()));
+window.addEventListener("focus", send);
+// The page has just been made: only what is changing has to be looked at soon.
+const begin = () => ($('[data-pace="fast"]') ? lookSoon() : plan());
+document.addEventListener("navigated", begin);
+begin();

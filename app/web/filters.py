@@ -39,6 +39,7 @@ def register(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
+    app.add_template_filter(platform_name)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
         now=clock.now,
@@ -49,7 +50,7 @@ def register(app: Flask) -> None:
         texts=texts,
         publication_version=history.version,
         story_version=history.story_version,
-        platform_name=lambda key: platforms.ADAPTERS[key].name,
+        platform_name=platform_name,
         option_facts=option_facts,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
@@ -82,6 +83,10 @@ def moment_texts(at: datetime) -> dict[str, str]:
     """What `ui.moment` shows, in the user's zone."""
     zone = _zone()
     return {"near": moments.near(at, zone), "whole": moments.whole(at, zone), "offset": moments.offset(at, zone)}
+
+
+def platform_name(key: str) -> str:
+    return platforms.ADAPTERS[key].name
 
 
 def utc_minutes() -> int:

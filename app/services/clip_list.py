@@ -85,7 +85,7 @@ def _in_state(user: User, state: State) -> ColumnElement[bool]:
 
 
 def _is_published_on(connection: PlatformConnection) -> ColumnElement[bool]:
-    """OFFSET 0: PostgreSQL would make a join of it, for which it has to sort all clips, since it takes them to be few."""
+    """OFFSET 0: PostgreSQL would make a join of it and sort all clips, since it takes what it finds to be few."""
     on_account = select(literal(1)).where(
         Publication.clip_id == Clip.id,
         Publication.platform == connection.platform,

@@ -1,5 +1,6 @@
-"""the lists of clips find those that are not deleted without the rows"""
+"""the list of clips by title goes by an index of those that are not deleted, without the rows"""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0029"
@@ -7,19 +8,15 @@ down_revision = "0027"
 branch_labels = None
 depends_on = None
 
-INDEXES = {
-    "ix_clips_user_newest": ["user_id", "id", "search_text"],
-    "ix_clips_user_title": ["user_id", "search_text", "id"],
-}
+NAME, COLUMNS = "ix_clips_user_title", ["user_id", "search_text", "id"]
+HERE = sa.text("deleted_at IS NULL")
 
 
 def upgrade() -> None:
-    for name, columns in INDEXES.items():
-        op.drop_index(name, "clips")
-        op.create_index(name, "clips", [*columns, "deleted_at"])
+    op.drop_index(NAME, "clips")
+    op.create_index(NAME, "clips", COLUMNS, sqlite_where=HERE, postgresql_where=HERE)
 
 
 def downgrade() -> None:
-    for name, columns in INDEXES.items():
-        op.drop_index(name, "clips")
-        op.create_index(name, "clips", columns)
+    op.drop_index(NAME, "clips")
+    op.create_index(NAME, "clips", COLUMNS)

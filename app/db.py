@@ -180,6 +180,7 @@ def prepare_postgresql(engine: Engine) -> None:
         with connection.cursor() as cursor:
             cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'")
             cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+            cursor.execute("SET jit = off")  # to compile a page's query takes longer than to run it
         connection.commit()
 
     @event.listens_for(engine, "checkout")

@@ -117,6 +117,14 @@ def test_the_page_of_clips_goes_by_the_users_newest(app, crowd):
     assert plan and all("ix_clips_user_newest" in one for one in plan), plan
 
 
+def test_a_page_of_clips_by_title_reads_no_rows_to_find_them(app, crowd):
+    owner = crowd(3)
+    with asked() as found:
+        clip_list.page(owner, clip_list.Filters(state=clip_list.State.UNPUBLISHED, order=clip_list.Order.TITLE))
+    plan, *_rows = plans(found, "clips")
+    assert "ix_clips_user_title" in plan and "deleted_at" not in plan, plan
+
+
 def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):
     """Not by their user, who may have a million of them."""
     web = sign_in(crowd(3))

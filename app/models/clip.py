@@ -71,9 +71,10 @@ class Clip(SoftDeleted, db.Model):
         return containers.suffix(self.content_type)
 
     __table_args__ = (
-        # Newest first, or by title; both can be searched without the rows.
+        # Newest first, or by title; both can be searched without the rows. By title the rows are all over the table, so
+        # whether a clip is deleted is not read there either.
         Index("ix_clips_user_newest", "user_id", "id", "search_text"),
-        Index("ix_clips_user_title", "user_id", "search_text", "id"),
+        Index("ix_clips_user_title", "user_id", "search_text", "id", **where("deleted_at IS NULL")),
         Index("ix_clips_fingerprint", "user_id", "fingerprint", **where("fingerprint IS NOT NULL")),
         Index("ix_clips_wake", "wake_at", **where("wake_at IS NOT NULL")),
     )

@@ -30,6 +30,13 @@ def wish(user: User, upload_id: str, *, wished: bool) -> None:
         settle(user.id, clip.id, clip.title, clip.reason)
 
 
+def withdraw(user: User, clip_id: int) -> bool:
+    """Takes the wish back while the clip is being checked; False where it is too late. Raises NotFound."""
+    clip = clips.get(user, clip_id)
+    waiting = update(Clip).where(Clip.id == clip.id, Clip.status == ClipStatus.PROCESSING, Clip.publish_when_ready)
+    return bool(db.session.execute(waiting.values(publish_when_ready=False, version=Clip.version + 1)).rowcount)
+
+
 def settle(user_id: int, clip_id: int, title: str, failure: str | None) -> None:
     """Carries the wish out, in the transaction in which the clip becomes ready or, for the reason `failure`, fails."""
     db.session.execute(update(Clip).where(Clip.id == clip_id).values(publish_when_ready=False))

@@ -37,6 +37,11 @@ def public(view: View) -> View:
     return view
 
 
+def serves_file() -> bool:
+    """Whether the request is for a static file (app/web/static_files.py): it knows neither users nor sessions."""
+    return request.endpoint == "static" or request.blueprint == "assets"
+
+
 def writes(view: View) -> View:
     """Marks a view that changes something on GET (a return from a consent page)."""
     view.writes = True
@@ -138,7 +143,7 @@ def _forget_request(_error: BaseException | None) -> None:
 
 def _require_user() -> ResponseReturnValue | None:
     view = current_app.view_functions.get(request.endpoint)
-    if view is None or request.endpoint == "static" or getattr(view, "is_public", False):
+    if view is None or serves_file() or getattr(view, "is_public", False):
         return None
     if not current_user.is_authenticated:
         return login.unauthorized()

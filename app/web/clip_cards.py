@@ -42,6 +42,7 @@ class Card:
     """A clip, its newest publication on each account, and what follows from their states.
 
     `telling` is the publication that the card's second line is about. `sums` adds up what is known of each count.
+    `promised`: the platforms where the clip goes as soon as it is checked.
     """
 
     clip: Clip
@@ -49,6 +50,7 @@ class Card:
     action: Action = Action.NONE
     telling: Publication | None = None
     sums: dict[str, int] = field(default_factory=dict)
+    promised: Sequence[str] = ()
 
     @property
     def urgent(self) -> list[Publication]:
@@ -72,7 +74,10 @@ def card_of(clip: Clip, publications: Sequence[Publication], accounts: Sequence[
     elif action is None and any(one.connection_id in usable for one in failed):
         action = Action.RETRY
     telling = next(iter([*lost, *asking, *failed, *going_on, *planned]), None)
-    return Card(clip, publications, action or _publish_action(publications, usable), telling, _sums(publications))
+    action = action or _publish_action(publications, usable)
+    promised = list(dict.fromkeys(one.platform for one in usable.values() if not one.left_out))
+    promised = promised if clip.status == ClipStatus.PROCESSING and clip.publish_when_ready else ()
+    return Card(clip, publications, action, telling, _sums(publications), promised)
 
 
 def _waits_for_account(publication: Publication, usable: dict[int, PlatformConnection]) -> bool:

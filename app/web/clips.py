@@ -15,7 +15,7 @@ from wtforms.validators import InputRequired
 
 from app.db import commit, db
 from app.problems import NotFound, Problem
-from app.services import clip_deletion, clip_list, clips, connection_list, retries, uploads
+from app.services import clip_deletion, clip_list, clips, connection_list, publish_when_ready, retries, uploads
 from app.services.clip_list import Filters, Order, State
 from app.services.upload_files import BLOCK
 from app.web import clip_cards, notifications, responses
@@ -158,6 +158,14 @@ def retry(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
     retries.retry_clip(current_user, clip)
     return responses.done("Публикуем ещё раз.", url_for(".page"), cards([clip]))
+
+
+@blueprint.post("/clips/<int:clip_id>/withdraw")
+def withdraw(clip_id: int) -> ResponseReturnValue:
+    """«Не публиковать»: takes «Опубликовать, когда загрузится» back while the clip is being checked."""
+    withdrawn = publish_when_ready.withdraw(current_user, clip_id)
+    text = "Не опубликуем." if withdrawn else "Клип уже проверен: что с его публикациями, видно на карточке."
+    return responses.done(text, url_for(".page"), cards([clips.get(current_user, clip_id)]))
 
 
 @blueprint.get("/clips/<int:clip_id>/play")

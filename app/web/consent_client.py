@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth
-from flask import Flask, current_app, request, session, url_for
+from flask import Flask, current_app, session, url_for
 from flask_login import current_user
 
 from app import platforms
@@ -18,7 +18,7 @@ from app.db import commit
 from app.problems import NotFound, Problem
 from app.services import consents
 from app.services.consents import SealedConsent
-from app.web.access import browser_id
+from app.web.access import browser_id, serves_file
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ def register(app: Flask) -> None:
 
 def _forget_states_in_session() -> None:
     """Older versions stored them there: no browser takes a larger cookie."""
-    if request.endpoint == "static" or request.blueprint == "assets":
+    if serves_file():
         return
     for name in [name for name in session if name.startswith(("_state_", "sealed_state_"))]:
         del session[name]

@@ -39,16 +39,18 @@ def register(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
+    app.add_template_filter(platform_name)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
         now=clock.now,
         moment_texts=moment_texts,
+        utc_minutes=utc_minutes,
         day_of=lambda at: moments.day(at, _zone()),
         second_of=lambda at: moments.second(at, _zone()),
         texts=texts,
         publication_version=history.version,
         story_version=history.story_version,
-        platform_name=lambda key: platforms.ADAPTERS[key].name,
+        platform_name=platform_name,
         option_facts=option_facts,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
@@ -81,6 +83,15 @@ def moment_texts(at: datetime) -> dict[str, str]:
     """What `ui.moment` shows, in the user's zone."""
     zone = _zone()
     return {"near": moments.near(at, zone), "whole": moments.whole(at, zone), "offset": moments.offset(at, zone)}
+
+
+def platform_name(key: str) -> str:
+    return platforms.ADAPTERS[key].name
+
+
+def utc_minutes() -> int:
+    """How far the user's clock is ahead of UTC now."""
+    return round(clock.to_zone(clock.now(), _zone()).utcoffset().total_seconds() / 60)
 
 
 def plural(number: int, one: str, few: str, many: str) -> str:

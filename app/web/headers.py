@@ -1,9 +1,10 @@
 """Cookies, response headers and the content security policy."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.services import sessions
+from app.web.access import serves_file
 
 FORM_BYTES = 1 << 20  # all forms but the plain upload are small
 
@@ -45,7 +46,7 @@ def register(app: Flask) -> None:
         for name, value in transport.items():
             response.headers.setdefault(name, value)
         # Small files by the dozen, which policies of pages do not concern; a 404 of them is a page.
-        if request.blueprint == "assets" and response.status_code < 400:
+        if serves_file() and response.status_code < 400:
             response.headers["X-Content-Type-Options"] = "nosniff"
             return response
         response.vary.update(("Cookie", "HX-Request"))

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 HEADER = "X-Request-ID"
 _GIVEN = re.compile(r"[A-Za-z0-9_.-]{8,64}")
 # Too frequent to be of use in a log.
-SILENT = ("health.process", "health.ready", "health.metrics", "static", "assets.style_sheet", "assets.module")
+SILENT = ("health.process", "health.ready", "health.metrics", "static", "assets.style_sheet", "assets.scripts")
 
 
 def register(app: Flask) -> None:

@@ -103,7 +103,7 @@ def looked_at(page: Page, start: str) -> list[str]:
     while waiting:
         page.goto(waiting.pop())
         found += complaints(page)
-        for button in page.locator('[hx-target="#dialog"][hx-get]').all():
+        for button in page.locator('[form="open"]').all():
             label = button.get_attribute("aria-label") or button.inner_text().strip()
             if label in dialogs or not button.is_visible():
                 continue

@@ -74,6 +74,10 @@ def test_own_texts_to_four_accounts_in_nine_presses(page: Page, vezde: Running, 
         expect(dialog.get_by_role("tab", name=f"{name} (свой текст)")).to_be_visible()
         expect(dialog.locator("#phone")).to_contain_text(f"Для {name}")
     assert needs_no_scrolling(page)
+    dialog.get_by_role("radio", name="Запланировать").press("Space")
+    expect(dialog.get_by_role("grid")).to_be_visible()
+    assert needs_no_scrolling(page)
+    dialog.get_by_role("radio", name="Сейчас").press("Space")
     expect(primary(dialog)).to_have_count(1)
     dialog.get_by_role("button", name="Опубликовать в 4").click()
 

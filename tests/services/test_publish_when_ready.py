@@ -70,6 +70,21 @@ def test_the_wish_can_come_later_and_be_taken_back(user, telegram, upload):
     assert len(published(second)) == 1
 
 
+def test_it_can_be_withdrawn_by_its_clip_until_the_probe_is_over(user, telegram, upload):
+    owner, stranger = user(), user()
+    telegram(owner)
+    (_, withdrawn), (_, late) = upload(owner, publish_when_ready=True), upload(owner, publish_when_ready=True)
+    with pytest.raises(NotFound):
+        publish_when_ready.withdraw(stranger, withdrawn.id)
+    assert publish_when_ready.withdraw(owner, withdrawn.id)
+    commit()
+    for clip in (withdrawn, late):
+        probing.probe(clip.id)
+    assert published(withdrawn) == [] and len(published(late)) == 1
+    assert not publish_when_ready.withdraw(owner, late.id)
+    assert notified(withdrawn) == notified(late) == []
+
+
 def test_a_wish_after_the_probe_is_carried_out_at_once_and_once(user, telegram, upload):
     owner = user()
     telegram(owner)
@@ -130,7 +145,7 @@ def test_a_file_that_cannot_be_used_is_told(user, telegram, upload, tmp_path):
 def test_the_notification_leads_to_the_clip(user, sign_in, upload):
     owner = user()
     _, clip = upload(owner, publish_when_ready=True)
-    assert "Опубликуем сразу после обработки." in sign_in(owner).get("/").text
+    assert "Выйдет сразу после проверки" in sign_in(owner).get("/").text
     probing.probe(clip.id)
     notified(clip)
     page = sign_in(owner).get("/notices").text

@@ -1,8 +1,10 @@
 """What holds for every page: access, headers and errors."""
 
+import gzip
 import json
 import re
 
+import brotli
 import pytest
 
 from app import create_app
@@ -14,7 +16,7 @@ from app.web.headers import HEADERS
 # A platform fetches a clip by a signed link.
 PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
 PUBLIC |= {
-    "assets.module",
+    "assets.scripts",
     "assets.style_sheet",
     "auth.session_state",
     "passkeys.challenge",
@@ -175,7 +177,7 @@ def test_statics_are_kept_for_a_year_under_an_address_of_their_content(client):
     page = client.get("/sign-in").text
     paths = (
         r"/assets/[0-9a-f]{10}/app\.css",
-        r"/assets/[0-9a-f]{10}/js/door\.js",
+        r"/assets/[0-9a-f]{10}/door\.js",
         r"/static/logo\.svg\?v=[0-9a-f]{10}",
     )
     for path in paths:
@@ -184,6 +186,15 @@ def test_statics_are_kept_for_a_year_under_an_address_of_their_content(client):
         assert "max-age=31536000" in answer.headers["Cache-Control"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(("encoding", "unpack"), [("br", brotli.decompress), ("gzip", gzip.decompress)])
+def test_the_style_sheet_and_the_script_are_packed(client, encoding, unpack):
+    for address in re.findall(r'"(/assets/[^"]+)"', client.get("/sign-in").text):
+        packed = client.get(address, headers={"Accept-Encoding": encoding})
+        assert packed.headers["Content-Encoding"] == encoding
+        assert "Accept-Encoding" in packed.headers["Vary"]
+        assert unpack(packed.data) == client.get(address).data
 
 
 def test_files_that_a_style_sheet_names_are_there(client):

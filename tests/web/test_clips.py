@@ -52,6 +52,19 @@ def test_a_card_shows_the_clips_facts(web, owner, ready_clip):
     assert "disabled" not in page
 
 
+def test_a_clip_that_goes_out_once_it_is_checked_says_so_and_can_be_kept_back(web, owner, ready_clip, telegram):
+    telegram(owner)
+    clip = ready_clip(owner)
+    clip.status, clip.publish_when_ready = ClipStatus.PROCESSING, True
+    db.session.commit()
+    page = web.get("/").text
+    assert "Выйдет в Telegram сразу после проверки" in page and "Не публиковать" in page
+    answer = web.post(f"/clips/{clip.id}/withdraw", headers=HTMX)
+    assert "Выйдет" not in answer.text and "Будет доступно после обработки." in answer.text
+    assert "Не публиковать" not in web.get("/").text
+    assert "уже проверен" in web.post(f"/clips/{clip.id}/withdraw", follow_redirects=True).text
+
+
 @pytest.mark.parametrize(
     ("status", "reason", "said"),
     [(ClipStatus.PROCESSING, None, "Обработка…"), (ClipStatus.FAILED, "broken_file", "Файл повреждён")],

@@ -165,7 +165,7 @@ METHODS = ["POST", "PUT", "PATCH", "DELETE", "TRACE", "FOO"]
 @pytest.fixture
 def things(app, user, ready_clip, telegram) -> dict[str, list]:
     """By argument of a route: what there is, mostly of one user and some of another's."""
-    found = {"platform": ["telegram"], "filename": ["logo.svg"], "version": ["0"], "name": ["main.js"]}
+    found = {"platform": ["telegram"], "filename": ["logo.svg"], "version": ["0"], "entry": ["main.js"]}
     for owner, count in ((user(), 5), (user(), 1)):
         for number in range(count):
             connection, clip = telegram(owner, chat_id=-1001000000001 - number), ready_clip(owner)

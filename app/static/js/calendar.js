@@ -60,16 +60,20 @@ class Calendar {
     this.place.append(
       element(
         "div",
-        { class: "calendar-head" },
-        button("Предыдущий месяц", "‹", "data-earlier"),
-        this.month,
-        button("Следующий месяц", "›", "data-later"),
-      ),
-      element(
-        "table",
-        { role: "grid", "aria-labelledby": id },
-        element("thead", {}, element("tr", {}, ...names)),
-        this.days,
+        { class: "calendar-days" },
+        element(
+          "div",
+          { class: "calendar-head" },
+          button("Предыдущий месяц", "‹", "data-earlier"),
+          this.month,
+          button("Следующий месяц", "›", "data-later"),
+        ),
+        element(
+          "table",
+          { role: "grid", "aria-labelledby": id },
+          element("thead", {}, element("tr", {}, ...names)),
+          this.days,
+        ),
       ),
       element(
         "div",

@@ -60,6 +60,12 @@ function leave() {
   $("#unsaved [data-stay]").focus();
 }
 
+// Buttons all over the page that open something belong to one form (`ui.opens`): no attributes for htmx to look through.
+$("#open").addEventListener("submit", (event) => {
+  window.htmx.ajax("GET", event.submitter.formAction, { source: event.submitter, target: content });
+  event.preventDefault(); // not where htmx is missing
+});
+
 document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target !== content || !content.childElementCount) return;
   const fresh = detail.requestConfig.verb === "get";

@@ -23,19 +23,25 @@ export function addMonths(moment, months) {
   return first;
 }
 
-const words = (options) => new Intl.DateTimeFormat("ru", { timeZone: "UTC", ...options });
-const DATE = words({ weekday: "short", day: "numeric", month: "long" });
-const DATE_OF_YEAR = words({ weekday: "short", day: "numeric", month: "long", year: "numeric" });
-const WHOLE_DATE = words({ weekday: "long", day: "numeric", month: "long", year: "numeric" });
-const MONTH = words({ month: "long" });
+const DATE = { weekday: "short", day: "numeric", month: "long" };
+const DATE_OF_YEAR = { ...DATE, year: "numeric" };
+const WHOLE_DATE = { ...DATE_OF_YEAR, weekday: "long" };
+const MONTH = { month: "long" };
+
+// A format is made when it is needed: on a phone it takes a tenth of a second.
+const formats = new Map();
+function words(moment, options) {
+  if (!formats.has(options)) formats.set(options, new Intl.DateTimeFormat("ru", { timeZone: "UTC", ...options }));
+  return formats.get(options).format(moment);
+}
 
 // «сб, 28 ноября, 10:00»; with the year where it is not the present one.
 export function shortWords(moment, now) {
   const date = moment.getUTCFullYear() === now.getUTCFullYear() ? DATE : DATE_OF_YEAR;
-  return `${date.format(moment)}, ${timeOf(moment)}`;
+  return `${words(moment, date)}, ${timeOf(moment)}`;
 }
-export const dayWords = (moment) => WHOLE_DATE.format(moment);
-export const monthWords = (moment) => `${MONTH.format(moment)} ${moment.getUTCFullYear()}`;
+export const dayWords = (moment) => words(moment, WHOLE_DATE);
+export const monthWords = (moment) => `${words(moment, MONTH)} ${moment.getUTCFullYear()}`;
 
 // What time it is for the user: the server's, and what has passed since it was loaded.
 const loaded = new WeakMap();

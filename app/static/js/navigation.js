@@ -7,7 +7,8 @@ import { close } from "./dialog.js";
 import { $ } from "./dom.js";
 import { showAll } from "./toasts.js";
 
-// Announces the new page to other modules: its #main is another element.
+// Announce to other modules that the page goes, and that another is there: its #main is another element.
+const LEAVING = "leaving";
 const NAVIGATED = "navigated";
 const REPLACED = ["main", "menu", "user", "bell", "strip"];
 
@@ -49,6 +50,7 @@ function isOurs(page) {
 }
 
 function show(page) {
+  document.dispatchEvent(new CustomEvent(LEAVING));
   document.title = page.title;
   shownPlace = place();
   for (const id of REPLACED) {

@@ -52,9 +52,15 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
     lookSoon();
   }
 });
+// What is asked of things that go would be shown nowhere.
+const giveUp = () => element() && window.htmx.trigger(element(), "htmx:abort");
+document.addEventListener("leaving", giveUp);
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => detail.target.id === "list" && giveUp());
 // What has been swapped in may have to be watched: an uploaded clip, a page of a list.
 document.body.addEventListener("htmx:afterSettle", plan);
-document.addEventListener("visibilitychange", () => (document.hidden ? plan() : lookSoon()));
-window.addEventListener("focus", lookSoon);
-document.addEventListener("navigated", lookSoon);
-lookSoon();
+document.addEventListener("visibilitychange", () => (document.hidden ? plan() : send()));
+window.addEventListener("focus", send);
+// The page has just been made: only what is changing has to be looked at soon.
+const begin = () => ($('[data-pace="fast"]') ? lookSoon() : plan());
+document.addEventListener("navigated", begin);
+begin();

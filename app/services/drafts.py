@@ -60,12 +60,12 @@ class Draft:
 
 
 def of(user: User, items: Sequence[Item], *, lock: bool = False) -> list[Draft]:
-    """One for each item, in their order. With `lock`, none of their clips and accounts is deleted from here on, until
-    the end of the transaction.
+    """One for each item, in their order. With `lock`, none of the clips and accounts is deleted from here on, until the
+    end of the transaction.
     """
     some = _clips(user, {item.clip_id for item in items}, lock)
     if lock:
-        _lock_accounts(user, {item.choice.connection_id for item in items})
+        _lock_accounts(user)
     by_clip = {
         clip_id: {one.connection.id: one for one in found}
         for clip_id, found in destinations.for_clips(user, list(some.values())).items()
@@ -86,8 +86,9 @@ def _clips(user: User, ids: set[int], lock: bool) -> dict[int, Clip]:
     return {clip.id: clip for clip in db.session.scalars(mine)}
 
 
-def _lock_accounts(user: User, ids: set[int]) -> None:
-    mine = select(PlatformConnection.id).where(PlatformConnection.id.in_(ids), PlatformConnection.user_id == user.id)
+def _lock_accounts(user: User) -> None:
+    """All of them: ids that a form names may be any number."""
+    mine = select(PlatformConnection.id).where(PlatformConnection.user_id == user.id)
     db.session.execute(mine.order_by(PlatformConnection.id).with_for_update(read=True, key_share=True))
 
 

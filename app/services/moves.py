@@ -77,8 +77,10 @@ def _is_there(user: User, row: Any, to: Move) -> bool:
     """
     if row is None:
         raise NotFound
+    if row.status != Status.SCHEDULED:
+        raise Problem("not_scheduled")
     due_times.check(user, to.due_at)
-    return row.status == Status.SCHEDULED and (row.due_at, row.slot_id) == (to.due_at, to.slot_id)
+    return (row.due_at, row.slot_id) == (to.due_at, to.slot_id)
 
 
 def of_item(user: User, clip_id: int, due_at: datetime) -> list[int]:

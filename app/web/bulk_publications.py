@@ -9,8 +9,9 @@ from flask_login import current_user
 from app.models import Publication, User
 from app.problems import NotFound, Problem
 from app.services import bulk_changes, clip_deletion
+from app.services.bulk import MAX_PUBLICATIONS
 from app.services.bulk_changes import Changed
-from app.web import responses
+from app.web import publications, responses
 from app.web.input_guard import row_id
 
 blueprint = Blueprint("bulk_publications", __name__, url_prefix="/bulk/publications")
@@ -57,7 +58,11 @@ def retry() -> ResponseReturnValue:
 
 
 def _ids(action: str) -> list[int]:
-    """Those that are chosen by themselves, and those of the chosen clips that the action is for."""
+    """All that the list finds; or those that are chosen by themselves, and those of the chosen clips that the action is
+    for.
+    """
+    if "found" in request.values:
+        return publications.found_ids(request.values, MAX_PUBLICATIONS)
     of_clips = bulk_changes.of_clips(current_user, request.values.getlist("clip", row_id), action)
     return [*request.values.getlist("publication", row_id), *of_clips]
 

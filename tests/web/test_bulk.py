@@ -356,6 +356,16 @@ def test_clips_stand_for_their_publications(web, some, scheduled):
     assert "Отметьте хотя бы одну публикацию" in answer.headers["HX-Trigger"].encode().decode("unicode_escape")
 
 
+def test_all_that_the_list_finds(web, some, scheduled):
+    """Also what is on its other pages."""
+    query = {"found": "1", "status": "scheduled", "q": "Закат", "publication": scheduled[-1], "do": "cancel"}
+    assert "Отменить 2" in web.get("/bulk/publications", query_string=query, headers=HTMX).text
+    before = [one.due_at for one in made()]
+    web.post("/bulk/publications/move", data=query | {"by": "1:days:later"}, headers=HTMX)
+    moved = [one.title for one, at in zip(made(), before, strict=True) if one.due_at != at]
+    assert moved == ["Закат", "Закат"]
+
+
 @BOTH
 def test_what_could_not_be_done_is_told_each_with_its_reason(web, scheduled, headers):
     db.session.get(Publication, scheduled[0]).status = Status.PUBLISHED

@@ -20,13 +20,21 @@ function show() {
   for (const box of there) box.checked = chosen.has(box.value);
   const count = $("#bulk-count");
   if (!count) return;
-  const text = `${chosen.size === 1 ? count.dataset.one : count.dataset.many}: ${chosen.size}`;
+  const number = found()?.disabled === false ? Number(found().dataset.count) : chosen.size;
+  const text = `${number === 1 ? count.dataset.one : count.dataset.many}: ${number}`;
   if (chosen.size && count.textContent !== text) count.textContent = text;
 }
 
 function choose(box, on) {
   if (on) chosen.add(box.value);
   else chosen.delete(box.value);
+  if (!on) onlyShown();
+}
+
+// Also what matches on the other pages of the list: the server finds it by the filters.
+const found = () => $("#bulk-found");
+function onlyShown() {
+  if (found()) found().disabled = true;
 }
 
 document.addEventListener("click", (event) => {
@@ -38,8 +46,9 @@ document.addEventListener("click", (event) => {
     else choose(box, box.checked);
     last = box;
     show();
-  } else if (event.target.closest("[data-choose-all]")) {
+  } else if (event.target.closest("[data-choose-all], [data-choose-found]")) {
     for (const one of boxes()) choose(one, true);
+    if (event.target.closest("[data-choose-found]")) found().disabled = false;
     show();
   } else if (event.target.closest("[data-choose-none]")) {
     clear();
@@ -48,6 +57,7 @@ document.addEventListener("click", (event) => {
 
 function clear() {
   chosen.clear();
+  onlyShown();
   show();
 }
 
@@ -87,3 +97,4 @@ document.addEventListener(
 document.body.addEventListener("htmx:afterSettle", show);
 document.body.addEventListener("htmx:afterRequest", show); // of what was only deleted there is no other event
 document.addEventListener("navigated", clear);
+document.addEventListener("input", ({ target }) => target.closest("#filters") && found() && clear());

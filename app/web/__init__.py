@@ -45,22 +45,8 @@ PARTS = (
 )
 PAGES = (
     *(clips, publish, publications, statistics, notifications, settings, second_factor, passkeys, confirmation),
-    *(
-        bulk,
-        bulk_publications,
-        integrations,
-        undo,
-        plans,
-        privacy,
-        auth,
-        recovery,
-        email_confirmation,
-        uploads,
-        media,
-        fetch,
-        health,
-        ops,
-    ),
+    *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(bulk, bulk_publications),
 )
 
 

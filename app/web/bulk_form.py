@@ -129,15 +129,10 @@ def sheet(some: Sequence[Clip]) -> Sheet:
     problem = None
     try:
         lines = bulk.plan(user, _wishes(some, chosen, answers, again))
-        first = None if how == How.NOW else due_times.parse(user, *due())
-        hours = spreading.parse_hours(typed_hours) if how == How.EVERY else 0
         # What goes nowhere takes no place among the times.
         going = dict.fromkeys(line.item.clip_id for line in lines if not line.problems)
-        times = dict(zip(going, spreading.spread(user, how, first, hours, len(going)), strict=True))
-        lines = [
-            bulk.at(user, line, times[line.item.clip_id].due_at) if line.item.clip_id in times else line
-            for line in lines
-        ]
+        times = dict(zip(going, _times(how, typed_hours, len(going)), strict=True))
+        lines = [_at(line, times.get(line.item.clip_id)) for line in lines]
     except Problem as refusal:
         problem = refusal
     of_clip: dict[int, list[Line]] = {clip.id: [] for clip in some}
@@ -145,6 +140,17 @@ def sheet(some: Sequence[Clip]) -> Sheet:
         of_clip[line.item.clip_id].append(line)
     rows = [_row(clip, times.get(clip.id), of_clip[clip.id]) for clip in some]
     return Sheet(rows, places, _asked(chosen, answers, lines), how, typed_hours, again, problem, lines)
+
+
+def _times(how: How, typed_hours: str, count: int) -> Sequence[Time]:
+    """Raises Problem."""
+    first = None if how == How.NOW else due_times.parse(current_user, *due())
+    hours = spreading.parse_hours(typed_hours) if how == How.EVERY else 0
+    return spreading.spread(current_user, how, first, hours, count)
+
+
+def _at(line: Line, at: Time | None) -> Line:
+    return bulk.at(current_user, line, at.due_at) if at else line
 
 
 def due() -> tuple[str, str]:

@@ -2,7 +2,7 @@ from app.models.account_set import AccountSet, AccountSetMember
 from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus, Erasure, Upload
 from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState, PlatformConnection, Revocation
-from app.models.event import Event, EventCursor, record_event
+from app.models.event import Event, EventCursor, record_event, record_events
 from app.models.heartbeat import Heartbeat
 from app.models.notification import Notification
 from app.models.passkey import Passkey, PasskeyChallenge
@@ -17,6 +17,7 @@ from app.models.publication import (
     Status,
     step_sealed_for,
     touch,
+    touch_all,
 )
 from app.models.question import Question, QuestionState
 from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret

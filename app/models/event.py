@@ -1,6 +1,6 @@
 """What happened, and reading it: each consumer has a cursor, and handles each event once and in order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,6 +70,12 @@ def record_event(
     row = {"user_id": user_id, "kind": kind, "data": data}
     subjects = {"publication_id": publication_id, "clip_id": clip_id, "connection_id": connection_id}
     db.session.execute(_INSERT, row | subjects)
+
+
+def record_events(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Many at once; each has what `record_event` takes."""
+    if rows:
+        db.session.execute(_INSERT, rows)
 
 
 def consume(consumer: str, handle: Callable[[Sequence[Event]], None], *, from_end: bool = False) -> None:

@@ -15,7 +15,11 @@ Choices = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """`name` is ASCII: adapters find the value by it. `label` and `help` are Russian."""
+    """`name` is ASCII: adapters find the value by it. `label` and `help` are Russian.
+
+    `bulk_default`: of many publications at once, where it is another than `default`: what disturbs nobody, such as not
+    to notify subscribers. None: it is the same.
+    """
 
     kind: ClassVar[str]
     name: str
@@ -23,6 +27,12 @@ class Option:
     help: str = ""
     required: bool = False
     default: Any = ""
+    bulk_default: Any = None
+
+    @property
+    def quiet(self) -> Any:
+        """The value to begin with for many publications at once."""
+        return self.default if self.bulk_default is None else self.bulk_default
 
     def parse(self, value: Any, field: str) -> Any:
         """The value as it is stored. Raises Problem at `field`."""
@@ -108,6 +118,11 @@ def check(declared: Sequence[Option], values: Mapping[str, Any], field: str = "o
         option.name: option.parse(values.get(option.name, option.default), f"{field}{option.name}")
         for option in declared
     }
+
+
+def quiet(declared: Sequence[Option]) -> dict[str, Any]:
+    """For many publications at once. What the platform wants to be chosen, and nothing chooses, is left out."""
+    return {option.name: option.quiet for option in declared if option.quiet or not option.required}
 
 
 def with_defaults(declared: Sequence[Option], stored: Mapping[str, Any]) -> dict[str, Any]:

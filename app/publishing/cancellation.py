@@ -4,6 +4,7 @@ What it was is kept as plain JSON with the undo. The fence says whether anything
 is not taken back. Until the time for that is over, no worker removes what it has left at its platform.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -35,19 +36,26 @@ _COLUMNS = tuple(getattr(Publication, name) for name in ("status", "fence", "lea
 
 def cancel(publication_id: int, reason: str | None = None) -> Kept | None:
     """What takes it back; None where it is too late, or not live."""
-    row = db.session.execute(select(*_COLUMNS).where(Publication.id == publication_id).with_for_update()).one_or_none()
-    if row is None:
-        return None
-    if row.status == Status.UNCONFIRMED:
-        unconfirmed = Publication.status == Status.UNCONFIRMED
-        if not state_machine.move(publication_id, Status.CANCELLED, unconfirmed, reason="left_unconfirmed"):
-            return None
+    return next(iter(cancel_many([publication_id], reason)), None)
+
+
+def cancel_many(publication_ids: Collection[int], reason: str | None = None) -> list[Kept]:
+    """What takes back each of those that were live and could be cancelled, in the order of their ids."""
+    rows = select(Publication.id, *_COLUMNS).where(Publication.id.in_(publication_ids))
+    before = {row.id: row for row in db.session.execute(rows.order_by(Publication.id).with_for_update())}
+    asking = {number: {} for number, row in before.items() if row.status == Status.UNCONFIRMED}
+    left = state_machine.move_many(asking, Status.CANCELLED, reason="left_unconfirmed")
+    if left:
         # No clean-up at the platform: the clip may be public there, and deleting that is its owner's decision.
-        db.session.execute(update(Publication).where(Publication.id == publication_id).values(wake_at=None))
-    elif not state_machine.move(publication_id, Status.CANCELLED, _CANCELLABLE, reason=reason):
-        return None
+        db.session.execute(update(Publication).where(Publication.id.in_(left)).values(wake_at=None))
+    others = {number: {} for number in before.keys() - asking.keys()}
+    cancelled = state_machine.move_many(others, Status.CANCELLED, _CANCELLABLE, reason=reason)
+    return [_kept(before[number]) for number in sorted([*left, *cancelled])]
+
+
+def _kept(row: Any) -> Kept:
     leased = row.lease_until is not None
-    kept: Kept = {"id": publication_id, "status": row.status, "fence": row.fence + 1, "leased": leased}
+    kept: Kept = {"id": row.id, "status": row.status, "fence": row.fence + 1, "leased": leased}
     kept |= {name: getattr(row, name) for name in _OTHERS}
     return kept | {name: at.isoformat() if (at := getattr(row, name)) else None for name in _TIMES}
 

@@ -4,10 +4,11 @@ What it had is kept as plain JSON with the undo. The fence says whether anything
 is not taken back.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 
 from app.db import db
 from app.models import Publication, Slot, Status
@@ -19,15 +20,28 @@ Kept = dict[str, Any]
 # A worker that has claimed it, but not begun, loses it.
 RESTART = {"lease_until": None, "attempt": 0, "crashes": 0, "reason": None, "detail": None}
 
+_FRESH = RESTART | {"queued_at": None, "stage": None}
+
 _COLUMNS = (Publication.due_at, Publication.slot_id, Publication.fence)
 
 
-def move(publication_id: int, due_at: datetime, slot_id: int | None = None) -> Kept | None:
-    """What takes it back; None where it is not scheduled any more. By default it waits in no slot from then on."""
-    row = db.session.execute(select(*_COLUMNS).where(Publication.id == publication_id).with_for_update()).one_or_none()
-    if row is None or not _move(publication_id, due_at, slot_id):
-        return None
-    return {"id": publication_id, "fence": row.fence + 1, "due_at": row.due_at.isoformat(), "slot_id": row.slot_id}
+def move_many(to: Mapping[int, tuple[datetime, int | None]]) -> list[Kept]:
+    """What takes each of those back that were scheduled still. `to`: by id, the due time and the slot in which it waits
+    from then on, if in any.
+    """
+    rows = select(Publication.id, *_COLUMNS).where(Publication.id.in_(to), Publication.status == Status.SCHEDULED)
+    before = {row.id: row for row in db.session.execute(rows.order_by(Publication.id).with_for_update())}
+    changes = {}
+    for number in before:
+        due_at, slot_id = to[number]
+        changes[number] = {"due_at": due_at, "wake_at": due_at, "slot_id": slot_id}
+    names = {number: change["due_at"].isoformat() for number, change in changes.items()}
+    moved = state_machine.move_many(changes, Status.SCHEDULED, event="moved", names=names, **_FRESH)
+    return [_kept(before[number]) for number in moved]
+
+
+def _kept(row: Any) -> Kept:
+    return {"id": row.id, "fence": row.fence + 1, "due_at": row.due_at.isoformat(), "slot_id": row.slot_id}
 
 
 def restore(kept: Kept) -> bool:
@@ -35,22 +49,16 @@ def restore(kept: Kept) -> bool:
     to it since.
     """
     slot_id = select(Slot.id).where(Slot.id == kept["slot_id"]).scalar_subquery()  # it may be gone
-    untouched = Publication.fence == kept["fence"]
-    return _move(kept["id"], datetime.fromisoformat(kept["due_at"]), slot_id, untouched)
-
-
-def _move(publication_id: int, due_at: datetime, slot_id: Any, *where: ColumnElement[bool]) -> bool:
+    due_at = datetime.fromisoformat(kept["due_at"])
     return state_machine.move(
-        publication_id,
+        kept["id"],
         Status.SCHEDULED,
         Publication.status == Status.SCHEDULED,
-        *where,
+        Publication.fence == kept["fence"],
         event="moved",
         name=due_at.isoformat(),
         due_at=due_at,
         wake_at=due_at,
         slot_id=slot_id,
-        queued_at=None,
-        stage=None,
-        **RESTART,
+        **_FRESH,
     )

@@ -2,13 +2,24 @@
 taken back.
 """
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from app import clock
 from app.db import db
-from app.models import UNDO_TIME, Publication, PublicationEvent, PublicationStep, Status, record_event, touch
+from app.models import (
+    UNDO_TIME,
+    Publication,
+    PublicationEvent,
+    PublicationStep,
+    Status,
+    record_event,
+    record_events,
+    touch,
+    touch_all,
+)
 from app.statistics import cadence
 
 S = Status
@@ -50,14 +61,10 @@ def move(
     lease holds any more. The caller commits, and reads again what it had read. `event` and `name` are the line's, where
     they are not the status and the reason.
     """
-    sources = [status for status, targets in MOVES.items() if to in targets]
-    fresh = _AT_REST if to in SETTLED else {}
-    if to == Status.PUBLISHED:
-        fresh = fresh | {"stats_due_at": cadence.first(clock.now())}
     moved = db.session.execute(
         update(Publication)
-        .where(Publication.id == publication_id, Publication.status.in_(sources), *where)
-        .values(status=to, fence=Publication.fence + 1, **(fresh | values))
+        .where(Publication.id == publication_id, Publication.status.in_(_sources(to)), *where)
+        .values(status=to, fence=Publication.fence + 1, **(_fresh(to) | values))
         .returning(*_EVENT_COLUMNS)
         .execution_options(synchronize_session=False)
     ).one_or_none()
@@ -75,6 +82,55 @@ def move(
     _record(moved)
     touch(publication_id)
     return True
+
+
+def move_many(
+    changes: Mapping[int, Mapping[str, Any]],
+    to: Status,
+    *where: ColumnElement[bool],
+    event: str | None = None,
+    names: Mapping[int, str | None] | None = None,
+    **values: Any,
+) -> list[int]:
+    """The same for many, in as many statements as for a few; returns the ids of those that moved.
+
+    `changes`: by id, what differs from one to the other; each has the same columns. `names`: of their lines.
+    """
+    here = Publication.id.in_(changes), Publication.status.in_(_sources(to)), *where
+    locked = select(Publication.id).where(*here).order_by(Publication.id).with_for_update()
+    ids = list(db.session.scalars(locked))
+    if not ids:
+        return []
+    own = {name: bindparam(f"own_{name}", type_=_ROWS.c[name].type) for name in changes[ids[0]]}
+    common = {"status": to, "fence": _ROWS.c.fence + 1} | _fresh(to) | values
+    each = [{"number": one} | {f"own_{name}": value for name, value in changes[one].items()} for one in ids]
+    db.session.connection().execute(update(_ROWS).where(_ROWS.c.id == bindparam("number")).values(common | own), each)
+    if to in SETTLED:
+        _settle_steps(ids, to)
+    names = names or {}
+    note_many([(one, event or to, to, names.get(one) or values.get("reason"), values.get("detail")) for one in ids])
+    _record_many(db.session.execute(select(*_EVENT_COLUMNS).where(Publication.id.in_(ids))).all())
+    touch_all(ids)
+    return ids
+
+
+def _settle_steps(ids: Sequence[int], to: Status) -> None:
+    """As `move` does it for one."""
+    with_steps = set(db.session.scalars(select(_STEPS.c.publication_id).where(_STEPS.c.publication_id.in_(ids))))
+    if to != Status.CANCELLED:
+        db.session.execute(delete(_STEPS).where(_STEPS.c.publication_id.in_(with_steps)))
+    elif with_steps:
+        later = update(_ROWS).where(_ROWS.c.id.in_(with_steps)).values(wake_at=clock.now() + UNDO_TIME)
+        db.session.execute(later)
+
+
+def _sources(to: Status) -> list[Status]:
+    return [status for status, targets in MOVES.items() if to in targets]
+
+
+def _fresh(to: Status) -> dict[str, Any]:
+    fresh = _AT_REST if to in SETTLED else {}
+    return fresh | {"stats_due_at": cadence.first(clock.now())} if to == Status.PUBLISHED else fresh
 
 
 def take_back(publication_id: int, to: Status, fence: int, **values: Any) -> bool:
@@ -97,24 +153,35 @@ def take_back(publication_id: int, to: Status, fence: int, **values: Any) -> boo
     return True
 
 
-def begin(publication: Publication) -> None:
-    """The first line of history and the first event of a publication that was just added."""
-    name = publication.due_at.isoformat() if publication.status == Status.SCHEDULED else None
-    note(publication.id, "scheduled" if name else "created", status=Status(publication.status), name=name)
-    _record(publication)
+def begin(made: Collection[Publication]) -> None:
+    """The first line of history and the first event of publications that were just added."""
+    lines = []
+    for one in made:
+        due = one.due_at.isoformat() if one.status == Status.SCHEDULED else None
+        lines.append((one.id, "scheduled" if due else "created", Status(one.status), due, None))
+    note_many(lines)
+    _record_many(made)
 
 
 def _record(publication: Any, kind: str | None = None) -> None:
     """The event, by default of the status that the publication, or a row of _EVENT_COLUMNS, has come to."""
-    record_event(
-        publication.user_id,
-        kind or _EVENTS[publication.status],
-        {name: getattr(publication, name) for name in ("platform", "title", "fence", "reason", "detail", "url")}
-        | {"account": publication.account_name, "due_at": publication.due_at.isoformat()},
-        publication_id=publication.id,
-        clip_id=publication.clip_id,
-        connection_id=publication.connection_id,
-    )
+    record_event(**_event(publication, kind))
+
+
+def _record_many(some: Collection[Any]) -> None:
+    record_events([_event(one) for one in some])
+
+
+def _event(publication: Any, kind: str | None = None) -> dict[str, Any]:
+    facts = {name: getattr(publication, name) for name in ("platform", "title", "fence", "reason", "detail", "url")}
+    return {
+        "user_id": publication.user_id,
+        "kind": kind or _EVENTS[publication.status],
+        "data": facts | {"account": publication.account_name, "due_at": publication.due_at.isoformat()},
+        "publication_id": publication.id,
+        "clip_id": publication.clip_id,
+        "connection_id": publication.connection_id,
+    }
 
 
 def store_step(publication_id: int, name: str, sealed_answer: bytes, kind: str, status: Status) -> None:
@@ -135,6 +202,13 @@ def note(publication_id: int, kind: str, *, status: Status, name: str | None = N
     db.session.execute(_NOTE, line)
 
 
+def note_many(lines: Sequence[tuple[int, str, Status, str | None, str | None]]) -> None:
+    """Each with its publication's id, its kind, the status, its name and its detail."""
+    columns = ("publication_id", "kind", "status", "name", "detail")
+    if lines:
+        db.session.execute(_NOTE, [dict(zip(columns, line, strict=True)) for line in lines])
+
+
 _EVENT_COLUMNS = tuple(
     getattr(Publication, name)
     for name in ("id", "user_id", "clip_id", "connection_id", "status", "platform", "account_name", "title", "due_at")
@@ -142,6 +216,6 @@ _EVENT_COLUMNS = tuple(
 )
 
 # Built once, and without the ORM: a worker holds SQLite's one write lock while a statement is put together.
-_STEPS = PublicationStep.__table__
+_ROWS, _STEPS = Publication.__table__, PublicationStep.__table__
 _NOTE = insert(PublicationEvent.__table__)
 _ERASE_STEPS = delete(_STEPS).where(_STEPS.c.publication_id == bindparam("publication"))

@@ -1,11 +1,11 @@
 """Where a clip can be published: the user's accounts, and what prevents it on each."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app import platforms
 from app.db import db
@@ -50,32 +50,51 @@ class Destination:
 
 
 def for_clip(user: User, clip: Clip) -> list[Destination]:
+    return for_clips(user, [clip])[clip.id]
+
+
+def for_clips(user: User, clips: Sequence[Clip]) -> dict[int, list[Destination]]:
+    """By clip, in the order of the user's accounts. As many queries for many clips as for one."""
     mine = [one for one in connection_list.all_of(user) if one.status != ConnectionStatus.CHOOSING]
-    publications = db.session.scalars(
-        select(Publication)
-        .where(Publication.clip_id == clip.id, Publication.status.in_((*LIVE, Status.PUBLISHED)))
-        .order_by(Publication.id.desc())
-    ).all()
-    siblings, found = Counter(connection.platform for connection in mine), []
-    for connection in mine:
-        adapter = platforms.ADAPTERS[connection.platform]
-        limits = adapter.limits(current_app.config)
-        account = connection.platform, connection.account_id
-        here = [one for one in publications if (one.platform, one.account_id) == account]
-        several = siblings[connection.platform] > 1
-        destination = Destination(
-            connection=connection,
-            label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
-            problems=list(_problems(user, connection, adapter, clip)),
-            mode=adapter.mode(current_app.config),
-            live=next((one for one in here if one.status in LIVE), None),
-            published=next((one for one in here if one.status == Status.PUBLISHED), None),
-            limits=limits,
-            max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
-            options=adapter.options,
-        )
-        found.append(destination)
-    return found
+    siblings = Counter(connection.platform for connection in mine)
+    known = _newest([clip.id for clip in clips])
+    return {clip.id: [_destination(user, clip, one, siblings, known) for one in mine] for clip in clips}
+
+
+# What is newest of a clip on an account: by clip, platform, account, and whether it is live.
+_Newest = Mapping[tuple[int, str, str, bool], Publication]
+
+
+def _newest(clip_ids: Sequence[int]) -> _Newest:
+    """Not all: a clip may have been published a thousand times."""
+    live = Publication.status.in_(LIVE)
+    newest = (
+        select(func.max(Publication.id))
+        .where(Publication.clip_id.in_(clip_ids), Publication.status.in_((*LIVE, Status.PUBLISHED)))
+        .group_by(Publication.clip_id, Publication.platform, Publication.account_id, live)
+    )
+    found = db.session.scalars(select(Publication).where(Publication.id.in_(newest)))
+    return {(one.clip_id, one.platform, one.account_id, one.status in LIVE): one for one in found}
+
+
+def _destination(
+    user: User, clip: Clip, connection: PlatformConnection, siblings: Mapping[str, int], newest: _Newest
+) -> Destination:
+    adapter = platforms.ADAPTERS[connection.platform]
+    limits = adapter.limits(current_app.config)
+    account = clip.id, connection.platform, connection.account_id
+    several = siblings[connection.platform] > 1
+    return Destination(
+        connection=connection,
+        label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
+        problems=list(_problems(user, connection, adapter, clip)),
+        mode=adapter.mode(current_app.config),
+        live=newest.get((*account, True)),
+        published=newest.get((*account, False)),
+        limits=limits,
+        max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
+        options=adapter.options,
+    )
 
 
 def _problems(user: User, connection: PlatformConnection, adapter: type[Adapter], clip: Clip) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -10,7 +11,6 @@ from app.db import db
 from app.models import Publication, Status, Undo, UndoKind, User
 from app.problems import NotFound, Problem
 from app.publishing import rescheduling
-from app.publishing.rescheduling import Kept
 from app.services import due_times, undo
 
 
@@ -52,29 +52,35 @@ def move_many(user: User, moves: Sequence[Move]) -> Moved:
         row.id: row
         for row in db.session.execute(mine.where(Publication.user_id == user.id, Publication.id.in_(wanted)))
     }
-    moved: list[int] = []
     refused: dict[int, Problem | NotFound] = {}
-    kept: list[Kept] = []
-    for number in sorted(wanted):  # in one order, so that two requests at once do not wait for each other
+    there: list[int] = []
+    to: dict[int, tuple[datetime, int | None]] = {}
+    for number, one in wanted.items():
         try:
-            kept += _move(user, known.get(number), wanted[number])
-            moved.append(number)
+            if _is_there(user, known.get(number), one):
+                there.append(number)
+            else:
+                to[number] = one.due_at, one.slot_id
         except (Problem, NotFound) as refusal:
             refused[number] = refusal
-    return Moved(moved, refused, undo.hold(user, UndoKind.MOVE, publications=kept) if kept else None)
+    kept = rescheduling.move_many(to)
+    moved = {one["id"] for one in kept}
+    refused |= {number: Problem("not_scheduled") for number in to.keys() - moved}
+    held = undo.hold(user, UndoKind.MOVE, publications=kept) if kept else None
+    return Moved(sorted([*there, *moved]), refused, held)
 
 
-def _move(user: User, row, to: Move) -> list[Kept]:
-    """`row`: of the publication, as it is; None where the user has none."""
+def _is_there(user: User, row: Any, to: Move) -> bool:
+    """Whether it has that time already. `row`: of the publication, as it is; None where the user has none.
+
+    Raises NotFound, Problem.
+    """
     if row is None:
         raise NotFound
-    due_times.check(user, to.due_at)
-    if row.status == Status.SCHEDULED and (row.due_at, row.slot_id) == (to.due_at, to.slot_id):
-        return []
-    kept = rescheduling.move(row.id, to.due_at, to.slot_id)
-    if kept is None:
+    if row.status != Status.SCHEDULED:
         raise Problem("not_scheduled")
-    return [kept]
+    due_times.check(user, to.due_at)
+    return (row.due_at, row.slot_id) == (to.due_at, to.slot_id)
 
 
 def of_item(user: User, clip_id: int, due_at: datetime) -> list[int]:

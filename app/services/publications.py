@@ -1,59 +1,26 @@
 """What a user can do with publications: publish, cancel, and answer when the outcome is unknown."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app
 from sqlalchemy import and_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload
 
-from app import clock, platforms, queue
+from app import clock, queue
 from app.db import after_commit, db
-from app.models import (
-    LIVE,
-    Clip,
-    ClipStatus,
-    PlatformConnection,
-    Publication,
-    Stage,
-    Status,
-    Undo,
-    UndoKind,
-    User,
-)
-from app.platforms import options
+from app.models import LIVE, ClipStatus, Publication, Stage, Status, Undo, UndoKind, User, touch_all
 from app.problems import NotFound, Problem
-from app.publishing import cancellation, dispatch, preflight, rescheduling, state_machine
+from app.publishing import cancellation, dispatch, rescheduling, state_machine
 from app.publishing.cancellation import Kept
-from app.services import clips, destinations, due_times, undo
-from app.services.destinations import Destination
+from app.services import clips, drafts, undo
+from app.services.drafts import Choice, Draft, Item
 
 MAX_URL = 2000
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An account, and the texts for it; `again` where the clip is published there already and shall be once more."""
-
-    connection_id: int
-    title: str
-    description: str
-    again: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One publication to be made: now, or at `due_at` (UTC)."""
-
-    clip_id: int
-    choice: Choice
-    due_at: datetime | None = None
 
 
 def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
@@ -61,7 +28,8 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
 
     Returns those it has made: an account that has a live one already keeps that, so that a double click makes one.
     """
-    _check_ready(clips.get(user, clip_id))
+    if clips.get(user, clip_id).status != ClipStatus.READY:
+        raise Problem("clip_not_ready")
     if not choices:
         raise Problem("no_destination")
     results = publish_many(user, [Item(clip_id, choice, due_at) for choice in choices])
@@ -73,90 +41,51 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
 
 def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Problem | NotFound]:
     """A publication or the refusal for each item, in their order: one that is refused does not keep out the others."""
-    known: dict[int, Mapping[int, Destination]] = {}
+    found = drafts.of(user, items, lock=True)
+    made = _make([draft for draft in found if not draft.problems])
     results: list[Publication | Problem | NotFound] = []
-    for item in items:
-        try:
-            results.append(_publish(user, item, known))
-        except (Problem, NotFound) as refusal:
-            results.append(refusal)
-    made = [one.id for one in results if isinstance(one, Publication) and one.status == Status.PUBLISHING]
-    wake(user, made)
+    for draft in found:
+        # Another request was faster: the other half of a double click.
+        faster = Problem("already_live", f"connection-{draft.item.choice.connection_id}")
+        results.append(draft.problems[0] if draft.problems else made.get(draft.key, faster))
+    wake(user, [one.id for one in made.values() if one.status == Status.PUBLISHING])
     return results
 
 
-def _check_ready(clip: Clip) -> None:
-    if clip.status != ClipStatus.READY:
-        raise Problem("clip_not_ready")
+def _make(some: Sequence[Draft]) -> dict[tuple[int, int], Publication]:
+    """By clip and account those that nothing was faster than, in as many statements as for one."""
+    if not some:
+        return {}
+    in_order = sorted(some, key=lambda draft: draft.key)  # so that two requests at once do not wait for each other
+    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
+    # Of a clip on an account one is live, by the index of those that are.
+    add = dialect.insert(Publication.__table__).on_conflict_do_nothing().returning(Publication.id)
+    ids = db.session.connection().execute(add, [_row(draft) for draft in in_order]).scalars().all()
+    new = select(Publication).where(Publication.id.in_(ids)).order_by(Publication.id)
+    made = db.session.scalars(new.execution_options(populate_existing=True)).all()
+    state_machine.begin(made)
+    touch_all(ids)
+    return {(one.clip_id, one.connection_id): one for one in made}
 
 
-def _publish(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -> Publication:
-    """`known`: by clip, the destinations that earlier items have found."""
-    try:
-        with db.session.begin_nested():
-            return _make(user, item, known)
-    except IntegrityError:
-        # Another request was faster (the other half of a double click, a deletion): its rows are seen now.
-        known.pop(item.clip_id)
-        return _make(user, item, known)
-
-
-def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -> Publication:
-    clip = clips.get(user, item.clip_id)
-    _check_ready(clip)
-    if item.due_at:
-        due_times.check(user, item.due_at)
-    if clip.id not in known:
-        known[clip.id] = {one.connection.id: one for one in destinations.for_clip(user, clip)}
-    destination = known[clip.id].get(item.choice.connection_id)
-    if destination is None:
-        raise NotFound
-    title, description = clips.one_line(item.choice.title), clips.several_lines(item.choice.description)
-    _check(destination, title, description, item.choice.again)
-    connection = destination.connection
-    begin = {"due_at": item.due_at, "wake_at": item.due_at} if item.due_at else under_way()
-    publication = Publication(
-        user_id=clip.user_id,
-        clip_id=clip.id,
-        connection_id=connection.id,
-        platform=connection.platform,
-        account_id=connection.account_id,
-        account_name=connection.account_name,
-        account_url=connection.account_url,
-        title=title,
-        description=description,
-        options=options.check(destination.options, item.choice.options, f"option-{connection.id}-"),
-        status=Status.SCHEDULED if item.due_at else Status.PUBLISHING,
-        **begin,
-    )
-    db.session.add(publication)
-    db.session.flush()
-    _check_there(clip, connection)
-    state_machine.begin(publication)
-    clip.version = Clip.version + 1
-    return publication
-
-
-def _check_there(clip: Clip, connection: PlatformConnection) -> None:
-    """Raises NotFound where one of them was deleted at the same moment. The new row's references keep a deletion from
-    now on waiting, until it finds the row.
-    """
-    account = select(PlatformConnection.id).where(PlatformConnection.id == connection.id)
-    if not db.session.scalar(select(Clip.id).where(Clip.id == clip.id, account.exists())):
-        raise NotFound
-
-
-def _check(destination: Destination, title: str, description: str, again: bool) -> None:
-    """Raises Problem at the field of the destination."""
-    connection = destination.connection
-    field = f"connection-{connection.id}"
-    if destination.live:
-        raise Problem("already_live", field)
-    adapter = platforms.ADAPTERS[connection.platform]
-    for problem in (*destination.problems, *preflight.text_problems(adapter, current_app.config, title, description)):
-        raise Problem(problem.code, field, **problem.params)
-    if destination.published and not again:
-        raise Problem("already_published", field)
+def _row(draft: Draft) -> dict[str, Any]:
+    connection, due_at = draft.destination.connection, draft.item.due_at
+    begin = {"due_at": due_at, "wake_at": due_at, "stage": None, "started_at": None, "queued_at": None}
+    return {
+        "user_id": draft.clip.user_id,
+        "clip_id": draft.clip.id,
+        "connection_id": connection.id,
+        "platform": connection.platform,
+        "account_id": connection.account_id,
+        "account_name": connection.account_name,
+        "account_url": connection.account_url,
+        "title": draft.title,
+        "description": draft.description,
+        "options": draft.options,
+        "slot_id": draft.item.slot_id,
+        "status": Status.SCHEDULED if due_at else Status.PUBLISHING,
+        **(begin if due_at else under_way()),
+    }
 
 
 def under_way() -> dict[str, Any]:
@@ -217,11 +146,30 @@ def can_cancel(publication: Publication) -> bool:
 
 def cancel(user: User, publication_id: int) -> Undo:
     """Returns what takes it back. Raises NotFound, Problem."""
-    publication = get(user, publication_id)
-    kept = cancellation.cancel(publication.id)
-    if kept is None:
-        raise Problem("too_late_to_cancel")
-    return undo.hold(user, UndoKind.CANCEL, publications=[kept])
+    result = cancel_many(user, [publication_id])
+    if result.undo is None:
+        raise result.refused[publication_id]
+    return result.undo
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Ids of what was cancelled, and the refusals by id of what was not; `undo` takes back what was cancelled."""
+
+    cancelled: list[int]
+    refused: dict[int, Problem | NotFound]
+    undo: Undo | None
+
+
+def cancel_many(user: User, publication_ids: Collection[int]) -> Cancelled:
+    """Each by itself: one that is refused does not keep back the others."""
+    mine = select(Publication.id).where(Publication.user_id == user.id, Publication.id.in_(publication_ids))
+    known = set(db.session.scalars(mine))
+    kept = cancellation.cancel_many(known)
+    cancelled = [one["id"] for one in kept]
+    refused: dict[int, Problem | NotFound] = {one: NotFound() for one in set(publication_ids) - known}
+    refused |= {one: Problem("too_late_to_cancel") for one in known - set(cancelled)}
+    return Cancelled(cancelled, refused, undo.hold(user, UndoKind.CANCEL, publications=kept) if kept else None)
 
 
 def cancel_all_of(
@@ -234,10 +182,8 @@ def cancel_all_of(
     one_of = Publication.clip_id == clip_id
     if connection_id:
         one_of = and_(Publication.connection_id == connection_id, Publication.status != Status.UNCONFIRMED)
-    live = select(Publication.id).where(one_of, Publication.status.in_(LIVE)).order_by(Publication.id)
-    # All at once, before any clip's row is changed: a worker locks a publication first and its clip then.
-    ids = db.session.scalars(live.with_for_update()).all()
-    return [kept for publication_id in ids if (kept := cancellation.cancel(publication_id, reason))]
+    live = select(Publication.id).where(one_of, Publication.status.in_(LIVE))
+    return cancellation.cancel_many(db.session.scalars(live).all(), reason)
 
 
 def confirm(user: User, publication_id: int, url: str = "") -> Publication:

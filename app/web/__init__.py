@@ -5,6 +5,8 @@ from flask import Flask
 from app.web import (
     access,
     auth,
+    bulk,
+    bulk_publications,
     clips,
     compression,
     confirmation,
@@ -44,6 +46,7 @@ PARTS = (
 PAGES = (
     *(clips, publish, publications, statistics, notifications, settings, second_factor, passkeys, confirmation),
     *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(bulk, bulk_publications),
 )
 
 

@@ -48,6 +48,12 @@ def writes(view: View) -> View:
     return view
 
 
+def reads(view: View) -> View:
+    """Marks a view that changes nothing on POST either (a form that is shown anew)."""
+    view.reads = True
+    return view
+
+
 def require_admin() -> None:
     """For `before_request` of operators' pages: to other users they do not exist."""
     if not acts_as_admin():
@@ -121,7 +127,8 @@ def ask_to_sign_in() -> ResponseReturnValue:
 def _prepare(endpoint: str | None, _values: dict | None) -> None:
     """The first hook of a request: before the user is loaded."""
     view = current_app.view_functions.get(endpoint)
-    reads_only.set(request.method in READING and not getattr(view, "writes", False))
+    reading = request.method in READING and not getattr(view, "writes", False)
+    reads_only.set(reading or getattr(view, "reads", False))
     client_ip.set(request.remote_addr)  # for the audit log
 
 

@@ -20,7 +20,7 @@ SOON_PRESET = timedelta(hours=1)
 
 def typed() -> DueField:
     """As it was sent, or empty."""
-    return _field(*_sent())
+    return of(*_sent())
 
 
 def sent() -> datetime:
@@ -35,10 +35,11 @@ def _sent() -> tuple[str, str]:
 def scheduled(publication: Publication) -> DueField:
     """As the publication is scheduled."""
     local = clock.to_zone(publication.due_at, current_user.timezone)
-    return _field(local.strftime(due_times.FORMAT), "second" if local.fold else "first")
+    return of(local.strftime(due_times.FORMAT), "second" if local.fold else "first")
 
 
-def _field(typed: str, occurrence: str) -> DueField:
+def of(typed: str, occurrence: str) -> DueField:
+    """Of a local time as FORMAT, and a key of `due_times.OCCURRENCES` where it comes twice."""
     zone = current_user.timezone
     both = due_times.occurrences(current_user, typed)
     names = {"first": "Первый раз, до перевода часов", "second": "Второй раз, после перевода"}

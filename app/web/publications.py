@@ -175,3 +175,9 @@ def _arguments(filters: Filters) -> dict[str, str | int]:
     """The filters as an address's arguments."""
     given = {"status": filters.status, "platform": filters.platform, "clip": filters.clip_id, "q": filters.words}
     return {name: value for name, value in given.items() if value}
+
+
+def found_ids(args: MultiDict[str, str], most: int) -> list[int]:
+    """Ids of all that match the filters of the list, on whatever page, up to so many."""
+    filters = _filters(args, history.clips_published(current_user, args.get("clip", type=int)))
+    return [one.id for one in history.page(current_user, filters, 1, most).rows]

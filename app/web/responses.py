@@ -54,12 +54,14 @@ def form_page(template: str, **context: Any) -> Response:
     return make_response(render_template(template, **context), 422 if refused else 200)
 
 
-def done(text: str, to: str, fragments: str = "", *, undo: str | None = None) -> Response:
+def done(text: str, to: str, fragments: str | None = "", *, undo: str | None = None) -> Response:
     """Success: shows `text`, swaps `fragments` in by their ids and closes the dialog; without htmx, goes to `to`.
+
+    None: the page loads its contents anew.
 
     With `undo`, the address that takes the change back, the message has a button for that.
     """
-    closing = {"HX-Trigger-After-Settle": "close-dialog"}
+    closing = {"HX-Trigger-After-Settle": "close-dialog" if fragments is not None else "close-dialog, reload-page"}
     return _toast(text, "ok", to, Response(fragments, headers=closing), undo)
 
 

@@ -87,6 +87,7 @@ NAMES = [
     "csrf_token",
     "due",
     "when",
+    *("how", "hours", "up", "remove", "publication", "publications", "by", "amount", "unit", "do", "found", "set"),
     "zone",
     "query",
     "platform",

@@ -1,4 +1,4 @@
-// Choosing clips for what is done with several at once: shift for a range, a long press on a phone, Esc for none.
+// Choosing clips or publications for what is done with several at once: shift for a range, a long press on a phone, Esc for none.
 //
 // The choice is kept here, by id: a card that a poll renews comes without its tick.
 
@@ -11,7 +11,8 @@ let last = null; // the checkbox from which a range goes
 let pressing = null;
 let pressed = false; // a long press has just chosen: its click does nothing more
 
-const boxes = () => [...document.querySelectorAll("#clips [name=clip]")];
+const BOX = "[type=checkbox][form=bulk]";
+const boxes = () => [...document.querySelectorAll(BOX)];
 
 function show() {
   const there = boxes();
@@ -19,17 +20,25 @@ function show() {
   for (const box of there) box.checked = chosen.has(box.value);
   const count = $("#bulk-count");
   if (!count) return;
-  const text = `${chosen.size === 1 ? count.dataset.one : count.dataset.many}: ${chosen.size}`;
+  const number = found()?.disabled === false ? Number(found().dataset.count) : chosen.size;
+  const text = `${number === 1 ? count.dataset.one : count.dataset.many}: ${number}`;
   if (chosen.size && count.textContent !== text) count.textContent = text;
 }
 
 function choose(box, on) {
   if (on) chosen.add(box.value);
   else chosen.delete(box.value);
+  if (!on) onlyShown();
+}
+
+// Also what matches on the other pages of the list: the server finds it by the filters.
+const found = () => $("#bulk-found");
+function onlyShown() {
+  if (found()) found().disabled = true;
 }
 
 document.addEventListener("click", (event) => {
-  const box = event.target.closest("#clips [name=clip]");
+  const box = event.target.closest(BOX);
   if (box) {
     const there = boxes();
     const [from, to] = [there.indexOf(last), there.indexOf(box)].sort((one, other) => one - other);
@@ -37,8 +46,9 @@ document.addEventListener("click", (event) => {
     else choose(box, box.checked);
     last = box;
     show();
-  } else if (event.target.closest("[data-choose-all]")) {
+  } else if (event.target.closest("[data-choose-all], [data-choose-found]")) {
     for (const one of boxes()) choose(one, true);
+    if (event.target.closest("[data-choose-found]")) found().disabled = false;
     show();
   } else if (event.target.closest("[data-choose-none]")) {
     clear();
@@ -47,6 +57,7 @@ document.addEventListener("click", (event) => {
 
 function clear() {
   chosen.clear();
+  onlyShown();
   show();
 }
 
@@ -86,3 +97,4 @@ document.addEventListener(
 document.body.addEventListener("htmx:afterSettle", show);
 document.body.addEventListener("htmx:afterRequest", show); // of what was only deleted there is no other event
 document.addEventListener("navigated", clear);
+document.addEventListener("input", ({ target }) => target.closest("#filters") && found() && clear());

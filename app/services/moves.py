@@ -75,14 +75,3 @@ def _move(user: User, row, to: Move) -> list[Kept]:
     if kept is None:
         raise Problem("not_scheduled")
     return [kept]
-
-
-def of_item(user: User, clip_id: int, due_at: datetime) -> list[int]:
-    """Ids of the scheduled publications of a clip at one time: an item of the plan."""
-    item = select(Publication.id).where(
-        Publication.user_id == user.id,
-        Publication.clip_id == clip_id,
-        Publication.due_at == due_at,
-        Publication.status == Status.SCHEDULED,
-    )
-    return list(db.session.scalars(item.order_by(Publication.id)))

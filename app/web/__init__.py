@@ -44,19 +44,8 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(
-        clips,
-        publish,
-        plan,
-        plan_feed,
-        publications,
-        statistics,
-        notifications,
-        settings,
-        second_factor,
-        passkeys,
-        confirmation,
-    ),
+    *(clips, publish, plan, plan_feed, publications, statistics, notifications),
+    *(settings, second_factor, passkeys, confirmation),
     *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
 )
 

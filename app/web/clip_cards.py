@@ -114,7 +114,7 @@ def cards_of(some: Sequence[Clip], accounts: Sequence[PlatformConnection] | None
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page that asks shows of clips: whether the list, and which clip is open beside what it shows or alone."""
+    """What the page that asks shows of clips: whether the list, and which clip is open, beside something or alone."""
 
     has_list: bool = True
     open_id: int | None = None

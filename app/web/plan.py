@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from markupsafe import Markup
 
-from app import clock, platforms
+from app import clock, platforms, texts
 from app.db import db
 from app.models import Publication, Status
 from app.problems import NotFound, Problem
 from app.services import clip_list, clips, plan, plan_moves
+from app.services.plan import Item
 from app.services.plan_moves import Moved
 from app.texts import moments
 from app.web import clip_cards, due_time, notifications, plan_page, responses
@@ -130,6 +131,22 @@ def _times() -> list[datetime]:
 @blueprint.app_template_global("item_minute")
 def minute(at: datetime) -> str:
     return at.astimezone(UTC).strftime(MINUTE)
+
+
+@blueprint.app_template_global("item_states")
+def states(item: Item) -> str:
+    """«Запланировано на 28.11.2026 10:00: VK, Анна. Ошибка: Telegram, Канал.»"""
+    places: dict[str, list[str]] = {}
+    for mark in item.marks:
+        name = platforms.ADAPTERS[mark.platform].name
+        places.setdefault(mark.status, []).append(f"{name}, {mark.account_name}")
+    return " ".join(f"{_status(item, status)}: {'; '.join(names)}." for status, names in places.items())
+
+
+def _status(item: Item, status: str) -> str:
+    if status != Status.SCHEDULED:
+        return texts.STATUSES[status]
+    return f"{texts.STATUSES[status]} на {moments.exact(item.due_at, current_user.timezone)}"
 
 
 @blueprint.get("/add")

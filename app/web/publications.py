@@ -134,8 +134,8 @@ def _changed(publication: Publication, text: str, undo: str | None = None) -> Re
 
 
 def shown_change(publication: Publication) -> tuple[str, str]:
-    """The page that the user has open: the list, the publication's own (or a dialog below it), the plan or the clips; and
-    what changes on it.
+    """The page that the user has open: the list, the publication's own (or a dialog below it), the plan or the clips;
+    and what changes on it.
     """
     shown = address_of(request.htmx.current_url if request.htmx else request.referrer)
     own = url_for("publications.publication", publication_id=publication.id)
@@ -192,7 +192,11 @@ def _arguments(filters: Filters) -> dict[str, str | int]:
     """The filters as an address's arguments."""
     on = clock.to_zone(filters.due[0], current_user.timezone).date().isoformat() if filters.due else None
     given = {
-        **{"state": filters.state, "on": on, "status": filters.status, "platform": filters.platform},
-        **{"clip": filters.clip_id, "q": filters.words},
+        "state": filters.state,
+        "on": on,
+        "status": filters.status,
+        "platform": filters.platform,
+        "clip": filters.clip_id,
+        "q": filters.words,
     }
     return {name: value for name, value in given.items() if value}

@@ -12,6 +12,7 @@ import "./copy.js";
 import "./menus.js";
 import "./clip-panel.js";
 import "./selection.js";
+import "./plan.js";
 import "./passkeys.js";
 import "./uploads.js";
 import "./zone.js";

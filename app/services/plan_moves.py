@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, false, or_, select
 
 from app.db import db
 from app.models import Publication, Status, Undo, User
@@ -17,9 +17,10 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Moved:
-    """What was moved, what could not be, and what takes it back."""
+    """What was moved and to when (the first of it), what could not be, and what takes it back."""
 
     moved: list[Publication]
+    due_at: datetime
     stayed: list[Publication]
     undo: Undo | None
 
@@ -44,9 +45,10 @@ def move(user: User, clip_id: int, times: Sequence[datetime], due_at: datetime, 
     if not result.moved:
         raise next(iter(result.refused.values()))
     return Moved(
-        [one for one in found if one.id in result.moved],
-        [one for one in found if one.id not in result.moved],
-        result.undo,
+        moved=[one for one in found if one.id in result.moved],
+        due_at=min(one.due_at for one in wanted if one.publication_id in result.moved),
+        stayed=[one for one in found if one.id not in result.moved],
+        undo=result.undo,
     )
 
 
@@ -69,5 +71,5 @@ def _of(clip_id: int) -> Select[tuple[Publication]]:
 
 def _at(clip_id: int, times: Sequence[datetime]) -> Select[tuple[Publication]]:
     minutes = [(Publication.due_at >= at) & (Publication.due_at < at + _MINUTE) for at in times]
-    there = _of(clip_id).where(or_(*minutes), Publication.status != Status.CANCELLED)
+    there = _of(clip_id).where(or_(false(), *minutes), Publication.status != Status.CANCELLED)
     return there.order_by(Publication.id)

@@ -96,14 +96,14 @@ def _spaced() -> bool:
 
 def _moved(clip_id: int, result: Moved) -> Response:
     undo = url_for("undo.restore", undo_id=result.undo.id) if result.undo else None
-    now_on = clock.to_zone(min(one.due_at for one in result.moved), current_user.timezone).date()
+    now_on = clock.to_zone(result.due_at, current_user.timezone).date()
     fragments = clip_cards.cards([clips.get(current_user, clip_id)])
     return responses.done(_said(result), url_for(".page", on=now_on.isoformat()), fragments, undo=undo)
 
 
 def _said(result: Moved) -> str:
     if not result.stayed:
-        return f"Перенесено: {moments.near(min(one.due_at for one in result.moved), current_user.timezone)}."
+        return f"Перенесено: {moments.near(result.due_at, current_user.timezone)}."
     total = len(result.moved) + len(result.stayed)
     why = ", ".join(f"{_name(one)} {_STAYED.get(one.status, 'остаётся на месте')}" for one in result.stayed)
     return f"Перенесено на {len(result.moved)} из {plural(total, 'площадки', 'площадок', 'площадок')}: {why}."

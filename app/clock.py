@@ -97,7 +97,12 @@ def days(zone_name: str, count: int) -> list[tuple[date, datetime]]:
     """The last `count` days there, today included, each with the moment (UTC) when it begins."""
     today = to_zone(now(), zone_name).date()
     every = [today - timedelta(days=back) for back in reversed(range(count))]
-    return [(day, datetime.combine(day, time.min, zone(zone_name)).astimezone(UTC)) for day in every]
+    return [(day, day_start(day, zone_name)) for day in every]
+
+
+def day_start(day: date, zone_name: str) -> datetime:
+    """The moment (UTC) when a day begins there; where its midnight is skipped, when the clocks are put forward."""
+    return datetime.combine(day, time.min, zone(zone_name)).astimezone(UTC)
 
 
 def from_zone(local: datetime, zone_name: str, fold: int | None = None) -> datetime:

@@ -36,7 +36,7 @@ class User(UserMixin, db.Model):
     consented_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The text that was agreed to, by its date; None for the sentence beside the button of before 0.5.
     consent_version: Mapped[str | None] = mapped_column(String(16))
-    # Renewing the secret address of the calendar feed raises it; None: there is no feed.
+    # Renewing the secret address of the plan's calendar feed changes it; None: there is no feed.
     feed_version: Mapped[int | None]
     # Until then nothing is mailed but the letter by which it is confirmed.
     email_confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -7,18 +7,20 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, not_,
 from sqlalchemy.orm import aliased
 
 from app.db import db
-from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User, fold
+from app.models import LIVE, Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Status, User, fold
 from app.paging import Page, indexed_eq, paginate, paginate_ids
 from app.services import connection_list
 
 PER_PAGE = 24
 MAX_WORDS = 10
+MAX_QUERY = 100
 MOST_ATTENTION = 99
 
 
 class State(StrEnum):
     """What the list can be narrowed down to."""
 
+    READY = "ready"
     UNPUBLISHED = "unpublished"
     SCHEDULED = "scheduled"
     ATTENTION = "attention"
@@ -41,6 +43,12 @@ class Filters:
 
 
 EVERYTHING = Filters()
+
+
+def clean(words: str) -> str:
+    """A search as it was typed, without what cannot be searched for."""
+    printable = "".join(char if char.isprintable() else " " for char in words)
+    return " ".join(printable.split())[:MAX_QUERY]
 
 
 def page(user: User, filters: Filters = EVERYTHING, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
@@ -72,6 +80,8 @@ def _ordered(query: Select, user: User, order: Order) -> Select:
 
 
 def _in_state(user: User, state: State) -> ColumnElement[bool]:
+    if state == State.READY:
+        return Clip.status == ClipStatus.READY
     if state == State.ATTENTION:
         return Clip.id.in_(_attention(user))
     if state == State.SCHEDULED:

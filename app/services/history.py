@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
-from sqlalchemy import Select, func, select, union
+from sqlalchemy import Select, func, select, union, union_all
 from sqlalchemy.orm import joinedload
 
 from app import platforms, texts
@@ -18,20 +19,57 @@ MAX_KNOWN = 200  # publications that one poll may name
 MAX_WORDS = 10
 MAX_ID = 1 << 63
 MAX_TITLES = 200  # clips that the filter «Клип» offers
+_MOST_SORTED = 10_000  # of each status, where no index has the order
 
 # Events of which `name` is a step, and those by which the user begins another attempt.
 _OF_STEPS = ("step", "commit_started", "accepted")
 _AGAIN = ("retried", "resent")
 
 
+class State(StrEnum):
+    """What the plan and the list can be narrowed down to."""
+
+    UPCOMING = "upcoming"
+    PUBLISHED = "published"
+    ATTENTION = "attention"
+    CANCELLED = "cancelled"
+
+
+STATES: Mapping[State, Sequence[Status]] = {
+    State.UPCOMING: (Status.SCHEDULED, Status.PUBLISHING),
+    State.PUBLISHED: (Status.PUBLISHED,),
+    State.ATTENTION: (Status.AWAITING_USER, Status.UNCONFIRMED, Status.FAILED),
+    State.CANCELLED: (Status.CANCELLED,),
+}
+
+
 @dataclass(frozen=True)
 class Filters:
-    """Filters of the list; None or empty: everything. `words` are searched for in title and account."""
+    """Filters of the list; None or empty: everything. `words` are searched for in title and account; `due` is a time
+    with its end.
+    """
 
     status: Status | None = None
     platform: str | None = None
     clip_id: int | None = None
     words: str = ""
+    state: State | None = None
+    due: tuple[datetime, datetime] | None = None
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        """All that match, or none that is left out."""
+        if self.status:
+            return (self.status,)
+        return STATES[self.state] if self.state else tuple(Status)
+
+    @property
+    def by_due_time(self) -> bool:
+        return self.state == State.UPCOMING or self.due is not None
+
+    @property
+    def is_state_alone(self) -> bool:
+        return self == Filters(state=self.state) and self.state is not None
 
 
 @dataclass(frozen=True)
@@ -95,9 +133,29 @@ def for_clips(user: User, clip_ids: Sequence[int]) -> dict[int, list[Publication
 def page(
     user: User, filters: Filters, number: int = 1, per_page: int = PER_PAGE, counted: int | None = None
 ) -> Page[Publication]:
-    """Newest first, each with its clip loaded. `counted`: the total of `counts()`, where it is there already."""
-    narrowed = _narrowed(user, filters, filters.status)
+    """Newest first, or by due time, each with its clip loaded. `counted`: the total of `counts()`, where it is there
+    already.
+    """
+    if filters.state and (filters.state == State.UPCOMING or len(filters.statuses) > 1):
+        narrowed = _sorted(user, filters)
+    else:
+        only = filters.statuses[0] if len(filters.statuses) == 1 else None
+        narrowed = _narrowed(user, filters, only)
     return paginate(narrowed, number, per_page, joinedload(Publication.clip), counted=counted)
+
+
+def _sorted(user: User, filters: Filters) -> Select[tuple[Publication]]:
+    """Of several statuses, or by due time: each status by its index, which cannot be left for another one because of
+    the limit, and then sorted.
+    """
+    columns = Publication.id, Publication.due_at
+    each = (
+        _narrowed(user, filters, status).with_only_columns(*columns).limit(_MOST_SORTED).subquery()
+        for status in filters.statuses
+    )
+    found = union_all(*map(select, each)).subquery()
+    order = (found.c.due_at, found.c.id) if filters.by_due_time else (found.c.id.desc(),)
+    return select(Publication).join(found, found.c.id == Publication.id).order_by(*order)
 
 
 def counts(user: User, filters: Filters) -> Counts:
@@ -106,7 +164,7 @@ def counts(user: User, filters: Filters) -> Counts:
         select(*(count_subquery(COUNTED, _narrowed(user, filters, status)).label(status) for status in Status))
     ).one()
     by_status = {status: number for status, number in each._mapping.items() if number}
-    total = by_status.get(filters.status, 0) if filters.status else sum(by_status.values())
+    total = sum(by_status.get(status, 0) for status in filters.statuses)
     return Counts(min(total, COUNTED + 1), by_status)
 
 
@@ -129,7 +187,7 @@ def clips_published(user: User, chosen: int | None = None) -> dict[int, str]:
 
 
 def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tuple[Publication]]:
-    """The newest first. Those of a clip are few; else by the index that has just these columns."""
+    """The newest first, or by due time. Those of a clip are few; else by the index that has just these columns."""
     narrower = [
         (column, value)
         for column, value in ((Publication.platform, filters.platform), (Publication.status, status))
@@ -140,10 +198,17 @@ def _narrowed(user: User, filters: Filters, status: Status | None) -> Select[tup
         theirs = select(Clip.id).where(Clip.id == filters.clip_id, Clip.user_id == user.id).scalar_subquery()
         where = [Publication.clip_id == theirs, *(column == value for column, value in narrower)]
         order = [Publication.id.desc()]
+    elif filters.due:
+        # So that no other index fits: those of a day are few.
+        where = [Publication.user_id == user.id, *(column.concat("") == value for column, value in narrower)]
+        order = []
     else:
         *first, last = [(Publication.user_id, user.id), *narrower]
         where = [*(column == value for column, value in first), indexed_eq(*last)]
         order = [last[0].desc(), Publication.id.desc()]
+    if filters.due:
+        where += [Publication.due_at >= filters.due[0], Publication.due_at < filters.due[1]]
+        order = [Publication.due_at, Publication.id]
     for word in fold(filters.words).split()[:MAX_WORDS]:
         where.append(Publication.search_text.contains(word, autoescape=True))
     return select(Publication).where(*where).order_by(*order)

@@ -81,14 +81,3 @@ def _is_there(user: User, row: Any, to: Move) -> bool:
         raise Problem("not_scheduled")
     due_times.check(user, to.due_at)
     return (row.due_at, row.slot_id) == (to.due_at, to.slot_id)
-
-
-def of_item(user: User, clip_id: int, due_at: datetime) -> list[int]:
-    """Ids of the scheduled publications of a clip at one time: an item of the plan."""
-    item = select(Publication.id).where(
-        Publication.user_id == user.id,
-        Publication.clip_id == clip_id,
-        Publication.due_at == due_at,
-        Publication.status == Status.SCHEDULED,
-    )
-    return list(db.session.scalars(item.order_by(Publication.id)))

@@ -8,13 +8,13 @@ from app import clock
 
 NBSP = "\u00a0"
 
-_NEAR = {-1: "вчера", 0: "сегодня", 1: "завтра"}
+NEAR = {-1: "вчера", 0: "сегодня", 1: "завтра"}
 
 
 def near(at: datetime, zone_name: str) -> str:
     """«завтра в 10:00», «сб, 28 ноября, 10:00»: for what is read at once. It ages, so not for letters."""
     local, today = clock.to_zone(at, zone_name), clock.to_zone(clock.now(), zone_name)
-    day = _NEAR.get((local.date() - today.date()) // timedelta(days=1))
+    day = NEAR.get((local.date() - today.date()) // timedelta(days=1))
     return f"{day} в{NBSP}{local:%H:%M}" if day else dated(at, zone_name)
 
 

@@ -114,6 +114,9 @@ PROBLEMS = {
     "spread_hours_malformed": "Укажите, через сколько часов выходит следующий клип: целое число от 1 до {max}.",
     "move_amount_malformed": "Укажите, на сколько перенести: целое число от 1 до {max}.",
     "no_publication_chosen": "Отметьте хотя бы одну публикацию.",
+    # The plan
+    "plan_item_gone": "Этот клип уже перенесли или отменили, например в другой вкладке. Показываем, как сейчас.",
+    "plan_item_begun": "Этот клип уже публикуется: перенести его нельзя. Показываем, как сейчас.",
     # Connections: what a platform refuses has a code of texts.REASONS
     "field_missing": "Заполните поле «{label}».",
     "platform_not_in_plan": "{platform} доступен на тарифе {plan}. Смените тариф.",

@@ -24,6 +24,8 @@ from app.web import (
     notifications,
     ops,
     passkeys,
+    plan,
+    plan_feed,
     plans,
     privacy,
     publications,
@@ -44,7 +46,8 @@ PARTS = (
     *(errors, static_files, filters, hosts),
 )
 PAGES = (
-    *(clips, publish, publications, statistics, notifications, settings, second_factor, passkeys, confirmation),
+    *(clips, publish, plan, plan_feed, publications, statistics, notifications),
+    *(settings, second_factor, passkeys, confirmation),
     *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
     *(bulk, bulk_publications),
 )

@@ -1,7 +1,7 @@
 """What a clip's card says, and the fragments that pages swap in: cards, the open panel, what needs attention."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qs
@@ -11,8 +11,10 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from app.models import LIVE, Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Status
-from app.services import clip_list, connection_list, history
+from app.problems import NotFound
+from app.services import clip_list, clips, connection_list, history
 from app.statistics.report import COUNTS
+from app.web import plan_page
 from app.web.access import address_of
 
 _OWN_PAGE = re.compile(r"/clips/(\d{1,18})")
@@ -117,28 +119,45 @@ def cards_of(some: Sequence[Clip], accounts: Sequence[PlatformConnection] | None
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page that asks shows of clips: whether the list, and which clip is open beside it or alone."""
+    """What the page that asks shows of clips: whether the list, and which clip is open, beside something or alone."""
 
     has_list: bool = True
     open_id: int | None = None
+    alone: bool = False
 
 
 def shown() -> Shown:
     address = address_of(request.htmx.current_url if request.htmx else None)
     if alone := _OWN_PAGE.fullmatch(address.path):
-        return Shown(False, int(alone[1]))
+        return Shown(False, int(alone[1]), alone=True)
     opened = parse_qs(address.query).get("clip", [""])[0]
     is_list = address.path == url_for("clips.page")
-    return Shown(is_list, int(opened) if is_list and re.fullmatch(r"\d{1,18}", opened) else None)
+    has_panel = is_list or plan_page.is_shown()
+    return Shown(is_list, int(opened) if has_panel and re.fullmatch(r"\d{1,18}", opened) else None)
+
+
+def opened() -> Card | None:
+    """The clip whose panel is open beside the page's list or calendar, by its address."""
+    clip_id = request.args.get("clip", type=int)
+    try:
+        return cards_of([clips.get(current_user, clip_id)])[0] if clip_id else None
+    except NotFound:
+        return None
 
 
 def cards(some: Sequence[Clip], *, oob: bool = True) -> Markup:
-    """Cards as fragments; out of band they replace those that the page shows, with all that follows from them there."""
+    """Cards as fragments; out of band they replace those that the page shows, with all that follows from them there:
+    the open panel, the plan.
+    """
     made, page = cards_of(some), shown()
     if not oob:
         return Markup("").join(card(one, oob) for one in made)
     fragments = [*map(card, made), attention()] if page.has_list else []
-    return Markup("").join([*fragments, *(panel(one) for one in made if one.clip.id == page.open_id)])
+    return Markup("").join([*fragments, *_plan(), *(panel(one) for one in made if one.clip.id == page.open_id)])
+
+
+def _plan() -> list[Markup]:
+    return [plan_page.fragment()] if plan_page.is_shown() else []
 
 
 def card(card: Card, oob: bool = True) -> Markup:
@@ -147,13 +166,13 @@ def card(card: Card, oob: bool = True) -> Markup:
 
 def panel(card: Card) -> Markup:
     """Replaces the panel that is open."""
-    return Markup(render_template("clips/_panel.html", card=card, alone=not shown().has_list, oob=True))
+    return Markup(render_template("clips/_panel.html", card=card, alone=shown().alone, oob=True))
 
 
 def removed(clip_ids: Sequence[int]) -> Markup:
     page = shown()
     fragments = [*map(removed_card, clip_ids), attention()] if page.has_list else []
-    return Markup("").join([*fragments, *(closed_panel() for clip_id in clip_ids if clip_id == page.open_id)])
+    return Markup("").join([*fragments, *_plan(), *(closed_panel() for clip_id in clip_ids if clip_id == page.open_id)])
 
 
 def removed_card(clip_id: int) -> Markup:
@@ -161,7 +180,14 @@ def removed_card(clip_id: int) -> Markup:
 
 
 def closed_panel() -> Markup:
-    return Markup(render_template("clips/_no_panel.html", alone=not shown().has_list))
+    return Markup(render_template("clips/_no_panel.html", alone=shown().alone))
+
+
+def changed_panel(known: Mapping[int, str]) -> Iterator[Markup]:
+    """Of the clip that is open beside the plan, by the version that the page knows."""
+    changed, gone = clips.changed(current_user, {number: int(version) for number, version in known.items()})
+    yield from (panel(card) for card in cards_of(changed))
+    yield from (closed_panel() for _ in gone)
 
 
 def attention() -> Markup:

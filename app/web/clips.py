@@ -14,18 +14,17 @@ from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired
 
 from app.db import commit, db
-from app.problems import NotFound, Problem
+from app.problems import Problem
 from app.services import clip_deletion, clip_list, clips, connection_list, publish_when_ready, retries, uploads
 from app.services.clip_list import Filters, Order, State
 from app.services.upload_files import BLOCK
 from app.web import clip_cards, notifications, responses
-from app.web.clip_cards import Card, cards, removed
+from app.web.clip_cards import cards, removed
 from app.web.filters import plural
 from app.web.headers import FORM_BYTES
 
 blueprint = Blueprint("clips", __name__)
 
-MAX_QUERY = 100
 GRID, LIST = "grid", "list"
 _KNOWN = re.compile(r"(\d{1,18}):(\d{1,18})")
 
@@ -59,7 +58,7 @@ def page() -> ResponseReturnValue:
         "clips/page.html",
         chosen=chosen,
         attention=clip_list.count_attention(current_user),
-        opened=_opened(),
+        opened=clip_cards.opened(),
         connected=bool(accounts),
         **context,
     )
@@ -68,9 +67,8 @@ def page() -> ResponseReturnValue:
 def _filters() -> Filters:
     """Of the address, without invalid ones."""
     state, order = request.args.get("state"), request.args.get("sort")
-    words = "".join(char if char.isprintable() else " " for char in request.args.get("q", ""))
     return Filters(
-        words=" ".join(words.split())[:MAX_QUERY],
+        words=clip_list.clean(request.args.get("q", "")),
         state=State(state) if state in list(State) else None,
         order=Order(order) if order in list(Order) else Order.NEWEST,
     )
@@ -82,15 +80,6 @@ def _view() -> str:
     if chosen in (GRID, LIST) and chosen != session.get("view", GRID):
         session["view"] = chosen
     return session.get("view", GRID)
-
-
-def _opened() -> Card | None:
-    """The clip whose panel is open beside the list."""
-    clip_id = request.args.get("clip", type=int)
-    try:
-        return clip_cards.cards_of([clips.get(current_user, clip_id)])[0] if clip_id else None
-    except NotFound:
-        return None
 
 
 @blueprint.post("/clips")

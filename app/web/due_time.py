@@ -23,6 +23,11 @@ def typed() -> DueField:
     return of(*_sent())
 
 
+def asked_for() -> DueField:
+    """As the address names it (`?due=…`), or empty."""
+    return of(request.args.get("due", "")[: len("2027-03-08T18:30")], "")
+
+
 def sent() -> datetime:
     """The time that was typed, in UTC. Raises Problem."""
     return due_times.parse(current_user, *_sent())

@@ -1,5 +1,7 @@
 """Jinja filters, tests and globals: Russian plurals, sizes, times, and what templates call by name."""
 
+import itertools
+from collections.abc import Sequence
 from datetime import date as Date
 from datetime import datetime
 
@@ -10,6 +12,7 @@ from flask_login import current_user
 
 from app import clock, platforms, texts
 from app.media import containers
+from app.models import Publication
 from app.notifications import inbox
 from app.paging import COUNTED, Page
 from app.platforms import options
@@ -33,6 +36,14 @@ MARK_ICONS = {
     "failed": "circle-alert",
 }
 
+# What the plan and the list can be narrowed down to.
+PLAN_STATES = (
+    ("upcoming", "Предстоящие"),
+    ("published", "Вышедшие"),
+    ("attention", "Требуют внимания"),
+    ("cancelled", "Отменённые"),
+)
+
 
 def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
@@ -40,12 +51,15 @@ def register(app: Flask) -> None:
     for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
     app.add_template_filter(platform_name)
+    for named in (full_day, short_weekday, month_of, short_month, near_day, groupby_day):
+        app.add_template_filter(named)
     app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
     app.jinja_env.globals.update(
         now=clock.now,
         moment_texts=moment_texts,
         utc_minutes=utc_minutes,
         day_of=lambda at: moments.day(at, _zone()),
+        clock_of=lambda at: clock.to_zone(at, _zone()).strftime("%H:%M"),
         second_of=lambda at: moments.second(at, _zone()),
         texts=texts,
         publication_version=history.version,
@@ -57,6 +71,7 @@ def register(app: Flask) -> None:
         pace=pace,
         clip_pace=clip_pace,
         mark_icons=MARK_ICONS,
+        plan_states=PLAN_STATES,
         can_cancel=publications.can_cancel,
         can_resend=retries.can_resend,
         leaves_at=retention.leaves_at,
@@ -132,6 +147,40 @@ def views(number: int) -> str:
 def day(date: Date) -> str:
     """«5 ноября»."""
     return format_date(date, "d MMMM", "ru").replace(" ", NBSP)
+
+
+def full_day(date: Date) -> str:
+    """«суббота, 28 ноября», with the year where it is not this one."""
+    this_year = date.year == clock.to_zone(clock.now(), _zone()).year
+    return format_date(date, "cccc, d MMMM" if this_year else "cccc, d MMMM y", "ru")
+
+
+def near_day(date: Date) -> str:
+    """«Сегодня, 28 ноября», «Суббота, 5 декабря»."""
+    near = moments.NEAR.get((date - clock.to_zone(clock.now(), _zone()).date()).days)
+    words = f"{near}, {day(date)}" if near else full_day(date)
+    return words[0].upper() + words[1:]
+
+
+def groupby_day(publications: Sequence[Publication]) -> list[tuple[Date, list[Publication]]]:
+    """By their due times' local days, in the order that they are in."""
+    groups = itertools.groupby(publications, key=lambda one: clock.to_zone(one.due_at, _zone()).date())
+    return [(date, list(some)) for date, some in groups]
+
+
+def short_weekday(date: Date) -> str:
+    """«сб»."""
+    return format_date(date, "ccc", "ru")
+
+
+def month_of(date: Date) -> str:
+    """«ноября»."""
+    return format_date(date, "MMMM", "ru")
+
+
+def short_month(date: Date) -> str:
+    """«нояб.»."""
+    return format_date(date, "MMM", "ru")
 
 
 def size(count: int) -> str:

@@ -10,13 +10,14 @@ from flask_login import current_user
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 
-from app import platforms
+from app import clock, platforms
 from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
 from app.services import history, moves, publications, retries
-from app.services.history import Attempt, Filters
-from app.web import due_time, notifications, responses
+from app.services.history import STATES, Attempt, Filters, State
+from app.services.plan import Span
+from app.web import due_time, notifications, plan_page, responses
 from app.web.access import address_of
 from app.web.clip_cards import cards
 from app.web.clips import known_versions
@@ -34,13 +35,23 @@ def page() -> ResponseReturnValue:
     filters = _filters(request.args, titles)
     counts = history.counts(current_user, filters)
     shown = history.page(current_user, filters, request.args.get("page", 1, int), counted=counts.total)
-    context = {"shown": shown, "counts": counts, "filters": filters, "chosen": _arguments(filters)}
+    context = {
+        "shown": shown,
+        "counts": counts,
+        "filters": filters,
+        "chosen": _arguments(filters),
+        "day": plan_page.day_of(request.args.get("on")) if filters.due else None,
+    }
     if request.htmx:
         response = make_response(render_template("publications/_found.html", **context))
         response.headers["HX-Push-Url"] = url_for(".page", **context["chosen"])
         return response
     return render_template(
-        "publications/page.html", titles=titles, statuses=list(Status), platforms=platforms.ADAPTERS.values(), **context
+        "publications/page.html",
+        titles=titles,
+        possible=STATES[filters.state] if filters.state else list(Status),
+        platforms=platforms.ADAPTERS.values(),
+        **context,
     )
 
 
@@ -123,8 +134,8 @@ def _changed(publication: Publication, text: str, undo: str | None = None) -> Re
 
 
 def shown_change(publication: Publication) -> tuple[str, str]:
-    """The page that the user has open: the list, the publication's own (or a dialog below it), or the clips; and what
-    changes on it.
+    """The page that the user has open: the list, the publication's own (or a dialog below it), the plan or the clips;
+    and what changes on it.
     """
     shown = address_of(request.htmx.current_url if request.htmx else request.referrer)
     own = url_for("publications.publication", publication_id=publication.id)
@@ -133,7 +144,8 @@ def shown_change(publication: Publication) -> tuple[str, str]:
         return f"{shown.path}?{shown.query}", fragments
     if f"{shown.path}/".startswith(f"{own}/"):
         return own, _page_fragments(publication, history.attempts(publication))
-    return url_for("clips.page"), cards([publication.clip]) if publication.clip else ""
+    back = url_for("plan.page" if plan_page.is_shown() else "clips.page")
+    return back, cards([publication.clip]) if publication.clip else ""
 
 
 def _list_fragments(some: Sequence[Publication], args: MultiDict[str, str]) -> str:
@@ -162,18 +174,31 @@ def _page_fragments(publication: Publication, attempts: Sequence[Attempt]) -> st
 def _filters(args: MultiDict[str, str], titles: dict[int, str]) -> Filters:
     """The filters of an address, without invalid ones. `titles`: the clips that exist, by id."""
     status, platform, clip_id = args.get("status"), args.get("platform"), args.get("clip", type=int)
+    state = State(args["state"]) if args.get("state") in list(State) else None
+    day = plan_page.day_of(args.get("on"))
+    possible = STATES[state] if state else list(Status)
     words = "".join(char if char.isprintable() else " " for char in args.get("q", ""))
     return Filters(
-        status=Status(status) if status in list(Status) else None,
+        status=Status(status) if status in possible else None,
         platform=platform if platform in platforms.ADAPTERS else None,
         clip_id=clip_id if clip_id in titles else None,
         words=" ".join(words.split())[:MAX_QUERY],
+        state=state,
+        due=tuple(Span.of(current_user, day, 1).starts) if day else None,
     )
 
 
 def _arguments(filters: Filters) -> dict[str, str | int]:
     """The filters as an address's arguments."""
-    given = {"status": filters.status, "platform": filters.platform, "clip": filters.clip_id, "q": filters.words}
+    on = clock.to_zone(filters.due[0], current_user.timezone).date().isoformat() if filters.due else None
+    given = {
+        "state": filters.state,
+        "on": on,
+        "status": filters.status,
+        "platform": filters.platform,
+        "clip": filters.clip_id,
+        "q": filters.words,
+    }
     return {name: value for name, value in given.items() if value}
 
 

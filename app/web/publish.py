@@ -22,7 +22,7 @@ blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
 def choose(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
     found = destinations.for_clip(current_user, clip)
-    return _window(clip, publish_form.fresh(clip, found))
+    return _window(clip, publish_form.fresh(clip, found), when=due_time.asked_for())
 
 
 @blueprint.post("/publish")
@@ -76,13 +76,18 @@ def progress(clip_id: int) -> ResponseReturnValue:
     return render_template("publish/_rows.html", clip_id=clip_id, rows=rows)
 
 
-def _window(clip: Clip, window: publish_form.Window, problem: Problem | None = None) -> Response:
+def _window(
+    clip: Clip,
+    window: publish_form.Window,
+    problem: Problem | None = None,
+    when: due_time.DueField | None = None,
+) -> Response:
     return responses.dialog(
         "publish/_window.html",
         clip=clip,
         window=window,
         sets=account_sets.all_of(current_user),
-        when=due_time.typed(),
+        when=when or due_time.typed(),
         problem=problem,
         heading="Публикация",
     )

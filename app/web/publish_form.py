@@ -96,13 +96,13 @@ def choices() -> list[Choice]:
 
 
 def fresh(clip: Clip, destinations: Sequence[Destination]) -> Window:
-    """As it opens."""
+    """As it opens: for later where the address names a time."""
     texts = Texts(clip.title, clip.description)
     rows = [
         Row(one, not (one.published or one.connection.left_out or one.blocked), False, False, texts, {}, None)
         for one in destinations
     ]
-    return Window(texts, rows, SHARED, "", is_later=False)
+    return Window(texts, rows, SHARED, "", is_later=bool(request.args.get("due")))
 
 
 def sent(

@@ -73,6 +73,12 @@ def undone(text: str, to: str, fragments: str | None = None) -> Response:
     return _toast(text, "ok", to, response)
 
 
+def overtaken(text: str, to: str, fragments: str) -> Response:
+    """A refusal because what the page shows is no longer so: with what is so now. The dialog closes."""
+    closing = {"HX-Trigger-After-Settle": "close-dialog"}
+    return _toast(text, "error", to, Response(fragments, headers=closing))
+
+
 def refused(text: str, status: int, to: str) -> Response:
     """A refusal that no form can show. Rolls the unit of work back."""
     db.session.rollback()

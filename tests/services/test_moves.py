@@ -143,11 +143,3 @@ def test_a_moved_publication_leaves_its_slot_and_returns(scheduled):
     undo.restore(owner, held.id)
     commit()
     assert [db.session.get(Publication, one.id).slot_id for one in (first, second)] == [slots[0].id, None]
-
-
-def test_an_item_is_a_clip_at_one_time(scheduled):
-    owner, made = scheduled
-    at = made[0].due_at
-    assert moves.of_item(owner, made[0].clip_id, at) == [one.id for one in made]
-    moves.move(owner, made[1].id, in_hours(2))
-    assert moves.of_item(owner, made[0].clip_id, at) == [made[0].id]

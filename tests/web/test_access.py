@@ -14,7 +14,7 @@ from app.web.access import csrf
 from app.web.headers import HEADERS
 
 # A platform fetches a clip by a signed link.
-PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "static"}
+PUBLIC = {"auth.sign_in", "auth.sign_up", "fetch.fetch", "health.process", "health.ready", "plan_feed.feed", "static"}
 PUBLIC |= {
     "assets.scripts",
     "assets.style_sheet",

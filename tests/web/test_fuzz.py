@@ -58,6 +58,7 @@ TEXTS = NASTY_TEXTS | st.text(max_size=40) | NASTY_NUMBERS.map(str)
 NAMES = [
     "name",
     *("clip", "open", "state", "sort", "view"),
+    *("on", "at", "from", "spacing", "occurrence"),
     "email",
     "password",
     "new",

@@ -15,7 +15,8 @@ OWNED = {
     *("clip_id", "connection_id", "passkey_id", "publication_id"),
     *("question_id", "session_id", "undo_id", "upload_id"),
 }
-SHARED = {"platform", "key", "filename", "signed", "version", "name"}
+# A feed's user_id opens nothing without its key.
+SHARED = {"platform", "key", "filename", "signed", "version", "name", "user_id"}
 
 FORM = {
     "title": "Чужое",

@@ -1,8 +1,9 @@
-// The panel of one clip beside the list. Links to a clip's page, `data-panel`, open it; the address names it
+// The panel of one clip beside the list or the plan. Links to a clip's page, `data-panel`, open it; the address names it
 // (`?clip=…`), so that a reload shows the same. Back, Esc and ✕ close it. On a phone it is a sheet over the list.
 
 import { $ } from "./dom.js";
 import { focusById, focusOf } from "./focus.js";
+import { hasPanel } from "./navigation.js";
 
 const sheet = window.matchMedia("(width < 700px)");
 const gone = new Set(); // ids of deleted clips: earlier addresses may still name them
@@ -93,7 +94,7 @@ document.addEventListener("keydown", (event) => {
 
 // Back and forward.
 window.addEventListener("popstate", () => {
-  if (!panel() || location.pathname !== "/") return;
+  if (!panel() || !hasPanel(location.pathname)) return;
   const wanted = new URLSearchParams(location.search).get("clip");
   if (gone.has(wanted)) forget();
   else if (!wanted && isOpen()) empty();

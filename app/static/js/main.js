@@ -13,6 +13,7 @@ import "./menus.js";
 import "./clip-panel.js";
 import "./selection.js";
 import "./bulk.js";
+import "./plan.js";
 import "./passkeys.js";
 import "./uploads.js";
 import "./zone.js";

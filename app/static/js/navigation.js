@@ -12,14 +12,17 @@ const LEAVING = "leaving";
 const NAVIGATED = "navigated";
 const REPLACED = ["main", "menu", "user", "bell", "strip"];
 
+// Pages beside which a clip can be open.
+export const hasPanel = (path) => path === "/" || path === "/plan";
+
 let loading = null;
 let shownPlace = place();
 
-// The page of the address. What is open beside the clips, `clip`, is no page: clip-panel.js looks after it. In other
-// lists it is a filter.
+// The page of the address. What is open beside the clips or the plan, `clip`, is no page: clip-panel.js looks after it.
+// In other lists it is a filter.
 function place() {
   const url = new URL(location.href);
-  if (url.pathname === "/") url.searchParams.delete("clip");
+  if (hasPanel(url.pathname)) url.searchParams.delete("clip");
   return url.pathname + url.search;
 }
 

@@ -25,6 +25,7 @@ from app.models import (
     Undo,
     UndoKind,
     User,
+    hold_plan,
 )
 from app.platforms import options
 from app.problems import NotFound, Problem
@@ -73,6 +74,7 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
 
 def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Problem | NotFound]:
     """A publication or the refusal for each item, in their order: one that is refused does not keep out the others."""
+    user = hold_plan(user.id)
     known: dict[int, Mapping[int, Destination]] = {}
     results: list[Publication | Problem | NotFound] = []
     for item in items:

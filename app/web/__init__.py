@@ -35,6 +35,7 @@ from app.web import (
     transfers,
     undo,
     uploads,
+    withheld,
 )
 
 PARTS = (
@@ -43,7 +44,21 @@ PARTS = (
 )
 PAGES = (
     *(clips, publish, publications, statistics, notifications, settings, second_factor, passkeys, confirmation),
-    *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(
+        integrations,
+        undo,
+        withheld,
+        plans,
+        privacy,
+        auth,
+        recovery,
+        email_confirmation,
+        uploads,
+        media,
+        fetch,
+        health,
+        ops,
+    ),
 )
 
 

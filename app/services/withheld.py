@@ -165,19 +165,23 @@ def _plan_again(user: User, rows: Sequence[Row]) -> dict[int, Publication | Prob
             # What stood there before had been agreed to.
             choice = Choice(place, old.title, old.description, again=True, options=old.options)
             items[old.id] = Item(old.clip_id, choice, old.due_at)
-    for (old, _), result in zip(
-        [row for row in rows if row.Publication.id in items],
-        publications.publish_many(user, list(items.values())),
-        strict=True,
-    ):
-        if isinstance(result, NotFound):  # deleted at this moment
-            result = Problem("clip_deleted")
-        if isinstance(result, Publication):
-            result.slot_id = old.slot_id
-            old.reason = "rescheduled"
-            state_machine.note(old.id, "rescheduled", status=Status.CANCELLED)
-        results[old.id] = result
+    for old_id, result in zip(items, publications.publish_many(user, list(items.values())), strict=True):
+        # NotFound: deleted at this moment.
+        results[old_id] = Problem("clip_deleted") if isinstance(result, NotFound) else result
+    _note_successors({row.Publication: results[row.Publication.id] for row in rows})
     return results
+
+
+def _note_successors(results: Mapping[Publication, Publication | Problem]) -> None:
+    """The cancelled ones say that there are others now, and those wait in the same slots."""
+    replaced = {old: new for old, new in results.items() if isinstance(new, Publication)}
+    for old, new in replaced.items():
+        new.slot_id = old.slot_id
+    db.session.flush()
+    ids = [old.id for old in replaced]
+    _set(update(Publication).where(Publication.id.in_(ids)).values(reason="rescheduled"))
+    for publication_id in ids:
+        state_machine.note(publication_id, "rescheduled", status=Status.CANCELLED)
 
 
 def _last_published(some: Sequence[Publication]) -> dict[tuple[int | None, str, str], datetime]:

@@ -71,9 +71,11 @@ def undone(text: str, to: str, fragments: str | None = None) -> Response:
 
 
 def reloading(response: Response) -> Response:
-    """The page below loads its contents anew, in whatever else the response has it do."""
+    """The page below loads its contents anew, before whatever else the response has it do: a dialog that closes takes
+    the element with it from which htmx sends these events.
+    """
     also = response.headers.get("HX-Trigger-After-Settle")
-    response.headers["HX-Trigger-After-Settle"] = f"{also}, {_RELOAD}" if also else _RELOAD
+    response.headers["HX-Trigger-After-Settle"] = f"{_RELOAD}, {also}" if also else _RELOAD
     return response
 
 

@@ -13,7 +13,7 @@ from app.web.filters import plural
 
 blueprint = Blueprint("withheld", __name__, url_prefix="/withheld")
 
-MOST_SHOWN = 20
+MOST_SHOWN = 5
 
 blueprint.add_app_template_global(lambda: withheld.offers(current_user), "withheld_offers")
 

@@ -27,15 +27,15 @@ pytestmark = pytest.mark.usefixtures("compact")
 PAGES = {
     "/": 6,
     "/?q=клип&state=unpublished&sort=title": 6,
-    "/publications": 4,
-    "/publications?status=published&platform=telegram&q=клип": 4,
+    "/publications": 5,
+    "/publications?status=published&platform=telegram&q=клип": 5,
     "/stats/": 9,
     "/stats/?days=90&page=2": 9,
     "/notices": 3,
-    "/settings/integrations": 2,
+    "/settings/integrations": 3,
     "/settings/profile": 1,
     "/settings/security": 4,  # the sessions; the second factor, twice of an administrator
-    "/plans": 1,
+    "/plans": 2,
     "/ops": 12,
 }
 

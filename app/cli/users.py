@@ -4,7 +4,7 @@ import click
 
 from app import clock, plans
 from app.cli.group import Group
-from app.services import second_factor, sessions, users
+from app.services import plan_change, second_factor, sessions, users, withheld
 
 group = Group(
     "users",
@@ -35,10 +35,24 @@ def add(email: str, name: str, plan: str, password: str) -> None:
 @group.command()
 @click.argument("email")
 @click.argument("plan_key", metavar="PLAN")
-def plan(email: str, plan_key: str) -> None:
-    """Сменить тариф: free, start, pro или business."""
-    user = users.set_plan(email, plan_key)
-    click.echo(f"{user.email}: тариф {user.plan.title}")
+@click.option("--preview", is_flag=True, help="Только показать, что не выйдет; ничего не менять.")
+def plan(email: str, plan_key: str, preview: bool) -> None:
+    """Сменить тариф: free, start, pro или business. Что запланировано на площадках не из него, отменяется."""
+    user = users.by_email(email)
+    if preview:
+        lost = plan_change.preview(user, plan_key)
+        click.echo(f"{user.email}: не выйдут запланированные публикации: {_counted(lost)}")
+        return
+    changed = plan_change.change(user, plan_key)
+    click.echo(f"{user.email}: тариф {changed.user.plan.title}")
+    if changed.cancelled:
+        click.echo(f"Отменены запланированные публикации: {_counted(changed)}")
+    if changed.returnable:
+        click.echo(f"Пользователь может вернуть запланированные публикации: {changed.returnable}")
+
+
+def _counted(change: plan_change.Change) -> str:
+    return f"{change.count} ({withheld.listed(change.cancelled)})" if change.count else "0"
 
 
 @group.command()

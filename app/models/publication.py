@@ -78,6 +78,9 @@ class Publication(db.Model):
     due_at: Mapped[datetime] = mapped_column(UTCDateTime)
     # Of its set's weekly slots the one in which it waits; None: its time was chosen.
     slot_id: Mapped[int | None] = mapped_column(ForeignKey("slots.id", ondelete="SET NULL"))
+    # When a disconnection or a smaller plan has cancelled it while it was scheduled; None once that is settled: it was
+    # brought back, or its user does not want it any more.
+    withheld_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     queued_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
@@ -131,6 +134,8 @@ class Publication(db.Model):
         # The plan: what is due when, and what waits in a slot.
         Index("ix_publications_user_due", "user_id", "due_at"),
         Index("ix_publications_slot", "slot_id", "due_at", **where("slot_id IS NOT NULL")),
+        # What can be brought back.
+        Index("ix_publications_withheld", "user_id", "withheld_at", **where("withheld_at IS NOT NULL")),
         # A card's newest publication on each account, without the rows.
         Index("ix_publications_clip", "clip_id", "platform", "account_id", "id"),
         Index("ix_publications_clipless", "user_id", "title", **where("clip_id IS NULL")),

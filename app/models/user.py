@@ -58,6 +58,23 @@ def lock_user(user_id: int) -> None:
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
+def lock_plan(user_id: int) -> User:
+    """The user as the row is now, whose plan is about to change: waits for those that hold it. What merely refers to
+    the user does not wait for this: it may have locked a publication that is to be changed too.
+    """
+    return _read(user_id, key_share=True)
+
+
+def hold_plan(user_id: int) -> User:
+    """The user as the row is now: until the transaction ends, the plan stays as it is."""
+    return _read(user_id, read=True)
+
+
+def _read(user_id: int, **lock: bool) -> User:
+    found = select(User).where(User.id == user_id).with_for_update(**lock)
+    return db.session.scalars(found.execution_options(populate_existing=True)).one()
+
+
 class Recovery(db.Model):
     """A letter with a link, until it has been sent: for a new password, or to confirm the e-mail. Without a user for an
     unknown e-mail, which must be as much work.

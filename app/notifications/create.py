@@ -16,6 +16,8 @@ _KINDS: dict[str, str] = {
     "publication.awaiting_user": Status.AWAITING_USER,
     "connection.reconnect": "reconnect",
     "clip.not_published": "not_published",
+    "plan.withheld": "plan_withheld",
+    "plan.returnable": "plan_returnable",
     "session.new_device": "new_device",
     "security.second_factor_added": "second_factor_added",
     "security.second_factor_removed": "second_factor_removed",
@@ -23,7 +25,7 @@ _KINDS: dict[str, str] = {
     "security.passkey_added": "passkey_added",
     "security.passkey_removed": "passkey_removed",
 }
-_OWN_FACTS = ("session.", "security.", "clip.")
+_OWN_FACTS = ("session.", "security.", "clip.", "plan.")
 _KEYS_PER_QUERY = 500
 
 

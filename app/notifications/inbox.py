@@ -54,6 +54,10 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Посмотреть устройства", "/settings/security"
     if notification.kind in _OF_SECURITY:
         return "Открыть «Безопасность»", "/settings/security"
+    if notification.kind == "plan_withheld":
+        return "Сравнить тарифы", "/plans"
+    if notification.kind == "plan_returnable":
+        return "Вернуть запланированное", "/withheld"
     if notification.kind == "not_published":
         return "Открыть клип", f"/clips/{notification.facts['clip']}"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"

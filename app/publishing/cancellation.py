@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.db import db
-from app.models import WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status
+from app.models import WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status, User
 from app.publishing import state_machine
 
 # A cancelled publication as it was: JSON.
@@ -61,8 +61,10 @@ def _kept(row: Any) -> Kept:
 
 
 def restore(kept: Kept) -> bool:
-    """As it was before the cancel: what was under way goes on. False where anything has happened to it since."""
-    values = {name: kept[name] for name in _OTHERS}
+    """As it was before the cancel: what was under way goes on. False where anything has happened to it since, or where
+    the plan does not include its platform any more.
+    """
+    values = {name: kept[name] for name in _OTHERS} | {"withheld_at": None}
     values |= {name: datetime.fromisoformat(kept[name]) if kept[name] else None for name in _TIMES}
     status, now = Status(kept["status"]), clock.now()
     if status == Status.SCHEDULED:
@@ -73,7 +75,7 @@ def restore(kept: Kept) -> bool:
     try:
         with db.session.begin_nested() as savepoint:
             restored = state_machine.take_back(kept["id"], status, kept["fence"], **values)
-            if restored and _is_deleted(kept["id"]):
+            if restored and (_is_deleted(kept["id"]) or _is_planned_in_vain(kept["id"])):
                 savepoint.rollback()
                 return False
             return restored
@@ -91,6 +93,15 @@ def _is_deleted(publication_id: int) -> bool:
         .where(Publication.id == publication_id, deleted)
     )
     return db.session.scalar(found.execution_options(**WITH_DELETED)) is not None
+
+
+def _is_planned_in_vain(publication_id: int) -> bool:
+    """Whether it is scheduled on a platform that the plan, which the caller holds, does not include."""
+    scheduled = select(User, Publication.platform).join_from(Publication, User, User.id == Publication.user_id)
+    row = db.session.execute(
+        scheduled.where(Publication.id == publication_id, Publication.status == Status.SCHEDULED)
+    ).one_or_none()
+    return row is not None and not row.User.plan.allows(row.platform)
 
 
 def finish(kept: Kept) -> None:

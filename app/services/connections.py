@@ -25,7 +25,7 @@ from app.platform_access import questions, revocations, tokens
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
-from app.services import audit_log, undo
+from app.services import audit_log, undo, withheld
 from app.services.publications import cancel_all_of
 
 CHOICE_LIFETIME = timedelta(hours=1)
@@ -41,12 +41,14 @@ _UNCONFIRMED = Publication.status == Status.UNCONFIRMED
 @dataclass(frozen=True)
 class Disconnection:
     """What disconnecting does to live publications: how many it cancels, how many have passed their point of no return
-    and finish, and how many stay unconfirmed; `undo_id` takes it back.
+    and finish, and how many stay unconfirmed; `undo_id` takes it back. Of the cancelled the `planned` were to go out
+    later, and can be brought back once the account is connected again.
     """
 
     cancelled: int
     finishing: int
     unconfirmed: int = 0
+    planned: int = 0
     undo_id: int | None = field(default=None, compare=False)
 
 
@@ -179,6 +181,8 @@ def sweep() -> None:
 
 def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:
     connection = _find(user.id, platform, account.id)
+    if account.previous_id:
+        withheld.move_account(user, platform, account.previous_id, account.id)
     if connection is None and account.previous_id:
         # From before the platform gave the account's real id, which it and its publications get now.
         connection = _find(user.id, platform, account.previous_id)
@@ -217,7 +221,8 @@ def preview_disconnect(user: User, connection_id: int) -> Disconnection:
     connection = get(user, connection_id)
     finishing, unconfirmed = len(_publications(connection, _FINISHING)), len(_publications(connection, _UNCONFIRMED))
     live = len(_publications(connection, Publication.status.in_(LIVE)))
-    return Disconnection(live - finishing - unconfirmed, finishing, unconfirmed)
+    planned = len(_publications(connection, Publication.status == Status.SCHEDULED))
+    return Disconnection(live - finishing - unconfirmed, finishing, unconfirmed, planned)
 
 
 def disconnect(user: User, connection_id: int) -> Disconnection:
@@ -228,12 +233,13 @@ def disconnect(user: User, connection_id: int) -> Disconnection:
     """
     connection = get(user, connection_id, lock=True)  # from here on no publication can be made for it
     cancelled = cancel_all_of(connection_id=connection.id, reason="disconnected")
+    planned = withheld.mark(user, cancelled)
     finishing, unconfirmed = _publications(connection, _FINISHING), _publications(connection, _UNCONFIRMED)
     for publication_id in finishing:
         state_machine.note(publication_id, "disconnected", status=Status.PUBLISHING)
     audit_log.record(user.id, "disconnected", _audit_detail(connection))
     held = undo.hold(user, UndoKind.DISCONNECT, publications=cancelled, connection_id=connection.id)
-    return Disconnection(len(cancelled), len(finishing), len(unconfirmed), held.id)
+    return Disconnection(len(cancelled), len(finishing), len(unconfirmed), planned, held.id)
 
 
 def _publications(connection: PlatformConnection, which: ColumnElement[bool]) -> Sequence[int]:

@@ -11,7 +11,8 @@ from app.models import ConnectionStatus, PlatformConnection, User
 from app.plans import Plan, cheapest_for
 from app.platforms.base import FormField, GuideStep
 from app.problems import NotFound
-from app.services import connection_list
+from app.services import connection_list, withheld
+from app.services.withheld import Offer
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class PlatformCard:
     mode: str  # which way of publishing is on, where there are several
     unready: str  # why nothing can be published in this installation
     connections: list[PlatformConnection]
+    offers: Mapping[int, Offer]  # by connection: what was planned there and can be brought back
 
     @property
     def connected(self) -> bool:
@@ -36,18 +38,23 @@ class PlatformCard:
 
 def all_of(user: User) -> list[PlatformCard]:
     mine = connection_list.all_of(user)
-    return [_card(user, key, mine) for key in platforms.ADAPTERS]
+    offers = withheld.offers(user)
+    return [_card(user, key, mine, offers) for key in platforms.ADAPTERS]
 
 
 def get(user: User, platform: str, known: Mapping[str, Any] | None = None) -> PlatformCard:
     """`known`: the params of a refusal, from which the guide may say more. Raises NotFound."""
     if platform not in platforms.ADAPTERS:
         raise NotFound
-    return _card(user, platform, connection_list.all_of(user), known or {})
+    return _card(user, platform, connection_list.all_of(user), withheld.offers(user), known or {})
 
 
 def _card(
-    user: User, platform: str, mine: Sequence[PlatformConnection], known: Mapping[str, Any] | None = None
+    user: User,
+    platform: str,
+    mine: Sequence[PlatformConnection],
+    offers: Sequence[Offer],
+    known: Mapping[str, Any] | None = None,
 ) -> PlatformCard:
     adapter, config = platforms.ADAPTERS[platform], current_app.config
     here = [one for one in mine if one.platform == platform]
@@ -64,4 +71,5 @@ def _card(
         mode=adapter.mode(config),
         unready=adapter.unready(config),
         connections=here,
+        offers={one.connection_id: one for one in offers if one.platform == platform},
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from app import clock, queue
 from app.db import after_commit, db
-from app.models import LIVE, ClipStatus, Publication, Stage, Status, Undo, UndoKind, User, touch_all
+from app.models import LIVE, ClipStatus, Publication, Stage, Status, Undo, UndoKind, User, hold_plan, touch_all
 from app.problems import NotFound, Problem
 from app.publishing import cancellation, dispatch, rescheduling, state_machine
 from app.publishing.cancellation import Kept
@@ -41,6 +41,7 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
 
 def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Problem | NotFound]:
     """A publication or the refusal for each item, in their order: one that is refused does not keep out the others."""
+    user = hold_plan(user.id)
     found = drafts.of(user, items, lock=True)
     made = _make([draft for draft in found if not draft.problems])
     results: list[Publication | Problem | NotFound] = []

@@ -21,6 +21,7 @@ from app.models import (
     UndoKind,
     UndoState,
     User,
+    hold_plan,
 )
 from app.models.types import is_due
 from app.platform_access import revocations
@@ -72,6 +73,7 @@ def restore(user: User, undo_id: int) -> Undo:
 
     The undo's `publications` are then those that were restored: to others something has happened since.
     """
+    hold_plan(user.id)  # what a change of plan at the same moment has cancelled is not scheduled again
     held = get(user, undo_id)
     if held.state == UndoState.RESTORED:
         return held

@@ -20,7 +20,7 @@ from app import clock, plans
 from app.db import db, end_reading
 from app.models import DEMO_DOMAIN, User, is_demo
 from app.problems import NotFound, Problem
-from app.services import audit_log, email_confirmation, password_rules, second_factor, sessions, throttle
+from app.services import audit_log, email_confirmation, password_rules, plan_change, second_factor, sessions, throttle
 from app.services.throttle import Limit, network_of
 
 log = structlog.get_logger(__name__)
@@ -170,13 +170,7 @@ def update_profile(user: User, name: str, timezone: str) -> None:
 
 def set_plan(email: str, plan_key: str) -> User:
     """Raises NotFound for an unknown e-mail, Problem for an unknown plan."""
-    if plan_key not in plans.PLANS:
-        raise Problem("plan_unknown", plan=plan_key, plans=", ".join(plans.PLANS))
-    user = by_email(email)
-    if user.plan_key != plan_key:
-        user.plan_key, user.plan_since = plan_key, clock.now()
-        audit_log.record(user.id, "plan_changed", user.plan.title)
-    return user
+    return plan_change.change(by_email(email), plan_key).user
 
 
 def make_admin(email: str) -> User:

@@ -39,6 +39,7 @@ from app.web import (
     transfers,
     undo,
     uploads,
+    withheld,
 )
 
 PARTS = (
@@ -48,7 +49,21 @@ PARTS = (
 PAGES = (
     *(clips, publish, plan, plan_feed, publications, statistics, notifications),
     *(settings, second_factor, passkeys, confirmation),
-    *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(
+        integrations,
+        undo,
+        withheld,
+        plans,
+        privacy,
+        auth,
+        recovery,
+        email_confirmation,
+        uploads,
+        media,
+        fetch,
+        health,
+        ops,
+    ),
     *(bulk, bulk_publications),
 )
 

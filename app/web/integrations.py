@@ -173,6 +173,8 @@ def _connected(connection: PlatformConnection) -> Response:
     text = f"{platforms.ADAPTERS[connection.platform].name} подключён: {connection.account_name}."
     if connection.reason:
         text += f" {texts.sentence(connection.reason)}"
+    if offer := platform_cards.get(current_user, connection.platform).offers.get(connection.id):
+        text += f" Можно вернуть запланированных публикаций: {offer.count}."
     return _done(text, connection.platform)
 
 

@@ -16,6 +16,7 @@ from app.problems import Problem
 # They wait in the session cookie for the next page, and browsers take 4 KB at most.
 MOST_FLASHES, FLASH_CHARACTERS = 3, 250
 _UNDO = "undo"
+_RELOAD = "reload-page"
 # Shorter than the server waits: what is pressed at the last moment still counts.
 TOAST_WITH_UNDO_MS = round((UNDO_TIME.total_seconds() - 2) * 1000)
 
@@ -68,9 +69,16 @@ def done(text: str, to: str, fragments: str | None = "", *, undo: str | None = N
 def undone(text: str, to: str, fragments: str | None = None) -> Response:
     """The change is taken back. Without `fragments` the page loads its contents anew; a dialog stays open."""
     response = Response(fragments)
-    if fragments is None:
-        response.headers["HX-Trigger-After-Settle"] = "reload-page"
-    return _toast(text, "ok", to, response)
+    return _toast(text, "ok", to, reloading(response) if fragments is None else response)
+
+
+def reloading(response: Response) -> Response:
+    """The page below loads its contents anew, before whatever else the response has it do: a dialog that closes takes
+    the element with it from which htmx sends these events.
+    """
+    also = response.headers.get("HX-Trigger-After-Settle")
+    response.headers["HX-Trigger-After-Settle"] = f"{_RELOAD}, {also}" if also else _RELOAD
+    return response
 
 
 def overtaken(text: str, to: str, fragments: str) -> Response:

@@ -51,7 +51,7 @@ def test_disconnect(page: Page, vezde: Running, clip_files):
     page.goto(CARDS)
     page.get_by_role("button", name="Отключить").click()
     dialog = page.get_by_role("dialog", name="Отключить Telegram?")  # AC2
-    expect(dialog).to_contain_text(re.compile(r"1\s+незавершённая или запланированная публикация будет отменена"))
+    expect(dialog).to_contain_text(re.compile(r"1\s+незавершённая публикация будет отменена"))
     expect(dialog).to_contain_text(re.compile(r"1\s+публикация уже передана площадке"))
     dialog.get_by_role("link", name="Оставить").click()
     expect(page.get_by_role("button", name="Отключить")).to_have_count(1)

@@ -260,7 +260,8 @@ def test_the_dialog_counts_what_is_cancelled_and_what_finishes(web, owner, teleg
     for number, state in enumerate(states):
         publish(ready_clip(owner, title=f"Клип {number}"), connection, **state)
     dialog = web.get(f"{PAGE}/{connection.id}/disconnect", headers=HTMX).text
-    assert "2\xa0незавершённые или запланированные публикации будут отменены." in dialog
+    assert "1\xa0запланированная публикация не выйдет: отменим сразу." in dialog
+    assert "1\xa0незавершённая публикация будет отменена." in dialog
     assert "1\xa0публикация уже передана площадке: её не остановить, она закончится сама." in dialog
     answer = web.post(f"{PAGE}/{connection.id}/disconnect", follow_redirects=True).text
     assert "Отключено: Везде: демо. Отменено публикаций: 2. Заканчиваются сами: 1." in answer

@@ -25,5 +25,5 @@ from app.models.soft_deletion import UNDO_TIME, WITH_DELETED
 from app.models.stats import DailyIncrement, StatsSample
 from app.models.types import fold
 from app.models.undo import Undo, UndoKind, UndoState
-from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, lock_user
+from app.models.user import DEMO_DOMAIN, Recovery, User, is_demo, lock_plan, lock_user
 from app.models.user_session import KnownBrowser, UserSession

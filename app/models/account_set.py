@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.db import db
+from app.models.slot import Slot
 from app.models.types import Id, String, UTCDateTime
 
 
@@ -21,6 +22,10 @@ class AccountSet(db.Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
     members: Mapped[list["AccountSetMember"]] = relationship(lazy="selectin", order_by="AccountSetMember.connection_id")
+
+    slots: Mapped[list[Slot]] = relationship(
+        lazy="selectin", order_by=(Slot.weekday, Slot.minute), passive_deletes=True
+    )
 
     __table_args__ = (UniqueConstraint("user_id", "name"),)
 

@@ -58,6 +58,16 @@ def lock_user(user_id: int) -> None:
     db.session.execute(select(User.id).where(User.id == user_id).with_for_update())
 
 
+def lock_plan(user: User) -> None:
+    """As `lock_user`, for whatever changes what waits in the user's slots; reads the user's zone anew.
+
+    Rows that refer to the user can still be added: a worker that holds a publication adds an event, and whoever has
+    this lock may wait for the publication.
+    """
+    row = select(User).where(User.id == user.id).with_for_update(key_share=True)
+    db.session.execute(row.execution_options(populate_existing=True))
+
+
 class Recovery(db.Model):
     """A letter with a link, until it has been sent: for a new password, or to confirm the e-mail. Without a user for an
     unknown e-mail, which must be as much work.

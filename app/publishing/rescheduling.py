@@ -11,15 +11,19 @@ from sqlalchemy import ColumnElement, select
 
 from app.db import db
 from app.models import Publication, Slot, Status
-from app.publishing import state_machine
+from app.publishing import pausing, state_machine
+from app.publishing.pausing import RESTART
 
 # Of a publication that was moved, what it had before: JSON.
 Kept = dict[str, Any]
 
-# A worker that has claimed it, but not begun, loses it.
-RESTART = {"lease_until": None, "attempt": 0, "crashes": 0, "reason": None, "detail": None}
-
 _COLUMNS = (Publication.due_at, Publication.slot_id, Publication.fence)
+
+
+def waiting(due_at: datetime, slot_id: Any = None) -> dict[str, Any]:
+    """The columns of a publication that waits for its due time, in a slot or in none."""
+    wake_at = due_at if slot_id is None else pausing.wake_at(due_at, slot_id)
+    return {"due_at": due_at, "wake_at": wake_at, "slot_id": slot_id}
 
 
 def move(publication_id: int, due_at: datetime, slot_id: int | None = None) -> Kept | None:
@@ -47,10 +51,8 @@ def _move(publication_id: int, due_at: datetime, slot_id: Any, *where: ColumnEle
         *where,
         event="moved",
         name=due_at.isoformat(),
-        due_at=due_at,
-        wake_at=due_at,
-        slot_id=slot_id,
         queued_at=None,
         stage=None,
+        **waiting(due_at, slot_id),
         **RESTART,
     )

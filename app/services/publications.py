@@ -30,7 +30,7 @@ from app.platforms import options
 from app.problems import NotFound, Problem
 from app.publishing import cancellation, dispatch, preflight, rescheduling, state_machine
 from app.publishing.cancellation import Kept
-from app.services import clips, destinations, due_times, undo
+from app.services import clips, destinations, due_times, slots, undo
 from app.services.destinations import Destination
 
 MAX_URL = 2000
@@ -49,14 +49,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Item:
-    """One publication to be made: now, or at `due_at` (UTC)."""
+    """One publication to be made: now, or at `due_at` (UTC), there in the slot `slot_id`."""
 
     clip_id: int
     choice: Choice
     due_at: datetime | None = None
+    slot_id: int | None = None
 
 
-def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
+def publish(
+    user: User,
+    clip_id: int,
+    choices: Sequence[Choice],
+    due_at: datetime | None = None,
+    slot_id: int | None = None,
+) -> list[Publication]:
     """A publication for each choice, all or none. Raises the first NotFound or Problem; the caller rolls back.
 
     Returns those it has made: an account that has a live one already keeps that, so that a double click makes one.
@@ -64,7 +71,7 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
     _check_ready(clips.get(user, clip_id))
     if not choices:
         raise Problem("no_destination")
-    results = publish_many(user, [Item(clip_id, choice, due_at) for choice in choices])
+    results = publish_many(user, [Item(clip_id, choice, due_at, slot_id) for choice in choices])
     for result in results:
         if isinstance(result, NotFound) or (isinstance(result, Problem) and result.code != "already_live"):
             raise result
@@ -75,8 +82,12 @@ def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Proble
     """A publication or the refusal for each item, in their order: one that is refused does not keep out the others."""
     known: dict[int, Mapping[int, Destination]] = {}
     results: list[Publication | Problem | NotFound] = []
+    in_slots = [(one.slot_id, one.due_at, one.clip_id) for one in items if one.slot_id and one.due_at]
+    refused = slots.check_free(user, in_slots) if in_slots else {}
     for item in items:
         try:
+            if refusal := refused.get((item.slot_id, item.due_at, item.clip_id)):
+                raise refusal
             results.append(_publish(user, item, known))
         except (Problem, NotFound) as refusal:
             results.append(refusal)
@@ -114,7 +125,7 @@ def _make(user: User, item: Item, known: dict[int, Mapping[int, Destination]]) -
     title, description = clips.one_line(item.choice.title), clips.several_lines(item.choice.description)
     _check(destination, title, description, item.choice.again)
     connection = destination.connection
-    begin = {"due_at": item.due_at, "wake_at": item.due_at} if item.due_at else under_way()
+    begin = rescheduling.waiting(item.due_at, item.slot_id) if item.due_at else under_way()
     publication = Publication(
         user_id=clip.user_id,
         clip_id=clip.id,

@@ -172,6 +172,7 @@ def get(user: User, slot_id: int) -> Slot:
 
 def add(user: User, account_set_id: int, weekdays: Collection[int], minutes: Collection[int]) -> int:
     """Every one of the times on every one of the days; returns how many are new. Raises NotFound, Problem."""
+    account_sets.get(user, account_set_id)
     days = {one for one in weekdays if 0 <= one < 7}
     if not days:
         raise Problem("slot_days_missing", "weekday")

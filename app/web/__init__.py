@@ -4,6 +4,7 @@ from flask import Flask
 
 from app.web import (
     access,
+    account_sets,
     auth,
     clips,
     compression,
@@ -43,7 +44,21 @@ PARTS = (
 )
 PAGES = (
     *(clips, publish, publications, statistics, notifications, settings, second_factor, passkeys, confirmation),
-    *(integrations, undo, plans, privacy, auth, recovery, email_confirmation, uploads, media, fetch, health, ops),
+    *(
+        integrations,
+        account_sets,
+        undo,
+        plans,
+        privacy,
+        auth,
+        recovery,
+        email_confirmation,
+        uploads,
+        media,
+        fetch,
+        health,
+        ops,
+    ),
 )
 
 

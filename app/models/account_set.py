@@ -33,6 +33,10 @@ class AccountSet(db.Model):
     def connection_ids(self) -> list[int]:
         return [member.connection_id for member in self.members]
 
+    @property
+    def weekly_slots(self) -> list[dict[str, int]]:
+        return [{"weekday": one.weekday, "minute": one.minute} for one in self.slots]
+
 
 class AccountSetMember(db.Model):
     """A row of its own, not a list of ids: it goes with its connection."""

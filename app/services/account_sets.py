@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import delete, select, update
 
 from app.db import db
-from app.models import AccountSet, AccountSetMember, PlatformConnection, User, lock_user
+from app.models import AccountSet, AccountSetMember, PlatformConnection, User, lock_plan, lock_user
 from app.problems import NotFound, Problem
 from app.services import clips
 
@@ -66,6 +66,7 @@ def _to_save(user: User, name: str, set_id: int | None) -> AccountSet:
 
 def remove(user: User, set_id: int) -> None:
     """One without slots; with them: `slot_changes.remove_set`. Raises NotFound, Problem."""
+    lock_plan(user)
     one = get(user, set_id)
     if one.slots:
         raise Problem("set_has_slots")

@@ -19,8 +19,9 @@ class Offer:
 
 
 def offers(user: User) -> list[Offer]:
-    """Sets in which there is a free slot."""
-    free = ((one, slots.next_free(user, one.id, 1)) for one in account_sets.all_of(user) if one.slots)
+    """Sets in which there is a free slot, and an account."""
+    sets = [one for one in account_sets.all_of(user) if one.slots and one.members]
+    free = ((one, slots.free_of(user, one, 1)) for one in sets)
     return [Offer(account_set, found[0].due_at) for account_set, found in free if found]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice, takewhile
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app import clock
 from app.db import db
@@ -79,9 +79,22 @@ def next_free(
 
     Raises NotFound.
     """
-    slots = account_sets.get(user, account_set_id).slots
-    occupied = {one.due_at for one in waiting_in(slots)} | set(taken)
-    free = (one for one in upcoming(slots, user.timezone, _not_before(after)) if one.due_at not in occupied)
+    return free_of(user, account_sets.get(user, account_set_id), count, after=after, taken=taken)
+
+
+def free_of(
+    user: User,
+    account_set: AccountSet,
+    count: int,
+    *,
+    after: datetime | None = None,
+    taken: Collection[datetime] = (),
+) -> list[FreeSlot]:
+    """The same of a set that has been read."""
+    start = _not_before(after)
+    occupied = {due_at for _, due_at in _taken(account_set.slots, Publication.due_at > start)} | set(taken)
+    comes = upcoming(account_set.slots, user.timezone, start)
+    free = (one for one in comes if one.due_at not in occupied)
     latest = due_times.latest()
     return list(islice(takewhile(lambda one: one.due_at <= latest, free), count))
 
@@ -89,10 +102,9 @@ def next_free(
 def free_between(user: User, start: datetime, end: datetime) -> list[FreeSlot]:
     """Of all sets, from `start` up to `end`, in order."""
     sets = [one for one in account_sets.all_of(user) if one.slots]
-    occupied = {
-        (one.slot_id, one.due_at) for one in waiting_in(slot for account_set in sets for slot in account_set.slots)
-    }
     just_before = _not_before(start - timedelta(microseconds=1))
+    between = (Publication.due_at > just_before, Publication.due_at < end)
+    occupied = _taken([slot for account_set in sets for slot in account_set.slots], *between)
     found = [
         one
         for account_set in sets
@@ -106,6 +118,14 @@ def _not_before(after: datetime | None) -> datetime:
     """Late enough to be chosen now."""
     earliest = due_times.earliest() - timedelta(microseconds=1)
     return max(after, earliest) if after else earliest
+
+
+def _taken(slots: Iterable[Slot], *where: ColumnElement[bool]) -> set[tuple[int, datetime]]:
+    """Slots and the due times of what waits in them."""
+    ids = [one.id for one in slots]
+    waiting = (Publication.slot_id.in_(ids), Publication.status == Status.SCHEDULED)
+    pairs = select(Publication.slot_id, Publication.due_at).where(*waiting, *where).distinct()
+    return {(slot_id, due_at) for slot_id, due_at in db.session.execute(pairs)}
 
 
 def waiting_in(slots: Iterable[Slot]) -> list[Waiting]:

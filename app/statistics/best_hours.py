@@ -5,12 +5,12 @@ of its publications: one clip that goes viral decides nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from sqlalchemy import select
+from sqlalchemy import and_, false, or_, select
 
 from app import clock
 from app.db import db
@@ -47,11 +47,12 @@ class BestHours:
 
 
 NOTHING = BestHours(0, ())
+Post = tuple[int, datetime, int]  # account, when it was published, views
 
 
-def best_hours(user_id: int, connection_ids: Collection[int], zone_name: str) -> BestHours:
-    """Of these accounts, by hours of the zone."""
-    posts = _posts(user_id, connection_ids)
+def best_hours(posts: Iterable[Post], connection_ids: Collection[int], zone_name: str) -> BestHours:
+    """Of these accounts, by hours of the zone. `posts`: of `posts_of`."""
+    posts = [one for one in posts if one[0] in connection_ids]
     usual = {account: median(views) for account, views in _by_account(posts).items() if len(views) >= MIN_POSTS_AN_HOUR}
     gains: dict[tuple[int, int], list[float]] = defaultdict(list)
     for account, published_at, views in posts:
@@ -69,17 +70,15 @@ def best_hours(user_id: int, connection_ids: Collection[int], zone_name: str) ->
     return BestHours(compared, sorted(hours, key=lambda one: -one.gain)[:_MOST_HOURS])
 
 
-_Post = tuple[int, datetime, int]  # account, when, views
-
-
-def _posts(user_id: int, connection_ids: Collection[int]) -> list[_Post]:
+def posts_of(user_id: int) -> list[Post]:
+    """The newest publications that are old enough to say how they are watched."""
     now = clock.now()
     published = db.session.execute(
         select(Publication.id, Publication.connection_id, Publication.published_at)
         .where(
             Publication.user_id == user_id,
             Publication.status == Status.PUBLISHED,
-            Publication.connection_id.in_(connection_ids),
+            Publication.connection_id.is_not(None),
             Publication.published_at > now - _PERIOD,
             Publication.published_at <= now - _AGE,
         )
@@ -92,15 +91,17 @@ def _posts(user_id: int, connection_ids: Collection[int]) -> list[_Post]:
 
 def _early_views(until: Mapping[int, datetime]) -> dict[int, int]:
     """By publication, what was counted last up to then."""
-    samples = select(StatsSample.publication_id, StatsSample.at, StatsSample.views).order_by(StatsSample.at)
-    return {
-        number: views
-        for number, at, views in db.session.execute(samples.where(StatsSample.publication_id.in_(until)))
-        if views is not None and until[number] - _FRESH <= at <= until[number]
-    }
+    # By a range of the index for each: of what was counted in half a year, two lines matter.
+    ranges = [
+        and_(StatsSample.publication_id == number, StatsSample.at.between(at - _FRESH, at))
+        for number, at in until.items()
+    ]
+    samples = select(StatsSample.publication_id, StatsSample.views).order_by(StatsSample.at)
+    known = samples.where(or_(false(), *ranges), StatsSample.views.is_not(None))
+    return dict(db.session.execute(known).all())
 
 
-def _by_account(posts: Sequence[_Post]) -> Mapping[int, list[int]]:
+def _by_account(posts: Sequence[Post]) -> Mapping[int, list[int]]:
     found: dict[int, list[int]] = defaultdict(list)
     for account, _, views in posts:
         found[account].append(views)

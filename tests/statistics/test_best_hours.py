@@ -9,7 +9,7 @@ from app import clock
 from app.db import commit, db
 from app.models import PlatformConnection, Publication, StatsSample, Status, User
 from app.services import account_sets, set_overviews, slots
-from app.statistics.best_hours import NOTHING, BestHours, best_hours
+from app.statistics.best_hours import NOTHING, BestHours, best_hours, posts_of
 
 MOSCOW = "Europe/Moscow"
 # Three weeks ago, so that every clip of the test has had its three days.
@@ -61,7 +61,7 @@ def usual(published: Publish, count: int, views: int = 100) -> None:
 
 def found(owner: User, *accounts: PlatformConnection) -> BestHours:
     commit()
-    return best_hours(owner.id, [one.id for one in accounts], MOSCOW)
+    return best_hours(posts_of(owner.id), [one.id for one in accounts], MOSCOW)
 
 
 def hours(best: BestHours) -> list[tuple[int, int, int, float]]:
@@ -75,7 +75,7 @@ def test_an_hour_with_more_views_than_usual(owner, channel, published):
     best = found(owner, channel)
     assert best.posts == 14
     assert hours(best) == [(3, 19, 3, 2.0)]
-    assert best_hours(owner.id, [channel.id], "Asia/Vladivostok").hours[0].hour == 2  # on Friday there
+    assert best_hours(posts_of(owner.id), [channel.id], "Asia/Vladivostok").hours[0].hour == 2  # on Friday there
 
 
 def test_too_few_say_nothing(owner, channel, published):

@@ -1,5 +1,6 @@
 """«Наборы»: slots, the queue and the pause as forms, with htmx and without a script."""
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -8,7 +9,7 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import AccountSet, PlatformConnection, Publication, Slot
-from app.services import account_sets, slot_queue, slots
+from app.services import account_sets, data_export, slot_queue, slots
 from app.services.publications import Choice
 from tests.web.test_clips import HTMX
 
@@ -271,3 +272,8 @@ def test_another_zone_in_the_profile(web, owner, queued, headers):
     assert response.status_code in (204, 303)
     assert "Клипы в очереди теперь выходят по новому поясу: 1." in web.get("/settings/profile").text
     assert reread(queued).due_at == datetime(2026, 11, 30, 4, 0, tzinfo=UTC)
+
+
+def test_slots_are_in_the_users_data(owner, mornings):
+    sets = json.loads("".join(data_export.export(owner)))["account_sets"]
+    assert [one["weekly_slots"] for one in sets] == [[{"weekday": 0, "minute": 600}, {"weekday": 2, "minute": 600}]]

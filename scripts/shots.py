@@ -36,8 +36,9 @@ from app.models import (  # noqa: E402
     Stage,
     StatsSample,
     Status,
+    User,
 )
-from app.services import users  # noqa: E402
+from app.services import account_sets, slot_changes, slots, users  # noqa: E402
 from app.statistics import daily  # noqa: E402
 from app.storage import key_from, storage  # noqa: E402
 
@@ -168,10 +169,12 @@ def fill() -> None:
     db.session.add_all(history(story))
     fill_notifications(user.id, story)
     db.session.commit()
-    fill_stats(user.id, made)
+    places = fill_stats(user.id, made)
+    fill_sets(user, made[0], [channel, *places])
+    db.session.commit()
 
 
-def fill_stats(user_id: int, made: list[Clip]) -> None:
+def fill_stats(user_id: int, made: list[Clip]) -> list[PlatformConnection]:
     """Adds six clips on three platforms, with a history of up to 40 days; only VK has shares."""
     places = {key: connection(user_id, name, "8", key) for key, name in (("vk", "Анна Волгина"), ("rutube", "Волга"))}
     places["telegram"] = connection(user_id, "Анна о съёмке", "-1003")
@@ -194,6 +197,20 @@ def fill_stats(user_id: int, made: list[Clip]) -> None:
                 published.stats_at = at
             published.views, published.likes, published.shares = counts["views"], counts["likes"], counts["shares"]
     db.session.commit()
+    return list(places.values())
+
+
+def fill_sets(user: User, waiting: Clip, places: list[PlatformConnection]) -> None:
+    """Adds a set with slots on workdays, in one of which a clip waits, and one that is paused."""
+    daily = account_sets.save(user, "Каждый день", [one.id for one in places])
+    slots.add(user, daily.id, range(5), [10 * 60, 19 * 60])
+    [first] = slots.next_free(user, daily.id, 1)
+    row = publication(waiting, places[-1], status=Status.SCHEDULED, slot_id=first.slot_id, wake_at=first.due_at)
+    row.due_at = first.due_at
+    db.session.add(row)
+    weekend = account_sets.save(user, "Выходные, длинное название набора", [places[0].id])
+    slots.add(user, weekend.id, [5, 6], [9 * 60, 12 * 60 + 30, 15 * 60, 21 * 60])
+    slot_changes.pause(user, weekend.id)
 
 
 def fill_notifications(user_id: int, about: Publication) -> None:
@@ -368,6 +385,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
         page.get_by_role("button", name="Запланировать").click()
         page.get_by_text("Это время уже прошло").wait_for()
 
+    def in_queue(page: Page) -> None:
+        first.click()
+        page.get_by_role("button", name="Каждый день", exact=True).click()
+        page.locator("[data-accounts]:not([hidden])").first.click()
+
     def in_panel(title: str, label: str) -> Callable[[Page], object]:
         def act(page: Page) -> None:
             page.locator("article", has_text=title).get_by_role("heading").get_by_role("link").click()
@@ -423,6 +445,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "settings-refused", "/settings/integrations", asked_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
     shot(pro, "notifications", "/notices")
+    shot(pro, "settings-sets", "/settings/sets")
+    shot(pro, "settings-sets-slot", "/settings/sets", lambda page: page.locator(".slot.taken").first.click())
+    shot(pro, "settings-sets-new", "/settings/sets", opens("Новый набор"))
+    shot(pro, "settings-sets-add", "/settings/sets", lambda page: page.get_by_text("Добавить слоты").first.click())
+    shot(pro, "clips-queue", "/", in_queue)
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "settings-security", "/settings/security")

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app import clock
 from app.db import db
+from app.models.slot import Slot
 from app.models.types import Id, String, UTCDateTime
 
 
@@ -22,11 +23,19 @@ class AccountSet(db.Model):
 
     members: Mapped[list["AccountSetMember"]] = relationship(lazy="selectin", order_by="AccountSetMember.connection_id")
 
+    slots: Mapped[list[Slot]] = relationship(
+        lazy="selectin", order_by=(Slot.weekday, Slot.minute), passive_deletes=True
+    )
+
     __table_args__ = (UniqueConstraint("user_id", "name"),)
 
     @property
     def connection_ids(self) -> list[int]:
         return [member.connection_id for member in self.members]
+
+    @property
+    def weekly_slots(self) -> list[dict[str, int]]:
+        return [{"weekday": one.weekday, "minute": one.minute} for one in self.slots]
 
 
 class AccountSetMember(db.Model):

@@ -117,6 +117,11 @@ class Publication(db.Model):
     stats_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     stats_due_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
+    @property
+    def is_paused(self) -> bool:
+        """It waits in a slot of a set that is paused: `publishing.pausing`."""
+        return self.status == Status.SCHEDULED and self.wake_at is None
+
     clip: Mapped[Clip | None] = relationship()
     connection: Mapped[PlatformConnection | None] = relationship()
 

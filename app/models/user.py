@@ -59,14 +59,19 @@ def lock_user(user_id: int) -> None:
 
 
 def lock_plan(user_id: int) -> User:
-    """The user as the row is now, whose plan is about to change: waits for those that hold it. What merely refers to
-    the user does not wait for this: it may have locked a publication that is to be changed too.
+    """The user as the row is now, of whom what may go out, or when, is about to change: the tariff, the slots and what
+    waits in them. Waits for others that do so, and for those that `hold_plan`.
+
+    Rows that refer to the user can still be added: a worker that holds a publication adds an event, and whoever has
+    this lock may wait for the publication.
     """
     return _read(user_id, key_share=True)
 
 
 def hold_plan(user_id: int) -> User:
-    """The user as the row is now: until the transaction ends, the plan stays as it is."""
+    """The user as the row is now: until the transaction ends, no other has `lock_plan`. A transaction that needs both
+    begins with that: two that did the reverse would wait for each other.
+    """
     return _read(user_id, read=True)
 
 

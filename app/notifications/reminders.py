@@ -37,6 +37,7 @@ def _without_access(after: datetime, until: datetime) -> Select[tuple]:
     return select(*(getattr(Publication, name) for name in names)).where(
         Publication.connection_id.in_(waiting),
         Publication.status == Status.SCHEDULED,
+        Publication.wake_at.is_not(None),  # what is paused does not go out then
         Publication.due_at > after,
         Publication.due_at <= until,
     )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from app import clock
 from app.db import db
 from app.models import WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status, User
-from app.publishing import state_machine
+from app.publishing import pausing, state_machine
 
 # A cancelled publication as it was: JSON.
 Kept = dict[str, Any]
@@ -68,7 +68,7 @@ def restore(kept: Kept) -> bool:
     values |= {name: datetime.fromisoformat(kept[name]) if kept[name] else None for name in _TIMES}
     status, now = Status(kept["status"]), clock.now()
     if status == Status.SCHEDULED:
-        values |= {"wake_at": Publication.due_at, "stage": None}
+        values |= {"wake_at": pausing.wake_at(Publication.due_at, Publication.slot_id), "stage": None}
     elif status == Status.PUBLISHING and (kept["leased"] or values["wake_at"] is None or values["wake_at"] <= now):
         # The worker that had it has stopped.
         values |= {"wake_at": now, "stage": Stage.QUEUED}

@@ -12,17 +12,24 @@ from sqlalchemy import select
 
 from app.db import db
 from app.models import Publication, Slot, Status
-from app.publishing import state_machine
+from app.publishing import pausing, state_machine
+from app.publishing.pausing import RESTART
 
 # Of a publication that was moved, what it had before: JSON.
 Kept = dict[str, Any]
 
-# A worker that has claimed it, but not begun, loses it.
-RESTART = {"lease_until": None, "attempt": 0, "crashes": 0, "reason": None, "detail": None}
-
 _FRESH = RESTART | {"queued_at": None, "stage": None}
 
 _COLUMNS = (Publication.due_at, Publication.slot_id, Publication.fence)
+
+
+def waiting(some: Mapping[int, tuple[datetime, int | None]]) -> dict[int, dict[str, Any]]:
+    """The columns of publications that wait, by what they are named by: each for its due time, in a slot or in none."""
+    paused = pausing.paused({slot_id for _, slot_id in some.values() if slot_id})
+    return {
+        name: {"due_at": due_at, "wake_at": None if slot_id in paused else due_at, "slot_id": slot_id}
+        for name, (due_at, slot_id) in some.items()
+    }
 
 
 def move_many(to: Mapping[int, tuple[datetime, int | None]]) -> list[Kept]:
@@ -31,10 +38,7 @@ def move_many(to: Mapping[int, tuple[datetime, int | None]]) -> list[Kept]:
     """
     rows = select(Publication.id, *_COLUMNS).where(Publication.id.in_(to), Publication.status == Status.SCHEDULED)
     before = {row.id: row for row in db.session.execute(rows.order_by(Publication.id).with_for_update())}
-    changes = {}
-    for number in before:
-        due_at, slot_id = to[number]
-        changes[number] = {"due_at": due_at, "wake_at": due_at, "slot_id": slot_id}
+    changes = waiting({number: to[number] for number in before})
     names = {number: change["due_at"].isoformat() for number, change in changes.items()}
     moved = state_machine.move_many(changes, Status.SCHEDULED, event="moved", names=names, **_FRESH)
     return [_kept(before[number]) for number in moved]
@@ -58,7 +62,7 @@ def restore(kept: Kept) -> bool:
         event="moved",
         name=due_at.isoformat(),
         due_at=due_at,
-        wake_at=due_at,
+        wake_at=pausing.wake_at(due_at, slot_id),
         slot_id=slot_id,
         **_FRESH,
     )

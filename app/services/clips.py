@@ -34,6 +34,7 @@ _DUE_SOON = exists().where(
     _publication.clip_id == _clip.id,
     LIVE_SQL,  # the index of these alone: a clip may have been published a thousand times
     _publication.status == Status.SCHEDULED,
+    _publication.wake_at.is_not(None),  # it may be paused
     _publication.due_at <= bindparam("soon"),
 )
 _CHANGED = select(_clip.id, _clip.version, _DUE_SOON).where(

@@ -38,7 +38,7 @@ _TABLES: dict[str, tuple[type, str]] = {
         PlatformConnection,
         "platform account_id account_name account_url avatar_url facts status created_at",
     ),
-    "account_sets": (AccountSet, "name connection_ids created_at"),
+    "account_sets": (AccountSet, "name connection_ids weekly_slots paused_at created_at"),
     "clips": (
         Clip,
         "title description file_name status size sha256 content_type duration_ms width height created_at",

@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, func, select
 from app import clock
 from app.db import db
 from app.models import Clip, Publication, Status, User
-from app.services import plan_slots
+from app.services import slots
 from app.services.history import STATES, State
 
 # Of one calendar's days. Whatever a user has, a page reads no more.
@@ -137,7 +137,7 @@ def _days(user: User, span: Span, filters: Filters, most, by_hour: bool = False)
     shown = [group for day in placed for cell in day.values() for group in cell[:limit]]
     items = {item.id: item for item in _items(user, shown)}
     free: list[list[datetime]] = [[] for _ in placed]
-    for slot in plan_slots.free_between(user, span.starts[0], span.starts[-1]):
+    for slot in slots.free_between(user, span.starts[0], span.starts[-1]):
         free[bisect_right(span.starts, slot.due_at) - 1].append(clock.to_zone(slot.due_at, user.timezone))
     return [
         Day(

@@ -1,6 +1,6 @@
 """What a user can do with publications: publish, cancel, and answer when the outcome is unknown."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,17 +13,35 @@ from sqlalchemy.orm import joinedload
 
 from app import clock, queue
 from app.db import after_commit, db
-from app.models import LIVE, ClipStatus, Publication, Stage, Status, Undo, UndoKind, User, hold_plan, touch_all
+from app.models import (
+    LIVE,
+    ClipStatus,
+    Publication,
+    Stage,
+    Status,
+    Undo,
+    UndoKind,
+    User,
+    hold_plan,
+    lock_plan,
+    touch_all,
+)
 from app.problems import NotFound, Problem
 from app.publishing import cancellation, dispatch, rescheduling, state_machine
 from app.publishing.cancellation import Kept
-from app.services import clips, drafts, undo
+from app.services import clips, drafts, slots, undo
 from app.services.drafts import Choice, Draft, Item
 
 MAX_URL = 2000
 
 
-def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetime | None = None) -> list[Publication]:
+def publish(
+    user: User,
+    clip_id: int,
+    choices: Sequence[Choice],
+    due_at: datetime | None = None,
+    slot_id: int | None = None,
+) -> list[Publication]:
     """A publication for each choice, all or none. Raises the first NotFound or Problem; the caller rolls back.
 
     Returns those it has made: an account that has a live one already keeps that, so that a double click makes one.
@@ -32,7 +50,7 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
         raise Problem("clip_not_ready")
     if not choices:
         raise Problem("no_destination")
-    results = publish_many(user, [Item(clip_id, choice, due_at) for choice in choices])
+    results = publish_many(user, [Item(clip_id, choice, due_at, slot_id) for choice in choices])
     for result in results:
         if isinstance(result, NotFound) or (isinstance(result, Problem) and result.code != "already_live"):
             raise result
@@ -41,16 +59,25 @@ def publish(user: User, clip_id: int, choices: Sequence[Choice], due_at: datetim
 
 def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Problem | NotFound]:
     """A publication or the refusal for each item, in their order: one that is refused does not keep out the others."""
-    user = hold_plan(user.id)
+    in_slots = [(one.slot_id, one.due_at, one.clip_id) for one in items if one.slot_id and one.due_at]
+    user = lock_plan(user.id) if in_slots else hold_plan(user.id)
+    taken = slots.check_free(user, in_slots) if in_slots else {}
     found = drafts.of(user, items, lock=True)
-    made = _make([draft for draft in found if not draft.problems])
+    refusals = [_refusal(draft, taken) for draft in found]
+    made = _make([draft for draft, refusal in zip(found, refusals, strict=True) if refusal is None])
     results: list[Publication | Problem | NotFound] = []
-    for draft in found:
+    for draft, refusal in zip(found, refusals, strict=True):
         # Another request was faster: the other half of a double click.
         faster = Problem("already_live", f"connection-{draft.item.choice.connection_id}")
-        results.append(draft.problems[0] if draft.problems else made.get(draft.key, faster))
+        results.append(refusal or made.get(draft.key, faster))
     wake(user, [one.id for one in made.values() if one.status == Status.PUBLISHING])
     return results
+
+
+def _refusal(draft: Draft, taken: Mapping[tuple, Problem | NotFound]) -> Problem | NotFound | None:
+    """`taken`: by slot, due time and clip, where another clip waits by now."""
+    item = draft.item
+    return taken.get((item.slot_id, item.due_at, item.clip_id)) or next(iter(draft.problems), None)
 
 
 def _make(some: Sequence[Draft]) -> dict[tuple[int, int], Publication]:
@@ -61,7 +88,10 @@ def _make(some: Sequence[Draft]) -> dict[tuple[int, int], Publication]:
     dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
     # Of a clip on an account one is live, by the index of those that are.
     add = dialect.insert(Publication.__table__).on_conflict_do_nothing().returning(Publication.id)
-    ids = db.session.connection().execute(add, [_row(draft) for draft in in_order]).scalars().all()
+    due = {one.key: (one.item.due_at, one.item.slot_id) for one in in_order if one.item.due_at}
+    waiting = rescheduling.waiting(due)
+    rows = [_row(draft, waiting.get(draft.key)) for draft in in_order]
+    ids = db.session.connection().execute(add, rows).scalars().all()
     new = select(Publication).where(Publication.id.in_(ids)).order_by(Publication.id)
     made = db.session.scalars(new.execution_options(populate_existing=True)).all()
     state_machine.begin(made)
@@ -69,9 +99,10 @@ def _make(some: Sequence[Draft]) -> dict[tuple[int, int], Publication]:
     return {(one.clip_id, one.connection_id): one for one in made}
 
 
-def _row(draft: Draft) -> dict[str, Any]:
-    connection, due_at = draft.destination.connection, draft.item.due_at
-    begin = {"due_at": due_at, "wake_at": due_at, "stage": None, "started_at": None, "queued_at": None}
+def _row(draft: Draft, waiting: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`waiting`: the columns of one that waits for its due time."""
+    connection = draft.destination.connection
+    begins = waiting is None
     return {
         "user_id": draft.clip.user_id,
         "clip_id": draft.clip.id,
@@ -83,9 +114,8 @@ def _row(draft: Draft) -> dict[str, Any]:
         "title": draft.title,
         "description": draft.description,
         "options": draft.options,
-        "slot_id": draft.item.slot_id,
-        "status": Status.SCHEDULED if due_at else Status.PUBLISHING,
-        **(begin if due_at else under_way()),
+        "status": Status.PUBLISHING if begins else Status.SCHEDULED,
+        **(under_way() | {"slot_id": None} if begins else dict.fromkeys(under_way()) | waiting),
     }
 
 

@@ -21,13 +21,13 @@ from app.models import (
     UndoKind,
     UndoState,
     User,
-    hold_plan,
+    lock_plan,
 )
 from app.models.types import is_due
 from app.platform_access import revocations
 from app.problems import NotFound, Problem
 from app.publishing import cancellation, rescheduling
-from app.services import audit_log, clips, erasures
+from app.services import audit_log, clips, erasures, slot_changes
 
 # A press that comes late is told so.
 _KEPT = timedelta(days=1)
@@ -73,7 +73,8 @@ def restore(user: User, undo_id: int) -> Undo:
 
     The undo's `publications` are then those that were restored: to others something has happened since.
     """
-    hold_plan(user.id)  # what a change of plan at the same moment has cancelled is not scheduled again
+    # What comes back must not miss a smaller plan, a pause, or a slot that moves at the same moment.
+    lock_plan(user.id)
     held = get(user, undo_id)
     if held.state == UndoState.RESTORED:
         return held
@@ -89,6 +90,7 @@ def restore(user: User, undo_id: int) -> Undo:
     restored = [kept for kept in held.publications if back(kept)]
     if held.kind in (UndoKind.CANCEL, UndoKind.MOVE) and not restored:
         raise Problem("undo_too_late")
+    slot_changes.part(user, [kept["id"] for kept in restored])
     held = get(user, undo_id)
     held.publications = restored
     return held

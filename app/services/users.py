@@ -18,9 +18,18 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock, plans
 from app.db import db, end_reading
-from app.models import DEMO_DOMAIN, User, is_demo
+from app.models import DEMO_DOMAIN, User, is_demo, lock_plan
 from app.problems import NotFound, Problem
-from app.services import audit_log, email_confirmation, password_rules, plan_change, second_factor, sessions, throttle
+from app.services import (
+    audit_log,
+    email_confirmation,
+    password_rules,
+    plan_change,
+    second_factor,
+    sessions,
+    slot_changes,
+    throttle,
+)
 from app.services.throttle import Limit, network_of
 
 log = structlog.get_logger(__name__)
@@ -161,11 +170,15 @@ def recover(find: Callable[[], User], new: str) -> None:
     _set_password(find(), password_hash, "password_recovered")
 
 
-def update_profile(user: User, name: str, timezone: str) -> None:
+def update_profile(user: User, name: str, timezone: str) -> int:
+    """Returns how many clips that wait in slots have moved with the zone. Raises Problem."""
     name = _name(name)
     if timezone not in available_timezones():
         raise Problem("timezone_unknown", "timezone")
+    lock_plan(user.id)
+    before = user.timezone
     user.name, user.timezone = name, timezone
+    return slot_changes.follow_zone(user, before) if timezone != before else 0
 
 
 def set_plan(email: str, plan_key: str) -> User:

@@ -41,6 +41,8 @@ EVENTS = {
     "created": "Создана",
     "scheduled": "Запланирована",
     "moved": "Перенесена",
+    "paused": "Набор поставлен на паузу",
+    "resumed": "Набор снят с паузы",
     "published_now": "Вы попросили опубликовать сейчас",
     "started": "Началась",
     "step": "Шаг сделан",
@@ -269,7 +271,8 @@ def event(kind: str, name: str | None, zone_name: str, step: str = "") -> str:
 
 def status(publication: "Publication", zone_name: str) -> str:
     if publication.status == "scheduled":
-        return f"Запланировано на {moments.exact(publication.due_at, zone_name)}"  # US-AP-06, AC4
+        paused = ", на паузе" if publication.is_paused else ""
+        return f"Запланировано на {moments.exact(publication.due_at, zone_name)}{paused}"  # US-AP-06, AC4
     return STATUSES[publication.status]
 
 

@@ -8,6 +8,9 @@ from app import clock
 
 NBSP = "\u00a0"
 
+WEEKDAYS = ("пн", "вт", "ср", "чт", "пт", "сб", "вс")
+WHOLE_WEEKDAYS = ("понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье")
+
 NEAR = {-1: "вчера", 0: "сегодня", 1: "завтра"}
 
 
@@ -60,3 +63,8 @@ def offset_name(offset: timedelta) -> str:
     hours, rest = divmod(abs(minutes), 60)
     sign = "−" if minutes < 0 else "+"
     return f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "")
+
+
+def of_day(minute: int) -> str:
+    """«10:00»: a time of the day, by its minute."""
+    return f"{minute // 60:02}:{minute % 60:02}"

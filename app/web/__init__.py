@@ -4,6 +4,7 @@ from flask import Flask
 
 from app.web import (
     access,
+    account_sets,
     auth,
     bulk,
     bulk_publications,
@@ -51,6 +52,7 @@ PAGES = (
     *(settings, second_factor, passkeys, confirmation),
     *(
         integrations,
+        account_sets,
         undo,
         withheld,
         plans,

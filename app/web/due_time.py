@@ -1,5 +1,6 @@
 """The field «Дата и время» of a form: in the user's zone, which is named beside it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,12 +10,15 @@ from flask_login import current_user
 from app import clock
 from app.models import Publication
 from app.services import due_times
-from app.texts.moments import offset_name
+from app.services.slot_queue import Offer
+from app.texts.moments import near, offset_name
 from app.web import time_zones
 
 # What the macro shows, local times as FORMAT. `occurrences`: key and label of each, where the local time comes twice.
 # `presets`: words, local time and, where it is that far from the press, how many minutes.
 DueField = dict[str, Any]
+# What it shows of a set's queue.
+QueueChoice = dict[str, Any]
 SOON_PRESET = timedelta(hours=1)
 
 
@@ -35,6 +39,20 @@ def sent() -> datetime:
 
 def _sent() -> tuple[str, str]:
     return request.form.get("due", ""), request.form.get("occurrence", "")
+
+
+def queues(offers: Sequence[Offer]) -> list[QueueChoice]:
+    """«В очередь», with the next free time; of several sets, which one."""
+    return [
+        {
+            "id": str(one.account_set.id),
+            "name": f"В очередь «{one.account_set.name}»" if len(offers) > 1 else "В очередь",
+            "is_paused": one.account_set.paused_at is not None,
+            "accounts": one.account_set.connection_ids,
+            "words": near(one.due_at, current_user.timezone),
+        }
+        for one in offers
+    ]
 
 
 def scheduled(publication: Publication) -> DueField:

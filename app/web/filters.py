@@ -216,7 +216,8 @@ def progress_percent(publication) -> int | None:
 
 def due_soon(publication) -> bool:
     """Whether a page polls often, so as to show its start."""
-    return publication.status == "scheduled" and publication.due_at <= clock.now() + clips.SOON
+    soon = clock.now() + clips.SOON
+    return publication.status == "scheduled" and not publication.is_paused and publication.due_at <= soon
 
 
 def pace(publication) -> str:

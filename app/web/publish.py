@@ -1,6 +1,6 @@
 """The publish window: where a clip goes, with which texts, and when; then how each platform confirms."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -11,7 +11,7 @@ from app import texts
 from app.db import db
 from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import account_sets, clips, destinations, history, publications
+from app.services import account_sets, clips, destinations, history, publications, slot_queue
 from app.web import due_time, publish_form, responses
 from app.web.clip_cards import cards
 
@@ -46,8 +46,20 @@ def schedule(clip_id: int) -> ResponseReturnValue:
     except Problem as problem:
         return _refused(clip_id, problem)
     _remember()
-    text = scheduled_text(made[0]) if made else Problem("already_live").text
-    return responses.done(text, url_for("clips.page"), cards([clips.get(current_user, clip_id)]))
+    return _scheduled(clip_id, made)
+
+
+@blueprint.post("/queue")
+def put_in_queue(clip_id: int) -> ResponseReturnValue:
+    """At the next free slot of a set."""
+    try:
+        if request.form.get("due"):
+            raise Problem("due_or_queue", "due")
+        made = slot_queue.put(current_user, clip_id, publish_form.queue() or 0, publish_form.choices())
+    except Problem as problem:
+        return _refused(clip_id, problem)
+    _remember()
+    return _scheduled(clip_id, made)
 
 
 @blueprint.post("/sets")
@@ -76,6 +88,11 @@ def progress(clip_id: int) -> ResponseReturnValue:
     return render_template("publish/_rows.html", clip_id=clip_id, rows=rows)
 
 
+def _scheduled(clip_id: int, made: Sequence[Publication]) -> Response:
+    text = scheduled_text(made[0]) if made else Problem("already_live").text
+    return responses.done(text, url_for("clips.page"), cards([clips.get(current_user, clip_id)]))
+
+
 def _window(
     clip: Clip,
     window: publish_form.Window,
@@ -87,6 +104,7 @@ def _window(
         clip=clip,
         window=window,
         sets=account_sets.all_of(current_user),
+        queues=due_time.queues(slot_queue.offers(current_user)),
         when=when or due_time.typed(),
         problem=problem,
         heading="Публикация",

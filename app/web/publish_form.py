@@ -76,18 +76,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Window:
-    """`tab`: SHARED, or the id of the account whose tab is open."""
+    """`tab`: SHARED, or the id of the account whose tab is open. `when`: «now», «later», or the id of the set in whose
+    queue the clip goes.
+    """
 
     shared: Texts
     rows: Sequence[Row]
     tab: str
     set_name: str
-    is_later: bool
+    when: str
 
 
 def chosen() -> list[int]:
     """What is ticked. «Опубликовать ещё раз» chooses by itself."""
     return list(dict.fromkeys([*request.form.getlist("connection", int), *request.form.getlist("again", int)]))
+
+
+def queue() -> int | None:
+    """The set whose queue is chosen: by a button, or among «Сейчас», «Запланировать»."""
+    return request.form.get("queue", type=int) or request.form.get("when", type=int)
 
 
 def choices() -> list[Choice]:
@@ -102,7 +109,7 @@ def fresh(clip: Clip, destinations: Sequence[Destination]) -> Window:
         Row(one, not (one.published or one.connection.left_out or one.blocked), False, False, texts, {}, None)
         for one in destinations
     ]
-    return Window(texts, rows, SHARED, "", is_later=bool(request.args.get("due")))
+    return Window(texts, rows, SHARED, "", "later" if request.args.get("due") else "now")
 
 
 def sent(
@@ -123,7 +130,8 @@ def sent(
     wanted = at_fault[0] if at_fault else request.form.get("tab", "")
     tab = wanted if wanted in {str(row.id) for row in rows if row.takes_part} else SHARED
     is_later = bool(request.form.get("due")) or bool(problem and problem.field == "due")
-    return Window(shared, rows, tab, request.form.get("set-name", ""), is_later)
+    when = "later" if is_later else str(queue() or "now")
+    return Window(shared, rows, tab, request.form.get("set-name", ""), when)
 
 
 def ids_of(account_set: AccountSet, destinations: Sequence[Destination]) -> set[int]:

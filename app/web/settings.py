@@ -41,8 +41,9 @@ def profile() -> ResponseReturnValue:
     form.timezone.choices = time_zones.choices(current_user.timezone)
     if form.validate_on_submit():
         with blame(form):
-            users.update_profile(current_user, form.name.data, form.timezone.data)
-            flash("Профиль сохранён.", "ok")
+            moved = users.update_profile(current_user, form.name.data, form.timezone.data)
+            moved_text = f" Клипы в очереди теперь выходят по новому поясу: {moved}." if moved else ""
+            flash(f"Профиль сохранён.{moved_text}", "ok")
             return go(url_for(".profile"))
     return form_page("settings/profile.html", form=form)
 

@@ -1,7 +1,7 @@
 """Static files: cached for a year, at addresses that change with their content.
 
 The style sheets of app/static/css are sent as one file, and so are the modules of app/static/js, one for each kind of
-page: see docs/decisions/0019. Each is built and packed once a process, where the files may change once a change.
+page: see docs/decisions/0021. Each is built and packed once a process, where the files may change once a change.
 """
 
 import gzip

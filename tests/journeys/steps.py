@@ -106,6 +106,22 @@ def connect_telegram(page: Page, channel: str = "@vezde_demo") -> None:
     expect(page.get_by_role("dialog")).to_be_hidden()
 
 
+def make_set(page: Page, name: str, accounts: list[str], times: str) -> Locator:
+    """Answers the set on its page, with slots at these times on workdays."""
+    page.goto("/settings/sets")
+    page.get_by_role("button", name="Новый набор").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Название").fill(name)
+    for account in accounts:
+        dialog.get_by_role("checkbox", name=account).check()
+    dialog.get_by_role("button", name="Сохранить").click()
+    account_set = page.get_by_role("region", name=name)
+    account_set.get_by_label("Время").fill(times)
+    account_set.get_by_role("button", name="Добавить", exact=True).click()
+    expect(account_set.get_by_text("Очередь пуста")).to_be_visible()
+    return account_set
+
+
 def upload(page: Page, path: Path) -> Locator:
     """Answers the clip's card once the clip is ready."""
     page.get_by_role("link", name="Клипы").first.click()

@@ -14,6 +14,7 @@ from tests.journeys.steps import (
     connect_by_consent,
     connect_rutube,
     connect_telegram,
+    make_set,
     plan,
     publish,
     row,
@@ -63,6 +64,7 @@ def furnished(running: Running, chromium: Browser, vertical_file: Path) -> None:
     connect_by_consent(page, "Дзен")
     connect_rutube(page)
     connect_telegram(page)
+    make_set(page, "Все", ["VK", "Telegram"], "10:00 и 19:00")
     broken = vertical_file.with_name("broken.mp4")
     broken.write_bytes(b"\0\0\0\x18ftypmp42" + b"nothing to see" * 1000)
     page.get_by_role("link", name="Клипы").first.click()

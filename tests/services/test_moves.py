@@ -8,7 +8,7 @@ from app import clock
 from app.db import commit, db
 from app.models import AccountSet, Publication, PublicationEvent, Slot, Status, Undo, User
 from app.problems import NotFound, Problem
-from app.services import moves, publications, undo
+from app.services import moves, publications, slots, undo
 from app.services.moves import Move
 from app.services.publications import Choice
 
@@ -128,18 +128,18 @@ def test_a_moved_publication_leaves_its_slot_and_returns(scheduled):
     account_set = AccountSet(user_id=owner.id, name="Все")
     db.session.add(account_set)
     db.session.flush()
-    slots = [Slot(account_set_id=account_set.id, weekday=day, minute=600) for day in (0, 1)]
-    db.session.add_all(slots)
+    weekly = [Slot(account_set_id=account_set.id, weekday=day, minute=600) for day in (0, 1)]
+    db.session.add_all(weekly)
     db.session.flush()
-    moves.move_many(
-        owner, [Move(one.id, in_hours(2), slot.id) for one, slot in zip((first, second), slots, strict=True)]
-    )
+    due = [next(slots.upcoming([slot], owner.timezone, in_hours(1))).due_at for slot in weekly]
+    into = [Move(one.id, at, slot.id) for one, at, slot in zip((first, second), due, weekly, strict=True)]
+    assert moves.move_many(owner, into).refused == {}
     commit()
     held = moves.move_many(owner, [Move(one.id, in_hours(4)) for one in (first, second)]).undo
     commit()
     assert [db.session.get(Publication, one.id).slot_id for one in (first, second)] == [None, None]
-    db.session.delete(slots[1])
+    db.session.delete(weekly[1])
     commit()
     undo.restore(owner, held.id)
     commit()
-    assert [db.session.get(Publication, one.id).slot_id for one in (first, second)] == [slots[0].id, None]
+    assert [db.session.get(Publication, one.id).slot_id for one in (first, second)] == [weekly[0].id, None]

@@ -171,7 +171,7 @@ def test_free_slots_in_the_users_zone(owner, planned, monkeypatch):
     def free(first: date) -> list[str]:
         return [f"{at:%H:%M}" for day in days_of(owner, first, 1) for cell in day.cells for at in cell.free]
 
-    assert free(date(2027, 3, 28)) == ["03:30", "19:00"]
+    assert free(date(2027, 3, 28)) == ["03:00", "19:00"]
     assert free(date(2027, 10, 31)) == ["02:30", "19:00"]
     planned(local(BERLIN, 2027, 3, 28, 19), slot_id=slots[1].id)
     assert free(date(2027, 3, 28)) == ["03:30"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from app.db import commit, db
 from app.models import Clip
-from app.services import publications, uploads
+from app.services import account_sets, publications, slots, uploads
 from app.services.publications import Choice
 
 FEW = settings(
@@ -175,6 +175,9 @@ def things(app, user, ready_clip, telegram) -> dict[str, list]:
             commit()
             made = {"connection": connection, "clip": clip, "publication": publication}
             made["upload"] = uploads.create(owner, "клип.mp4", 1000)
+            made["account_set"] = account_sets.save(owner, f"Набор {number}", [connection.id])
+            slots.add(owner, made["account_set"].id, [0], [600])
+            made["slot"] = made["account_set"].slots[0]
             commit()
             for name, one in made.items():
                 found.setdefault(f"{name}_id", []).append(one.id)

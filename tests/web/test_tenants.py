@@ -7,13 +7,13 @@ import pytest
 from app.db import commit, db
 from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status, UndoKind
 from app.platform_access import questions
-from app.services import publications, sessions, undo, uploads
+from app.services import account_sets, publications, sessions, slots, undo, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {
-    *("clip_id", "connection_id", "passkey_id", "publication_id"),
-    *("question_id", "session_id", "undo_id", "upload_id"),
+    *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
+    *("question_id", "session_id", "slot_id", "undo_id", "upload_id"),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "name", "user_id"}
@@ -25,6 +25,8 @@ FORM = {
     "url": "https://example.org/1",
     "name": "Чужое",
     "password": "parol-parol",
+    "weekday": "1",
+    "times": "19:00",
 }
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
 
@@ -61,6 +63,9 @@ def boris(app, user, ready_clip, telegram):
     sessions.begin(one, "", "", "")
     session_id = sessions.all_of(one)[0].id
     undo_id = undo.hold(one, UndoKind.CANCEL).id
+    account_set = account_sets.save(one, "Набор Бориса", [connection.id])
+    slots.add(one, account_set.id, [0], [600])
+    slot_id = account_set.slots[0].id
     commit()
     return [
         {
@@ -71,6 +76,8 @@ def boris(app, user, ready_clip, telegram):
             "session_id": session_id,
             "question_id": question_id,
             "undo_id": undo_id,
+            "account_set_id": account_set.id,
+            "slot_id": slot_id,
         }
         for number, thing in enumerate(things)
     ]

@@ -1,4 +1,4 @@
-// The publish window: the accounts, now or later, one button whose words say what it will do, and the ticks after it.
+// The publish window: the accounts, when, one button whose words say what it will do, and the ticks after it.
 
 import { $ } from "./dom.js";
 import { addMinutes, nowOf, parse, shortWords, toLocal } from "./local-time.js";
@@ -11,7 +11,8 @@ const form = () => $("#publish");
 const due = () => form().elements.due;
 const calendar = () => $("[data-calendar]", form());
 const isLater = () => form().elements.when.value === "later";
-let keptDue = ""; // what «Сейчас» has taken out of the field
+const queue = () => $("[data-accounts]:has(:checked)", form()); // of a set, if it is chosen
+let keptDue = ""; // what another choice than «Запланировать» has taken out of the field
 
 // The button
 
@@ -20,6 +21,7 @@ function chosen() {
 }
 
 function words() {
+  if (queue()) return `В очередь: ${queue().dataset.words}`;
   if (isLater()) {
     const moment = parse(due().value);
     return moment ? `Запланировать на ${shortWords(moment, nowOf(calendar()))}` : "Запланировать";
@@ -33,7 +35,8 @@ function words() {
 function showButton() {
   const button = $("#publish-button");
   button.textContent = words();
-  button.formAction = isLater() ? button.dataset.schedule : button.dataset.publish;
+  const { queue: toQueue, schedule, publish } = button.dataset;
+  button.formAction = queue() ? toQueue : isLater() ? schedule : publish;
   for (const preset of form().querySelectorAll("[data-preset]")) {
     preset.setAttribute("aria-pressed", String(isLater() && preset.dataset.preset === due().value));
   }
@@ -46,14 +49,25 @@ function setDue(local) {
   due().dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function setWhen(later) {
-  form().elements.when.value = later ? "later" : "now";
+function setWhen(value) {
+  form().elements.when.value = value;
+  const later = value === "later";
   if (later && !due().value && keptDue) setDue(keptDue);
   if (!later) {
     keptDue = due().value;
     if (keptDue) setDue("");
   } else {
     $(".publish-when", form()).scrollIntoView({ block: "nearest" });
+  }
+}
+
+// A set's queue is offered for its own accounts.
+function showQueues() {
+  const ids = chosen().map((one) => one.value);
+  for (const pill of form().querySelectorAll("[data-accounts]")) {
+    const accounts = pill.dataset.accounts.split(" ");
+    pill.hidden = !ids.length || !ids.every((id) => accounts.includes(id));
+    if (pill.hidden && $("input", pill).checked) setWhen("now");
   }
 }
 
@@ -78,6 +92,7 @@ function setUp() {
     keptDue = "";
     nowOf(calendar());
     setUpTexts();
+    showQueues();
     showButton();
   }
   look();
@@ -90,8 +105,11 @@ document.addEventListener("input", ({ target }) => {
 });
 document.addEventListener("change", ({ target }) => {
   if (!form() || target.form !== form()) return;
-  if (target.name === "when") setWhen(target.value === "later");
-  if (["connection", "again"].includes(target.name)) refreshTexts();
+  if (target.name === "when") setWhen(target.value);
+  if (["connection", "again"].includes(target.name)) {
+    refreshTexts();
+    showQueues();
+  }
   showButton();
 });
 document.addEventListener("click", ({ target }) => {
@@ -100,6 +118,7 @@ document.addEventListener("click", ({ target }) => {
   if (tick) {
     for (const box of form().querySelectorAll("[name='connection']:enabled")) box.checked = tick.dataset.tick === "all";
     refreshTexts();
+    showQueues();
     showButton();
   } else if (target.closest("[data-preset]")) {
     preset(target.closest("[data-preset]"));

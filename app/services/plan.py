@@ -1,7 +1,7 @@
 """The plan as a calendar shows it. An item is a clip at a time of day: all its publications that are due then."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date as Date
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ _URGENCY = (
     *(Status.FAILED, Status.UNCONFIRMED, Status.AWAITING_USER),
     *(Status.PUBLISHING, Status.SCHEDULED, Status.PUBLISHED, Status.CANCELLED),
 )
+_DOTS = 4  # of a small day
 _GOES_OUT_OR_DID = tuple(status for status in Status if status != Status.CANCELLED)
 
 
@@ -108,7 +109,10 @@ class Span:
         return cls(first, [clock.day_start(day, user.timezone) for day in days])
 
 
-# By rows of the index alone and what a group needs; the texts are read only of what is shown.
+# Of an item what places it: a publication's id, due time and status, by due time.
+Group = list[tuple[int, datetime, str]]
+
+# What a group is made of; the texts are read only of what is shown.
 _KEY = (Publication.id, Publication.clip_id, Publication.due_at, Publication.status)
 _DETAILS = (
     *(Publication.id, Publication.due_at, Publication.status, Publication.fence, Publication.title),
@@ -116,42 +120,50 @@ _DETAILS = (
 )
 
 
-def days(user: User, span: Span, filters: Filters, most: int) -> list[Day]:
-    """Each with one cell, of at most so many items."""
-    return _days(user, span, filters, lambda _total: most)
+def days(
+    user: User, span: Span, filters: Filters, most: int, chosen: Date | None = None, most_chosen: int = 0
+) -> list[Day]:
+    """Each with one cell, of at most `most` items; that of the chosen day of at most `most_chosen`."""
+    return _days(user, span, filters, lambda day, _total: most_chosen if day == chosen else most)
 
 
 def hours(user: User, span: Span, filters: Filters, few: int, many: int, from_total: int) -> list[Day]:
     """Each with a cell for each hour, of at most `many` items; of at most `few` from that many items on."""
-    return _days(user, span, filters, lambda total: few if total >= from_total else many, by_hour=True)
+    return _days(user, span, filters, lambda _day, total: few if total >= from_total else many, by_hour=True)
 
 
-def _days(user: User, span: Span, filters: Filters, most, by_hour: bool = False) -> list[Day]:
+def _days(
+    user: User, span: Span, filters: Filters, most: Callable[[Date, int], int], by_hour: bool = False
+) -> list[Day]:
+    """`most`: of a cell, by its day and by how many items there are in all."""
     groups = _groups(db.session.execute(_within(select(*_KEY), user, filters, span.starts[0], span.starts[-1])))
-    limit = most(len(groups))
-    placed: list[dict[int | None, list[list[Row]]]] = [{} for _ in span.starts[1:]]
+    placed: list[dict[int | None, list[Group]]] = [{} for _ in span.starts[1:]]
     for group in groups:
-        at = group[0].due_at
+        at = group[0][1]
         hour = clock.to_zone(at, user.timezone).hour if by_hour else None
         placed[bisect_right(span.starts, at) - 1].setdefault(hour, []).append(group)
-    shown = [group for day in placed for cell in day.values() for group in cell[:limit]]
+    dates = [span.first + timedelta(days=number) for number in range(len(placed))]
+    limits = [most(date, len(groups)) for date in dates]
+    shown = [
+        group for cells, limit in zip(placed, limits, strict=True) for cell in cells.values() for group in cell[:limit]
+    ]
     items = {item.id: item for item in _items(user, shown)}
     free: list[list[datetime]] = [[] for _ in placed]
     for slot in slots.free_between(user, span.starts[0], span.starts[-1]):
         free[bisect_right(span.starts, slot.due_at) - 1].append(clock.to_zone(slot.due_at, user.timezone))
     return [
         Day(
-            date=span.first + timedelta(days=number),
-            cells=list(_cells(cells, items, limit, free[number], by_hour)),
-            statuses=[_status(group) for cell in cells.values() for group in cell][:4],
+            date=date,
+            cells=list(_cells(cells, items, limit, times, by_hour)),
+            statuses=[_status(group) for cell in cells.values() for group in cell[:_DOTS]][:_DOTS],
             count=sum(map(len, cells.values())),
         )
-        for number, cells in enumerate(placed)
+        for date, cells, limit, times in zip(dates, placed, limits, free, strict=True)
     ]
 
 
 def _cells(
-    groups: dict[int | None, list[list[Row]]],
+    groups: dict[int | None, list[Group]],
     items: dict[int, Item],
     limit: int,
     free: Sequence[datetime],
@@ -197,29 +209,33 @@ def _within(query: Select, user: User, filters: Filters, start: datetime, end: d
     return query.where(*where).order_by(Publication.due_at, Publication.id).limit(_MOST_ROWS)
 
 
-def _groups(rows: Iterable[Row]) -> list[list[Row]]:
+def _groups(rows: Iterable[Row]) -> list[Group]:
     """By clip and minute: what is published at once has its publications some milliseconds apart."""
-    groups: dict[tuple[int, datetime], list[Row]] = {}
-    for row in rows:
+    groups: dict[tuple[int, datetime], Group] = {}
+    for number, clip_id, due_at, status in rows:
+        minute = due_at.replace(second=0, microsecond=0) if due_at.second or due_at.microsecond else due_at
         # What has no clip any more is one of a kind.
-        key = row.clip_id or -row.id, row.due_at.replace(second=0, microsecond=0)
-        groups.setdefault(key, []).append(row)
+        key = clip_id or -number, minute
+        if key in groups:
+            groups[key].append((number, due_at, status))
+        else:
+            groups[key] = [(number, due_at, status)]
     return list(groups.values())
 
 
-def _id(group: Sequence[Row]) -> int:
-    return min(row.id for row in group)
+def _id(group: Group) -> int:
+    return min(group)[0]
 
 
-def _status(group: Sequence[Row]) -> Status:
-    return Status(min((row.status for row in group), key=_URGENCY.index))
+def _status(group: Group) -> Status:
+    return Status(min((status for _, _, status in group), key=_URGENCY.index))
 
 
-def _items(user: User, groups: Sequence[Sequence[Row]]) -> list[Item]:
-    ids = [row.id for group in groups for row in group]
+def _items(user: User, groups: Sequence[Group]) -> list[Item]:
+    ids = [number for group in groups for number, _, _ in group]
     query = select(*_DETAILS).outerjoin(Clip, Clip.id == Publication.clip_id).where(Publication.id.in_(ids))
     details = {row.id: row for row in db.session.execute(query)} if ids else {}
-    return [_item(user, [details[row.id] for row in group if row.id in details]) for group in groups]
+    return [_item(user, [details[number] for number, _, _ in group]) for group in groups]
 
 
 def _item(user: User, rows: Sequence[Row]) -> Item:

@@ -22,7 +22,7 @@ from app.web.access import address_of
 MONTH, WEEK = "month", "week"
 _FIRST, _LAST = Date(2000, 1, 1), Date(2100, 1, 1)
 _ITEMS_OF_A_DAY = 3
-_ITEMS_OF_THE_CHOSEN_DAY = 30
+_ITEMS_OF_THE_CHOSEN_DAY = 20  # below the month, on a phone
 # Of an hour; fewer where a week has very many.
 _FEW, _MANY, _FROM_TOTAL = 2, 8, 200
 
@@ -85,12 +85,13 @@ def context(asked: Asked) -> dict[str, Any]:
         days = plan.hours(current_user, span, asked.filters, _FEW, _MANY, _FROM_TOTAL)
         before, after = asked.on - timedelta(days=7), asked.on + timedelta(days=7)
     else:
-        days = plan.days(current_user, span, asked.filters, _ITEMS_OF_A_DAY)
+        days = plan.days(current_user, span, asked.filters, _ITEMS_OF_A_DAY, asked.on, _ITEMS_OF_THE_CHOSEN_DAY)
         before, after = _previous_month(asked.on), _next_month(asked.on)
     return {
         "asked": asked,
         "days": days,
-        "chosen": _chosen_day(asked) if asked.view == MONTH else None,
+        "chosen": next(day for day in days if day.date == asked.on),
+        "items_of_a_day": _ITEMS_OF_A_DAY,
         "version": plan.version(current_user, span, asked.filters),
         "pace": _pace([item for day in days for cell in day.cells for item in cell.items]),
         "title": _title(asked),
@@ -99,12 +100,6 @@ def context(asked: Asked) -> dict[str, Any]:
         "today": today(),
         "now_here": clock.to_zone(clock.now(), current_user.timezone),
     }
-
-
-def _chosen_day(asked: Asked) -> plan.Day:
-    """All that a phone shows below the month."""
-    [day] = plan.days(current_user, Span.of(current_user, asked.on, 1), asked.filters, _ITEMS_OF_THE_CHOSEN_DAY)
-    return day
 
 
 def _pace(items: list[Item]) -> str:

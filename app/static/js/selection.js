@@ -1,9 +1,11 @@
-// Choosing clips or publications for what is done with several at once: shift for a range, a long press on a phone, Esc for none.
+// Choosing clips or publications for what is done with several at once: shift for a range, a long press on a clip on a
+// phone, Esc for none.
 //
 // The choice is kept here, by id: a card that a poll renews comes without its tick.
 
 import { $ } from "./dom.js";
 
+const BOX = "[type=checkbox][form=bulk]";
 const LONG_PRESS_MS = 500;
 
 const chosen = new Set();
@@ -11,7 +13,6 @@ let last = null; // the checkbox from which a range goes
 let pressing = null;
 let pressed = false; // a long press has just chosen: its click does nothing more
 
-const BOX = "[type=checkbox][form=bulk]";
 const boxes = () => [...document.querySelectorAll(BOX)];
 
 function show() {

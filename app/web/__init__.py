@@ -24,6 +24,8 @@ from app.web import (
     notifications,
     ops,
     passkeys,
+    plan_export,
+    plan_import,
     plans,
     privacy,
     publications,
@@ -48,6 +50,8 @@ PAGES = (
     *(
         bulk,
         bulk_publications,
+        plan_import,
+        plan_export,
         integrations,
         undo,
         plans,

@@ -6,6 +6,7 @@ from app.models.event import Event, EventCursor, record_event, record_events
 from app.models.heartbeat import Heartbeat
 from app.models.notification import Notification
 from app.models.passkey import Passkey, PasskeyChallenge
+from app.models.plan_import import PlanImport
 from app.models.publication import (
     LIVE,
     LIVE_SQL,

@@ -216,6 +216,8 @@ class PublishContext(Protocol):
 class Adapter(ABC):
     key: ClassVar[str]
     name: ClassVar[str]
+    # What people also call it where they write it themselves, in lower case.
+    other_names: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Sequence[Setting]] = ()
     # The form that connects an account.
     form: ClassVar[Sequence[FormField]] = ()

@@ -46,6 +46,7 @@ Draft = Mapping[str, str]  # what `_create` returns
 class Dzen(Adapter):
     key = "dzen"
     name = "Дзен"
+    other_names = ("яндекс дзен", "zen")
     settings = (
         Setting(
             "YANDEX_OAUTH_URL", "https://oauth.yandex.ru", "Яндекс OAuth", web_address, demo="{sandbox}/yandex-oauth"

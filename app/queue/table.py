@@ -51,6 +51,7 @@ PERIODIC = {
     "app.services.heartbeats.sweep": 600,
     "app.services.questions.sweep": 600,
     "app.services.passkey_challenges.sweep": 600,
+    "app.services.plan_import.sweep": 600,
     "app.services.recovery.sweep": 600,
     "app.services.sessions.sweep": 600,
     "app.services.undo.sweep": 600,

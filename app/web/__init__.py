@@ -26,7 +26,9 @@ from app.web import (
     ops,
     passkeys,
     plan,
+    plan_export,
     plan_feed,
+    plan_import,
     plans,
     privacy,
     publications,
@@ -66,7 +68,7 @@ PAGES = (
         health,
         ops,
     ),
-    *(bulk, bulk_publications),
+    *(bulk, bulk_publications, plan_import, plan_export),
 )
 
 

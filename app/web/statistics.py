@@ -1,15 +1,14 @@
 """«Статистика»: the counts of all publications, as tiles, a chart, tables and a file for a spreadsheet."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from flask import Blueprint, Response, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app.services import tables
 from app.statistics import csv_export, report
 from app.statistics.report import PERIODS, Day, Sum
 
@@ -20,11 +19,6 @@ WIDTH, HEIGHT = 720, 200
 _GAP = 0.28  # of a day's width
 _WIDEST = 44.0
 _STEPS = 4
-
-# A cell that begins so is a formula for a spreadsheet, also as full-width characters.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
-_PIECE = 16_384  # characters sent at once
-_BOM = "\ufeff"  # without it Excel takes UTF-8 for a code page
 
 
 class Bar(NamedTuple):
@@ -63,7 +57,7 @@ def page() -> ResponseReturnValue:
 @blueprint.get("/stats.csv")
 def export() -> Response:
     days = _period()
-    response = Response(stream_with_context(table(csv_export.rows(current_user, days))), mimetype="text/csv")
+    response = Response(stream_with_context(tables.write(csv_export.rows(current_user, days))), mimetype="text/csv")
     response.headers["Content-Disposition"] = f"attachment; filename=vezde-stats-{days}.csv"
     return response
 
@@ -100,23 +94,3 @@ def round_top(value: int) -> int:
         return _STEPS
     unit = 10 ** math.floor(math.log10(value / _STEPS))
     return next(top for top in (_STEPS * unit * part for part in (1, 2, 5, 10)) if top >= value)
-
-
-def table(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """CSV with semicolons and CRLF, as a Russian Excel reads it, in pieces. No cell is a formula."""
-    text = io.StringIO()
-    text.write(_BOM)
-    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
-        if text.tell() >= _PIECE:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip(" \u00a0").startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value

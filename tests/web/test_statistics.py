@@ -12,11 +12,11 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Clip, Publication, StatsSample, Status
-from app.services import clips
+from app.services import clips, tables
 from app.statistics import daily, report
 from app.statistics.report import Day, Sum
 from app.web import filters
-from app.web.statistics import chart, round_top, table, without
+from app.web.statistics import chart, round_top, without
 from tests.asking import asked
 from tests.web.test_clips import publish
 
@@ -245,7 +245,7 @@ def test_the_file_for_a_spreadsheet(web, published):
 
 @pytest.mark.parametrize("text", ["=1+1", "+7", "-1", "@sum", "\t=1", " =1", "＝1"])
 def test_no_cell_is_a_formula(text):
-    [cell] = next(csv.reader(io.StringIO("".join(table([[text]])).removeprefix("\ufeff")), delimiter=";"))
+    [cell] = next(csv.reader(io.StringIO("".join(tables.write([[text]])).removeprefix("\ufeff")), delimiter=";"))
     assert cell == f"'{text}"
 
 

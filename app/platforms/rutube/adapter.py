@@ -41,6 +41,7 @@ _TOKEN = re.compile(r"[!-~]{8,500}")
 class Rutube(Adapter):
     key = "rutube"
     name = "Rutube"
+    other_names = ("рутуб", "рутьюб")
     settings = (Setting("RUTUBE_API_URL", "https://rutube.ru", "API Rutube", web_address, demo="{sandbox}/rutube"),)
     form = (
         FormField(

@@ -48,6 +48,7 @@ _CHANNEL_ID = re.compile(r"-100\d{5,13}")
 class Telegram(Adapter):
     key = "telegram"
     name = "Telegram"
+    other_names = ("телеграм", "телеграмм", "тг", "tg")
     settings = (
         Setting(
             "TELEGRAM_API_URL",

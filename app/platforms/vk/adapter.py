@@ -35,6 +35,7 @@ Video = Mapping[str, Any]  # what `_create` returns
 class VK(VkAccess):
     key = "vk"
     name = "VK"
+    other_names = ("вк", "вконтакте", "vk клипы", "вк клипы")
     reasons = {
         **VkAccess.reasons,
         "vk_rights": (

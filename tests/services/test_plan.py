@@ -174,7 +174,7 @@ def test_free_slots_in_the_users_zone(owner, planned, monkeypatch):
     assert free(date(2027, 3, 28)) == ["03:00", "19:00"]
     assert free(date(2027, 10, 31)) == ["02:30", "19:00"]
     planned(local(BERLIN, 2027, 3, 28, 19), slot_id=slots[1].id)
-    assert free(date(2027, 3, 28)) == ["03:30"]
+    assert free(date(2027, 3, 28)) == ["03:00"]
     assert free(date(2026, 1, 4)) == []
     account_set.paused_at = clock.now()
     commit()

@@ -85,6 +85,8 @@ def clip(owner: User, title: str) -> Clip:
 
 def publication(of: Clip, place: PlatformConnection, **more) -> Publication:
     values = {"status": Status.PUBLISHED, "published_at": clock.now(), "due_at": clock.now()} | more
+    if values["status"] == Status.SCHEDULED:
+        values["wake_at"] = values["due_at"]
     return Publication(
         user_id=of.user_id,
         clip_id=of.id,

@@ -25,6 +25,9 @@ def cards(page: str) -> list[int]:
 
 def publish(clip: Clip, connection, **state) -> Publication:
     """A publication as the engine leaves it, and the clip's version raised as it raises it."""
+    now = clock.now()
+    if state["status"] == Status.SCHEDULED:
+        state = {"wake_at": now, **state}
     publication = Publication(
         user_id=clip.user_id,
         clip_id=clip.id,
@@ -34,7 +37,7 @@ def publish(clip: Clip, connection, **state) -> Publication:
         account_name=connection.account_name,
         account_url=connection.account_url,
         title=clip.title,
-        due_at=clock.now(),
+        due_at=now,
         **state,
     )
     clip.version += 1

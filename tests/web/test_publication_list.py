@@ -399,4 +399,6 @@ def test_paces(status, pace):
 
 
 def test_what_falls_due_within_the_minute_is_asked_for_often():
-    assert filters.pace(Publication(status=Status.SCHEDULED, due_at=clock.now() + timedelta(seconds=50))) == "fast"
+    due = clock.now() + timedelta(seconds=50)
+    assert filters.pace(Publication(status=Status.SCHEDULED, due_at=due, wake_at=due)) == "fast"
+    assert filters.pace(Publication(status=Status.SCHEDULED, due_at=due, wake_at=None)) == "slow"  # paused

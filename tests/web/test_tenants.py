@@ -7,13 +7,13 @@ import pytest
 from app.db import commit, db
 from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status, UndoKind
 from app.platform_access import questions
-from app.services import publications, sessions, undo, uploads
+from app.services import plan_import, publications, sessions, undo, uploads
 from app.services.publications import Choice
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {
     *("clip_id", "connection_id", "passkey_id", "publication_id"),
-    *("question_id", "session_id", "undo_id", "upload_id"),
+    *("import_id", "question_id", "session_id", "undo_id", "upload_id"),
 }
 SHARED = {"platform", "key", "filename", "signed", "version", "name"}
 
@@ -60,6 +60,7 @@ def boris(app, user, ready_clip, telegram):
     sessions.begin(one, "", "", "")
     session_id = sessions.all_of(one)[0].id
     undo_id = undo.hold(one, UndoKind.CANCEL).id
+    import_id = plan_import.start(one, "Борис.csv", "Файл\nБорис.mp4".encode()).id
     commit()
     return [
         {
@@ -70,6 +71,7 @@ def boris(app, user, ready_clip, telegram):
             "session_id": session_id,
             "question_id": question_id,
             "undo_id": undo_id,
+            "import_id": import_id,
         }
         for number, thing in enumerate(things)
     ]

@@ -31,7 +31,7 @@ def plan(user: User, wishes: Sequence[Item]) -> list[Line]:
     return drafts.of(user, wishes)
 
 
-def at(user: User, line: Line, due_at: datetime | None) -> Line:
+def at(user: User, line: Line, due_at: datetime | None, slot_id: int | None = None) -> Line:
     """The same line at another time: nothing else of it depends on that."""
     problems = [one for one in line.problems if not (isinstance(one, Problem) and one.field == "due")]
     if due_at:
@@ -39,7 +39,7 @@ def at(user: User, line: Line, due_at: datetime | None) -> Line:
             due_times.check(user, due_at)
         except Problem as problem:
             problems.append(problem)
-    return replace(line, item=replace(line.item, due_at=due_at), problems=problems)
+    return replace(line, item=replace(line.item, due_at=due_at, slot_id=slot_id), problems=problems)
 
 
 def carry_out(user: User, lines: Sequence[Line]) -> list[Result]:

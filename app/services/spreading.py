@@ -8,6 +8,7 @@ from enum import StrEnum
 from app import clock
 from app.models import User
 from app.problems import Problem
+from app.services import slots
 
 MAX_HOURS = 24 * 31
 _MINUTE = timedelta(minutes=1)
@@ -17,14 +18,18 @@ class How(StrEnum):
     NOW = "now"
     DAILY = "daily"
     EVERY = "every"
+    SLOTS = "slots"
 
 
 @dataclass(frozen=True)
 class Time:
-    """`due_at`: UTC, None for now. `skipped`: the local time in the place of which it is, where that does not exist."""
+    """`due_at`: UTC, None for now. `skipped`: the local time in the place of which it is, where that does not exist.
+    `slot_id`: the slot in which a clip waits then.
+    """
 
     due_at: datetime | None = None
     skipped: datetime | None = None
+    slot_id: int | None = None
 
 
 def spread(user: User, how: How, first: datetime | None, hours: int, count: int) -> Sequence[Time]:
@@ -36,6 +41,14 @@ def spread(user: User, how: How, first: datetime | None, hours: int, count: int)
     local = clock.to_zone(first, user.timezone).replace(tzinfo=None)
     # The first is a moment that exists, and of two such times the one that was chosen.
     return [Time(first), *(wall_time(user, local + timedelta(days=day)) for day in range(1, count))][:count]
+
+
+def in_slots(user: User, account_set_id: int, count: int) -> Sequence[Time]:
+    """At the next free slots of a set. Raises NotFound; Problem at the field «queue» where there are not so many."""
+    free = slots.next_free(user, account_set_id, count)
+    if len(free) < count:
+        raise Problem("bulk_too_few_slots", "queue", count=len(free))
+    return [Time(one.due_at, slot_id=one.slot_id) for one in free]
 
 
 def wall_time(user: User, local: datetime) -> Time:

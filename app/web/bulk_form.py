@@ -144,13 +144,15 @@ def sheet(some: Sequence[Clip]) -> Sheet:
 
 def _times(how: How, typed_hours: str, count: int) -> Sequence[Time]:
     """Raises Problem."""
+    if how == How.SLOTS:
+        return spreading.in_slots(current_user, request.form.get("queue", 0, int), count)
     first = None if how == How.NOW else due_times.parse(current_user, *due())
     hours = spreading.parse_hours(typed_hours) if how == How.EVERY else 0
     return spreading.spread(current_user, how, first, hours, count)
 
 
 def _at(line: Line, at: Time | None) -> Line:
-    return bulk.at(current_user, line, at.due_at) if at else line
+    return bulk.at(current_user, line, at.due_at, at.slot_id) if at else line
 
 
 def due() -> tuple[str, str]:

@@ -108,6 +108,19 @@ def test_ten_clips_for_ten_days_in_twelve_presses(page: Page, vezde: Running, tm
     assert due(vezde) == [at + timedelta(hours=1) for at in planned]
     page.reload()
     expect(page.get_by_text("11:00").first).to_be_visible()
+    # From the list: all that it finds, on whatever page.
+    press = Presses()
+    page.goto("/publications?state=upcoming")
+    press(page.get_by_role("checkbox", name="Выбрать:").first)
+    press(page.get_by_role("button", name=f"Выбрать все {CLIPS * ACCOUNTS}"))
+    press(page.get_by_role("button", name="На час позже"))
+    expect(page.get_by_text("12:00").first).to_be_visible()
+    assert press.count <= MOST_TO_MOVE
+    assert due(vezde) == [at + timedelta(hours=2) for at in planned]
+    page.locator(".toast", has_text="Перенесено").last.get_by_role("button", name="Вернуть").click()
+    expect(page.get_by_text(f"Возвращено публикаций: {CLIPS * ACCOUNTS}.")).to_be_visible()
+    assert due(vezde) == [at + timedelta(hours=1) for at in planned]
+    page.go_back()
     page.get_by_role("button", name="Вернуть как было").click()
     expect(page.get_by_role("heading", name=f"Отменено: {CLIPS * ACCOUNTS}")).to_be_visible()
     assert due(vezde) == []

@@ -9,7 +9,7 @@ from app import clock, platforms
 from app.db import commit, db
 from app.models import AccountSet, Clip, ClipStatus, PlatformConnection, Publication, Status
 from app.platforms.options import Checkbox, Select
-from app.services import account_sets, due_times, publications
+from app.services import account_sets, due_times, publications, slots
 from app.services.drafts import Choice
 from app.web import id_ranges
 from tests import asking
@@ -396,3 +396,17 @@ def test_ids_in_an_address(ids, text):
 def test_an_address_names_no_more_than_may_be():
     assert id_ranges.from_text("1-999999999999999999.7", 5) == [1, 2, 3, 4, 5]
     assert id_ranges.from_text("x.1-.-2.<b>.9-3.4", 5) == [4]
+
+
+def test_in_the_next_free_slots_of_a_set(web, owner, some, channels):
+    one = account_sets.save(owner, "Свои", [channels[0].id])
+    slots.add(owner, one.id, range(7), [600])
+    commit()
+    assert "В ближайшие слоты" in web.get("/bulk", query_string={"clip": some[0].id}).text
+    data = filled(some, channels[:1], how="slots", queue=one.id)
+    assert button(web.post("/bulk", data=data, headers=HTMX).text).startswith("Запланировать 3")
+    assert f'<option value="{one.id}" selected>' in web.post("/bulk", data=data).text
+    wanted = [(free.due_at, free.slot_id) for free in slots.next_free(owner, one.id, 3)]
+    web.post("/bulk/publish", data=data, headers=HTMX)
+    assert sorted((made_one.due_at, made_one.slot_id) for made_one in made()) == wanted
+    assert web.post("/bulk", data=data | {"queue": 999}, headers=HTMX).status_code == 404

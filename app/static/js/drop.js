@@ -2,6 +2,9 @@
 
 import { $ } from "./dom.js";
 
+// What browsers call a table: on Windows it is Excel's.
+const TABLE_TYPES = ["text/csv", "text/tab-separated-values", "application/vnd.ms-excel"];
+
 const area = $("#drop");
 let isOwn = false; // a picture or a link of this page is being dragged
 
@@ -10,13 +13,13 @@ const holdsFiles = ({ dataTransfer }) => !isOwn && Boolean(dataTransfer?.types.i
 function show(isShown, items = []) {
   if (isShown === area.matches(":popover-open")) return;
   const types = [...items].filter(({ kind }) => kind === "file").map(({ type }) => type);
-  const isOther = types.length > 0 && types.every((type) => type && !type.startsWith("video/"));
+  const isOther = types.length > 0 && types.every((type) => type && !type.startsWith("video/") && !TABLE_TYPES.includes(type));
   const stays = $("#window").open ? ". Открытое окно останется" : "";
-  $("[data-drop-text]", area).textContent = isOther ? "Здесь подойдут только видео" : `Отпустите, чтобы загрузить${stays}`;
+  $("[data-drop-text]", area).textContent = isOther ? "Здесь подойдут видео и таблицы CSV" : `Отпустите, чтобы загрузить${stays}`;
   area.togglePopover(isShown); // above an open dialog too
 }
 
-// `add` gets {file, isFolder} of each, in their order. Entries can be asked for while the event lasts.
+// `add` gets the files, in their order, and the entries of folders. Both can only be asked for while the event lasts.
 export function onDrop(add) {
   document.addEventListener("dragstart", () => (isOwn = true), true);
   document.addEventListener("dragend", () => (isOwn = false), true);
@@ -33,10 +36,11 @@ export function onDrop(add) {
     event.preventDefault();
     show(false);
     const items = [...event.dataTransfer.items].filter(({ kind }) => kind === "file");
-    const found = items.map((item) => ({
-      file: item.getAsFile(),
-      isFolder: Boolean(item.webkitGetAsEntry?.()?.isDirectory),
-    }));
-    add(found.filter(({ file }) => file));
+    const found = items.map((item) => ({ file: item.getAsFile(), entry: item.webkitGetAsEntry?.() }));
+    const isFolder = ({ entry }) => Boolean(entry?.isDirectory);
+    add({
+      files: found.filter((one) => one.file && !isFolder(one)).map(({ file }) => file),
+      folders: found.filter(isFolder).map(({ entry }) => entry),
+    });
   });
 }

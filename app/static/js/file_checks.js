@@ -14,11 +14,12 @@ function bytesOf(hex) {
   return hex.match(/../g).map((pair) => parseInt(pair, 16));
 }
 
+export const isVideoName = (name) => SUFFIXES.some((suffix) => name.toLowerCase().endsWith(suffix));
+
 // A sentence where the file cannot be taken, else null.
-export async function refusal(file, isFolder = false) {
-  if (isFolder) return "Это папка. Откройте её и выберите в ней файлы.";
+export async function refusal(file) {
   if (!file.size) return "Файл пустой. Выберите другой.";
-  const isNamedVideo = SUFFIXES.some((suffix) => file.name.toLowerCase().endsWith(suffix));
+  const isNamedVideo = isVideoName(file.name);
   if (file.type ? !file.type.startsWith("video/") && !isNamedVideo : !isNamedVideo && file.name.includes(".")) {
     return NO_VIDEO;
   }

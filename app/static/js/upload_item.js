@@ -19,8 +19,8 @@ let wanted = null; // the interrupted one for which a file is being chosen
 export const lockOf = (url) => `upload ${new URL(url, location).pathname}`;
 
 export class Item {
-  constructor({ name, size, file = null, isFolder = false, batch = [] }) {
-    Object.assign(this, { name, size, file, isFolder, batch, sent: 0, publish: false, url: null, state: "checking" });
+  constructor({ name, size, file = null, batch = [] }) {
+    Object.assign(this, { name, size, file, batch, sent: 0, publish: false, url: null, state: "checking" });
     this.rendered = 0;
     this.row = new Row(name, {
       go: () => this.go(),
@@ -51,7 +51,7 @@ export class Item {
   // What prevents it, what it continues, whether it is here already; then its place in the queue.
   async prepare() {
     this.show("checking", "Проверяем файл…");
-    const why = await refusal(this.file, this.isFolder);
+    const why = await refusal(this.file);
     if (this.isGone) return;
     if (why) {
       this.refuse(why);

@@ -5,6 +5,7 @@
 
 import { $ } from "./dom.js";
 import { onDrop } from "./drop.js";
+import { chosenFolder, hand, inFolders } from "./folders.js";
 import { showCard, showsNewest } from "./new_cards.js";
 import { toast } from "./toasts.js";
 import { Item, lockOf } from "./upload_item.js";
@@ -16,12 +17,10 @@ const input = $("#clip");
 let preparing = Promise.resolve();
 
 // One after the other, so that they stand in the queue in the order in which they were chosen.
-function add(found) {
-  if (!found.length) return;
+function add(files) {
+  if (!files.length) return;
   const batch = [];
-  for (const { file, isFolder } of found) {
-    batch.push(new Item({ name: file.name, size: file.size, file, isFolder, batch }));
-  }
+  for (const file of files) batch.push(new Item({ name: file.name, size: file.size, file, batch }));
   unfold();
   total();
   if ($("#window").open) toast("Приняли. Ход загрузки виден под этим окном.");
@@ -50,12 +49,17 @@ async function listUnfinished() {
 }
 
 input.addEventListener("change", () => {
-  add([...input.files].map((file) => ({ file, isFolder: false })));
+  add([...input.files]);
   input.value = "";
 });
 // Chosen before this script was there.
 if (input.files.length) input.dispatchEvent(new Event("change"));
-onDrop(add);
+onDrop(async ({ files, folders }) => hand(files, folders.length ? await inFolders(folders) : null, add));
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches("[webkitdirectory]") || !target.files.length) return;
+  hand([], chosenFolder(target.files), add);
+  target.value = "";
+});
 
 window.addEventListener("online", () => {
   items.filter(({ isOffline, state }) => isOffline && state === "failed").forEach((item) => item.go());

@@ -4,6 +4,7 @@ The client is made before processes fork and is used only after: no connection i
 beyond what S3 always had, since other vendors lack the newer ones.
 """
 
+import functools
 import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -33,13 +34,19 @@ _MISSING = "NoSuchKey"
 _HEAD_MISSING = "404"
 
 
+@functools.cache
+def _session(access_key: str | None, secret_key: str | None) -> boto3.session.Session:
+    """One for all storages with these keys: each session reads the description of the service, a megabyte of JSON."""
+    return boto3.session.Session(access_key, secret_key)
+
+
 class S3Storage:
     def __init__(self, url: str, access_key: str = "", secret_key: str = "") -> None:
         """`url` as in the setting STORAGE_URL. Without keys boto3 uses those of AWS programs: a role, a profile."""
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
-        session = boto3.session.Session(access_key or None, secret_key or None)
+        session = _session(access_key or None, secret_key or None)
 
         def client(seconds: int, tries: int) -> Any:
             return session.client(

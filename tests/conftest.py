@@ -31,7 +31,7 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
-from app import clock, create_app, platforms, vault
+from app import clock, platforms, vault
 from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User, record_event
 from app.platforms.base import Account, Token
@@ -252,8 +252,8 @@ def environment(shared_app: SharedApp) -> dict[str, str]:
 
 @pytest.fixture
 def app(environment: dict[str, str], shared_app: SharedApp) -> Iterator[Flask]:
-    """Shared with other tests, unless this one has changed the environment."""
-    app = shared_app.app if environment == shared_app.environment else create_app(environment)
+    """Shared with other tests that have the same environment."""
+    app = shared_app.app(environment)
     app.test_client_class = Browser
     with app.app_context():
         yield app

@@ -16,6 +16,8 @@ from tests.postgres import Postgres
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 # A database whose dead rows take more than this is copied from the template again.
 GROWN_BYTES = 1 << 20
+# Tests of a module change the environment alike: its applications are made once, and kept until others have been made.
+MOST_APPS = 4
 
 
 def migrate(environment: dict[str, str]) -> None:
@@ -34,21 +36,42 @@ class Browser(FlaskClient):
             return super().open(*args, **kwargs)
 
 
+class Made:
+    """An application that was made for an environment."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = dict(environment)
+        self.app: Flask = create_app(environment)
+        self._as_made = [(kept, dict(kept)) for kept in (self.app.config, self.app.extensions, self.app.view_functions)]
+
+    def renew(self) -> None:
+        for kept, as_made in self._as_made:
+            kept.clear()
+            kept.update(as_made)
+        self.app.extensions["transfers"] = Transfers()  # those that a test has not read to the end
+
+
 class SharedApp:
     """`files` is the folder of clips and uploads."""
 
     def __init__(self, files: Path, environment: dict[str, str], database: "SQLiteFile | PostgresDatabase") -> None:
         self.environment = environment
         self._files, self._database = files, database
-        self.app: Flask = create_app(environment)
-        self._as_made = [(kept, dict(kept)) for kept in (self.app.config, self.app.extensions, self.app.view_functions)]
+        self._made: list[Made] = []
+
+    def app(self, environment: dict[str, str]) -> Flask:
+        """The application for this environment, or for one that tests have changed, as it was made."""
+        for one in self._made:
+            if one.environment == environment:
+                break
+        else:
+            one = Made(environment)
+            self._made = [*self._made[1 - MOST_APPS :], one]
+        one.renew()
+        return one.app
 
     def renew(self) -> None:
         """Undoes what the last test has done."""
-        for kept, as_made in self._as_made:
-            kept.clear()
-            kept.update(as_made)
-        self.app.extensions["transfers"] = Transfers()  # those that a test has not read to the end
         shutil.rmtree(self._files, ignore_errors=True)
         (self._files / "clips").mkdir(parents=True)
         self._database.renew()

@@ -4,6 +4,7 @@ The client is made before processes fork and is used only after: no connection i
 beyond what S3 always had, since other vendors lack the newer ones.
 """
 
+import functools
 import io
 import os
 import shutil
@@ -38,6 +39,13 @@ _MISSING = "NoSuchKey"
 _HEAD_MISSING = "404"
 
 
+@functools.cache
+def _sessions(access_key: str | None, secret_key: str | None) -> tuple[boto3.session.Session, botocore.session.Session]:
+    """One for all storages with these keys, and its core: each one reads a megabyte of JSON, which describes S3."""
+    core = botocore.session.get_session()
+    return boto3.session.Session(access_key, secret_key, botocore_session=core), core
+
+
 class S3Storage:
     def __init__(
         self, url: str, access_key: str = "", secret_key: str = "", *, seconds: float = REQUEST_SECONDS
@@ -49,8 +57,7 @@ class S3Storage:
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
-        core = botocore.session.get_session()
-        session = boto3.session.Session(access_key or None, secret_key or None, botocore_session=core)
+        session, core = _sessions(access_key or None, secret_key or None)
 
         def client(seconds: float, tries: int) -> Any:
             connect_seconds = min(seconds, CONNECT_SECONDS)

@@ -9,15 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 import requests
 from playwright.sync_api import Browser, Page, Playwright, expect
 
+import demo
 from tests.conftest import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 # Beside seven other processes of tests a page may take long.
 expect.set_options(timeout=20_000)
 
+# The first one has no window to draw, and so needs half the time. Debian has it.
+PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
 # What the browser and htmx say of a response that refuses, and of a fragment for what a list no longer shows: no fault
 # of a page.
 REFUSALS = ("Failed to load resource", "Response Status Error Code", "htmx:oobErrorNoTarget")
@@ -59,13 +63,20 @@ class Running:
     def posts(self) -> list[dict]:
         return self.control("posts")["posts"]
 
+    def forget_attempts(self) -> None:
+        """All journeys come from one address, whose attempts are limited."""
+        client = redis.Redis(unix_socket_path=str(demo.redis_socket(self.folder)))
+        if counted := list(client.scan_iter("attempts:*")):
+            client.delete(*counted)
+
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for all journeys of this process: each has users of its own. It ends with the last of them."""
     one = Running(tmp_path_factory.mktemp("var"))
     yield one
     one.stop()
@@ -74,12 +85,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 def vezde(running: Running) -> Running:
     running.control("reset")
+    running.forget_attempts()
     return running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         if os.environ.get("CI"):
             pytest.fail("chromium is missing: .ci/run installs it")

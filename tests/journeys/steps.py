@@ -1,6 +1,8 @@
 """What a person does in the browser, by the labels that they see."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -8,8 +10,45 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import DEMO_BOT
 from tests.journeys.conftest import Running
+from tests.person import Person
 
 PUBLISHING_MS = 60_000
+
+
+def begin(page: Page, vezde: Running, email: str, plan: str = "", accounts: tuple[str, ...] = ()) -> None:
+    """Where a journey begins: somebody who has signed up before, chosen a plan and connected accounts; at the clips."""
+    with without_scripts(page, vezde, email) as person:
+        person.sign_up(timezone="Asia/Yekaterinburg")
+        if plan:
+            person.post(f"/plans/{plan.lower()}", "/plans")
+        for platform in accounts:
+            connect(person, platform)
+    page.goto("/")
+    page.wait_for_load_state()  # until its scripts are there, everything works as without them
+
+
+@contextmanager
+def without_scripts(page: Page, vezde: Running, email: str = "") -> Iterator[Person]:
+    """The same person by plain forms, without a page to draw: that takes a tenth of the time."""
+    person = Person(vezde.url, email)
+    person.take_cookies({cookie["name"]: cookie["value"] for cookie in page.context.cookies(vezde.url)})
+    yield person
+    page.context.add_cookies(
+        [
+            {"name": name, "value": value, "url": vezde.url, "httpOnly": True, "sameSite": "Lax"}
+            for name, value in person.cookies.items()
+        ]
+    )
+
+
+def connect(person: Person, platform: str) -> None:
+    match platform:
+        case "telegram":
+            person.connect("telegram", bot_token=DEMO_BOT, channel="@vezde_demo")
+        case "rutube":
+            person.connect("rutube", token="rutube-demo-token")
+        case _:
+            person.connect_by_consent(platform)
 
 
 def sign_up(page: Page, email: str, plan: str = "") -> None:

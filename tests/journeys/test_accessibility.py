@@ -9,18 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.conftest import ROOT, Running
-from tests.journeys.steps import (
-    PUBLISHING_MS,
-    connect_by_consent,
-    connect_rutube,
-    connect_telegram,
-    make_set,
-    plan,
-    publish,
-    row,
-    sign_in,
-    upload,
-)
+from tests.journeys.steps import PUBLISHING_MS, connect, make_set, plan, publish, row, sign_in, upload, without_scripts
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
@@ -60,10 +49,9 @@ def furnished(running: Running, chromium: Browser, vertical_file: Path) -> None:
     running.control("reset")
     page = chromium.new_context(base_url=running.url, locale="ru-RU").new_page()
     sign_in(page, "pro@demo.vezde.ru")
-    connect_by_consent(page, "VK")
-    connect_by_consent(page, "Дзен")
-    connect_rutube(page)
-    connect_telegram(page)
+    with without_scripts(page, running) as person:
+        for platform in ("vk", "dzen", "rutube", "telegram"):
+            connect(person, platform)
     make_set(page, "Все", ["VK", "Telegram"], "10:00 и 19:00")
     broken = vertical_file.with_name("broken.mp4")
     broken.write_bytes(b"\0\0\0\x18ftypmp42" + b"nothing to see" * 1000)

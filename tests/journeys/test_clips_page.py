@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, panel, publish, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, begin, panel, publish, upload
 
 TITLES = ("Ёжик в тумане", "Сырники", "Закат")
 
@@ -31,8 +31,7 @@ def sideways(page: Page) -> int:
 
 
 def test_the_page_of_clips(page: Page, vezde: Running, files, chromium: Browser):
-    sign_up(page, "clips-page@example.org", plan="Pro")
-    connect_telegram(page)
+    begin(page, vezde, "clips-page@example.org", "Pro", ("telegram",))
     for file in files:
         upload(page, file)
     page.reload()
@@ -150,7 +149,7 @@ def test_the_page_of_clips(page: Page, vezde: Running, files, chromium: Browser)
 
 
 def test_on_a_phone(page: Page, vezde: Running, files, chromium: Browser):
-    sign_up(page, "clips-phone@example.org")
+    begin(page, vezde, "clips-phone@example.org")
     for file in files[:2]:
         upload(page, file)
     context = chromium.new_context(

@@ -4,22 +4,12 @@ from playwright.sync_api import Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import (
-    PUBLISHING_MS,
-    connect_by_consent,
-    connect_telegram,
-    open_integrations,
-    publish,
-    row,
-    sign_up,
-    upload,
-)
+from tests.journeys.steps import PUBLISHING_MS, begin, connect_by_consent, open_integrations, publish, row, upload
 
 
 def test_deleting_what_nobody_knows_about(page: Page, vezde: Running, tmp_path):
     clip = test_clips.write(tmp_path / "Утро.mp4", seconds=6)
-    sign_up(page, "deleting@example.org", plan="Pro")
-    connect_telegram(page)
+    begin(page, vezde, "deleting@example.org", "Pro", ("telegram",))
     card = upload(page, clip)
     vezde.control("trouble", rules=[{"match": "sendVideo", "do": "lose_answer"}])
     publish(page, card)
@@ -48,7 +38,7 @@ def test_deleting_what_nobody_knows_about(page: Page, vezde: Running, tmp_path):
 
 
 def test_consents_that_were_abandoned(page: Page, vezde: Running):
-    sign_up(page, "abandoning@example.org", plan="Business")
+    begin(page, vezde, "abandoning@example.org", "Business")
     for number in range(8):
         open_integrations(page)
         page.get_by_role("button", name=f"Подключить {('VK', 'Дзен')[number % 2]}").click()

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import sign_in, sign_out, sign_up, upload
+from tests.journeys.steps import begin, sign_in, sign_out, upload
 
 PASSWORD = "parol-parol"
 TYPED = "Закат над Волгой"
@@ -25,7 +25,7 @@ def email() -> str:
 
 @pytest.fixture
 def card(page: Page, vezde: Running, vertical_file: Path, email: str) -> Locator:
-    sign_up(page, email)
+    begin(page, vezde, email)
     return upload(page, vertical_file)
 
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import from_user_menu, sign_in, sign_out, sign_up
+from tests.journeys.steps import begin, from_user_menu, sign_in, sign_out
 
 MARK = "window.marked = true"
 IS_MARKED = "window.marked === true"
@@ -90,7 +90,7 @@ def test_a_page_that_is_not_there(marked: Page):
 
 
 def test_the_users_menu_by_keyboard(page: Page, vezde: Running):
-    sign_up(page, "menu@example.org")
+    begin(page, vezde, "menu@example.org")
     button = page.get_by_role("button", name="Профиль и настройки")
     button.focus()
     page.keyboard.press("Enter")

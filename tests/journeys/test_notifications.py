@@ -5,15 +5,14 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import confirm_email, connect_telegram, publish, sign_up, upload
+from tests.journeys.steps import begin, confirm_email, publish, upload
 
 MAILBOX = "oksana@example.org"
 
 
 def test_the_bell_and_the_mail(page: Page, vezde: Running, vertical_file):
-    sign_up(page, MAILBOX, "Pro")
+    begin(page, vezde, MAILBOX, "Pro", ("telegram",))
     confirm_email(page, vezde, MAILBOX)
-    connect_telegram(page)
     card = upload(page, vertical_file)
     expect(page.get_by_role("link", name="Уведомления", exact=True)).to_be_visible()
 

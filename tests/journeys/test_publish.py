@@ -11,16 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import (
-    PUBLISHING_MS,
-    close_progress,
-    connect_by_consent,
-    connect_rutube,
-    connect_telegram,
-    row,
-    sign_up,
-    upload,
-)
+from tests.journeys.steps import PUBLISHING_MS, begin, close_progress, row, upload
 
 PLATFORMS = ("VK", "Rutube", "Дзен", "Telegram")
 URALS = ZoneInfo("Asia/Yekaterinburg")  # the browser's
@@ -58,11 +49,7 @@ def primary(dialog: Locator) -> Locator:
 
 def test_own_texts_to_four_accounts_in_nine_presses(page: Page, vezde: Running, ten_seconds):
     page.set_viewport_size({"width": 1280, "height": 860})
-    sign_up(page, "four@example.org", plan="Pro")
-    connect_by_consent(page, "VK")
-    connect_by_consent(page, "Дзен")
-    connect_rutube(page)
-    connect_telegram(page)
+    begin(page, vezde, "four@example.org", "Pro", ("vk", "dzen", "rutube", "telegram"))
     card = upload(page, ten_seconds)
     vezde.control("trouble", rules=[{"match": r"shortVideo\.create", "do": "delay:3"}])
     page.evaluate(PRESSES)
@@ -103,8 +90,7 @@ def test_own_texts_to_four_accounts_in_nine_presses(page: Page, vezde: Running, 
 
 
 def test_by_keyboard_alone(page: Page, vezde: Running, vertical_file):
-    sign_up(page, "keys@example.org", plan="Pro")
-    connect_telegram(page)
+    begin(page, vezde, "keys@example.org", "Pro", ("telegram",))
     card = upload(page, vertical_file)
     card.get_by_role("button", name="Опубликовать").focus()
     page.keyboard.press("Enter")
@@ -178,9 +164,7 @@ def go_to(what: Locator, *, backwards: bool = False) -> None:
 
 
 def test_nothing_is_lost_and_sets_choose(page: Page, vezde: Running, vertical_file):
-    sign_up(page, "sets@example.org", plan="Pro")
-    connect_rutube(page)
-    connect_telegram(page)
+    begin(page, vezde, "sets@example.org", "Pro", ("rutube", "telegram"))
     card = upload(page, vertical_file)
     dialog = open_window(card)
     boxes = {name: dialog.get_by_role("checkbox", name=name) for name in ("Rutube", "Telegram")}

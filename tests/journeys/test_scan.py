@@ -19,6 +19,7 @@ from tests import clips as test_clips
 from tests import memory
 from tests.conftest import DEMO_BOT
 from tests.journeys.conftest import Running
+from tests.person import allow
 
 PASSWORD, WRONG_PASSWORD = "scanned-parol-1", "scanned-wrong-2"
 STRANGER_BOT = "998877665:AAstranger-stranger-stranger-strang"
@@ -166,19 +167,6 @@ def vezde(tmp_path: Path) -> Iterator[Running]:
     one = Running(tmp_path / "var")
     yield one
     one.stop()
-
-
-def allow(address: str) -> str:
-    """What a person does on a platform's page; answers the address that it leads back to."""
-    session = requests.Session()
-    page = session.get(address, timeout=10)
-    form = re.search(r"<form[^>]*>.*?</form>", page.text, re.S)[0]
-    fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form))
-    name, value = re.search(r'<button[^>]*name="([^"]+)"[^>]*value="([^"]+)"[^>]*>\s*Разрешить', form).groups()
-    action = re.search(r'action="([^"]*)"', form)
-    target = urljoin(page.url, (action[1] if action and action[1] else page.url).replace("&amp;", "&"))
-    answer = session.post(target, data={**fields, name: value}, allow_redirects=False, timeout=10)
-    return answer.headers["Location"]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = MINUTE) -> None:

@@ -7,14 +7,14 @@ import time
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_by_consent, publish, row, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, begin, connect_by_consent, publish, row, upload
 
 # The first numbers come some seconds after publishing; the page, which waits for them, is not reloaded.
 FIRST_NUMBERS_MS = 45_000
 
 
 def test_numbers_of_a_published_clip(page: Page, vezde: Running, vertical_file):
-    sign_up(page, "stats@example.org", "Pro")
+    begin(page, vezde, "stats@example.org", "Pro")
     page.get_by_role("link", name="Статистика").click()
     expect(page.get_by_role("heading", name="Здесь появятся просмотры, лайки и репосты")).to_be_visible()
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import connect_telegram, open_integrations, plan, row, sign_in, sign_up, upload
+from tests.journeys.steps import begin, open_integrations, plan, row, sign_in, upload
 
 EMAIL = "undo@example.org"
 
@@ -40,8 +40,7 @@ def disconnect(page: Page) -> None:
 
 
 def test_taken_back_from_the_toast(page: Page, vezde: Running, chromium: Browser, tmp_path):
-    sign_up(page, EMAIL, "Pro")
-    connect_telegram(page)
+    begin(page, vezde, EMAIL, "Pro", ("telegram",))
     card = upload(page, test_clips.write(tmp_path / "Закат.mp4", seconds=2))
     plan(page, card, datetime.now(UTC) + timedelta(days=2))
     expect(card).to_contain_text("Запланировано на")

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, from_user_menu, row, sign_up
+from tests.journeys.steps import PUBLISHING_MS, begin, connect_telegram, from_user_menu, row
 
 MEGABYTE = 1 << 20
 # Fast enough for a test, slow enough to look at it.
@@ -24,8 +24,8 @@ def large(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def creator(page: Page, request) -> Page:
-    sign_up(page, f"{request.node.originalname.replace('_', '-')}@example.org", plan="Pro")
+def creator(page: Page, vezde: Running, request) -> Page:
+    begin(page, vezde, f"{request.node.originalname.replace('_', '-')}@example.org", "Pro")
     page.get_by_role("link", name="Клипы").first.click()
     return page
 

@@ -7,19 +7,19 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
 from tests.journeys.steps import (
+    begin,
     connect_by_consent,
     fill_and_connect,
     open_integrations,
     platform_card,
     publish,
     row,
-    sign_up,
     upload,
 )
 
 
 def test_vk_is_connected_by_consent(page: Page, vezde: Running):
-    sign_up(page, "us-ap-01@example.org", plan="Start")
+    begin(page, vezde, "us-ap-01@example.org", "Start")
     open_integrations(page)
     button = page.get_by_role("button", name="Подключить VK")
     expect(button).to_be_visible()  # AC1
@@ -39,8 +39,8 @@ def test_vk_is_connected_by_consent(page: Page, vezde: Running):
     assert avatar.evaluate("picture => picture.naturalWidth") > 0
 
 
-def test_a_refusal_is_no_connection(page: Page):
-    sign_up(page, "us-ap-01-no@example.org", plan="Start")
+def test_a_refusal_is_no_connection(page: Page, vezde: Running):
+    begin(page, vezde, "us-ap-01-no@example.org", "Start")
     connect_by_consent(page, "VK", "Отказать")
     expect(page.get_by_text("вы не дали доступ")).to_be_visible()
     expect(platform_card(page, "VK")).to_contain_text("Ни одного аккаунта пока нет")
@@ -48,7 +48,7 @@ def test_a_refusal_is_no_connection(page: Page):
 
 def test_rights_that_vk_withholds_are_told(page: Page, vezde: Running):
     vezde.control("options", vk_scopes="video")
-    sign_up(page, "us-ap-01-scopes@example.org", plan="Start")
+    begin(page, vezde, "us-ap-01-scopes@example.org", "Start")
     connect_by_consent(page, "VK")
     expect(page.get_by_text("VK не дал нужных прав: стена")).to_be_visible()
     expect(platform_card(page, "VK")).not_to_contain_text("Подключено")
@@ -57,7 +57,7 @@ def test_rights_that_vk_withholds_are_told(page: Page, vezde: Running):
 def test_an_own_token_posts_to_a_community(page: Page, vezde: Running, vertical_file):
     """VK gives no answer at first: the window waits for it, and fills in."""
     vezde.control("trouble", rules=[{"match": "groups.get", "do": "hang:2", "nth": 1}])
-    sign_up(page, "us-ap-01-own@example.org", plan="Start")
+    begin(page, vezde, "us-ap-01-own@example.org", "Start")
     open_integrations(page)
     page.get_by_role("button", name="Токен VK").click()
     fill_and_connect(page, Токен_VK="vk1.a.vezde-demo")
@@ -76,8 +76,8 @@ def test_an_own_token_posts_to_a_community(page: Page, vezde: Running, vertical_
     assert re.fullmatch(r"-\d+", post["account"])
 
 
-def test_free_sees_an_upgrade_prompt(page: Page):
-    sign_up(page, "us-ap-01-free@example.org")
+def test_free_sees_an_upgrade_prompt(page: Page, vezde: Running):
+    begin(page, vezde, "us-ap-01-free@example.org")
     open_integrations(page)
     expect(page.get_by_role("button", name="Подключить VK")).to_have_count(0)  # AC5
     expect(platform_card(page, "VK")).to_contain_text("Доступно на тарифе Start")

@@ -4,12 +4,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import connect_by_form, connect_rutube, open_integrations, platform_card, sign_up
+from tests.journeys.steps import begin, connect_by_form, connect_rutube, open_integrations, platform_card
 
 
 @pytest.mark.parametrize("plan", ["Pro", "Business"])
 def test_rutube_is_connected_by_its_token(page: Page, vezde: Running, plan):
-    sign_up(page, f"us-ap-02-{plan.lower()}@example.org", plan=plan)
+    begin(page, vezde, f"us-ap-02-{plan.lower()}@example.org", plan)
     open_integrations(page)
     expect(page.get_by_role("button", name="Подключить Rutube")).to_be_visible()  # AC1
     connect_rutube(page)  # AC2
@@ -19,8 +19,8 @@ def test_rutube_is_connected_by_its_token(page: Page, vezde: Running, plan):
     assert "rutube-demo-token" not in page.content()
 
 
-def test_a_wrong_token_is_told_at_its_field(page: Page):
-    sign_up(page, "us-ap-02-wrong@example.org", plan="Pro")
+def test_a_wrong_token_is_told_at_its_field(page: Page, vezde: Running):
+    begin(page, vezde, "us-ap-02-wrong@example.org", "Pro")
     connect_by_form(page, "Rutube", Токен="not-the-right-token")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Rutube не принял токен")).to_be_visible()
@@ -28,8 +28,8 @@ def test_a_wrong_token_is_told_at_its_field(page: Page):
 
 
 @pytest.mark.parametrize("plan", ["", "Start"])
-def test_other_plans_see_an_upgrade_prompt(page: Page, plan):
-    sign_up(page, f"us-ap-02-other{plan.lower()}@example.org", plan=plan)
+def test_other_plans_see_an_upgrade_prompt(page: Page, vezde: Running, plan):
+    begin(page, vezde, f"us-ap-02-other{plan.lower()}@example.org", plan)
     open_integrations(page)
     for name in ("Rutube", "Дзен", "Telegram"):
         expect(page.get_by_role("button", name=f"Подключить {name}")).to_have_count(0)

@@ -6,12 +6,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import connect_by_consent, open_integrations, platform_card, sign_up
+from tests.journeys.steps import begin, connect_by_consent, open_integrations, platform_card
 
 
 @pytest.mark.parametrize("plan", ["Pro", "Business"])
 def test_dzen_is_connected_by_consent(page: Page, vezde: Running, plan):
-    sign_up(page, f"us-ap-03-{plan.lower()}@example.org", plan=plan)
+    begin(page, vezde, f"us-ap-03-{plan.lower()}@example.org", plan)
     open_integrations(page)
     button = page.get_by_role("button", name="Подключить Дзен")
     expect(button).to_be_visible()  # AC1
@@ -32,7 +32,7 @@ def test_dzen_is_connected_by_consent(page: Page, vezde: Running, plan):
 
 def test_publishing_rights_that_were_withheld_are_told(page: Page, vezde: Running):
     vezde.control("options", yandex_scopes="login:info login:avatar")
-    sign_up(page, "us-ap-03-scopes@example.org", plan="Pro")
+    begin(page, vezde, "us-ap-03-scopes@example.org", "Pro")
     connect_by_consent(page, "Дзен")
     expect(page.get_by_text("Дзен не дал права на публикацию")).to_be_visible()
     expect(platform_card(page, "Дзен")).not_to_contain_text("Подключено")

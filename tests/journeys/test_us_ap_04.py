@@ -6,18 +6,18 @@ from playwright.sync_api import Page, expect
 from tests.conftest import DEMO_BOT
 from tests.journeys.conftest import Running
 from tests.journeys.steps import (
+    begin,
     connect_by_form,
     connect_telegram,
     fill_and_connect,
     open_integrations,
     platform_card,
-    sign_up,
 )
 
 
 @pytest.mark.parametrize("plan", ["Pro", "Business"])
 def test_telegram_is_connected_by_bot_and_channel(page: Page, vezde: Running, plan):
-    sign_up(page, f"us-ap-04-{plan.lower()}@example.org", plan=plan)
+    begin(page, vezde, f"us-ap-04-{plan.lower()}@example.org", plan)
     open_integrations(page)
     expect(page.get_by_role("button", name="Подключить Telegram")).to_be_visible()  # AC1
     connect_telegram(page)  # AC2
@@ -29,8 +29,8 @@ def test_telegram_is_connected_by_bot_and_channel(page: Page, vezde: Running, pl
     assert DEMO_BOT not in page.content()
 
 
-def test_a_bot_without_rights_is_told_what_to_do(page: Page):
-    sign_up(page, "us-ap-04-rights@example.org", plan="Pro")
+def test_a_bot_without_rights_is_told_what_to_do(page: Page, vezde: Running):
+    begin(page, vezde, "us-ap-04-rights@example.org", "Pro")
     connect_by_form(page, "Telegram", Токен_бота=DEMO_BOT, Канал="@vezde_readonly")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Добавьте бота @vezde_demo_bot администратором канала")).to_be_visible()

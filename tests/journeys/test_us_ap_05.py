@@ -8,17 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import (
-    PUBLISHING_MS,
-    close_progress,
-    connect_by_consent,
-    connect_rutube,
-    connect_telegram,
-    publish,
-    row,
-    sign_up,
-    upload,
-)
+from tests.journeys.steps import PUBLISHING_MS, begin, close_progress, publish, row, upload
 
 PLATFORMS = ("VK", "Rutube", "Дзен", "Telegram")
 
@@ -29,12 +19,9 @@ def ten_seconds(tmp_path_factory):
 
 
 @pytest.fixture
-def creator(page: Page, request) -> Page:
-    sign_up(page, f"{request.node.originalname.replace('_', '-')}@example.org", plan="Pro")
-    connect_by_consent(page, "VK")
-    connect_by_consent(page, "Дзен")
-    connect_rutube(page)
-    connect_telegram(page)
+def creator(page: Page, vezde: Running, request) -> Page:
+    email = f"{request.node.originalname.replace('_', '-')}@example.org"
+    begin(page, vezde, email, "Pro", ("vk", "dzen", "rutube", "telegram"))
     return page
 
 

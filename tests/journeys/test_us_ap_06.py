@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from playwright.sync_api import Locator, Page, expect
 
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, plan, row, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, begin, connect_telegram, plan, row, sign_up, upload
 
 URALS, KAMCHATKA = ZoneInfo("Asia/Yekaterinburg"), ZoneInfo("Asia/Kamchatka")
 
@@ -119,8 +119,7 @@ def test_us_ap_06(page: Page, vezde: Running, vertical_file):
 
 
 def test_us_ap_06_without_javascript(chromium, vezde: Running, vertical_file, page: Page):
-    sign_up(page, "plain-plan@example.org", plan="Pro")
-    connect_telegram(page)
+    begin(page, vezde, "plain-plan@example.org", "Pro", ("telegram",))
     upload(page, vertical_file)
     context = chromium.new_context(
         base_url=vezde.url, java_script_enabled=False, storage_state=page.context.storage_state()

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, publish, row, sign_up, upload
+from tests.journeys.steps import PUBLISHING_MS, begin, publish, row, upload
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +19,9 @@ def named_clip(tmp_path_factory) -> Callable:
 
 
 @pytest.fixture
-def creator(page: Page, request) -> Page:
+def creator(page: Page, vezde: Running, request) -> Page:
     """Somebody new on Pro, with a channel."""
-    sign_up(page, f"{request.node.originalname.replace('_', '-')}@example.org", plan="Pro")
-    connect_telegram(page)
+    begin(page, vezde, f"{request.node.originalname.replace('_', '-')}@example.org", "Pro", ("telegram",))
     return page
 
 

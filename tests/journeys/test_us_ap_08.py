@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import connect_telegram, publish, sign_up, upload
+from tests.journeys.steps import begin, publish, upload
 
 CARDS = "/settings/integrations"
 
@@ -27,8 +27,7 @@ def rows(vezde: Running, query: str) -> list[tuple]:
 
 def test_disconnect(page: Page, vezde: Running, clip_files):
     published, sending, waiting = clip_files
-    sign_up(page, "us-ap-08@example.org", "Pro")
-    connect_telegram(page)
+    begin(page, vezde, "us-ap-08@example.org", "Pro", ("telegram",))
     expect(page.get_by_role("button", name="Отключить")).to_have_count(1)  # AC1
     for path in clip_files:
         upload(page, path)

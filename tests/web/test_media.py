@@ -9,13 +9,19 @@ from tests.lying_s3 import LIES, lying
 from tests.s3 import KEY, SECRET
 
 
+@pytest.fixture(scope="module")
+def bucket(s3) -> str:
+    """One for all tests, so that they share an application: no key is ever used twice."""
+    return s3.bucket()
+
+
 @pytest.fixture(params=["folder", "bucket"])
 def environment(request, environment):
     """Every storage sends alike."""
     if request.param == "folder":
         return environment
-    s3 = request.getfixturevalue("s3")
-    return {**environment, "STORAGE_URL": s3.bucket(), "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    bucket = request.getfixturevalue("bucket")
+    return {**environment, "STORAGE_URL": bucket, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_a_page_of_clips_by_title_reads_no_rows_to_find_them(app, crowd):
     with asked() as found:
         clip_list.page(owner, clip_list.Filters(state=clip_list.State.UNPUBLISHED, order=clip_list.Order.TITLE))
     plan, *_rows = plans(found, "clips")
-    assert "ix_clips_user_title" in plan and "deleted_at" not in plan, plan
+    assert "COVERING INDEX ix_clips_user_title" in plan or "Index Only Scan using ix_clips_user_title" in plan, plan
 
 
 def test_the_cards_publications_go_by_their_clips(app, crowd, sign_in):

@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from app import clock, queue
 from app.db import commit, db
@@ -14,6 +14,7 @@ from app.publishing import dispatch, engine, lease_expiry
 from app.services import clip_probes, publications, retention
 from app.services.publications import Choice
 from app.statistics import collector
+from tests import asking
 from tests.asking import asked, plans, reads_whole
 from tests.publishing.claims import claim
 
@@ -165,8 +166,11 @@ def test_the_clips_that_wait_for_their_probe_go_by_their_time(app, crowd):
     crowd(3)
     with asked() as found:
         clip_probes.due()
-    plan = plans(found, "clips")
-    assert plan and all("ix_clips_wake" in one for one in plan), plan
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("ANALYZE clips"))  # rolled back: it chooses by how few of the clips wait
+    ways = [asking.plan(statement, parameters) for statement, parameters in found if "clips" in statement]
+    db.session.rollback()
+    assert ways and all("ix_clips_wake" in one for one in ways), ways
 
 
 def test_the_queue_is_not_asked_by_pages(app, crowd, sign_in):

@@ -71,10 +71,9 @@ class Clip(SoftDeleted, db.Model):
         return containers.suffix(self.content_type)
 
     __table_args__ = (
-        # Newest first, or by title; both can be searched without the rows. By title the rows are all over the table, so
-        # whether a clip is deleted is not read there either.
-        Index("ix_clips_user_newest", "user_id", "id", "search_text"),
-        Index("ix_clips_user_title", "user_id", "search_text", "id", **where("deleted_at IS NULL")),
+        # Newest first, or by title; both can be searched without the rows, also for what is not deleted.
+        Index("ix_clips_user_newest", "user_id", "id", "search_text", "deleted_at"),
+        Index("ix_clips_user_title", "user_id", "search_text", "id", "deleted_at"),
         Index("ix_clips_fingerprint", "user_id", "fingerprint", **where("fingerprint IS NOT NULL")),
         Index("ix_clips_wake", "wake_at", **where("wake_at IS NOT NULL")),
     )

@@ -1,6 +1,5 @@
-"""the list of clips by title goes by an index of those that are not deleted, without the rows"""
+"""the lists of clips find those that are not deleted without the rows"""
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0029"
@@ -8,15 +7,19 @@ down_revision = "0028"
 branch_labels = None
 depends_on = None
 
-NAME, COLUMNS = "ix_clips_user_title", ["user_id", "search_text", "id"]
-HERE = sa.text("deleted_at IS NULL")
+INDEXES = {
+    "ix_clips_user_newest": ["user_id", "id", "search_text"],
+    "ix_clips_user_title": ["user_id", "search_text", "id"],
+}
 
 
 def upgrade() -> None:
-    op.drop_index(NAME, "clips")
-    op.create_index(NAME, "clips", COLUMNS, sqlite_where=HERE, postgresql_where=HERE)
+    for name, columns in INDEXES.items():
+        op.drop_index(name, "clips")
+        op.create_index(name, "clips", [*columns, "deleted_at"])
 
 
 def downgrade() -> None:
-    op.drop_index(NAME, "clips")
-    op.create_index(NAME, "clips", COLUMNS)
+    for name, columns in INDEXES.items():
+        op.drop_index(name, "clips")
+        op.create_index(name, "clips", columns)

@@ -9,6 +9,7 @@ import pytest
 from app import clock
 from app.db import db
 from app.models import Clip, ConnectionStatus, Publication, Stage, Status
+from app.texts import moments
 from tests.asking import SORTS, asked, plans, reads_whole
 from tests.web.test_clips import HTMX, cards, publish
 
@@ -152,7 +153,7 @@ def test_marks_say_all_in_words(web, clip, channel, owner, telegram):
     db.session.commit()
     page = web.get("/").text
     local = clock.to_zone(due, owner.timezone)
-    assert f"Запланировано на {local:%d.%m.%Y %H:%M}" in page
+    assert f"Запланировано на {local:%d.%m.%Y %H:%M}, {moments.whole(due, owner.timezone)}" in page
     assert re.search(rf'<a class="mark status" [^>]*href="{PATH}"[^>]*>.*?Опубликовано</span></a>', page, re.S)
     assert "Просмотры </span>12,3\u00a0тыс." in page and "Лайки </span>7" in page and "Репосты" not in page
 

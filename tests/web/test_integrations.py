@@ -20,6 +20,11 @@ CONNECT = f"{PAGE}/telegram/connect"
 FIELDS = {"bot_token": DEMO_BOT, "channel": "@vezde_demo"}
 
 
+def test_the_form_is_a_dialog_or_a_page_with_its_heading(web):
+    assert '<h1 id="dialog-title">Подключить Telegram</h1>' in web.get(CONNECT).text
+    assert '<h2 id="dialog-title">Подключить Telegram</h2>' in web.get(CONNECT, headers=HTMX).text
+
+
 def test_settings_lead_to_the_integrations(web):
     assert web.get("/settings").location == PAGE
     page = web.get(PAGE).text

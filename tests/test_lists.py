@@ -27,7 +27,10 @@ pytestmark = pytest.mark.usefixtures("compact")
 PAGES = {
     "/": 6,
     "/?q=клип&state=unpublished&sort=title": 6,
+    "/plan": 7,
+    "/plan?view=week": 7,
     "/publications": 4,
+    "/publications?state=upcoming": 4,
     "/publications?status=published&platform=telegram&q=клип": 4,
     "/stats/": 9,
     "/stats/?days=90&page=2": 9,

@@ -153,8 +153,8 @@ def test_the_plan(page: Page, vezde: Running, chromium: Browser, tmp_path):
         storage_state=page.context.storage_state(),
     ).new_page()
     phone.goto(f"/plan?on={thursday}")
-    expect(phone.get_by_role("heading", name=re.compile(f"четверг, {thursday.day} "))).to_be_visible()
     chosen = phone.locator(".plan-chosen")
+    expect(chosen.get_by_role("heading", name=re.compile(f"четверг, {thursday.day} "))).to_be_visible()
     drag_by_finger(phone, item(chosen), cell(phone, tuesday))
     expect(item(chosen)).to_have_count(0)
     cell(phone, tuesday).get_by_role("link", name=re.compile("вторник")).tap()

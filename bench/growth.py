@@ -28,6 +28,8 @@ FEW, MANY = 1_000, 1_000_000  # of two users; of a thousand
 TIMES = 25
 PAGES = {
     "страница «Клипы»": "/",
+    "план на месяц": "/plan",
+    "план списком, что впереди": "/publications?state=upcoming",
     "страница «Публикации»": "/publications",
     "«Публикации», что впереди": "/publications?status=scheduled",
     "страница «Статистика»": "/stats/",

@@ -21,6 +21,9 @@ BESIDE = "маршрут с одним запросом и одной строк
 MOST_MS = 60
 PAGES = {
     "Клипы": "/",
+    "План на месяц": "/plan",
+    "План на неделю": "/plan?view=week",
+    "План списком, что впереди": "/publications?state=upcoming",
     "Публикации": "/publications",
     "Публикации одной площадки с ошибкой": "/publications?status=failed&platform=vk",
     "Статистика за 7 дней": "/stats/?days=7",

@@ -59,6 +59,7 @@ def fill(count: int, heavy_count: int = 0) -> User:
         status=f"CASE WHEN {published} THEN 'published' WHEN i % 50 = 0 THEN 'failed' ELSE 'scheduled' END",
         wake_at="CASE WHEN i % 50 BETWEEN 1 AND 4 THEN p.due_at END",
         url=f"CASE WHEN {published} THEN p.url END",
+        due_at=f"CASE WHEN i % 50 BETWEEN 1 AND 4 THEN p.due_at ELSE {_moment(_age(clips, number))} END",
         published_at=f"CASE WHEN {published} THEN {_moment(_age(clips, number))} END",
         views=f"CASE WHEN {published} THEN {views} END",
         likes=f"CASE WHEN {published} AND i % {ACCOUNTS} < 2 THEN ({views}) / 10 END",

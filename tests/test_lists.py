@@ -27,7 +27,10 @@ pytestmark = pytest.mark.usefixtures("compact")
 PAGES = {
     "/": 6,
     "/?q=клип&state=unpublished&sort=title": 6,
+    "/plan": 8,
+    "/plan?view=week": 8,
     "/publications": 5,
+    "/publications?state=upcoming": 5,
     "/publications?status=published&platform=telegram&q=клип": 5,
     "/stats/": 9,
     "/stats/?days=90&page=2": 9,

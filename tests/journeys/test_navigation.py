@@ -37,8 +37,8 @@ def test_there_and_back(marked: Page):
 
     page.set_viewport_size({"width": 390, "height": 500})
     page.evaluate("window.scrollTo(0, 300)")
-    menu(page, "Публикации").click()
-    expect(page.get_by_role("heading", name="Публикации", level=1)).to_be_visible()
+    menu(page, "План").click()
+    expect(page.get_by_role("heading", name="План", level=1)).to_be_visible()
     assert page.evaluate("window.scrollY") == 0
     page.go_back()
     expect(page.get_by_role("heading", name="Тарифы", level=1)).to_be_visible()
@@ -73,13 +73,13 @@ def test_another_user_gets_whole_pages(marked: Page):
     other.goto("/")
     sign_out(other)
     sign_in(other, "free@demo.vezde.ru")
-    menu(marked, "Публикации").click()
-    expect(marked.get_by_role("heading", name="Публикации", level=1)).to_be_visible()
+    menu(marked, "План").click()
+    expect(marked.get_by_role("heading", name="План", level=1)).to_be_visible()
     assert not marked.evaluate(IS_MARKED)
     menu(marked, "Статистика").click()
     expect(marked.get_by_role("heading", name="Статистика", level=1)).to_be_visible()
     sign_out(other)
-    menu(marked, "Публикации").click()
+    menu(marked, "План").click()
     expect(marked.get_by_label("Почта")).to_be_visible()
 
 

@@ -34,8 +34,10 @@ def entry(page: Page, title: str) -> Locator:
 
 
 def open_list(page: Page) -> None:
-    page.get_by_role("navigation", name="Главное меню").get_by_role("link", name="Публикации").click()
-    expect(page.get_by_role("heading", name="Публикации", exact=True)).to_be_visible()
+    page.get_by_role("navigation", name="Главное меню").get_by_role("link", name="План").click()
+    page.get_by_role("navigation", name="Вид плана").get_by_role("link", name="Список").click()
+    page.get_by_role("navigation", name="Какие публикации").get_by_role("link", name="Все", exact=True).click()
+    expect(page).to_have_url(re.compile("/publications$"))
 
 
 def test_ac1_ac2_the_card_shows_the_status_and_then_the_link(creator: Page, vezde: Running, named_clip):

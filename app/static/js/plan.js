@@ -57,8 +57,8 @@ function follow() {
   ghost.style.translate = `${x - shift.x}px ${y - shift.y}px`;
   const over = document.elementFromPoint(x, y)?.closest("#calendar [data-drop]");
   if (over === held.over) return;
-  held.over?.classList.remove("drop");
-  over?.classList.add("drop");
+  held.over?.classList.remove("plan-target");
+  over?.classList.add("plan-target");
   held.over = over;
 }
 
@@ -75,7 +75,7 @@ function end() {
   if (!held) return;
   clearTimeout(held.timer);
   held.ghost?.remove();
-  held.over?.classList.remove("drop");
+  held.over?.classList.remove("plan-target");
   held.item.classList.remove("moving");
   calendar()?.classList.remove("dragging");
   held = null;

@@ -4,13 +4,14 @@ import re
 
 import pytest
 
-from app import paging
+from app import clock, paging
 from app.db import db
 from app.models import Clip, Notification, Publication, Status, User
 from app.notifications import inbox
 from app.publishing import state_machine
 from app.services import clip_list, clips, history
-from app.services.history import Filters
+from app.services.history import Filters, State
+from app.services.plan import Span
 from app.statistics import report
 from app.statistics.report import PERIODS
 from tests import codes
@@ -172,6 +173,30 @@ def test_the_list_is_read_in_its_order(app, crowd, filters, index):
     assert ways
     for plan in ways:
         assert re.search(rf"{index}\b", plan) and not SORTS.search(plan), plan
+
+
+@pytest.mark.parametrize("state", [State.UPCOMING, State.ATTENTION])
+def test_what_is_sorted_is_found_by_status(app, crowd, state):
+    """Not by due time: all that a user has published comes before what is ahead."""
+    owner = crowd(3)
+    with asked() as found:
+        history.page(owner, Filters(state=state), counted=2)
+    [plan] = plans(found, "publications")
+    lines = [line for line in plan.splitlines() if re.search(r"(SEARCH|SCAN| on|using \S+ on) publications\b", line)]
+    assert lines and all(re.search("ix_publications_user_status|PRIMARY KEY|pk_publications", one) for one in lines), (
+        plan
+    )
+    assert not reads_whole(plan, "publications"), plan
+
+
+def test_a_days_list_is_found_by_its_due_times(app, crowd):
+    owner = crowd(3)
+    day = Span.of(owner, clock.now().date(), 1)
+    with asked() as found:
+        history.page(owner, Filters(due=tuple(day.starts)))
+        history.counts(owner, Filters(due=tuple(day.starts), platform="telegram"))
+    for plan in plans(found, "publications"):
+        assert "ix_publications_user_due" in plan and not reads_whole(plan, "publications"), plan
 
 
 @pytest.mark.parametrize("filters", [{}, {"status": Status.FAILED}, {"platform": "telegram", "status": Status.FAILED}])

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
-from app import clock
+from app import clock, platforms
 from app.db import db
 from app.models import Clip, Publication, Status, User
 from app.services import slots
@@ -22,6 +22,7 @@ _URGENCY = (
     *(Status.FAILED, Status.UNCONFIRMED, Status.AWAITING_USER),
     *(Status.PUBLISHING, Status.SCHEDULED, Status.PUBLISHED, Status.CANCELLED),
 )
+_PLATFORMS = list(platforms.ADAPTERS)  # marks stand in one order
 _DOTS = 4  # of a small day
 _GOES_OUT_OR_DID = tuple(status for status in Status if status != Status.CANCELLED)
 
@@ -240,6 +241,7 @@ def _items(user: User, groups: Sequence[Group]) -> list[Item]:
 
 def _item(user: User, rows: Sequence[Row]) -> Item:
     first = min(rows, key=lambda row: row.id)
+    rows = sorted(rows, key=lambda row: (_PLATFORMS.index(row.platform), row.id))
     at = min(row.due_at for row in rows)
     return Item(
         id=first.id,

@@ -155,6 +155,7 @@ def test_the_plan(page: Page, vezde: Running, chromium: Browser, tmp_path):
     phone.goto(f"/plan?on={thursday}")
     chosen = phone.locator(".plan-chosen")
     expect(chosen.get_by_role("heading", name=re.compile(f"четверг, {thursday.day} "))).to_be_visible()
+    phone.evaluate("window.scrollBy(0, 200)")  # above the menu
     drag_by_finger(phone, item(chosen), cell(phone, tuesday))
     expect(item(chosen)).to_have_count(0)
     cell(phone, tuesday).get_by_role("link", name=re.compile("вторник")).tap()

@@ -106,7 +106,12 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture
 def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
     """A page without a session; whatever the console or the content policy complains about fails the test."""
-    context = chromium.new_context(base_url=vezde.url, locale="ru-RU", timezone_id="Asia/Yekaterinburg")
+    context = chromium.new_context(
+        base_url=vezde.url,
+        locale="ru-RU",
+        timezone_id="Asia/Yekaterinburg",
+        reduced_motion="reduce",  # what turns while something is waited for is drawn sixty times a second
+    )
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

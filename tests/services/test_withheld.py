@@ -23,7 +23,7 @@ from app.models import (
 from app.platforms.base import Account, Token
 from app.problems import Problem
 from app.publishing import engine
-from app.services import clip_deletion, connections, plan_change, publications, undo, withheld
+from app.services import clip_deletion, connections, plan_change, publications, slot_changes, undo, withheld
 from app.services.publications import Choice, Item
 from tests.asking import asked, clip, plans, publication, reads_whole
 from tests.edges import committed
@@ -259,10 +259,10 @@ def test_of_a_clip_that_was_planned_twice_the_newer_plan_holds(owner):
     one = clip(owner, "Закат")
     for hours in (2, 3):
         place = connect(owner)
-        plan(owner, hours, place, "Закат", one)
+        newer = plan(owner, hours, place, "Закат", one)
         disconnect(place)
     connect(owner)
-    wanted = in_hours(3)
+    wanted = row(newer).due_at
     returned = bring_back(owner)
     assert [made.due_at for made in returned.made] == [wanted]
     assert [problem.code for _, problem in returned.refused] == ["already_live"]
@@ -504,7 +504,7 @@ def test_a_set_that_is_deleted_leaves_its_plan(owner):
     db.session.flush()
     db.session.get(Publication, planned).slot_id = slot.id
     commit()
-    db.session.delete(account_set)
+    slot_changes.remove_set(fresh(owner), account_set.id)
     commit()
     assert (row(planned).status, row(planned).slot_id) == (Status.SCHEDULED, None)
 

@@ -16,7 +16,7 @@ OWNED = {
     *("import_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
 }
 # A feed's user_id opens nothing without its key.
-SHARED = {"platform", "key", "filename", "signed", "version", "name", "user_id"}
+SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
 
 FORM = {
     "title": "Чужое",

@@ -279,8 +279,9 @@ def _without_repetition(line: Line) -> Line:
 
 
 def _there(line: Line) -> Publication | None:
-    """On its way or published, at just the line's time."""
+    """On its way or published, with just the line's texts and time."""
+    wanted = line.item.due_at, line.title, line.description
     for one in (line.destination.live, line.destination.published) if line.destination else ():
-        if one and line.item.due_at and one.due_at == line.item.due_at:
+        if one and wanted == (one.due_at, one.title, one.description):
             return one
     return None

@@ -104,6 +104,9 @@ def test_a_line_becomes_a_publication_on_each_account(plan: Plan):
     assert (again.lines, again.publications) == (0, [])
     assert [row.state for row in plan_import.check(plan.owner, one).rows] == [State.THERE] * 3
     assert len(made()) == 5
+    # With another text or time it is one.
+    sheet = plan.check(f"закат.mp4;Утро;Над рекой;{plan.at(1)};Кухня", f"волга.mp4;;;{plan.at(3)};Кухня")
+    assert [codes(row) for row in sheet.rows] == [["already_live"]] * 2
 
 
 def test_columns_in_any_order_and_language_with_the_time_apart(plan: Plan):

@@ -126,6 +126,26 @@ def test_a_set_and_a_part_of_what_stands_there(plan: Plan):
     assert len(plan_import.carry_out(plan.owner, one).publications) == 1 + 2
 
 
+def test_accounts_as_people_write_them(plan: Plan):
+    plan.studio.account_url = "https://t.me/studia/"
+    commit()
+    for where in (
+        "кухня, СТУДИЯ",
+        "Кухня / @studia",
+        "Кухня+@studia",
+        "Кухня; https://t.me/studia",
+        "Все",
+        f"Telegram #{plan.studio.id}, Кухня",
+    ):
+        [row] = plan.check(f'закат.mp4;;;{plan.at()};"{where}"').rows
+        assert {line.item.choice.connection_id for line in row.lines} == {plan.kitchen.id, plan.studio.id}, where
+
+
+def test_names_of_columns_that_only_begin_so(plan: Plan):
+    one = plan.start("а;б;в;г;д", head="Файл клипа;Название ролика;Название;Дата и время выхода;Где публиковать")
+    assert one.columns == ["file", "", "title", "when", "where"]
+
+
 def test_formulas_are_texts(plan: Plan):
     sheet = plan.check(f'закат.mp4;\'=cmd();"=HYPERLINK(""x"")";{plan.at()};все')
     assert [(line.title, line.description) for line in sheet.rows[0].lines] == [("=cmd()", '=HYPERLINK("x")')] * 2

@@ -38,7 +38,7 @@ from app.models import (  # noqa: E402
     Status,
     User,
 )
-from app.services import account_sets, slot_changes, slots, users  # noqa: E402
+from app.services import account_sets, plan_import, slot_changes, slots, typed_times, users  # noqa: E402
 from app.statistics import daily  # noqa: E402
 from app.storage import key_from, storage  # noqa: E402
 
@@ -124,6 +124,7 @@ def fill() -> None:
     broken = clip(user.id, "Запись экрана 12 мая", 0)
     broken.status, broken.reason, broken.poster_key = ClipStatus.FAILED, "broken_file", None
 
+    import_tables(user)
     now = clock.now()
     states: tuple[dict, ...] = (
         {"status": Status.PUBLISHED, "url": "https://t.me/vezde_demo/12", "published_at": now},
@@ -266,6 +267,25 @@ def history(row: Publication) -> list[PublicationEvent]:
     ]
 
 
+def import_tables(user: User) -> None:
+    """One with lines of every kind, and one whose columns are not recognized."""
+    first, second = (typed_times.written(user, clock.now() + timedelta(days=days)) for days in (3, 500))
+    lines = [
+        "Файл;Название;Текст;Когда;Куда;Заметки",
+        f"Кофе по-вьетнамски;;Снято на кухне;{first};Telegram — Везде: демо;для себя",
+        f"Разминка для глаз;Разминка для глаз: три упражнения на каждый день;;{first};Telegram — Везде: демо;",
+        f"разминка.mp4;;;{first};все;",
+        "Сырники без муки;;;28.11;Telegram — Везде: демо, Гараж;",
+        f"Сырники без муки;;;{second};Telegram;",
+        f"Разминка для глаз;{'Очень длинное название ' * 10};;{first};Telegram — Везде: демо;",
+        f"Разминка для глаз;;;{first};Telegram — Везде: демо;",
+        f"IMG 4821;;;{first};Telegram — Везде: демо;",
+        f'Кофе;"не "сошлись" кавычки;{first}',
+    ]
+    plan_import.start(user, "План на декабрь.csv", "\n".join(lines).encode())
+    plan_import.start(user, "Без названий.csv", "\n".join(["Ролик;Выход;Место;Клип", *lines[1:]]).encode())
+
+
 def connection(user_id: int, name: str, account_id: str, platform: str = "telegram") -> PlatformConnection:
     one = PlatformConnection(
         user_id=user_id,
@@ -405,6 +425,10 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
         choose_some(page)
         page.locator("#bulk-delete").click()
 
+    def make_some(page: Page) -> None:
+        if (button := page.get_by_role("button", name="Запланировать")).is_visible():  # the first picture has done it
+            button.click()
+
     anonymous = sign_in(None)
     shot(anonymous, "sign-in", "/sign-in")
     shot(anonymous, "sign-up", "/sign-up")
@@ -437,6 +461,10 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "publications-confirm", "/publications", opens("Есть"))
     for name, status, words in PUBLICATIONS:
         shot(pro, f"publication-{name}", publication_page(pro, status, words))
+    shot(pro, "import", "/bulk/import")
+    shot(pro, "import-table", "/bulk/import/1")
+    shot(pro, "import-columns", "/bulk/import/2")
+    shot(pro, "import-made", "/bulk/import/1", make_some)
     shot(pro, "stats", "/stats/")
     shot(pro, "stats-90", "/stats/?days=90")
     shot(pro, "stats-table", "/stats/?days=7", lambda page: page.get_by_text("Таблица по дням").click())

@@ -55,6 +55,18 @@ def is_name(head: str) -> bool:
     return recognize(head) != Meaning.NOTHING or _plain(head) == fold(ERRORS)
 
 
+def recognize_all(head: Sequence[str]) -> list[str]:
+    """Of each column. What no other is called exactly may be the beginning of a name: «Название ролика»."""
+    found = [str(recognize(name)) for name in head]
+    for place, name in enumerate(head):
+        words = _plain(name).split()
+        begins = (" ".join(words[:count]) for count in range(len(words) - 1, 0, -1))
+        meaning = next((_BY_NAME[one] for one in begins if one in _BY_NAME), Meaning.NOTHING)
+        if found[place] == Meaning.NOTHING and meaning not in found:
+            found[place] = str(meaning)
+    return found
+
+
 def recognize(head: str) -> str:
     plain = _plain(head)
     if plain in _BY_NAME:

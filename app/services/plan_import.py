@@ -125,7 +125,7 @@ def start(user: User, file_name: str, content: bytes, expected: Sequence[str] = 
         user_id=user.id,
         file_name=clips.shown_name(file_name),
         content=content,
-        columns=[str(plan_columns.recognize(name)) for name in table.head],
+        columns=plan_columns.recognize_all(table.head),
         expected=[clips.shown_name(name) for name in expected[:MAX_EXPECTED]],
     )
     db.session.add(one)
@@ -226,7 +226,7 @@ def _resolved(user: User, one: PlanImport, table: Table, line: tables.Line, name
     with row.blamed():
         row.clip_id = names.find(row.cell(Meaning.FILE))
     with row.blamed():
-        row.due_at = typed_times.parse(user, f"{row.cell(Meaning.WHEN)} {row.cell(Meaning.TIME)}")
+        row.due_at = typed_times.parse(user, row.cell(Meaning.WHEN), row.cell(Meaning.TIME))
     with row.blamed():
         row.connection_ids = places.find(row.cell(Meaning.WHERE))
     return row
@@ -279,8 +279,9 @@ def _without_repetition(line: Line) -> Line:
 
 
 def _there(line: Line) -> Publication | None:
-    """On its way or published, at just the line's time."""
+    """On its way or published, with just the line's texts and time."""
+    wanted = line.item.due_at, line.title, line.description
     for one in (line.destination.live, line.destination.published) if line.destination else ():
-        if one and line.item.due_at and one.due_at == line.item.due_at:
+        if one and wanted == (one.due_at, one.title, one.description):
             return one
     return None

@@ -15,6 +15,7 @@ from app.services import account_sets, clips, connection_list, plan_columns
 MOST_NAMED = 4
 MOST_SHOWN = 60  # characters of a name in a refusal
 _ALL = ("все", "всё", "везде", "all", "everywhere")
+_BETWEEN = (r"[;\n]", r",", r"[/|+&]")
 _NUMBER = re.compile(r"#\s*(\d{1,18})")
 
 
@@ -98,7 +99,7 @@ class Places:
         self._names: dict[str, list[PlatformConnection]] = defaultdict(list)
         for one in self._accounts:
             adapter = platforms.ADAPTERS[one.platform]
-            for name in {_spoken(one.account_name), _spoken(_label(one)), _spoken(_numbered(one))}:
+            for name in {_spoken(name) for name in (one.account_name, _label(one), _numbered(one), *_addresses(one))}:
                 self._names[name].append(one)
             for called in {_spoken(adapter.name), one.platform, *map(_key, adapter.other_names)}:
                 self._names[called].append(one)
@@ -121,9 +122,9 @@ class Places:
 
     def _parts(self, typed: str) -> list[str]:
         """A name may have commas and semicolons of its own."""
-        parts = []
-        for piece in [typed] if self._is_known(typed) else re.split(r"[;\n]", typed):
-            parts += [piece] if self._is_known(piece) else piece.split(",")
+        parts = [typed]
+        for between in _BETWEEN:
+            parts = [one for part in parts for one in ([part] if self._is_known(part) else re.split(between, part))]
         return [part for part in parts if part.strip()]
 
     def _is_known(self, name: str) -> bool:
@@ -146,6 +147,12 @@ class Places:
         if not found:
             raise Problem("import_where_unknown", "where", name=name.strip()[:MOST_SHOWN])
         return [found[0].id]
+
+
+def _addresses(connection: PlatformConnection) -> tuple[str, ...]:
+    """Its link, and its end as people call it: «@kanal»."""
+    url = (connection.account_url or "").rstrip("/")
+    return (url, f"@{url.rpartition('/')[2]}") if url else ()
 
 
 def _label(connection: PlatformConnection) -> str:

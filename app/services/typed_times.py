@@ -26,14 +26,18 @@ _WHOLE = [
 ]
 # What stands between, before or behind in people's words.
 _WEEKDAY = re.compile(r"^(?:пн|вт|ср|чт|пт|сб|вс|понедельник|вторник|среда|четверг|пятница|суббота|воскресенье)\b\.?")
+_MIDNIGHT = re.compile(r"[ T]0?0:00(?::00)?$")
+_MOSCOW = re.compile(r"\b(?:мск|msk)\b")
 _FILLERS = re.compile(r"[,;]|\bг\.|\bг\b|\bгода\b|\bв\b|\bчас\w*\b")
 
 
-def parse(user: User, typed: str) -> datetime:
+def parse(user: User, typed: str, time: str = "") -> datetime:
     """UTC of what was typed in the user's zone, or with an offset of its own. Of a date without a year, the nearest.
 
-    Raises Problem at the field «due».
+    `time`: where it stands by itself; a date of a spreadsheet may have midnight with it then. Raises Problem at the
+    field «due».
     """
+    typed = f"{_MIDNIGHT.sub('', typed.strip())} {time}" if time.strip() else typed
     text = _plain(typed)
     if not text:
         raise Problem("due_missing", "due")
@@ -75,7 +79,7 @@ def _plain(typed: str) -> str:
     text = unicodedata.normalize("NFKC", typed).casefold()
     text = re.sub("[\u2010-\u2015\u2212]", "-", text)
     text = _WEEKDAY.sub(" ", " ".join(text.split()))
-    return " ".join(_FILLERS.sub(" ", text).split())
+    return " ".join(_FILLERS.sub(" ", _MOSCOW.sub("+3", text)).split())
 
 
 def _local(user: User, parts: dict[str, str | None]) -> datetime:

@@ -62,7 +62,7 @@ def start() -> ResponseReturnValue:
     address = url_for(".show", import_id=one.id)
     if not request.htmx:
         return responses.go(address)
-    response = _shown(one)
+    response = _shown(one, is_new=True)
     response.headers["HX-Push-Url"] = address
     return response
 
@@ -136,7 +136,7 @@ def _first_page(problem: Problem | None = None) -> Response:
     return responses.form_page(template, problem=problem, max_lines=tables.MAX_LINES, recent=recent)
 
 
-def _shown(one: PlanImport, made: Made | None = None, problem: Problem | None = None) -> Response:
+def _shown(one: PlanImport, made: Made | None = None, problem: Problem | None = None, is_new: bool = False) -> Response:
     sheet = plan_import.check(current_user, one)
     there = sheet.of(State.THERE)
     unmade = [line for row in sheet.rows for line in row.unmade]
@@ -150,6 +150,7 @@ def _shown(one: PlanImport, made: Made | None = None, problem: Problem | None = 
         "waiting": len(sheet.of(State.WAITING)),
         "ready": sheet.of(State.READY),
         "there": there,
+        "is_new": is_new,
         "made": made,
         "to_made": _to(made.publications) if made else "",
         "to_there": _to([publication for row in there for publication in row.there]),

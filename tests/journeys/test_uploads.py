@@ -150,15 +150,13 @@ def test_forgotten_and_continued_by_choosing_it_again(creator: Page, speed, larg
 def test_refused_before_anything_is_sent(creator: Page, tmp_path: Path, vertical_file: Path):
     sent = []
     creator.on("request", lambda request: request.method in ("POST", "PATCH") and sent.append(request.url))
-    (folder := tmp_path / "Отпуск").mkdir()
     (empty := tmp_path / "Пустой.mp4").touch()
     (notes := tmp_path / "Заметки.txt").write_text("Не забыть снять закат")
     (fake := tmp_path / "Обманка.mp4").write_text("Не видео" * 100)
     from_user_menu(creator, "Тарифы")
     expect(creator.get_by_role("heading", name="Тарифы")).to_be_visible()
-    drop(creator, folder, empty, notes, fake)
+    drop(creator, empty, notes, fake)
     for name, why in {
-        "Отпуск": "Это папка.",
         "Пустой.mp4": "Файл пустой.",
         "Заметки.txt": "Это не видео.",
         "Обманка.mp4": "Внутри файла не видео",

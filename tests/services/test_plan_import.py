@@ -104,6 +104,9 @@ def test_a_line_becomes_a_publication_on_each_account(plan: Plan):
     assert (again.lines, again.publications) == (0, [])
     assert [row.state for row in plan_import.check(plan.owner, one).rows] == [State.THERE] * 3
     assert len(made()) == 5
+    # With another text or time it is one.
+    sheet = plan.check(f"закат.mp4;Утро;Над рекой;{plan.at(1)};Кухня", f"волга.mp4;;;{plan.at(3)};Кухня")
+    assert [codes(row) for row in sheet.rows] == [["already_live"]] * 2
 
 
 def test_columns_in_any_order_and_language_with_the_time_apart(plan: Plan):
@@ -121,6 +124,26 @@ def test_a_set_and_a_part_of_what_stands_there(plan: Plan):
     commit()
     one = plan.start(f"закат.mp4;;;{plan.at(1)};оба, дома", f'волга.mp4;;;{plan.at(1)};"Оба, дома; Кухня"')
     assert len(plan_import.carry_out(plan.owner, one).publications) == 1 + 2
+
+
+def test_accounts_as_people_write_them(plan: Plan):
+    plan.studio.account_url = "https://t.me/studia/"
+    commit()
+    for where in (
+        "кухня, СТУДИЯ",
+        "Кухня / @studia",
+        "Кухня+@studia",
+        "Кухня; https://t.me/studia",
+        "Все",
+        f"Telegram #{plan.studio.id}, Кухня",
+    ):
+        [row] = plan.check(f'закат.mp4;;;{plan.at()};"{where}"').rows
+        assert {line.item.choice.connection_id for line in row.lines} == {plan.kitchen.id, plan.studio.id}, where
+
+
+def test_names_of_columns_that_only_begin_so(plan: Plan):
+    one = plan.start("а;б;в;г;д", head="Файл клипа;Название ролика;Название;Дата и время выхода;Где публиковать")
+    assert one.columns == ["file", "", "title", "when", "where"]
 
 
 def test_formulas_are_texts(plan: Plan):

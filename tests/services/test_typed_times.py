@@ -40,6 +40,7 @@ def owner() -> User:
         "2026-11-28T12:00+05:00",
         "28.11.2026 12:00 +05:00",
         "28.11.2026 10:00 UTC+3",
+        "28.11.2026 10:00 МСК",
         "28.11.2026 02:00 \u22125",
         "2026.11.28 10:00",
         "2026/11/28 10:00",
@@ -88,6 +89,12 @@ def test_what_is_not_is_said(owner, typed, code):
         typed_times.parse(owner, typed)
     assert (refused.value.code, refused.value.field) == (code, "due")
     assert refused.value.text and len(refused.value.text) < 200
+
+
+@pytest.mark.parametrize("date", ["28.11.2026", "28.11.2026 0:00", "2026-11-28 00:00:00", "28 ноября"])
+def test_a_time_that_stands_by_itself(owner, date):
+    assert typed_times.parse(owner, date, "10:00:00") == TEN
+    assert typed_times.parse(owner, "28.11.2026 10:00", " ") == TEN
 
 
 def test_a_date_without_a_year_is_the_nearest(owner):

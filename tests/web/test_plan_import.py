@@ -73,7 +73,7 @@ def test_from_the_file_to_the_plan(web, plan: Plan, headers):
 
     answer = web.post(address, data={"do": "publish"}, headers=headers)
     assert answer.status_code == 200
-    assert "Запланировано 2\u00a0публикации" in answer.text
+    assert "публикаций: 2." in answer.text
     assert [(one.title, one.status) for one in made()] == [("Вечер <b>", Status.SCHEDULED)] * 2
     again = web.post(address, data={"do": "publish"}, headers=headers)
     assert again.status_code == 422

@@ -23,9 +23,12 @@ run: setup-run
 flask: setup-run
 	@$(BIN)/python run.py flask $(ARGS)
 
-# More processes than cores: many tests wait (for a poll, a pause, a browser).
+# More processes than cores: many tests wait (for a poll, a pause, a browser). Modules are compiled once before, not by
+# every process at the same time, and that is kept, whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup-dev
-	@$(BIN)/python -m pytest -n 8 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --collect-only -qq $(ARGS) >/dev/null 2>&1 || true
+	@$(BIN)/python -m pytest -n 6 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # The tests that depend on the Python version most, on SQLite only: SQL does not depend on it. A venv for each: .venv-3.12
 MAIN_TESTS := tests/media/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py

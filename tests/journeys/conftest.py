@@ -22,9 +22,15 @@ expect.set_options(timeout=20_000)
 
 # The first one has no window to draw, and so needs half the time. Debian has it.
 PROGRAMS = ("chromium-headless-shell", "chromium", "google-chrome")
-# What the browser and htmx say of a response that refuses, and of a fragment for what a list no longer shows: no fault
-# of a page.
-REFUSALS = ("Failed to load resource", "Response Status Error Code", "htmx:oobErrorNoTarget")
+# What the browser and htmx say of a response that refuses, of a fragment for what a list no longer shows, and of a poll
+# that is given up with its page: no fault of a page.
+REFUSALS = (
+    "Failed to load resource",
+    "Response Status Error Code",
+    "htmx:oobErrorNoTarget",
+    "htmx:afterRequest",
+    "htmx:sendAbort",
+)
 
 
 class Running:

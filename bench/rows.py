@@ -96,7 +96,7 @@ def _platform(number: str) -> str:
 
 def _age(clips: int, number: str) -> str:
     """In hours: the last clip is the newest."""
-    return f"(({clips} - 1 - {number}) * {_HOURS} / {clips})"
+    return f"(({clips} - 1 - {number}) * CAST({_HOURS} AS BIGINT) / {clips})"
 
 
 def _moment(hours_ago: str) -> str:

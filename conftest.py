@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 JOURNEYS = Path(__file__).parent / "tests" / "journeys"
-# Journeys that run at once: each has a browser and all processes of `make run`, more would only wait for each other.
-BROWSERS = 2
+# Two browsers with journeys run at once: each has all processes of `make run`, more would only wait for each other.
+# That with the walk through all pages, which takes as long as a quarter of the journeys, gets a third of the others.
+LONGEST = "test_accessibility.py"
 # They wait most of their time, so they start first.
 SLOW = ("test_run.py", "test_chaos.py", "test_deployment.py", "test_kill.py", "test_outages.py", "test_scheduler.py")
 
@@ -25,16 +26,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     from xdist.scheduler import LoadScopeScheduling
 
-    modules = sorted(path.name for path in JOURNEYS.glob("test_*.py"))
+    others = sorted(path.name for path in JOURNEYS.glob("test_*.py") if path.name != LONGEST)
 
     class ByModule(LoadScopeScheduling):
-        """`--dist loadscope`, but with the journeys in as many scopes as there may be browsers."""
+        """`--dist loadscope`, but with the journeys in two scopes."""
 
         def _split_scope(self, nodeid: str) -> str:
             path = Path(nodeid.split("::")[0])
             if path.parent.name != JOURNEYS.name:
                 return super()._split_scope(nodeid)
-            return f"browser {modules.index(path.name) % BROWSERS}"
+            return "browser 1" if path.name == LONGEST or others.index(path.name) % 3 == 0 else "browser 2"
 
     return ByModule(config, log)
 

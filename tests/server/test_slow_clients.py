@@ -122,9 +122,9 @@ SIGNED_IN = {
         "openings": [whole("GET", f"/media/clips/{clip.id}/video", headers, Range="bytes=1000-")],
         "reads": True,
     },
-    "posters": lambda headers, clip: {"openings": [whole("GET", f"/media/clips/{clip.id}/poster", headers) * 20]},
-    "pages": lambda headers, clip: {"openings": [whole("GET", "/", headers) * 4]},
-    "tables": lambda headers, clip: {"openings": [whole("GET", "/stats.csv", headers) * 4]},
+    "posters": lambda headers, clip: {"openings": [whole("GET", f"/media/clips/{clip.id}/poster", headers) * 8]},
+    "pages": lambda headers, clip: {"openings": [whole("GET", "/", headers) * 2]},
+    "tables": lambda headers, clip: {"openings": [whole("GET", "/stats.csv", headers) * 2]},
 }
 
 

@@ -60,6 +60,7 @@ def test_an_email_has_one_account(app):
     assert len(users.list_users()) == 1
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # attempts are counted in Redis
 def test_sign_ups_from_one_address_are_limited(app):
     for number in range(100):
         sign_up(email=f"a{number}@example.org", address=HOME, consents=True)
@@ -93,6 +94,7 @@ def test_guessing_is_stopped_even_with_the_right_password(app):
     assert refusal.value.text == "Слишком много попыток. Попробуйте через 15 мин."
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # attempts are counted in Redis
 def test_an_address_that_guesses_at_many_accounts_is_stopped(app):
     sign_up()
     for number in range(50):
@@ -102,6 +104,7 @@ def test_an_address_that_guesses_at_many_accounts_is_stopped(app):
     assert users.authenticate("anna@example.org", PASSWORD, "192.0.2.8")
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # attempts are counted in Redis
 def test_successes_do_not_use_up_attempts(app):
     sign_up()
     for _ in range(15):
@@ -117,6 +120,7 @@ def test_attempts_expire_and_hold_no_emails(app):
     assert not any(b"anna" in key for key in keys)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # attempts are counted in Redis
 def test_signing_in_works_without_redis(app):
     sign_up()
     app.extensions["redis"] = redis.Redis.from_url("unix:///nowhere.sock")

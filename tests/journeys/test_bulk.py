@@ -11,6 +11,7 @@ from tests.journeys.conftest import Running
 from tests.journeys.steps import connect_by_consent, connect_rutube, connect_telegram, sign_up, upload
 
 EMAIL = "bulk@example.org"
+MINE = f"(SELECT id FROM users WHERE email = '{EMAIL}')"  # the demo has other users
 MOST_TO_PUBLISH, MOST_TO_MOVE = 12, 3
 CLIPS, DAYS, ACCOUNTS = 10, 10, 4
 
@@ -35,19 +36,23 @@ def furnish(vezde: Running) -> None:
     )
     columns += "video_codec, audio_codec, duration_ms, width, height, rotation, probes, version, created_at"
     for number in range(1, CLIPS):
-        like = f"SELECT {columns}, 'Клип {number}', 'клип {number}' FROM clips WHERE title = 'Первый'"
+        like = (
+            f"SELECT {columns}, 'Клип {number}', 'клип {number}' FROM clips WHERE title = 'Первый' AND user_id = {MINE}"
+        )
         query(vezde, f"INSERT INTO clips ({columns}, title, search_text) {like}")
     named = f"SELECT id, 'Везде', created_at FROM users WHERE email = '{EMAIL}'"
     query(vezde, f"INSERT INTO account_sets (user_id, name, created_at) {named}")
     query(
         vezde,
         "INSERT INTO account_set_members (account_set_id, connection_id) "
-        "SELECT account_sets.id, platform_connections.id FROM account_sets JOIN platform_connections USING (user_id)",
+        "SELECT account_sets.id, platform_connections.id FROM account_sets JOIN platform_connections USING (user_id) "
+        f"WHERE user_id = {MINE}",
     )
 
 
 def due(vezde: Running) -> list[datetime]:
-    rows = query(vezde, "SELECT due_at FROM publications WHERE status = 'scheduled' ORDER BY due_at")
+    waiting = f"FROM publications WHERE status = 'scheduled' AND user_id = {MINE}"
+    rows = query(vezde, f"SELECT due_at {waiting} ORDER BY due_at")
     return [datetime.fromisoformat(at).replace(tzinfo=ZoneInfo("UTC")) for [at] in rows]
 
 

@@ -104,7 +104,8 @@ def test_ten_clips_for_ten_days_in_twelve_presses(page: Page, vezde: Running, tm
     days = sorted({at.astimezone(ZoneInfo("Asia/Yekaterinburg")) for at in planned})
     assert [f"{at:%H:%M}" for at in days] == ["10:00"] * DAYS
     assert (days[-1] - days[0]) == timedelta(days=DAYS - 1)
-    assert query(vezde, "SELECT count(*) FROM publications WHERE title = 'Своё название'") == [(ACCOUNTS,)]
+    renamed = f"FROM publications WHERE title = 'Своё название' AND user_id = {MINE}"
+    assert query(vezde, f"SELECT count(*) {renamed}") == [(ACCOUNTS,)]
 
     press = Presses()
     press(page.get_by_role("button", name="На час позже"))

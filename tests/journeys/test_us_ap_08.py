@@ -27,6 +27,7 @@ def rows(vezde: Running, query: str) -> list[tuple]:
 
 def test_disconnect(page: Page, vezde: Running, clip_files):
     published, sending, waiting = clip_files
+    vezde.control("options", rate_limits=False)  # what it makes wait, and what it does not, is said below
     begin(page, vezde, "us-ap-08@example.org", "Pro", ("telegram",))
     page.goto(CARDS)
     expect(page.get_by_role("button", name="Отключить")).to_have_count(1)  # AC1

@@ -106,6 +106,7 @@ def test_the_plan(page: Page, vezde: Running, chromium: Browser, tmp_path):
     page.keyboard.press("Shift+ArrowRight")
     moved = item(cell(page, wednesday)).get_by_role("link", name="Закат").first
     expect(moved).to_be_focused()
+    expect(page.locator(".htmx-request, .htmx-settling")).to_have_count(0)  # no person presses within these 20 ms
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(when).to_have_value(f"{wednesday}T10:00")

@@ -21,8 +21,10 @@ def test_telegram_is_connected_by_bot_and_channel(page: Page, vezde: Running, pl
     open_integrations(page)
     expect(page.get_by_role("button", name="Подключить Telegram")).to_be_visible()  # AC1
     connect_telegram(page)  # AC2
-    calls = [one["path"] for one in vezde.control("requests")["requests"] if one["path"].startswith("/telegram/bot")]
-    assert [path.rpartition("/")[2] for path in calls] == ["getMe", "getChat", "getChatMember"]  # AC3
+    calls = (one["path"] for one in vezde.control("requests")["requests"] if one["path"].startswith("/telegram/bot"))
+    names = (path.rpartition("/")[2] for path in calls)
+    # In this order; the numbers of other users' posts are asked for at the same time.
+    assert all(name in names for name in ("getMe", "getChat", "getChatMember"))  # AC3
     card = platform_card(page, "Telegram")
     expect(card).to_contain_text("Везде — демо")  # AC5; AC4: tests/platforms/telegram/test_adapter.py
     expect(card).to_contain_text("Подключено")

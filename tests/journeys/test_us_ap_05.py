@@ -26,6 +26,9 @@ def creator(page: Page, vezde: Running, request) -> Page:
 
 
 def test_one_click_four_platforms(creator: Page, vezde: Running, ten_seconds):
+    # None is through before a slow browser has looked at its row.
+    vezde.control("options", processing_seconds=8)
+    vezde.control("trouble", rules=[{"match": "sendVideo", "do": "delay:8"}])
     card = upload(creator, ten_seconds)
     card.get_by_role("button", name="Опубликовать").click()
     dialog = creator.get_by_role("dialog")

@@ -255,8 +255,10 @@ def test_a_deadline_leaves_no_thread_and_no_socket(inside):
     for _ in range(3):  # the connection is used again
         assert client.request("GET", f"{inside.origin}/").status == 200
     open_files = len(list(Path("/proc/self/fd").iterdir()))
-    client.request("GET", f"{inside.origin}/")
-    assert len(list(Path("/proc/self/fd").iterdir())) <= open_files
+    for _ in range(20):
+        client.request("GET", f"{inside.origin}/")
+    # What else this process opens and closes at the same time is less than one for each call.
+    assert len(list(Path("/proc/self/fd").iterdir())) < open_files + 10
     for thread in threading.enumerate():
         if thread.name == "deadline":
             thread.join(5)

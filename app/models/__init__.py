@@ -1,6 +1,6 @@
 from app.models.account_set import AccountSet, AccountSetMember
 from app.models.audit_event import AuditEvent
-from app.models.clip import Clip, ClipStatus, Erasure, Upload
+from app.models.clip import Clip, ClipStatus, Erasure, Source, Upload
 from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState, PlatformConnection, Revocation
 from app.models.event import Event, EventCursor, record_event, record_events
 from app.models.heartbeat import Heartbeat
@@ -21,6 +21,7 @@ from app.models.publication import (
     touch_all,
 )
 from app.models.question import Question, QuestionState
+from app.models.render import Render
 from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret
 from app.models.slot import Slot
 from app.models.soft_deletion import UNDO_TIME, WITH_DELETED

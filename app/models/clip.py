@@ -18,6 +18,16 @@ class ClipStatus(StrEnum):
     FAILED = "failed"
 
 
+class Source(StrEnum):
+    """Where a clip came from."""
+
+    UPLOAD = "upload"  # the browser
+    API = "api"
+    IMPORT = "import"  # from an address
+    HOOK = "hook"  # an incoming webhook
+    INBOX = "inbox"  # a watched folder or bucket
+
+
 def _search_text(context) -> str:
     return fold(context.get_current_parameters()["title"])
 
@@ -53,6 +63,9 @@ class Clip(SoftDeleted, db.Model):
     # Grows with every change of the clip or of one of its publications: what a page's poll compares.
     version: Mapped[int] = mapped_column(default=1)
     publish_when_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
+    source: Mapped[str] = mapped_column(String(16), default=Source.UPLOAD, server_default=Source.UPLOAD)
+    # The user's name for it: of the API key, the incoming webhook; the host of the address, the inbox's folder.
+    source_name: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
 
     # The title, folded: SQLite's own lower() does not know Cyrillic. Processes of before 0.5 write rows without it.
@@ -91,6 +104,8 @@ class Upload(db.Model):
     clip_id: Mapped[int | None] = mapped_column(ForeignKey("clips.id", ondelete="CASCADE"))
     fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the file as the browser read it at the beginning
     publish_when_ready: Mapped[bool] = mapped_column(default=False, server_default=false())
+    source: Mapped[str] = mapped_column(String(16), default=Source.UPLOAD, server_default=Source.UPLOAD)
+    source_name: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 

@@ -16,12 +16,12 @@ import structlog
 from flask import current_app
 from sqlalchemy import delete, select, update
 
-from app import clock, queue
+from app import clock
 from app.db import after_commit, db, end_reading
-from app.models import Clip, Upload, User, lock_user
+from app.models import Render, Source, Upload, User, lock_user
 from app.models.types import CLOCK_MARGIN
 from app.problems import NotFound, Problem
-from app.services import clips, erasures, open_uploads, throttle, upload_files
+from app.services import clips, erasures, new_clips, open_uploads, throttle, upload_files
 from app.services.throttle import Limit
 from app.services.upload_files import MIB, Checksum
 from app.storage import StorageUnavailable, key_from, storage
@@ -51,7 +51,14 @@ def max_bytes() -> int:
 
 
 def create(
-    user: User, file_name: str, length: int, fingerprint: str | None = None, *, publish_when_ready: bool = False
+    user: User,
+    file_name: str,
+    length: int,
+    fingerprint: str | None = None,
+    *,
+    publish_when_ready: bool = False,
+    source: str = Source.UPLOAD,
+    source_name: str | None = None,
 ) -> Upload:
     """Begins an upload of `length` bytes; `file_name` is only shown. Returns the row, detached from the session.
 
@@ -79,6 +86,8 @@ def create(
         length=length,
         fingerprint=fingerprint,
         publish_when_ready=publish_when_ready,
+        source=source,
+        source_name=source_name,
         expires_at=clock.now() + LIFETIME,
     )
     db.session.add(upload)
@@ -231,25 +240,19 @@ def _finish(upload: Upload) -> Progress:
 
 
 def _make_clip(upload: Upload, key: str, fingerprint: str | None) -> int:
-    clip = Clip(
-        user_id=upload.user_id,
-        title=clips.title_from(upload.file_name),
-        file_name=upload.file_name,
-        storage_key=key,
-        size=upload.length,
+    announced = select(Render).where(Render.upload_id == upload.id, Render.clip_id.is_(None)).with_for_update()
+    clip = new_clips.make(
+        upload.user_id,
+        key,
+        upload.length,
+        upload.file_name,
         fingerprint=fingerprint,
         publish_when_ready=upload.publish_when_ready,
-        wake_at=clock.now(),
+        source=upload.source,
+        source_name=upload.source_name,
+        render=db.session.scalar(announced),
     )
-    db.session.add(clip)
-    db.session.flush()
-    after_commit(partial(_enqueue_probe, clip.id))
     return clip.id
-
-
-def _enqueue_probe(clip_id: int) -> None:
-    if not queue.has_enough("app.jobs.probe"):
-        queue.enqueue("app.jobs.probe", clip_id)
 
 
 def _forget(upload: Upload) -> None:

@@ -4,16 +4,15 @@ What it was is kept as plain JSON with the undo. The fence says whether anything
 is not taken back. Until the time for that is over, no worker removes what it has left at its platform.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.db import db
-from app.models import WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status, User
+from app.models import LIVE, WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status, User
 from app.publishing import pausing, state_machine
 
 # A cancelled publication as it was: JSON.
@@ -33,10 +32,10 @@ _TIMES = ("wake_at", "in_doubt_until", "outage_since")
 _OTHERS = ("reason", "detail", "stage", "ask", "commit_in_doubt", "fetched")
 _COLUMNS = tuple(getattr(Publication, name) for name in ("status", "fence", "lease_until", *_TIMES, *_OTHERS))
 
-
-def cancel(publication_id: int, reason: str | None = None) -> Kept | None:
-    """What takes it back; None where it is too late, or not live."""
-    return next(iter(cancel_many([publication_id], reason)), None)
+# What a restored one needs to know.
+_PLACE = tuple(
+    getattr(Publication, name) for name in ("id", "fence", "clip_id", "connection_id", "platform", "due_at", "slot_id")
+)
 
 
 def cancel_many(publication_ids: Collection[int], reason: str | None = None) -> list[Kept]:
@@ -60,48 +59,66 @@ def _kept(row: Any) -> Kept:
     return kept | {name: at.isoformat() if (at := getattr(row, name)) else None for name in _TIMES}
 
 
-def restore(kept: Kept) -> bool:
-    """As it was before the cancel: what was under way goes on. False where anything has happened to it since, or where
-    the plan does not include its platform any more.
+def restore_many(some: Sequence[Kept]) -> list[Kept]:
+    """As they were before the cancel: what was under way goes on. Returns those that came back: not those to which
+    anything has happened since, and not where the plan does not include the platform any more.
+
+    Precondition: the plan is locked, so that no other publication begins on the same accounts meanwhile.
     """
-    values = {name: kept[name] for name in _OTHERS} | {"withheld_at": None}
+    kept = {one["id"]: one for one in some}
+    cancelled = (
+        select(*_PLACE, User)
+        .join(User, User.id == Publication.user_id)
+        .where(Publication.id.in_(kept), Publication.status == Status.CANCELLED)
+        .order_by(Publication.id)
+    )
+    rows = db.session.execute(cancelled.with_for_update(of=Publication)).all()
+    unchanged = [row for row in rows if row.fence == kept[row.id]["fence"]]
+    back = [row for row in _with_their_place(unchanged, kept) if _is_planned(row, kept[row.id])]
+    paused = pausing.paused({row.slot_id for row in back if row.slot_id})
+    state_machine.take_back_many({row.id: _as_before(kept[row.id], row, row.slot_id in paused) for row in back})
+    return [kept[row.id] for row in back]
+
+
+def _with_their_place(rows: Sequence[Any], kept: Mapping[int, Kept]) -> list[Any]:
+    """Those whose clip and account are there, and whose clip does not go there by another publication."""
+    # With the clips' rows locked, which a deletion locks.
+    clips = select(Clip.id, Clip.deleted_at).where(Clip.id.in_({row.clip_id for row in rows})).order_by(Clip.id)
+    clips = clips.with_for_update(key_share=True).execution_options(**WITH_DELETED)
+    gone_clips = {row.id for row in db.session.execute(clips) if row.deleted_at}
+    accounts = {row.connection_id for row in rows}
+    deleted = select(PlatformConnection.id).where(
+        PlatformConnection.id.in_(accounts), PlatformConnection.deleted_at.is_not(None)
+    )
+    gone_accounts = set(db.session.scalars(deleted.execution_options(**WITH_DELETED)))
+    live = select(Publication.clip_id, Publication.connection_id).where(
+        Publication.clip_id.in_({row.clip_id for row in rows}), Publication.status.in_(LIVE)
+    )
+    taken = {(row.clip_id, row.connection_id) for row in db.session.execute(live)}
+    return [
+        row
+        for row in rows
+        if row.clip_id not in gone_clips
+        and row.connection_id not in gone_accounts
+        and not (kept[row.id]["status"] in LIVE and (row.clip_id, row.connection_id) in taken)
+    ]
+
+
+def _is_planned(row: Any, kept: Kept) -> bool:
+    """Not where it would wait for a platform that the plan does not include."""
+    return kept["status"] != Status.SCHEDULED or row.User.plan.allows(row.platform)
+
+
+def _as_before(kept: Kept, row: Any, is_paused: bool) -> dict[str, Any]:
+    values = {name: kept[name] for name in ("status", *_OTHERS)} | {"withheld_at": None}
     values |= {name: datetime.fromisoformat(kept[name]) if kept[name] else None for name in _TIMES}
     status, now = Status(kept["status"]), clock.now()
     if status == Status.SCHEDULED:
-        values |= {"wake_at": pausing.wake_at(Publication.due_at, Publication.slot_id), "stage": None}
+        values |= {"wake_at": None if is_paused else row.due_at, "stage": None}
     elif status == Status.PUBLISHING and (kept["leased"] or values["wake_at"] is None or values["wake_at"] <= now):
         # The worker that had it has stopped.
         values |= {"wake_at": now, "stage": Stage.QUEUED}
-    try:
-        with db.session.begin_nested() as savepoint:
-            restored = state_machine.take_back(kept["id"], status, kept["fence"], **values)
-            if restored and (_is_deleted(kept["id"]) or _is_planned_in_vain(kept["id"])):
-                savepoint.rollback()
-                return False
-            return restored
-    except IntegrityError:
-        return False  # the clip goes to the same account by another publication by now
-
-
-def _is_deleted(publication_id: int) -> bool:
-    """Whether its clip or account has been deleted since. Asked with the clip's row locked, which a deletion locks."""
-    deleted = or_(Clip.deleted_at.is_not(None), PlatformConnection.deleted_at.is_not(None))
-    found = (
-        select(Publication.id)
-        .outerjoin(Clip, Clip.id == Publication.clip_id)
-        .outerjoin(PlatformConnection, PlatformConnection.id == Publication.connection_id)
-        .where(Publication.id == publication_id, deleted)
-    )
-    return db.session.scalar(found.execution_options(**WITH_DELETED)) is not None
-
-
-def _is_planned_in_vain(publication_id: int) -> bool:
-    """Whether it is scheduled on a platform that the plan, which the caller holds, does not include."""
-    scheduled = select(User, Publication.platform).join_from(Publication, User, User.id == Publication.user_id)
-    row = db.session.execute(
-        scheduled.where(Publication.id == publication_id, Publication.status == Status.SCHEDULED)
-    ).one_or_none()
-    return row is not None and not row.User.plan.allows(row.platform)
+    return values
 
 
 def finish(kept: Kept) -> None:

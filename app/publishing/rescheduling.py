@@ -4,7 +4,7 @@ What it had is kept as plain JSON with the undo. The fence says whether anything
 is not taken back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,31 +38,30 @@ def move_many(to: Mapping[int, tuple[datetime, int | None]]) -> list[Kept]:
     """
     rows = select(Publication.id, *_COLUMNS).where(Publication.id.in_(to), Publication.status == Status.SCHEDULED)
     before = {row.id: row for row in db.session.execute(rows.order_by(Publication.id).with_for_update())}
-    changes = waiting({number: to[number] for number in before})
-    names = {number: change["due_at"].isoformat() for number, change in changes.items()}
-    moved = state_machine.move_many(changes, Status.SCHEDULED, event="moved", names=names, **_FRESH)
-    return [_kept(before[number]) for number in moved]
+    return [_kept(before[number]) for number in _move({number: to[number] for number in before})]
 
 
 def _kept(row: Any) -> Kept:
     return {"id": row.id, "fence": row.fence + 1, "due_at": row.due_at.isoformat(), "slot_id": row.slot_id}
 
 
-def restore(kept: Kept) -> bool:
-    """To the time that it had, though that may be less than five minutes away by now. False where anything has happened
-    to it since.
+def restore_many(some: Sequence[Kept]) -> list[Kept]:
+    """To the time that they had, though that may be less than five minutes away by now. Returns those that came back:
+    not those to which anything has happened since.
     """
-    slot_id = select(Slot.id).where(Slot.id == kept["slot_id"]).scalar_subquery()  # it may be gone
-    due_at = datetime.fromisoformat(kept["due_at"])
-    return state_machine.move(
-        kept["id"],
-        Status.SCHEDULED,
-        Publication.status == Status.SCHEDULED,
-        Publication.fence == kept["fence"],
-        event="moved",
-        name=due_at.isoformat(),
-        due_at=due_at,
-        wake_at=pausing.wake_at(due_at, slot_id),
-        slot_id=slot_id,
-        **_FRESH,
-    )
+    kept = {one["id"]: one for one in some}
+    rows = select(Publication.id, Publication.fence).where(Publication.id.in_(kept))
+    fences = db.session.execute(rows.order_by(Publication.id).with_for_update())
+    back = [kept[row.id] for row in fences if row.fence == kept[row.id]["fence"]]
+    slots = {one["slot_id"] for one in back if one["slot_id"]}
+    there = set(db.session.scalars(select(Slot.id).where(Slot.id.in_(slots))))
+    to = {one["id"]: (one["due_at"], one["slot_id"] if one["slot_id"] in there else None) for one in back}
+    moved = _move({number: (datetime.fromisoformat(at), slot_id) for number, (at, slot_id) in to.items()})
+    return [kept[number] for number in moved]
+
+
+def _move(to: Mapping[int, tuple[datetime, int | None]]) -> list[int]:
+    """Ids of those that were scheduled still."""
+    changes = waiting(to)
+    names = {number: change["due_at"].isoformat() for number, change in changes.items()}
+    return state_machine.move_many(changes, Status.SCHEDULED, event="moved", names=names, **_FRESH)

@@ -101,10 +101,8 @@ def move_many(
     ids = list(db.session.scalars(locked))
     if not ids:
         return []
-    own = {name: bindparam(f"own_{name}", type_=_ROWS.c[name].type) for name in changes[ids[0]]}
     common = {"status": to, "fence": _ROWS.c.fence + 1} | _fresh(to) | values
-    each = [{"number": one} | {f"own_{name}": value for name, value in changes[one].items()} for one in ids]
-    db.session.connection().execute(update(_ROWS).where(_ROWS.c.id == bindparam("number")).values(common | own), each)
+    _update_each({one: changes[one] for one in ids}, common)
     if to in SETTLED:
         _settle_steps(ids, to)
     names = names or {}
@@ -118,7 +116,7 @@ def _settle_steps(ids: Sequence[int], to: Status) -> None:
     """As `move` does it for one."""
     with_steps = set(db.session.scalars(select(_STEPS.c.publication_id).where(_STEPS.c.publication_id.in_(ids))))
     if to != Status.CANCELLED:
-        db.session.execute(delete(_STEPS).where(_STEPS.c.publication_id.in_(with_steps)))
+        erase_steps_of(with_steps)
     elif with_steps:
         later = update(_ROWS).where(_ROWS.c.id.in_(with_steps)).values(wake_at=clock.now() + UNDO_TIME)
         db.session.execute(later)
@@ -133,24 +131,28 @@ def _fresh(to: Status) -> dict[str, Any]:
     return fresh | {"stats_due_at": cadence.first(clock.now())} if to == Status.PUBLISHED else fresh
 
 
-def take_back(publication_id: int, to: Status, fence: int, **values: Any) -> bool:
-    """A cancelled publication is again what it was; its cancel gave it `fence`. False where that is another by now.
+def take_back_many(before: Mapping[int, Mapping[str, Any]]) -> None:
+    """Cancelled publications are again what they were: `before`, by id, the columns, the same for each.
 
-    Its event is not the one with which the status begins: its user is not told once more.
+    Precondition: the caller has locked them. Their event is not the one with which the status begins: their user is not
+    told once more.
     """
-    taken = db.session.execute(
-        update(Publication)
-        .where(Publication.id == publication_id, Publication.status == Status.CANCELLED, Publication.fence == fence)
-        .values(status=to, fence=Publication.fence + 1, queued_at=None, lease_until=None, **values)
-        .returning(*_EVENT_COLUMNS)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
-    if taken is None:
-        return False
-    note(publication_id, "restored", status=to)
-    _record(taken, "publication.restored")
-    touch(publication_id)
-    return True
+    if not before:
+        return
+    common = {"fence": _ROWS.c.fence + 1, "queued_at": None, "lease_until": None}
+    _update_each(before, common)
+    note_many([(one, "restored", Status(row["status"]), None, None) for one, row in before.items()])
+    taken = db.session.execute(select(*_EVENT_COLUMNS).where(Publication.id.in_(before)))
+    record_events([_event(one, "publication.restored") for one in taken])
+    touch_all(list(before))
+
+
+def _update_each(changes: Mapping[int, Mapping[str, Any]], common: Mapping[str, Any]) -> None:
+    """One statement for all; `changes`: by id, each with the same columns."""
+    own = {name: bindparam(f"own_{name}", type_=_ROWS.c[name].type) for name in next(iter(changes.values()))}
+    each = [{"number": one} | {f"own_{name}": value for name, value in row.items()} for one, row in changes.items()]
+    change = update(_ROWS).where(_ROWS.c.id == bindparam("number")).values({**common, **own})
+    db.session.connection().execute(change, each)
 
 
 def begin(made: Collection[Publication]) -> None:
@@ -163,9 +165,9 @@ def begin(made: Collection[Publication]) -> None:
     _record_many(made)
 
 
-def _record(publication: Any, kind: str | None = None) -> None:
-    """The event, by default of the status that the publication, or a row of _EVENT_COLUMNS, has come to."""
-    record_event(**_event(publication, kind))
+def _record(publication: Any) -> None:
+    """The event of the status that the publication, or a row of _EVENT_COLUMNS, has come to."""
+    record_event(**_event(publication))
 
 
 def _record_many(some: Collection[Any]) -> None:
@@ -194,6 +196,10 @@ def store_step(publication_id: int, name: str, sealed_answer: bytes, kind: str, 
 
 def erase_steps(publication_id: int) -> None:
     db.session.execute(_ERASE_STEPS, {"publication": publication_id})
+
+
+def erase_steps_of(publication_ids: Collection[int]) -> None:
+    db.session.execute(delete(_STEPS).where(_STEPS.c.publication_id.in_(publication_ids)))
 
 
 def note(publication_id: int, kind: str, *, status: Status, name: str | None = None, detail: str | None = None) -> None:

@@ -79,12 +79,5 @@ def cancel(user: User, publication_ids: Sequence[int]) -> Changed:
 
 def retry(user: User, publication_ids: Sequence[int]) -> Changed:
     """«Повторить» what has failed. Not taken back: it can be cancelled."""
-    result = Changed([])
-    for number in sorted(publication_ids):
-        try:
-            with db.session.begin_nested():
-                retries.retry(user, number)
-            result.done.append(number)
-        except (Problem, NotFound) as refusal:
-            result.refused[number] = refusal
-    return result
+    refused = retries.retry_many(user, publication_ids)
+    return Changed(sorted(set(publication_ids) - refused.keys()), refused)

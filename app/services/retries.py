@@ -1,15 +1,16 @@
 """A publication sent once more: «Повторить» what has failed, «Нет, отправить ещё раз» what did not arrive."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.db import db
-from app.models import Clip, Publication, Status, User
+from app.models import LIVE, Clip, Publication, Status, User, lock_plan
 from app.platform_access import lease_times
-from app.problems import Problem
+from app.problems import NotFound, Problem
 from app.publishing import state_machine
 from app.services import history, publications
 
@@ -32,68 +33,95 @@ def may_still_arrive(publication: Publication) -> bool:
 
 
 def retry(user: User, publication_id: int) -> Publication:
-    """«Повторить»: from the start, with three retries again. Refused while another publication there is live."""
-    publication = publications.get(user, publication_id)
-    _check_connected(publication)
-    if publication.clip is None:
-        raise Problem("clip_deleted")
-    _restart(user, publication, "retried", Publication.status == Status.FAILED)
-    return publications.get(user, publication_id)
+    """«Повторить»: from the start, with three retries again. Raises NotFound, Problem."""
+    return _one(user, publication_id, retry_many(user, [publication_id]))
+
+
+def retry_many(user: User, publication_ids: Collection[int]) -> dict[int, Problem | NotFound]:
+    """Each by itself, in the order of their ids; returns the refusals by id.
+
+    Refused while another publication of the clip there is live.
+    """
+    return _restart(user, publication_ids, "retried", Status.FAILED)
 
 
 def retry_clip(user: User, clip: Clip) -> None:
     """«Повторить» for all that has failed of a clip, on accounts that are still connected. Raises Problem."""
     newest = history.for_clips(user, [clip.id]).get(clip.id, [])
-    failed = [one for one in newest if one.status == Status.FAILED and one.connection_id]
+    failed = [one.id for one in newest if one.status == Status.FAILED and one.connection_id]
     if not failed:
         raise Problem("publication_changed")
-    for publication in failed:
-        retry(user, publication.id)
+    for refusal in retry_many(user, failed).values():
+        raise refusal
 
 
 def resend(user: User, publication_id: int) -> Publication:
-    """«Нет, отправить ещё раз»: the user has checked that the clip is not there."""
-    publication = publications.get(user, publication_id)
-    _check_connected(publication)
-    if publication.status == Status.UNCONFIRMED and may_still_arrive(publication):
-        raise Problem("may_still_arrive")
-    _restart(user, publication, "resent", Publication.status == Status.UNCONFIRMED)
+    """«Нет, отправить ещё раз»: the user has checked that the clip is not there. Raises NotFound, Problem."""
+    return _one(user, publication_id, _restart(user, [publication_id], "resent", Status.UNCONFIRMED))
+
+
+def _one(user: User, publication_id: int, refused: Mapping[int, Problem | NotFound]) -> Publication:
+    for refusal in refused.values():
+        raise refusal
     return publications.get(user, publication_id)
 
 
-def _check_connected(publication: Publication) -> None:
-    if publication.connection is None:
-        raise Problem("account_disconnected")
-
-
-def _restart(user: User, publication: Publication, event: str, *where: ColumnElement[bool]) -> None:
+def _restart(user: User, publication_ids: Collection[int], event: str, status: Status) -> dict[int, Problem | NotFound]:
     """From where a commit was begun and got no answer: the same draft cannot become two clips. Otherwise anew."""
-    begin = publications.under_way() | {"due_at": publication.due_at}
-    going_on = publication.commit_in_doubt is not None
-    try:
-        with db.session.begin_nested():
-            moved = state_machine.move(
-                publication.id,
-                Status.PUBLISHING,
-                *where,
-                event=event,
-                attempt=0,
-                limits=0,
-                crashes=0,
-                reason=None,
-                detail=None,
-                commit_in_doubt=None,
-                in_doubt_until=None,
-                not_found_count=0,
-                has_receipt=publication.has_receipt and going_on,
-                external_id=publication.external_id if going_on else None,
-                url=publication.url if going_on else None,
-                **begin,
-            )
-    except IntegrityError:
-        raise Problem("already_publishing_there") from None
-    if not moved:
-        raise Problem("publication_changed")
-    if not going_on:
-        state_machine.erase_steps(publication.id)
-    publications.wake(user, [publication.id])
+    lock_plan(user.id)  # no other publication begins on the same accounts meanwhile
+    mine = select(Publication).where(Publication.user_id == user.id, Publication.id.in_(publication_ids))
+    mine = mine.options(joinedload(Publication.clip), joinedload(Publication.connection)).order_by(Publication.id)
+    found = db.session.scalars(mine.with_for_update(of=Publication).execution_options(populate_existing=True)).all()
+    taken = _live_of([one for one in found if one.status != Status.UNCONFIRMED])
+    refused: dict[int, Problem | NotFound] = {one: NotFound() for one in publication_ids}
+    begun: list[Publication] = []
+    for one in found:
+        key = one.clip_id, one.connection_id
+        if refusal := _refusal(one, status, is_taken=key in taken):
+            refused[one.id] = refusal
+        else:
+            del refused[one.id]
+            taken.add(key)
+            begun.append(one)
+    _begin(begun, event)
+    publications.wake(user, [one.id for one in begun])
+    return refused
+
+
+def _live_of(some: Sequence[Publication]) -> set[tuple[int | None, int | None]]:
+    """Clips and accounts, of which a publication is live."""
+    clips = {one.clip_id for one in some}
+    live = select(Publication.clip_id, Publication.connection_id).where(
+        Publication.clip_id.in_(clips), Publication.status.in_(LIVE)
+    )
+    return {(row.clip_id, row.connection_id) for row in db.session.execute(live)}
+
+
+def _refusal(publication: Publication, status: Status, *, is_taken: bool) -> Problem | None:
+    if publication.connection is None:
+        return Problem("account_disconnected")
+    if publication.clip is None and status == Status.FAILED:
+        return Problem("clip_deleted")
+    if publication.status != status:
+        return Problem("publication_changed")
+    if status == Status.UNCONFIRMED and may_still_arrive(publication):
+        return Problem("may_still_arrive")
+    return Problem("already_publishing_there") if is_taken else None
+
+
+def _begin(some: Sequence[Publication], event: str) -> None:
+    going_on = {one.id for one in some if one.commit_in_doubt is not None}
+    changes = {
+        one.id: {
+            "due_at": one.due_at,
+            "has_receipt": one.has_receipt and one.id in going_on,
+            "external_id": one.external_id if one.id in going_on else None,
+            "url": one.url if one.id in going_on else None,
+        }
+        for one in some
+    }
+    anew = dict.fromkeys(("attempt", "limits", "crashes", "not_found_count"), 0)
+    anew |= dict.fromkeys(("reason", "detail", "commit_in_doubt", "in_doubt_until"))
+    begin = {name: value for name, value in publications.under_way().items() if name != "due_at"}
+    state_machine.move_many(changes, Status.PUBLISHING, event=event, **anew, **begin)
+    state_machine.erase_steps_of([one.id for one in some if one.id not in going_on])

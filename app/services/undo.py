@@ -86,8 +86,8 @@ def restore(user: User, undo_id: int) -> Undo:
         _restore_connection(held.connection_id)
     here = update(Clip).where(Clip.id.in_(held.clip_ids)).values(deleted_at=None, version=Clip.version + 1)
     db.session.execute(here.execution_options(synchronize_session=False))
-    back = rescheduling.restore if held.kind == UndoKind.MOVE else cancellation.restore
-    restored = [kept for kept in held.publications if back(kept)]
+    back = rescheduling.restore_many if held.kind == UndoKind.MOVE else cancellation.restore_many
+    restored = back(held.publications)
     if held.kind in (UndoKind.CANCEL, UndoKind.MOVE) and not restored:
         raise Problem("undo_too_late")
     slot_changes.part(user, [kept["id"] for kept in restored])

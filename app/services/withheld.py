@@ -66,9 +66,10 @@ def outside_plan(user: User) -> dict[str, int]:
         *_scheduled(user), Publication.platform.not_in(user.plan.platforms)
     )
     rows = db.session.execute(planned.order_by(Publication.id).with_for_update()).all()
-    kept = {row.id: cancellation.cancel(row.id, "not_in_plan_any_more") for row in rows}
-    mark(user, [one for one in kept.values() if one])
-    return dict(Counter(row.platform for row in rows if kept[row.id]))
+    kept = cancellation.cancel_many([row.id for row in rows], "not_in_plan_any_more")
+    mark(user, kept)
+    cancelled = {one["id"] for one in kept}
+    return dict(Counter(row.platform for row in rows if row.id in cancelled))
 
 
 def planned(user: User) -> dict[str, int]:

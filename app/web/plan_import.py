@@ -146,7 +146,7 @@ def _shown(one: PlanImport, made: Made | None = None, problem: Problem | None = 
         "columns": _columns(sheet),
         "choices": plan_columns.choices(),
         "problem": problem or sheet.problem,
-        "refused": [(row, notes(row)) for row in sheet.of(State.BAD) + sheet.of(State.WAITING)],
+        "refused": [(row, notes(row)) for row in _refused(sheet)],
         "waiting": len(sheet.of(State.WAITING)),
         "ready": sheet.of(State.READY),
         "there": there,

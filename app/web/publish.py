@@ -12,7 +12,7 @@ from app.db import db
 from app.models import Clip, Publication
 from app.problems import Problem
 from app.services import account_sets, clips, destinations, history, publications, slot_queue
-from app.web import due_time, publish_form, responses
+from app.web import due_time, plan_page, publish_form, responses
 from app.web.clip_cards import cards
 
 blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
@@ -36,7 +36,7 @@ def publish(clip_id: int) -> ResponseReturnValue:
     _remember()
     if request.htmx:
         return _under_way(clip_id)
-    return responses.done("Публикуем. Ход виден на карточке клипа.", url_for("clips.page"))
+    return responses.done("Публикуем. Ход виден на карточке клипа.", _page_below())
 
 
 @blueprint.post("/schedule")
@@ -90,7 +90,13 @@ def progress(clip_id: int) -> ResponseReturnValue:
 
 def _scheduled(clip_id: int, made: Sequence[Publication]) -> Response:
     text = scheduled_text(made[0]) if made else Problem("already_live").text
-    return responses.done(text, url_for("clips.page"), cards([clips.get(current_user, clip_id)]))
+    return responses.done(text, _page_below(), cards([clips.get(current_user, clip_id)]))
+
+
+def _page_below() -> str:
+    """Where a window without scripts leads back to: the day of the plan on which «+» was pressed, or the clips."""
+    day = plan_page.day_of(request.values.get("plan"))
+    return url_for("plan.page", on=day) if day else url_for("clips.page")
 
 
 def _window(
@@ -107,6 +113,7 @@ def _window(
         queues=due_time.queues(slot_queue.offers(current_user)),
         when=when or due_time.typed(),
         problem=problem,
+        page_below=_page_below(),
         heading="Публикация",
     )
 

@@ -62,6 +62,8 @@ def test_a_clip_that_goes_out_once_it_is_checked_says_so_and_can_be_kept_back(we
     db.session.commit()
     page = web.get("/").text
     assert "Выйдет в Telegram сразу после проверки" in page and "Не публиковать" in page
+    panel = web.get(f"/clips/{clip.id}").text
+    assert "Выйдет в Telegram сразу после проверки" in panel and 'id="details-withdraw"' in panel
     answer = web.post(f"/clips/{clip.id}/withdraw", headers=HTMX)
     assert "Выйдет" not in answer.text and "Будет доступно после обработки." in answer.text
     assert "Не публиковать" not in web.get("/").text

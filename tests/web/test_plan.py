@@ -304,6 +304,16 @@ def test_adding_to_a_day(web, owner, clip, channels, ready_clip):
     assert "Закат" in response.text
 
 
+def test_adding_without_scripts_leads_back_to_the_plan(web, clip, channels):
+    day = here(in_days(3))
+    href = re.search(r'href="(/clips/\d+/publish[^"]+)"', web.get(f"/plan/add?on={day}").text)[1]
+    page = web.get(href.replace("&amp;", "&")).text
+    assert f'name="plan" value="{day}"' in page
+    form = {"connection": [one.id for one in channels], "title": "Закат", "due": f"{day}T10:00", "plan": f"{day}"}
+    assert web.post(f"/clips/{clip.id}/schedule", data=form).location == f"/plan?on={day}"
+    assert web.post(f"/clips/{clip.id}/schedule", data=form | {"plan": "//evil.example"}).location in ("/", None)
+
+
 def test_a_time_for_today_is_ahead(owner, sign_in, clip, channels):
     clock.correct(datetime(2027, 3, 1, 14, 10, tzinfo=UTC))
     web = sign_in(owner)

@@ -58,7 +58,7 @@ function show(page) {
   shownPlace = place();
   for (const id of REPLACED) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-    if (!old || !fresh || old.querySelector(":popover-open")) continue; // opened meanwhile: it stays
+    if (!old || !fresh || (id !== "main" && old.querySelector(":popover-open, :active"))) continue; // in use: it stays
     old.replaceWith(fresh);
     window.htmx.process(fresh);
   }

@@ -26,9 +26,9 @@ from app import texts
 from app.db import commit
 from app.problems import NotFound, Problem
 from app.services import open_uploads, publish_when_ready, upload_files, uploads
+from app.serving.busy import RETRY_SECONDS, Busy
 from app.web import errors
 from app.web.access import public, writes
-from app.web.errors import RETRY_SECONDS, Busy
 
 blueprint = Blueprint("uploads", __name__, url_prefix="/uploads")
 

@@ -40,7 +40,7 @@ class ApiKey(db.Model):
 
 
 class IdempotentRequest(db.Model):
-    """The answer to a request, written in the transaction of its change. Without `http_status` the request is under way:
+    """The answer to a request, written in the transaction of its change. Without `http_status` it is under way:
     an upload's bytes come between two transactions.
     """
 

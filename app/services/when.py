@@ -33,7 +33,7 @@ def at(moment: datetime) -> dict[str, Any]:
 def resolve(user: User, when: Mapping[str, Any]) -> Due:
     """What it means now. A slot is the next free one of the set; it is held until the transaction ends.
 
-    Raises NotFound; Problem where there is no free slot. Whether the time may be chosen is checked with the publication.
+    Raises NotFound; Problem where there is no free slot. Whether the time may be chosen is checked later.
     """
     kind = when["kind"]
     if kind == AT:

@@ -7,10 +7,7 @@ from flask import Flask
 
 from app.api import docs, errors, me, openapi
 
-# One line each.
-NOUNS = (
-    me,  # fmt: skip
-)
+NOUNS = (me,)
 
 
 def register(app: Flask) -> None:

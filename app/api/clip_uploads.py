@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, request
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from app.api import replays
 from app.api.access import WRITE, current_key, current_user
+from app.api.blueprint import json_response
 from app.api.clips import FILE_TYPES, UNKNOWN_TYPE, ClipBody, address, as_body, blueprint
 from app.api.fields import Query, Text, length
 from app.db import commit, db
@@ -140,7 +140,6 @@ def _answer(clip_id: int, query: dict[str, str]) -> Response:
     if query.keys() & {"title", "text"}:
         title, text = query.get("title", clip.title), query.get("text", clip.description)
         clip = clips.rename(current_user(), clip_id, title, text)
-    response = jsonify(ClipBody().dump(as_body(clip)))
-    response.status_code = 201
+    response = json_response(ClipBody().dump(as_body(clip)), 201)
     response.headers["Location"] = address("get_clip", clip)
     return response

@@ -15,8 +15,8 @@ from app.web.responses import blame, flash, form_page, go
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api")
 
 SCOPES = {
-    Scope.READ: "Только читать: клипы, публикации, статистику",
-    Scope.WRITE: "Читать и менять: загружать, публиковать, отменять",
+    Scope.READ: "Только читать",
+    Scope.WRITE: "Читать и менять",
 }
 TERMS = {"30": "30 дней", "90": "90 дней", "365": "Год", "": "Без срока"}
 

@@ -104,6 +104,15 @@ SECURITY = {
 }
 
 # In the place of an address, where it was an operator's command.
+# Where clips come from, by `Clip.source`.
+SOURCES = {
+    "upload": "загрузка в браузере",
+    "api": "программа по ключу",
+    "import": "по ссылке",
+    "hook": "сигнал другой программы",
+    "inbox": "папка",
+}
+
 OPERATOR = "администратор сервиса"
 
 # What is wrong, what to do. Adapters add their own: `add_reasons()`. They are shown in letters and notifications too:
@@ -201,6 +210,7 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
         "Использован код восстановления",
         "{when}, {address}. Больше он не действует. Если это не вы, смените пароль и замените коды.",
     ),
+    "held": ("Ждёт вашего решения: «{title}»", "Правило «{rule}». {why}"),
     "not_published": ("Не опубликовано после загрузки: «{title}»", "Почему: {why}"),
     "plan_withheld": (
         "Отменено запланированных публикаций: {count}",

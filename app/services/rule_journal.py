@@ -63,12 +63,13 @@ def _held(user: User) -> Select[tuple[RuleRun]]:
 
 
 def describe_held(user: User, runs: Sequence[RuleRun]) -> list[Held]:
-    clips = {one.id: one for one in db.session.scalars(select(Clip).where(Clip.id.in_([run.clip_id for run in runs])))}
-    return [
-        Held(run, clips[run.clip_id], rule_runs.obstacles_of(run), rule_runs.plan_of(user, run))
-        for run in runs
-        if run.clip_id in clips and run.rule_id
-    ]
+    if not runs:
+        return []
+    plans = rule_runs.plans_of(user, runs)
+    ids = [run.clip_id for run in runs]
+    clips = {one.id: one for one in db.session.scalars(select(Clip).where(Clip.id.in_(ids), Clip.user_id == user.id))}
+    there = [run for run in runs if run.id in plans and run.clip_id in clips]
+    return [Held(run, clips[run.clip_id], rule_runs.obstacles_of(run), plans[run.id]) for run in there]
 
 
 def history(user: User, number: int = 1) -> Page[RuleRun]:
@@ -80,7 +81,7 @@ def history(user: User, number: int = 1) -> Page[RuleRun]:
 def describe(user: User, runs: Sequence[RuleRun]) -> list[Entry]:
     ids = [one for run in runs for one in run.publication_ids]
     there = select(Publication).where(Publication.id.in_(ids), Publication.user_id == user.id)
-    made = {one.id: one for one in db.session.scalars(there)}
+    made = {one.id: one for one in db.session.scalars(there)} if ids else {}
     return [
         Entry(run, [made[one] for one in run.publication_ids if one in made], rule_runs.obstacles_of(run))
         for run in runs

@@ -1,21 +1,17 @@
 """What a rule would do with a clip: where, when, with which texts, and what prevents it. Changes nothing."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from itertools import count
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-
 from app import clock, platforms, texts
-from app.db import db
-from app.models import Clip, PlatformConnection, Rule, RuleRun, RunState, User, WhenKind
+from app.models import Clip, PlatformConnection, Rule, User
 from app.platforms import options
 from app.problems import NotFound, Problem
-from app.services import account_sets, drafts, due_times, rule_texts, rules, slots, spreading, whens
+from app.services import drafts, rule_texts, rule_times, rules
 from app.services.drafts import Choice, Draft, Item
+from app.services.rule_times import Pressure
 from app.services.spreading import Time
 from app.services.whens import When
 from app.texts import moments
@@ -70,52 +66,59 @@ class Plan:
         return bool(self.accounts) and not self.drafts and not self.obstacles
 
 
-@dataclass
-class Pressure:
-    """How many clips a rule sends out on each day, and which moments of its slots others take in a dry run."""
+@dataclass(frozen=True)
+class Wanted:
+    """`when`: instead of the rule's own. `counts_on`: the moment that counts for the limit of a day; None: now."""
 
-    days: Counter[date] = field(default_factory=Counter)
-    taken: set[datetime] = field(default_factory=set)
-
-
-def pressure(user: User, rule: Rule) -> Pressure:
-    """As it is from today on."""
-    today = clock.day_start(day_of(clock.now(), user), user.timezone)
-    sent = RuleRun.state.in_((RunState.PUBLISHED, RunState.RELEASED))
-    due = select(RuleRun.due_at).where(RuleRun.rule_id == rule.id, sent, RuleRun.due_at >= today)
-    return Pressure(Counter(day_of(at, user) for at in db.session.scalars(due)))
+    clip: Clip
+    ready_at: datetime
+    when: When | None = None
+    counts_on: datetime | None = None
 
 
 def of(
     user: User,
     rule: Rule,
-    clip: Clip,
+    some: Sequence[Wanted],
     *,
-    ready_at: datetime,
-    when: When | None = None,
     by_person: bool = False,
     under: Pressure | None = None,
     as_new: bool = False,
     lock: bool = False,
-) -> Plan:
-    """`when`: instead of the rule's own. `by_person`: who presses a button need not keep to the limit of a day, nor to
-    a time that has passed. Without `under` no day is full. `as_new`: whatever is published of it by now.
+) -> list[Plan]:
+    """One for each clip; they are different ones. `by_person`: who presses a button need not keep to the limit of a
+    day, nor to a time that has passed. Without `under` no day is full. `as_new`: whatever is published by now.
     """
     accounts = rules.accounts_of(user, rule)
     if not accounts:
-        return Plan(accounts, obstacles=[Obstacle.of(Problem("rule_no_accounts"))])
-    time, of_time = None, []
+        return [Plan(accounts, obstacles=[Obstacle.of(Problem("rule_no_accounts"))]) for _ in some]
+    times = [_time(user, rule, one, by_person, under) for one in some]
+    items = [
+        item
+        for one, time in zip(some, times, strict=True)
+        for item in _items(user, rule, one.clip, accounts, Time() if isinstance(time, Problem) else time)
+    ]
+    found = drafts.of(user, items, lock=lock)
+    size = len(accounts)
+    return [
+        _plan(accounts, found[number * size : (number + 1) * size], time, as_new) for number, time in enumerate(times)
+    ]
+
+
+def _time(user: User, rule: Rule, one: Wanted, by_person: bool, under: Pressure | None) -> Time | Problem:
+    when = one.when or rule_times.own(rule)
+    how = {"counts_on": one.counts_on, "by_person": by_person, "under": under}
     try:
-        time = _time(user, rule, when or own_when(rule), ready_at, by_person, under)
+        return rule_times.of(user, rule, when, one.ready_at, **how)
     except Problem as problem:
-        of_time.append(Obstacle.of(problem))
-    found = drafts.of(user, _items(user, rule, clip, accounts, time or Time()), lock=lock)
+        return problem
+
+
+def _plan(accounts: Sequence[PlatformConnection], found: Sequence[Draft], time: Time | Problem, as_new: bool) -> Plan:
     left = [draft if not _is_there(draft) else _anew(draft) for draft in found if as_new or not _is_there(draft)]
-    return Plan(accounts, left, time, [*of_time, *_obstacles(left)] if left else [])
-
-
-def own_when(rule: Rule) -> When:
-    return When(WhenKind(rule.when_kind), minutes=rule.after_minutes, set_id=rule.account_set_id)
+    if isinstance(time, Problem):
+        return Plan(accounts, left, None, [Obstacle.of(time), *_obstacles(left)] if left else [])
+    return Plan(accounts, left, time, _obstacles(left))
 
 
 def _items(user: User, rule: Rule, clip: Clip, accounts: Sequence[PlatformConnection], time: Time) -> list[Item]:
@@ -159,50 +162,3 @@ def _obstacles(some: Sequence[Draft]) -> list[Obstacle]:
             one = Obstacle.of(Problem("account_disconnected") if gone else problem, label)
             found.setdefault(one.text, one)
     return list(found.values())
-
-
-# When
-
-
-def _time(user: User, rule: Rule, when: When, ready_at: datetime, by_person: bool, under: Pressure | None) -> Time:
-    """Raises Problem."""
-    limit = None if by_person or under is None else rule.daily_limit
-    under = under or Pressure()
-
-    def has_room(at: datetime) -> bool:
-        return limit is None or under.days[day_of(at, user)] < limit
-
-    now = clock.now()
-    if when.kind == WhenKind.SLOT:
-        return _slot(user, when, under, has_room)
-    if when.kind == WhenKind.AFTER:
-        due_at = whens.later(now if by_person else ready_at, when.minutes or 0)
-        later = (spreading.later_by_days(user, due_at, days) for days in count())
-        return Time(next(at for at in later if has_room(at)))  # each full day has clips in it: they are not many
-    due_at = when.at if when.kind == WhenKind.AT else None
-    if due_at and due_at < now + due_times.MIN_AHEAD:
-        if not by_person:
-            raise Problem("when_passed", at=moments.dated(due_at, user.timezone))
-        due_at = None
-    if not has_room(due_at or now):
-        raise Problem("rule_daily_limit", max=limit)
-    return Time(due_at)
-
-
-def _slot(user: User, when: When, under: Pressure, has_room: Callable[[datetime], bool]) -> Time:
-    try:
-        account_set = account_sets.get(user, when.set_id or 0)
-    except NotFound:
-        raise Problem("rule_set_gone") from None
-    after = None
-    while free := slots.free_of(user, account_set, 1, after=after, taken=under.taken):
-        [one] = free
-        if has_room(one.due_at):
-            return Time(one.due_at, slot_id=one.slot_id)
-        after = one.due_at
-    raise Problem("no_free_slot")
-
-
-def day_of(at: datetime, user: User) -> date:
-    """The day of the user's zone."""
-    return clock.to_zone(at, user.timezone).date()

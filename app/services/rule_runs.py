@@ -27,9 +27,10 @@ from app.models import (
     record_event,
 )
 from app.problems import NotFound, Problem
-from app.services import publications, rule_checks, rule_plans, rule_texts, rules, whens
+from app.services import publications, rule_checks, rule_plans, rule_texts, rule_times, rules, whens
 from app.services.drafts import Item
-from app.services.rule_plans import Obstacle, Plan
+from app.services.rule_plans import Obstacle, Plan, Wanted
+from app.services.rule_times import Pressure
 from app.services.whens import When
 
 log = structlog.get_logger(__name__)
@@ -106,8 +107,8 @@ def _run(user: User, rule: Rule, clip: Clip, check: RuleCheck, when: When | None
         clip_title=clip.title,
         ready_at=check.ready_at,
     )
-    under = rule_plans.pressure(user, rule) if rule.daily_limit else None
-    plan = rule_plans.of(user, rule, clip, when=when, ready_at=check.ready_at, under=under, lock=True)
+    under = rule_times.pressure(user, rule) if rule.daily_limit else None
+    [plan] = rule_plans.of(user, rule, [Wanted(clip, check.ready_at, when)], under=under, lock=True)
     if plan.is_done:
         run.state = RunState.SKIPPED
     elif not _is_on(user, rule):
@@ -218,7 +219,9 @@ def release(user: User, run_id: int) -> Released:
     """«Выпустить»: on all accounts where it is possible, whatever the limit of a day. Raises NotFound, Problem."""
     user = lock_plan(user.id)
     run = get_held(user, run_id)
-    plan = plan_of(user, run, lock=True)
+    plan = plans_of(user, [run], lock=True).get(run.id)
+    if plan is None:
+        raise NotFound
     if plan.is_done:
         run.state, run.reason, run.problems = RunState.SKIPPED, None, []
         run.settled_at = clock.now()
@@ -242,9 +245,19 @@ def reject(user: User, run_id: int) -> RuleRun:
     return run
 
 
-def plan_of(user: User, run: RuleRun, *, lock: bool = False) -> Plan:
-    """What would go out if it was released now: by the rule as it is now."""
-    rule = rules.get(user, run.rule_id or 0)
-    clip = db.session.get(Clip, run.clip_id)
-    render = db.session.scalar(select(Render).where(Render.clip_id == run.clip_id, Render.user_id == user.id))
-    return rule_plans.of(user, rule, clip, when=_when(render), ready_at=run.ready_at, by_person=True, lock=lock)
+def plans_of(user: User, runs: Sequence[RuleRun], *, lock: bool = False) -> dict[int, Plan]:
+    """What would go out if they were released now, by the rules as they are now; without those whose clip or rule is
+    gone. As many queries for many clips of a rule as for one.
+    """
+    ids = [run.clip_id for run in runs]
+    clips = {one.id: one for one in db.session.scalars(select(Clip).where(Clip.user_id == user.id, Clip.id.in_(ids)))}
+    found = select(Render).where(Render.user_id == user.id, Render.clip_id.in_(ids))
+    whens_of = {one.clip_id: _when(one) for one in db.session.scalars(found)}
+    plans: dict[int, Plan] = {}
+    for rule in rules.all_of(user):
+        of_rule = [run for run in runs if run.rule_id == rule.id and run.clip_id in clips]
+        if of_rule:
+            wanted = [Wanted(clips[run.clip_id], run.ready_at, whens_of.get(run.clip_id)) for run in of_rule]
+            made = rule_plans.of(user, rule, wanted, by_person=True, under=Pressure(), lock=lock)
+            plans |= {run.id: plan for run, plan in zip(of_rule, made, strict=True)}
+    return plans

@@ -5,6 +5,7 @@ from flask import Flask
 from app.web import (
     access,
     account_sets,
+    approvals,
     auth,
     bulk,
     bulk_publications,
@@ -35,6 +36,7 @@ from app.web import (
     publish,
     recovery,
     request_log,
+    rules,
     second_factor,
     settings,
     static_files,
@@ -69,6 +71,7 @@ PAGES = (
         ops,
     ),
     *(bulk, bulk_publications, plan_import, plan_export),
+    *(rules, approvals),
 )
 
 

@@ -24,7 +24,7 @@ class Render(db.Model):
     # The rule that alone decides; with `names_rule` and without `rule_id` it has been deleted since.
     rule_id: Mapped[int | None] = mapped_column(ForeignKey("rules.id", ondelete="SET NULL"), index=True)
     names_rule: Mapped[bool] = mapped_column(default=False, server_default=false())
-    when: Mapped[dict | None] = mapped_column(JSON)  # see `services.whens`; None: the rule decides
+    when: Mapped[dict | None] = mapped_column(JSON)  # see `services.when_parsing`; None: the rule decides
     source: Mapped[str] = mapped_column(String(16))
     source_name: Mapped[str | None] = mapped_column(String(64))
     # No reference: the upload's row goes before the render's does.

@@ -15,7 +15,7 @@ from app import clock
 from app.db import db
 from app.models import ClipStatus, Render, Source, Upload, User, lock_plan
 from app.problems import NotFound, Problem
-from app.services import clips, rules, whens
+from app.services import clips, rules, when_parsing
 
 MAX_EXTERNAL_ID = Render.external_id.type.impl.length
 
@@ -40,7 +40,7 @@ def announce(
     source_name: str | None = None,
 ) -> Render:
     """`rule_id`: the rule that alone decides, whatever its conditions. `when`: instead of the rule's own time; see
-    `whens`. Raises Problem with its field.
+    `when_parsing`. Raises Problem with its field.
     """
     given = _checked(user, title, description, rule_id, when)
     external_id = clips.one_line(external_id or "") or None
@@ -79,7 +79,7 @@ def _checked(
         except NotFound:
             raise Problem("render_rule_unknown", "rule_id") from None
     if when is not None:
-        given["when"] = whens.parse(user, when).stored()
+        given["when"] = when_parsing.parse(user, when).stored()
     return given
 
 

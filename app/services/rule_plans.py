@@ -13,7 +13,7 @@ from app.services import drafts, rule_texts, rule_times, rules
 from app.services.drafts import Choice, Draft, Item
 from app.services.rule_times import Pressure
 from app.services.spreading import Time
-from app.services.whens import When
+from app.services.when_parsing import When
 from app.texts import moments
 
 # The clip is there already: done, whoever did it.

@@ -27,11 +27,11 @@ from app.models import (
     record_event,
 )
 from app.problems import NotFound, Problem
-from app.services import publications, rule_checks, rule_plans, rule_texts, rule_times, rules, whens
+from app.services import publications, rule_checks, rule_plans, rule_texts, rule_times, rules, when_parsing
 from app.services.drafts import Item
 from app.services.rule_plans import Obstacle, Plan, Wanted
 from app.services.rule_times import Pressure
-from app.services.whens import When
+from app.services.when_parsing import When
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ def _is_on(user: User, rule: Rule) -> bool:
 
 
 def _when(render: Render | None) -> When | None:
-    return whens.read(render.when) if render and render.when else None
+    return when_parsing.read(render.when) if render and render.when else None
 
 
 def _run(user: User, rule: Rule, clip: Clip, check: RuleCheck, when: When | None) -> None:

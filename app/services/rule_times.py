@@ -12,9 +12,9 @@ from app import clock
 from app.db import db
 from app.models import Rule, RuleRun, RunState, User, WhenKind
 from app.problems import NotFound, Problem
-from app.services import account_sets, due_times, slots, spreading, whens
+from app.services import account_sets, due_times, slots, spreading, when_parsing
 from app.services.spreading import Time
-from app.services.whens import When
+from app.services.when_parsing import When
 from app.texts import moments
 
 
@@ -67,7 +67,7 @@ def of(
     if when.kind == WhenKind.SLOT:
         return _slot(user, when, under, has_room)
     if when.kind == WhenKind.AFTER:
-        due_at = whens.later(now if by_person else ready_at, when.minutes or 0)
+        due_at = when_parsing.later(now if by_person else ready_at, when.minutes or 0)
         later = (spreading.later_by_days(user, due_at, days) for days in count())
         due_at = next(at for at in later if has_room(at))  # each full day has clips in it: they are not many
         return under.add(Time(due_at), day_of(due_at, user))

@@ -11,7 +11,7 @@ from app.db import db
 from app.models import PlatformConnection, Rule, RuleMember, RuleRun, RunState, Source, User, WhenKind, lock_plan
 from app.platforms import options
 from app.problems import NotFound, Problem
-from app.services import account_sets, clips, connection_list, rule_texts, whens
+from app.services import account_sets, clips, connection_list, due_times, rule_texts, when_parsing
 
 MAX_RULES = 50
 MAX_NAME = Rule.name.type.impl.length
@@ -20,6 +20,8 @@ MAX_TEXT = clips.MAX_DESCRIPTION
 MAX_PATTERN = Rule.name_pattern.type.impl.length
 MAX_SOURCE_NAME = Rule.source_name.type.impl.length
 MAX_DAILY = 50
+MIN_MINUTES = round(due_times.MIN_AHEAD.total_seconds() / 60)
+MAX_MINUTES = 30 * 24 * 60
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _set_time(user: User, rule: Rule, wish: Wish) -> None:
         raise Problem("when_malformed", "when")
     rule.when_kind = WhenKind(wish.when_kind)
     if rule.when_kind == WhenKind.AFTER:
-        rule.after_minutes = whens.check_minutes(wish.after_minutes, "after_minutes")
+        rule.after_minutes = when_parsing.check_minutes(wish.after_minutes, "after_minutes", MIN_MINUTES, MAX_MINUTES)
     if rule.when_kind == WhenKind.SLOT:
         if not rule.account_set_id:
             raise Problem("rule_slot_needs_set", "when")

@@ -10,7 +10,7 @@ from app import clock
 from app.db import commit, db
 from app.models import Clip, ClipStatus, Render, Source
 from app.problems import NotFound, Problem
-from app.services import account_sets, clip_deletion, renders, rules, slots, uploads, whens
+from app.services import account_sets, clip_deletion, renders, rules, slots, uploads, when_parsing
 from app.services.renders import RenderState
 from tests import probing
 from tests.publishing.conftest import too_late_to_undo
@@ -147,10 +147,10 @@ def test_what_is_refused(owner, given, field):
 
 
 def test_a_time_keeps_its_moment_whatever_the_zone(owner):
-    read = whens.parse(owner, {"kind": "at", "at": "2027-11-28T10:00:00+03:00"})
+    read = when_parsing.parse(owner, {"kind": "at", "at": "2027-11-28T10:00:00+03:00"})
     assert read.at == datetime(2027, 11, 28, 7, tzinfo=UTC)
-    assert whens.read(read.stored()) == read
-    assert whens.parse(owner, {"kind": "at", "at": "2027-11-28T07:00:00Z"}) == read
+    assert when_parsing.read(read.stored()) == read
+    assert when_parsing.parse(owner, {"kind": "at", "at": "2027-11-28T07:00:00Z"}) == read
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_time_keeps_its_moment_whatever_the_zone(owner):
         ({"kind": "now", "at": "2027-11-28T10:00:00Z"}, "when_malformed"),
         ({"kind": ["now"]}, "when_malformed"),
         ("now", "when_malformed"),
-        ({"kind": "after", "minutes": 4}, "when_minutes_malformed"),
+        ({"kind": "after", "minutes": -1}, "when_minutes_malformed"),
         ({"kind": "after", "minutes": True}, "when_minutes_malformed"),
         ({"kind": "after", "minutes": "30"}, "when_minutes_malformed"),
         ({"kind": "slot", "set_id": 10**30}, "when_malformed"),
@@ -173,22 +173,22 @@ def test_a_time_keeps_its_moment_whatever_the_zone(owner):
 )
 def test_times_that_are_refused(owner, value, code):
     with pytest.raises(Problem) as refusal:
-        whens.parse(owner, value)
+        when_parsing.parse(owner, value)
     assert refusal.value.code == code
 
 
 def test_slots_of_a_set_need_slots(owner, telegram):
     one = account_sets.save(owner, "Набор", [telegram(owner).id])
     with pytest.raises(Problem, match="rule_set_without_slots"):
-        whens.parse(owner, {"kind": "slot", "set_id": one.id})
+        when_parsing.parse(owner, {"kind": "slot", "set_id": one.id})
     slots.add(owner, one.id, [0], [600])
-    assert whens.parse(owner, {"kind": "slot", "set_id": one.id}).set_id == one.id
+    assert when_parsing.parse(owner, {"kind": "slot", "set_id": one.id}).set_id == one.id
 
 
 def test_minutes_later_are_whole_minutes_and_far_enough_ahead():
     now = clock.now()
-    assert now + timedelta(minutes=30) <= whens.later(now, 30) < now + timedelta(minutes=31)
-    assert whens.later(now - timedelta(days=1), 30) >= now + timedelta(minutes=5)
+    assert now + timedelta(minutes=30) <= when_parsing.later(now, 30) < now + timedelta(minutes=31)
+    assert when_parsing.later(now - timedelta(days=1), 30) >= now + timedelta(minutes=5)
 
 
 def test_a_rule_that_is_deleted_is_remembered_as_named(owner, telegram):

@@ -1,4 +1,4 @@
-"""When a clip is to go out, as requests and announced clips say it.
+"""Reads `when` of announcements, which come from programs, signals and files: see `when`.
 
 {"kind": "now"}, {"kind": "at", "at": "2026-11-28T10:00:00+03:00"}, {"kind": "after", "minutes": 30} or
 {"kind": "slot", "set_id": 7}.
@@ -13,9 +13,8 @@ from app import clock
 from app.models import User, WhenKind
 from app.problems import NotFound, Problem
 from app.services import account_sets, due_times
+from app.services import when as times
 
-MIN_MINUTES = round(due_times.MIN_AHEAD.total_seconds() / 60)
-MAX_MINUTES = 30 * 24 * 60
 # What a due time must be ahead of the moment at which it is checked.
 _MARGIN = timedelta(seconds=10)
 _FIELDS = {WhenKind.NOW: set(), WhenKind.AT: {"at"}, WhenKind.AFTER: {"minutes"}, WhenKind.SLOT: {"set_id"}}
@@ -61,7 +60,7 @@ def read(value: Any, field: str = "when") -> When:
     if kind == WhenKind.AT:
         return When(kind, at=moment(value["at"], field))
     if kind == WhenKind.AFTER:
-        return When(kind, minutes=check_minutes(value["minutes"], field))
+        return When(kind, minutes=check_minutes(value["minutes"], field, 0, times.MAX_MINUTES))
     if kind == WhenKind.SLOT:
         if not _is_number(value["set_id"]):
             raise Problem("when_malformed", field)
@@ -80,10 +79,10 @@ def moment(value: Any, field: str) -> datetime:
         raise Problem("time_malformed", field) from None
 
 
-def check_minutes(value: Any, field: str) -> int:
+def check_minutes(value: Any, field: str, least: int, most: int) -> int:
     """Raises Problem at the field."""
-    if not _is_number(value) or not MIN_MINUTES <= value <= MAX_MINUTES:
-        raise Problem("when_minutes_malformed", field, min=MIN_MINUTES, max=MAX_MINUTES)
+    if not _is_number(value) or not least <= value <= most:
+        raise Problem("when_minutes_malformed", field, min=least, max=most)
     return value
 
 

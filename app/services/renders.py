@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.db import db
-from app.models import ClipStatus, Render, Source, Upload, User, lock_plan
+from app.models import ClipStatus, Render, Source, User, lock_plan
 from app.problems import NotFound, Problem
 from app.services import clips, rules, when_parsing
 
@@ -84,9 +84,8 @@ def _checked(
 
 
 def all_of(user: User) -> Select[tuple[Render]]:
-    """Newest first, for `paginate` and cursors."""
-    mine = select(Render).where(Render.user_id == user.id).options(joinedload(Render.clip))
-    return mine.order_by(Render.id.desc())
+    """For pages of them."""
+    return select(Render).where(Render.user_id == user.id).options(joinedload(Render.clip))
 
 
 def get(user: User, render_id: int, *, lock: bool = False) -> Render:
@@ -96,6 +95,13 @@ def get(user: User, render_id: int, *, lock: bool = False) -> Render:
     if render is None:
         raise NotFound
     return render
+
+
+def named(user: User, number: str) -> Render:
+    """By its id as a header has it. Raises NotFound."""
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise NotFound
+    return get(user, int(number), lock=True)
 
 
 def get_by_external_id(user: User, external_id: str) -> Render | None:
@@ -116,8 +122,6 @@ def state(render: Render) -> RenderState:
 
 def await_upload(render: Render, upload_id: str) -> None:
     """The upload brings its file: another one than before, too, until one is there that can be used. Raises Problem."""
-    if db.session.get(Upload, upload_id) is None:
-        raise NotFound
     require_open(render)
     render.upload_id = upload_id
     db.session.flush()

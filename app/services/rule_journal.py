@@ -41,22 +41,22 @@ class Entry:
 
 def held_count(user: User) -> int:
     """How many clips wait; MOST_HELD + 1 stands for any greater number."""
-    return count_up_to(MOST_HELD, _held(user))
+    return count_up_to(MOST_HELD, held(user))
 
 
 def held_page(user: User, number: int = 1) -> Page[RuleRun]:
     """Oldest first: they wait the longest."""
-    return paginate(_held(user).order_by(RuleRun.id), number, PER_PAGE)
+    return paginate(held(user).order_by(RuleRun.id), number, PER_PAGE)
 
 
 def held_ids(user: User, run_ids: Sequence[int]) -> list[int]:
     """Of those that a form names, the ones that wait, oldest first."""
     ids = set(list(dict.fromkeys(run_ids))[:MAX_CHOSEN])
-    waiting = db.session.scalars(_held(user).with_only_columns(RuleRun.id).order_by(RuleRun.id))
+    waiting = db.session.scalars(held(user).with_only_columns(RuleRun.id).order_by(RuleRun.id))
     return [one for one in waiting if one in ids]
 
 
-def _held(user: User) -> Select[tuple[RuleRun]]:
+def held(user: User) -> Select[tuple[RuleRun]]:
     """Without those whose clip is deleted, or being deleted."""
     there = select(RuleRun).join(Clip, Clip.id == RuleRun.clip_id)
     return there.where(RuleRun.user_id == user.id, RuleRun.state == RunState.HELD, Clip.deleted_at.is_(None))

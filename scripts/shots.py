@@ -225,7 +225,7 @@ def fill_rules(user: User, made: list[Clip], places: list[PlatformConnection]) -
         Wish("Рилсы для Telegram", name_pattern="*кофе*", connection_ids=[places[0].id], needs_approval=True),
         Wish(
             "Всё остальное, с длинным названием правила и пределом в день",
-            name_pattern="*ошибки*",
+            name_pattern="*вьетнам*",
             connection_ids=[one.id for one in places],
             text_template="{text}\n\n{date}" + "!" * 1200,
             when_kind="after",

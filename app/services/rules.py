@@ -227,6 +227,12 @@ def remove(user: User, rule_id: int) -> int:
     return rejected.rowcount
 
 
+def using_set(user: User, account_set_id: int) -> Sequence[str]:
+    """Names of the rules that publish to it."""
+    theirs = select(Rule.name).where(Rule.user_id == user.id, Rule.account_set_id == account_set_id)
+    return db.session.scalars(theirs.order_by(Rule.position, Rule.id)).all()
+
+
 def held_by(rule: Rule) -> int:
     """How many clips wait for a decision by it."""
     held = select(func.count()).where(RuleRun.rule_id == rule.id, RuleRun.state == RunState.HELD)

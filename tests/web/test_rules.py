@@ -65,6 +65,7 @@ def test_a_set_and_its_slots(web, owner, account):
     shown = web.get("/settings/rules").text
     assert "Набор «Основные»" in shown and "в ближайший свободный слот" in shown
     assert web.post("/settings/rules/new", data=FORM | {"where": one.id + 1}).status_code == 404
+    assert "В него публикуют правила: «Ферма»" in web.get(f"/settings/sets/{one.id}/delete").text
 
 
 def test_a_dry_run_of_what_is_typed_with_and_without_a_script(web, owner, account, ready_clip):

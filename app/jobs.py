@@ -15,7 +15,17 @@ from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
 from app.queue.table import BULK, PUBLISH
-from app.services import clip_probes, erasures, questions, recovery, retention, undo, uploads
+from app.services import (
+    clip_probes,
+    erasures,
+    questions,
+    recovery,
+    retention,
+    rule_checks,
+    rule_runs,
+    undo,
+    uploads,
+)
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -109,6 +119,15 @@ def ask_platform(question_id: int) -> None:
             questions.settle(question, values)
 
 
+def apply_rules(check_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(check=check_id):
+        with transaction():
+            check = rule_checks.claim_due(check_id)
+        if check is not None:
+            with transaction():
+                rule_runs.apply(check)
+
+
 def mail_recovery(recovery_id: int) -> None:
     with structlog.contextvars.bound_contextvars(recovery=recovery_id):
         with transaction():
@@ -156,6 +175,7 @@ wake_notification_mails = partial(_wake, "app.jobs.mail_notification", email.due
 wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mails)
 wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)
 wake_revocations = partial(_wake, "app.jobs.revoke_token", revocations.due)
+wake_rules = partial(_wake, "app.jobs.apply_rules", rule_checks.due)
 wake_questions = partial(_wake, "app.jobs.ask_platform", questions.due)
 wake_removals = partial(_wake, "app.jobs.remove_old", retention.due)
 wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)

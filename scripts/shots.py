@@ -33,12 +33,24 @@ from app.models import (  # noqa: E402
     PlatformConnection,
     Publication,
     PublicationEvent,
+    RuleCheck,
     Stage,
     StatsSample,
     Status,
     User,
 )
-from app.services import account_sets, api_keys, plan_import, slot_changes, slots, typed_times, users  # noqa: E402
+from app.services import (  # noqa: E402
+    account_sets,
+    api_keys,
+    plan_import,
+    rule_runs,
+    rules,
+    slot_changes,
+    slots,
+    typed_times,
+    users,
+)
+from app.services.rules import Wish  # noqa: E402
 from app.statistics import daily  # noqa: E402
 from app.storage import key_from, storage  # noqa: E402
 
@@ -174,6 +186,7 @@ def fill() -> None:
     db.session.commit()
     places = fill_stats(user.id, made)
     fill_sets(user, made[0], [channel, *places])
+    fill_rules(user, made, [channel, *places])
     db.session.commit()
 
 
@@ -214,6 +227,33 @@ def fill_sets(user: User, waiting: Clip, places: list[PlatformConnection]) -> No
     weekend = account_sets.save(user, "Выходные, длинное название набора", [places[0].id])
     slots.add(user, weekend.id, [5, 6], [9 * 60, 12 * 60 + 30, 15 * 60, 21 * 60])
     slot_changes.pause(user, weekend.id)
+
+
+def fill_rules(user: User, made: list[Clip], places: list[PlatformConnection]) -> None:
+    """Rules of each kind, and clips that were published, held for an approval and because they do not fit."""
+    every_day = account_sets.all_of(user)[0]
+    wishes = (
+        Wish("Монтажная ферма", source="api", source_name="Ферма", account_set_id=every_day.id, when_kind="slot"),
+        Wish("Рилсы для Telegram", name_pattern="*кофе*", connection_ids=[places[0].id], needs_approval=True),
+        Wish(
+            "Всё остальное, с длинным названием правила и пределом в день",
+            name_pattern="*вьетнам*",
+            connection_ids=[one.id for one in places],
+            text_template="{text}\n\n{date}" + "!" * 1200,
+            when_kind="after",
+            after_minutes=30,
+            daily_limit=3,
+        ),
+        Wish("Волга", name_pattern="Волга*", connection_ids=[places[1].id], daily_limit=5),
+    )
+    saved = [rules.save(user, wish) for wish in wishes]
+    for one in made:
+        row = RuleCheck(user_id=user.id, clip_id=one.id, title=one.title, ready_at=clock.now(), wake_at=clock.now())
+        row.tries = 1
+        db.session.add(row)
+        db.session.flush()
+        rule_runs.apply(row)
+    rules.switch(user, saved[0].id, on=False)
 
 
 def fill_notifications(user_id: int, about: Publication) -> None:
@@ -439,6 +479,10 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
         if (button := page.get_by_role("button", name="Запланировать")).is_visible():  # the first picture has done it
             button.click()
 
+    def dry_run(page: Page) -> None:
+        page.get_by_role("button", name="Проверить на последних клипах").click()
+        page.get_by_role("heading", name="Что сделало бы правило").scroll_into_view_if_needed()
+
     anonymous = sign_in(None)
     shot(anonymous, "sign-in", "/sign-in")
     shot(anonymous, "sign-up", "/sign-up")
@@ -493,6 +537,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "settings-sets-new", "/settings/sets", opens("Новый набор"))
     shot(pro, "settings-sets-add", "/settings/sets", lambda page: page.get_by_text("Добавить слоты").first.click())
     shot(pro, "clips-queue", "/", in_queue)
+    shot(pro, "settings-rules", "/settings/rules")
+    shot(pro, "settings-rules-new", "/settings/rules/new")
+    shot(pro, "settings-rules-dry", "/settings/rules/2/edit", dry_run)
+    shot(pro, "settings-rules-delete", "/settings/rules", opens("Удалить", 1))
+    shot(pro, "settings-approvals", "/settings/rules/approvals")
     shot(pro, "settings-profile", "/settings/profile")
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "settings-security", "/settings/security")
@@ -506,6 +555,8 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "error-404", "/nowhere")
     free = sign_in("free@demo.vezde.ru")
     shot(free, "empty", "/")
+    shot(free, "settings-rules-empty", "/settings/rules")
+    shot(free, "settings-approvals-empty", "/settings/rules/approvals")
     shot(free, "notifications-empty", "/notices")
     shot(free, "stats-empty", "/stats/")
     shot(free, "plan-empty", "/plan")

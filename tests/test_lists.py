@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("compact")
 
 # Per page, besides what everyone asks for the user and the bell.
 PAGES = {
-    "/": 6,
-    "/?q=клип&state=unpublished&sort=title": 6,
+    "/": 7,
+    "/?q=клип&state=unpublished&sort=title": 7,
     "/plan": 8,
     "/plan?view=week": 8,
     "/publications": 5,
@@ -37,6 +37,8 @@ PAGES = {
     "/stats/?days=90&page=2": 9,
     "/notices": 3,
     "/settings/integrations": 3,
+    "/settings/rules": 8,
+    "/settings/rules/approvals": 2,
     "/settings/profile": 1,
     "/settings/security": 4,  # the sessions; the second factor, twice of an administrator
     "/plans": 2,

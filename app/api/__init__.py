@@ -6,6 +6,7 @@ It knows keys and no sessions. A change is one transaction, as for pages: `app.s
 from flask import Flask
 
 from app.api import (
+    approvals,
     clip_uploads,  # noqa: F401 - endpoints of `clips`
     clips,
     connections,
@@ -14,6 +15,8 @@ from app.api import (
     me,
     openapi,
     publications,
+    renders,
+    rules,
     sets,
     statistics,
     uploads,
@@ -25,6 +28,9 @@ NOUNS = (
     connections,
     sets,
     publications,
+    rules,
+    approvals,
+    renders,
     statistics,
 )
 

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, request, url_for
 from app.api import replays
 from app.api.access import WRITE, authenticate, current_key, current_user, note_use, show_budget
 from app.models import Source, Upload
+from app.services import renders
 from app.serving import tus
 
 blueprint = Blueprint("api_uploads", __name__, url_prefix="/api/v1/uploads")
@@ -40,7 +41,9 @@ def create() -> Response:
     if key and (earlier := replays.find(key, fingerprint)):
         return replays.answer_again(earlier)
 
-    def begun(_upload: Upload, _metadata: Mapping[str, str], response: Response) -> None:
+    def begun(upload: Upload, metadata: Mapping[str, str], response: Response) -> None:
+        if "render" in metadata:
+            renders.await_upload(renders.named(current_user(), metadata["render"]), upload.id)
         if key:
             replays.store(key, fingerprint, response)
 

@@ -23,6 +23,7 @@ from app.models.publication import (
 )
 from app.models.question import Question, QuestionState
 from app.models.render import Render
+from app.models.rule import Rule, RuleCheck, RuleMember, RuleRun, RunState, WhenKind
 from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret
 from app.models.slot import Slot
 from app.models.soft_deletion import UNDO_TIME, WITH_DELETED

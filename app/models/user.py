@@ -38,6 +38,8 @@ class User(UserMixin, db.Model):
     consent_version: Mapped[str | None] = mapped_column(String(16))
     # Renewing the secret address of the plan's calendar feed changes it; None: there is no feed.
     feed_version: Mapped[int | None]
+    # Since when no rule acts: the one switch of all of them.
+    rules_paused_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Until then nothing is mailed but the letter by which it is confirmed.
     email_confirmed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 

@@ -22,6 +22,7 @@ JOBS = {
     "app.jobs.revoke_token": CHORES,
     "app.jobs.mail_notification": MAILS,
     "app.jobs.read_stats": STATS,
+    "app.jobs.apply_rules": CHORES,
     "app.jobs.ask_platform": QUESTIONS,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
@@ -30,6 +31,7 @@ PERIODIC = {
     "app.jobs.release_publications": 1,
     "app.publishing.lease_expiry.expire_leases_of_dead_workers": 1,
     "app.notifications.create.read_events": 1,
+    "app.services.rule_checks.read_events": 1,
     "app.jobs.wake_questions": 1,
     "app.jobs.finish_undos": 2,
     "app.jobs.release_stats": 3,
@@ -38,6 +40,7 @@ PERIODIC = {
     "app.jobs.wake_notification_mails": 5,
     "app.jobs.wake_recovery_mails": 5,
     "app.jobs.wake_revocations": 5,
+    "app.jobs.wake_rules": 5,
     "app.platform_access.revocations.sweep": 20,
     "app.jobs.wake_refreshes": 20,
     "app.notifications.reminders.notify_upcoming": 60,
@@ -54,6 +57,7 @@ PERIODIC = {
     "app.services.passkey_challenges.sweep": 600,
     "app.services.plan_import.sweep": 600,
     "app.services.recovery.sweep": 600,
+    "app.services.rule_journal.sweep": 600,
     "app.services.sessions.sweep": 600,
     "app.services.undo.sweep": 600,
     "app.jobs.sweep_uploads": 600,

@@ -19,6 +19,7 @@ from app.storage import key_from
 MAX_TITLE = 200
 MAX_DESCRIPTION = 5000
 MAX_KNOWN = 200  # clips that one poll may name
+_LAST_CLIPS = 500
 JOINERS = "\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080)))
 
 # From this long before a publication falls due its card is sent with every poll, and polls come often.
@@ -48,6 +49,13 @@ def get(user: User, clip_id: int) -> Clip:
     if clip is None:
         raise NotFound
     return clip
+
+
+def source_names(user: User) -> list[str]:
+    """The names that keys, signals and folders of the user's last clips have."""
+    last = select(Clip.source_name).where(Clip.user_id == user.id).order_by(Clip.id.desc()).limit(_LAST_CLIPS)
+    names = select(last.subquery().c.source_name).distinct()
+    return sorted(name for name in db.session.scalars(names) if name)
 
 
 def changed(user: User, known: Mapping[int, int]) -> tuple[list[Clip], list[int]]:

@@ -19,6 +19,9 @@ from app.models import (
     PlatformConnection,
     Publication,
     PublicationEvent,
+    Render,
+    Rule,
+    RuleRun,
     StatsSample,
     User,
     UserSession,
@@ -33,12 +36,19 @@ _PUBLICATION = (
     "clip_id connection_id platform account_id account_name account_url title description options status "
     "reason detail due_at external_id url created_at started_at published_at views likes shares"
 )
+_RULE = (
+    "name enabled source source_name name_pattern account_set_id connection_ids title_template text_template options "
+    "when_kind after_minutes needs_approval daily_limit created_at"
+)
 _TABLES: dict[str, tuple[type, str]] = {
     "connections": (
         PlatformConnection,
         "platform account_id account_name account_url avatar_url facts status created_at",
     ),
     "account_sets": (AccountSet, "name connection_ids weekly_slots paused_at created_at"),
+    "rules": (Rule, _RULE),
+    "rule_runs": (RuleRun, "rule_name clip_id clip_title state publication_ids due_at created_at settled_at"),
+    "renders": (Render, "external_id title description when source source_name clip_id created_at cancelled_at"),
     "clips": (
         Clip,
         "title description file_name status size sha256 content_type duration_ms width height created_at",

@@ -107,6 +107,15 @@ SECURITY = {
 }
 
 # In the place of an address, where it was an operator's command.
+# Where clips come from, by `Clip.source`.
+SOURCES = {
+    "upload": "загрузка в браузере",
+    "api": "программа по ключу",
+    "import": "по ссылке",
+    "hook": "сигнал другой программы",
+    "inbox": "папка",
+}
+
 OPERATOR = "администратор сервиса"
 
 # What is wrong, what to do. Adapters add their own: `add_reasons()`. They are shown in letters and notifications too:
@@ -204,6 +213,7 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
         "Использован код восстановления",
         "{when}, {address}. Больше он не действует. Если это не вы, смените пароль и замените коды.",
     ),
+    "held": ("Ждёт вашего решения: «{title}»", "Правило «{rule}». {why}"),
     "api_key_created": (
         "Создан ключ API",
         "{when}, {address}. С ним программа управляет клипами. Если это не вы, отзовите его и смените пароль.",

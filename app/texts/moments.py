@@ -43,6 +43,11 @@ def exact(at: datetime, zone_name: str) -> str:
     return clock.to_zone(at, zone_name).strftime("%d.%m.%Y %H:%M")
 
 
+def numbers(at: datetime, zone_name: str) -> str:
+    """«28.11.2026»: a day that stands in a text for long."""
+    return clock.to_zone(at, zone_name).strftime("%d.%m.%Y")
+
+
 def day(at: datetime, zone_name: str) -> str:
     """«28 ноября», with the year where it is not this one."""
     local, today = clock.to_zone(at, zone_name), clock.to_zone(clock.now(), zone_name)

@@ -6,6 +6,7 @@ from app.web import (
     access,
     account_sets,
     api_keys,
+    approvals,
     auth,
     bulk,
     bulk_publications,
@@ -36,6 +37,7 @@ from app.web import (
     publish,
     recovery,
     request_log,
+    rules,
     second_factor,
     settings,
     static_files,
@@ -70,6 +72,7 @@ PAGES = (
         ops,
     ),
     *(bulk, bulk_publications, plan_import, plan_export),
+    *(rules, approvals),
 )
 
 

@@ -10,7 +10,7 @@ from flask_login import current_user
 from app.db import db
 from app.models import Slot
 from app.problems import Problem
-from app.services import account_sets, connection_list, set_overviews, slot_changes, slots
+from app.services import account_sets, connection_list, rules, set_overviews, slot_changes, slots
 from app.texts import moments
 from app.web import responses, time_zones
 from app.web.filters import plural
@@ -49,7 +49,13 @@ def delete(account_set_id: int) -> ResponseReturnValue:
             db.session.rollback()
             problem = refusal
     overview = set_overviews.get(current_user, account_set_id)
-    return responses.dialog("account_sets/_delete.html", overview=overview, problem=problem, heading="Удаление набора")
+    return responses.dialog(
+        "account_sets/_delete.html",
+        overview=overview,
+        rules=rules.using_set(current_user, account_set_id),
+        problem=problem,
+        heading="Удаление набора",
+    )
 
 
 @blueprint.post("/<int:account_set_id>/slots")

@@ -2,15 +2,19 @@
 
 import pytest
 
-from app.db import commit
-from app.services import account_sets, publications, slots, uploads
+from app.db import commit, db
+from app.models import RuleRun, RunState
+from app.services import account_sets, publications, renders, slots, uploads
+from app.services import rules as tenants_rules
 from app.services.publications import Choice
+from app.services.rules import Wish
 from tests.api.routes import path_of, rules
 from tests.web.test_tenants import everything
 
 # What an endpoint needs to come as far as the row, by its operation's name.
 BODIES = {
     "update_clip": {"title": "Чужое"},
+    "update_rule": {"name": "Чужое"},
     "move_publication": {"when": {"kind": "now"}},
     "confirm_publication": {"url": "https://example.org/1"},
 }
@@ -27,8 +31,16 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
     account_set = account_sets.save(one, "Набор Бориса", [connection.id])
     slots.add(one, account_set.id, [0], [600])
     upload_id = uploads.create(one, "boris.mp4", 1000).id
+    rule = tenants_rules.save(one, Wish("Правило Бориса", connection_ids=[connection.id], needs_approval=True))
+    run = RuleRun(user_id=one.id, rule_id=rule.id, rule_name=rule.name, clip_id=clip.id, clip_title=clip.title)
+    run.state, run.ready_at = RunState.HELD, clip.created_at
+    render = renders.announce(one, external_id="Борис")
+    db.session.add(run)
     commit()
     return {
+        "render_id": render.id,
+        "rule_id": rule.id,
+        "run_id": run.id,
         "clip_id": clip.id,
         "connection_id": connection.id,
         "publication_id": made.id,

@@ -24,12 +24,18 @@ export function focusById(ids) {
   found.focus({ preventScroll: true });
 }
 
+// A button that is disabled while its request lasts loses the focus before the swap.
+let pressed = null;
+
+document.body.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.elt === document.activeElement) pressed = focusOf(detail.elt);
+});
 document.body.addEventListener("htmx:beforeSwap", () => {
-  before = focusOf(document.activeElement);
+  before = document.activeElement === document.body ? pressed : focusOf(document.activeElement);
 });
 document.body.addEventListener("htmx:afterSettle", () => {
   if (document.activeElement === document.body && before?.length) focusById(before);
-  before = null;
+  before = pressed = null;
 });
 
 // Blocks that the user has opened stay open when their content is renewed.

@@ -18,6 +18,7 @@ _KINDS: dict[str, str] = {
     "clip.not_published": "not_published",
     "plan.withheld": "plan_withheld",
     "plan.returnable": "plan_returnable",
+    "webhook.paused": "webhook_paused",
     "session.new_device": "new_device",
     "security.second_factor_added": "second_factor_added",
     "security.second_factor_removed": "second_factor_removed",
@@ -25,7 +26,7 @@ _KINDS: dict[str, str] = {
     "security.passkey_added": "passkey_added",
     "security.passkey_removed": "passkey_removed",
 }
-_OWN_FACTS = ("session.", "security.", "clip.", "plan.")
+_OWN_FACTS = ("session.", "security.", "clip.", "plan.", "webhook.")
 _KEYS_PER_QUERY = 500
 
 

@@ -53,6 +53,7 @@ PERIODIC = {
     "app.services.connections.sweep": 600,
     "app.services.consents.sweep": 600,
     "app.services.heartbeats.sweep": 600,
+    "app.services.idempotency.sweep": 600,
     "app.services.questions.sweep": 600,
     "app.services.passkey_challenges.sweep": 600,
     "app.services.plan_import.sweep": 600,

@@ -100,6 +100,9 @@ SECURITY = {
     "connected": "Аккаунт подключён",
     "disconnect_undone": "Отключение аккаунта отменено",
     "disconnected": "Аккаунт отключён",
+    "api_key_created": "Создан ключ API",
+    "api_key_revoked": "Отозван ключ API",
+    "api_key_refused": "Отказ: ключ API больше не действует",
     "data_downloaded": "Данные скачаны",
     "webhook_added": "Добавлен вебхук",
     "webhook_moved": "Изменён адрес вебхука",
@@ -213,6 +216,14 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
         "Использован код восстановления",
         "{when}, {address}. Больше он не действует. Если это не вы, смените пароль и замените коды.",
     ),
+    "api_key_created": (
+        "Создан ключ API",
+        "{when}, {address}. С ним программа управляет клипами. Если это не вы, отзовите его и смените пароль.",
+    ),
+    "api_key_revoked": (
+        "Отозван ключ API",
+        "{when}, {address}. Программам с этим ключом теперь отказано. Если это не вы, смените пароль.",
+    ),
     "not_published": ("Не опубликовано после загрузки: «{title}»", "Почему: {why}"),
     "plan_withheld": (
         "Отменено запланированных публикаций: {count}",
@@ -224,7 +235,7 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
     ),
     "webhook_paused": (
         "Вебхук «{name}» остановлен",
-        "{reason}",
+        "События туда больше не уходят. {reason}",
     ),
     "awaiting_user": (
         "Публикация ждёт вас: «{title}»",

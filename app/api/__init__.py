@@ -17,6 +17,7 @@ from app.api import (
     sets,
     statistics,
     uploads,
+    webhooks,
 )
 
 NOUNS = (
@@ -26,6 +27,7 @@ NOUNS = (
     sets,
     publications,
     statistics,
+    webhooks,
 )
 
 

@@ -39,7 +39,7 @@ def waiting(user: User) -> dict[int, int]:
     is_open = WebhookDelivery.state.in_((DeliveryState.PENDING, DeliveryState.SENDING))
     counts = select(Webhook.id, func.count()).join(WebhookDelivery, WebhookDelivery.webhook_id == Webhook.id)
     found = db.session.execute(counts.where(Webhook.user_id == user.id, is_open).group_by(Webhook.id))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def test(user: User, webhook_id: int) -> WebhookDelivery:

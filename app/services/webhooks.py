@@ -60,8 +60,9 @@ def create(user: User, url: str, name: str = "", kinds: Collection[str] | None =
 
 
 def change(user: User, webhook_id: int, url: str, name: str = "", kinds: Collection[str] | None = None) -> Webhook:
-    """Raises NotFound, Problem as `create` does."""
-    values = _checked(url, name, kinds)
+    """Raises NotFound, Problem as `create` does. An address that stays is not looked up again."""
+    stays = url.strip() == get(user, webhook_id).url
+    values = _checked(url, name, kinds, known=stays)
     webhook = _locked(user, webhook_id)
     moves = webhook.url != values["url"]
     for column, value in values.items():
@@ -73,8 +74,8 @@ def change(user: User, webhook_id: int, url: str, name: str = "", kinds: Collect
     return webhook
 
 
-def _checked(url: str, name: str, kinds: Collection[str] | None) -> dict[str, object]:
-    url = addresses.checked(url, addresses.local_origins(current_app.config))
+def _checked(url: str, name: str, kinds: Collection[str] | None, *, known: bool = False) -> dict[str, object]:
+    url = url.strip() if known else addresses.checked(url, addresses.local_origins(current_app.config))
     name = clips.one_line(name) or urlsplit(url).hostname[:MAX_NAME]
     if len(name) > MAX_NAME:
         raise Problem("webhook_name_too_long", "name", max=MAX_NAME)

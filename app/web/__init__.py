@@ -42,6 +42,7 @@ from app.web import (
     transfers,
     undo,
     uploads,
+    webhooks,
     withheld,
 )
 
@@ -55,6 +56,7 @@ PAGES = (
     *(
         integrations,
         account_sets,
+        webhooks,
         undo,
         withheld,
         plans,

@@ -3,7 +3,7 @@
 import pytest
 
 from app.db import commit
-from app.services import account_sets, publications, slots, uploads
+from app.services import account_sets, publications, slots, uploads, webhook_history, webhooks
 from app.services.publications import Choice
 from tests.api.routes import path_of, rules
 from tests.web.test_tenants import everything
@@ -11,6 +11,7 @@ from tests.web.test_tenants import everything
 # What an endpoint needs to come as far as the row, by its operation's name.
 BODIES = {
     "update_clip": {"title": "Чужое"},
+    "update_webhook": {"name": "Чужое"},
     "move_publication": {"when": {"kind": "now"}},
     "confirm_publication": {"url": "https://example.org/1"},
 }
@@ -27,6 +28,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
     account_set = account_sets.save(one, "Набор Бориса", [connection.id])
     slots.add(one, account_set.id, [0], [600])
     upload_id = uploads.create(one, "boris.mp4", 1000).id
+    webhook, _secret = webhooks.create(one, "https://93.184.215.14/", "Вебхук Бориса")
+    delivery_id = webhook_history.test(one, webhook.id).id
     commit()
     return {
         "clip_id": clip.id,
@@ -34,6 +37,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
         "publication_id": made.id,
         "set_id": account_set.id,
         "upload_id": upload_id,
+        "webhook_id": webhook.id,
+        "delivery_id": delivery_id,
     }
 
 

@@ -17,7 +17,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "clip.ready": _CLIP,
     "clip.failed": _CLIP,
     "clip.import_failed": (*_CLIP, "url"),
-    "clip.held": _CLIP,
+    "clip.held": (*_CLIP, "rule", "why"),
     "clip.not_published": ("title", "why"),
     "publication.scheduled": _PUBLICATION,
     "publication.started": _PUBLICATION,

@@ -38,6 +38,7 @@ from app.models import (  # noqa: E402
     StatsSample,
     Status,
     User,
+    WebhookDelivery,
 )
 from app.services import (  # noqa: E402
     account_sets,
@@ -49,6 +50,7 @@ from app.services import (  # noqa: E402
     slots,
     typed_times,
     users,
+    webhooks,
 )
 from app.services.rules import Wish  # noqa: E402
 from app.statistics import daily  # noqa: E402
@@ -58,6 +60,7 @@ OUT = ROOT / "var" / "shots"
 WIDTHS = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1280, 860)}
 SCHEMES = ("light", "dark")
 PASSWORD = users.DEMO_PASSWORD
+LATER = timedelta(minutes=28)
 
 
 def main(names: list[str]) -> None:
@@ -187,6 +190,7 @@ def fill() -> None:
     places = fill_stats(user.id, made)
     fill_sets(user, made[0], [channel, *places])
     fill_rules(user, made, [channel, *places])
+    fill_webhooks(user)
     db.session.commit()
 
 
@@ -278,6 +282,29 @@ def fill_notifications(user_id: int, about: Publication) -> None:
                 read_at=read_at,
             )
         )
+
+
+def fill_webhooks(user: User) -> None:
+    """One that works, one that is paused, and one that is off, with a history of every kind."""
+    now = clock.now()
+    farm, _ = webhooks.create(user, "https://93.184.215.14/vezde/hook", "Рендер-ферма")
+    paused, _ = webhooks.create(user, f"https://93.184.215.14/{'очень-длинный-адрес/' * 8}", "n8n", ["clip.ready"])
+    off, _ = webhooks.create(user, "https://93.184.215.14/off")
+    webhooks.turn_off(user, off.id)
+    farm.failing_since, farm.tried_at = now - timedelta(hours=2), now
+    paused.state, paused.paused_at, paused.pause_reason = "paused", now - timedelta(days=1), "webhook_failing"
+    for number, (kind, state, values) in enumerate(
+        (
+            ("clip.ready", "delivered", {"status_code": 200, "excerpt": "ok"}),
+            ("publication.failed", "failed", {"error": "skipped", "status_code": 422, "excerpt": "<html>\n  nope"}),
+            ("publication.published", "pending", {"error": "status", "status_code": 500, "wake_at": now + LATER}),
+            ("connection.reconnect", "pending", {"error": "timeout", "wake_at": now + LATER}),
+            ("ping", "failed", {"error": "redirect", "status_code": 302, "excerpt": "x" * 300}),
+        )
+    ):
+        tried = {"tries": 1 + number, "tried_at": now, "took_ms": 240 + 3800 * number, "message_id": f"msg_{number}"}
+        row = {"webhook_id": farm.id, "kind": kind, "state": state, "payload": {}, "wake_at": None, **tried, **values}
+        db.session.add(WebhookDelivery(**row))
 
 
 def history(row: Publication) -> list[PublicationEvent]:
@@ -434,6 +461,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     def opens(label: str, number: int = 0) -> Callable[[Page], object]:
         return lambda page: page.get_by_role("button", name=label, exact=True).nth(number).click()
 
+    def new_secret(page: Page) -> None:
+        opens("Сменить секрет")(page)
+        page.locator("#dialog").get_by_role("button", name="Сменить секрет").click()
+        page.get_by_label("Секрет", exact=True).wait_for()
+
     def asked_connection(page: Page) -> None:
         page.get_by_role("button", name="Добавить аккаунт: Telegram").click()
         page.get_by_label("Токен бота").fill("не токен")
@@ -532,6 +564,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "settings-refused", "/settings/integrations", asked_connection)
     shot(pro, "settings-disconnect", "/settings/integrations", opens("Отключить"))
     shot(pro, "notifications", "/notices")
+    shot(pro, "settings-webhooks", "/settings/webhooks")
+    shot(pro, "settings-webhooks-history", "/settings/webhooks/1")
+    shot(pro, "settings-webhooks-edit", "/settings/webhooks", opens("Изменить", 1))
+    shot(pro, "settings-webhooks-rotate", "/settings/webhooks", opens("Сменить секрет"))
+    shot(pro, "settings-webhooks-secret", "/settings/webhooks", new_secret)
     shot(pro, "settings-sets", "/settings/sets")
     shot(pro, "settings-sets-slot", "/settings/sets", lambda page: page.locator(".slot.taken").first.click())
     shot(pro, "settings-sets-new", "/settings/sets", opens("Новый набор"))

@@ -20,6 +20,7 @@ from app.api import (
     sets,
     statistics,
     uploads,
+    webhooks,
 )
 
 NOUNS = (
@@ -32,6 +33,7 @@ NOUNS = (
     approvals,
     renders,
     statistics,
+    webhooks,
 )
 
 

@@ -32,3 +32,4 @@ from app.models.types import fold
 from app.models.undo import Undo, UndoKind, UndoState
 from app.models.user import DEMO_DOMAIN, Recovery, User, hold_plan, is_demo, lock_plan, lock_user
 from app.models.user_session import KnownBrowser, UserSession
+from app.models.webhook import PING, DeliveryState, PauseReason, Webhook, WebhookDelivery, WebhookState

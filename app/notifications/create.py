@@ -19,6 +19,7 @@ _KINDS: dict[str, str] = {
     "clip.held": "held",
     "plan.withheld": "plan_withheld",
     "plan.returnable": "plan_returnable",
+    "webhook.paused": "webhook_paused",
     "session.new_device": "new_device",
     "security.second_factor_added": "second_factor_added",
     "security.second_factor_removed": "second_factor_removed",
@@ -28,7 +29,7 @@ _KINDS: dict[str, str] = {
     "security.api_key_revoked": "api_key_revoked",
     "security.passkey_removed": "passkey_removed",
 }
-_OWN_FACTS = ("session.", "security.", "clip.", "plan.")
+_OWN_FACTS = ("session.", "security.", "clip.", "plan.", "webhook.")
 _KEYS_PER_QUERY = 500
 
 

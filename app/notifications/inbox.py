@@ -61,6 +61,8 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Вернуть запланированное", "/withheld"
     if notification.kind == "held":
         return "Решить", "/settings/rules/approvals"
+    if notification.kind == "webhook_paused":
+        return "Открыть вебхуки", "/settings/webhooks"
     if notification.kind == "not_published":
         return "Открыть клип", f"/clips/{notification.facts['clip']}"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"

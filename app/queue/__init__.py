@@ -82,6 +82,14 @@ def has_enough(job: str) -> bool:
         return False
 
 
+def is_waiting(job: str) -> bool:
+    """Whether a wake-up lies in the job's queue: one is enough where any serves all. False where Redis is away."""
+    try:
+        return queue(JOBS[job]).count > 0
+    except redis.RedisError:
+        return False
+
+
 def enqueue_publications(first: list[int], others: list[int]) -> bool:
     """`first` go before all `others`. False where Redis is away."""
     return enqueue("app.jobs.publish", *first) and enqueue("app.jobs.publish", *others, into=BULK)

@@ -8,8 +8,9 @@ CHORES = "chores"  # small things that must not wait for uploads
 MAILS = "mails"
 STATS = "stats"
 QUESTIONS = "questions"  # a user waits for them in front of a page
+WEBHOOKS = "webhooks"
 TICKS = "ticks"
-QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, TICKS)
+QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
@@ -24,6 +25,7 @@ JOBS = {
     "app.jobs.read_stats": STATS,
     "app.jobs.apply_rules": CHORES,
     "app.jobs.ask_platform": QUESTIONS,
+    "app.jobs.deliver_webhooks": WEBHOOKS,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
 # not fork: only SQL and wake-ups, so that uploads never delay them.
@@ -33,6 +35,8 @@ PERIODIC = {
     "app.notifications.create.read_events": 1,
     "app.services.rule_checks.read_events": 1,
     "app.jobs.wake_questions": 1,
+    "app.services.webhook_events.read": 1,
+    "app.jobs.wake_webhooks": 1,
     "app.jobs.finish_undos": 2,
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,
@@ -60,5 +64,6 @@ PERIODIC = {
     "app.services.rule_journal.sweep": 600,
     "app.services.sessions.sweep": 600,
     "app.services.undo.sweep": 600,
+    "app.services.webhook_events.sweep": 600,
     "app.jobs.sweep_uploads": 600,
 }

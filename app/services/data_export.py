@@ -25,6 +25,7 @@ from app.models import (
     StatsSample,
     User,
     UserSession,
+    Webhook,
 )
 from app.services import audit_log
 
@@ -59,6 +60,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "notifications": (Notification, "kind facts created_at read_at mailed_at"),
     "sessions": (UserSession, "user_agent address created_at seen_at"),
     "passkeys": (Passkey, "name created_at used_at"),
+    "webhooks": (Webhook, "name url kinds state created_at"),
     "security": (AuditEvent, "at kind detail address"),
 }
 

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app import vault
 from app.db import db, end_reading
-from app.models import PlatformConnection, PublicationStep, Question, Revocation
+from app.models import PlatformConnection, PublicationStep, Question, Revocation, Webhook
 from app.vault import CannotOpen, Vault
 
 BATCH = 200
@@ -20,6 +20,8 @@ _COLUMNS = (
     PublicationStep.sealed_answer,
     Question.sealed_payload,
     Revocation.sealed_token,
+    Webhook.sealed_secret,
+    Webhook.sealed_previous,
 )
 
 

@@ -45,6 +45,7 @@ from app.web import (
     transfers,
     undo,
     uploads,
+    webhooks,
     withheld,
 )
 
@@ -58,6 +59,7 @@ PAGES = (
     *(
         integrations,
         account_sets,
+        webhooks,
         undo,
         withheld,
         plans,

@@ -19,7 +19,20 @@ from app.db import db
 from app.process.lifetime import forbid_memory_reads
 from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
-from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, QUESTIONS, REMOVALS, STATS, TICKS
+from app.queue.table import (
+    BULK,
+    CHORES,
+    CLIPS,
+    JOBS,
+    MAILS,
+    PERIODIC,
+    PUBLISH,
+    QUESTIONS,
+    REMOVALS,
+    STATS,
+    TICKS,
+    WEBHOOKS,
+)
 from app.queue.wake_ups import SERIALIZER, WakeUpWorker
 from app.redis_client import blocking_redis
 from app.services import keys
@@ -95,6 +108,8 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
             yield f"{kind}-{number}", partial(work, kind=kind)
     # Users wait for these in front of a page, and uploads may keep all others busy.
     yield "questions-1", partial(work, kind="spare", queues=(QUESTIONS,))
+    # Receivers are anybody's: they may hang as long as they like, and keep nothing else waiting.
+    yield "webhooks-1", partial(work, kind="spare", queues=(WEBHOOKS,))
 
 
 def work(

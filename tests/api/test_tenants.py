@@ -4,7 +4,7 @@ import pytest
 
 from app.db import commit, db
 from app.models import RuleRun, RunState
-from app.services import account_sets, publications, renders, slots, uploads
+from app.services import account_sets, publications, renders, slots, uploads, webhook_history, webhooks
 from app.services import rules as tenants_rules
 from app.services.publications import Choice
 from app.services.rules import Wish
@@ -15,6 +15,7 @@ from tests.web.test_tenants import everything
 BODIES = {
     "update_clip": {"title": "Чужое"},
     "update_rule": {"name": "Чужое"},
+    "update_webhook": {"name": "Чужое"},
     "move_publication": {"when": {"kind": "now"}},
     "confirm_publication": {"url": "https://example.org/1"},
 }
@@ -36,6 +37,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
     run.state, run.ready_at = RunState.HELD, clip.created_at
     render = renders.announce(one, external_id="Борис")
     db.session.add(run)
+    webhook, _secret = webhooks.create(one, "https://93.184.215.14/", "Вебхук Бориса")
+    delivery_id = webhook_history.test(one, webhook.id).id
     commit()
     return {
         "render_id": render.id,
@@ -46,6 +49,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
         "publication_id": made.id,
         "set_id": account_set.id,
         "upload_id": upload_id,
+        "webhook_id": webhook.id,
+        "delivery_id": delivery_id,
     }
 
 

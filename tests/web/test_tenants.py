@@ -7,7 +7,19 @@ import pytest
 from app.db import commit, db
 from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status, UndoKind
 from app.platform_access import questions
-from app.services import account_sets, api_keys, plan_import, publications, rules, sessions, slots, undo, uploads
+from app.services import (
+    account_sets,
+    api_keys,
+    plan_import,
+    publications,
+    rules,
+    sessions,
+    slots,
+    undo,
+    uploads,
+    webhook_history,
+    webhooks,
+)
 from app.services.publications import Choice
 from app.serving import API
 
@@ -15,6 +27,7 @@ from app.serving import API
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
     *("import_id", "key_id", "question_id", "rule_id", "session_id", "slot_id", "undo_id", "upload_id"),
+    *("webhook_id", "delivery_id"),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
@@ -28,6 +41,7 @@ FORM = {
     "password": "parol-parol",
     "weekday": "1",
     "times": "19:00",
+    "hook-url": "https://93.184.215.14/",
 }
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
 
@@ -71,6 +85,8 @@ def boris(app, user, ready_clip, telegram):
     rule_id = rules.save(one, wish).id
     import_id = plan_import.start(one, "Борис.csv", "Файл\nБорис.mp4".encode()).id
     key_id = api_keys.create(one, "Ключ Бориса").row.id
+    webhook, _secret = webhooks.create(one, "https://93.184.215.14/", "Вебхук Бориса")
+    delivery_id = webhook_history.test(one, webhook.id).id
     commit()
     return [
         {
@@ -86,6 +102,8 @@ def boris(app, user, ready_clip, telegram):
             "slot_id": slot_id,
             "import_id": import_id,
             "key_id": key_id,
+            "webhook_id": webhook.id,
+            "delivery_id": delivery_id,
         }
         for number, thing in enumerate(things)
     ]

@@ -5,44 +5,33 @@ Requests go to hosts that the operator has named, wherever they are, and to host
 at public addresses only.
 """
 
-import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 import structlog
-import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    DecodeError,
-    HTTPError,
-    MaxRetryError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
 from app.platforms.errors import Unavailable
 from app.platforms.http import ssrf_guard
+from app.platforms.http.failures import NEVER_CONNECTED, Failure, cause, failure_of
 from app.platforms.http.response import Response
 from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import PublicTransport, Transport
 
 log = structlog.get_logger(__name__)
 
-# The first that fits: some are kinds of those below them.
-_FAILURES = (
-    (NameResolutionError, "адрес площадки не найден"),
-    (NewConnectionError, "площадка не принимает соединения"),
-    (ConnectTimeoutError, "площадка не приняла соединение вовремя"),
-    ((ProxyError, requests.exceptions.ProxyError), "прокси не отвечает"),
-    ((TimeoutError, urllib3.exceptions.TimeoutError, requests.Timeout), "ответ не пришёл вовремя"),
-    ((ssl.SSLError, SSLError, requests.exceptions.SSLError), "защищённое соединение не установилось"),
-    ((DecodeError, requests.exceptions.ContentDecodingError), "ответ пришёл испорченным"),
-    (Exception, "соединение оборвалось"),
-)
+_FAILURES = {
+    Failure.NO_NAME: "адрес площадки не найден",
+    Failure.NO_CONNECTION: "площадка не принимает соединения",
+    Failure.CONNECT_TIMEOUT: "площадка не приняла соединение вовремя",
+    Failure.PROXY: "прокси не отвечает",
+    Failure.TIMEOUT: "ответ не пришёл вовремя",
+    Failure.TLS: "защищённое соединение не установилось",
+    Failure.GARBLED: "ответ пришёл испорченным",
+    Failure.BROKEN: "соединение оборвалось",
+}
 
 
 @dataclass(frozen=True)
@@ -83,19 +72,13 @@ class Http:
             response = self._session.request(method, url, proxies=proxies, **kwargs)
             return Response(response.status_code, response.headers, response.content)
         except requests.RequestException as error:
-            never_connected = isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
+            never_connected = failure_of(error) in NEVER_CONNECTED
             raise Unavailable(_describe(error), definitely_not_applied=never_connected) from None
         except (HTTPError, OSError) as error:
             raise Unavailable(_describe(error)) from None
 
 
-def _cause(error: BaseException) -> BaseException:
-    inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else error
-    return inner.reason if isinstance(inner, MaxRetryError) and inner.reason else inner
-
-
 def _describe(error: Exception) -> str:
     """Only the kind of failure: the text of these exceptions quotes the address."""
-    cause = _cause(error)
-    log.info("no response", error=type(cause).__name__)
-    return next(text for kinds, text in _FAILURES if isinstance(cause, kinds))
+    log.info("no response", error=type(cause(error)).__name__)
+    return _FAILURES[failure_of(error)]

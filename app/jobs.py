@@ -15,7 +15,7 @@ from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
 from app.queue.table import BULK, PUBLISH
-from app.services import clip_probes, erasures, questions, recovery, retention, undo, uploads
+from app.services import clip_probes, erasures, import_worker, questions, recovery, retention, undo, uploads
 from app.statistics import collector
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
@@ -92,6 +92,40 @@ def probe_next() -> bool:
     return True
 
 
+def import_clip(_import_id: int) -> None:
+    """As `probe`: any wake-up serves any import."""
+    began = time.monotonic()
+    while import_next():
+        if time.monotonic() - began > _GO_ON_SECONDS:
+            _wake("app.jobs.import_clip", lambda: import_worker.due(limit=1))
+            return
+
+
+def import_next() -> bool:
+    """False where no import may begin now."""
+    with reading():
+        turn = import_worker.next_turn()
+    if turn is None:
+        return False
+    with transaction():
+        one = import_worker.claim_turn(*turn)
+    if one is not None:
+        with structlog.contextvars.bound_contextvars(clip_import=one.id):
+            note, admit = (transaction()(partial(step, one)) for step in (import_worker.note, import_worker.admit))
+            outcome = import_worker.receive(one, note, admit)
+            with transaction():
+                import_worker.settle(one, outcome)
+    return True
+
+
+def read_inbox(_number: int) -> None:
+    """Stub."""
+
+
+def wake_inbox() -> None:
+    """Stub."""
+
+
 def remove_old(clip_id: int) -> None:
     # Its user has deleted or published it meanwhile.
     with structlog.contextvars.bound_contextvars(clip=clip_id), suppress(NotFound, Problem), transaction():
@@ -152,6 +186,7 @@ def _wake(job: str, due: Callable[[], list[int]]) -> None:
 
 
 wake_probes = partial(_wake, "app.jobs.probe", clip_probes.due)
+wake_imports = partial(_wake, "app.jobs.import_clip", import_worker.due)
 wake_notification_mails = partial(_wake, "app.jobs.mail_notification", email.due)
 wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mails)
 wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)

@@ -16,6 +16,7 @@ _KINDS: dict[str, str] = {
     "publication.awaiting_user": Status.AWAITING_USER,
     "connection.reconnect": "reconnect",
     "clip.not_published": "not_published",
+    "clip.import_failed": "import_failed",
     "plan.withheld": "plan_withheld",
     "plan.returnable": "plan_returnable",
     "session.new_device": "new_device",

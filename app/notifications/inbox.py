@@ -58,6 +58,8 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Сравнить тарифы", "/plans"
     if notification.kind == "plan_returnable":
         return "Вернуть запланированное", "/withheld"
+    if notification.kind == "import_failed":
+        return "К клипам", "/"
     if notification.kind == "not_published":
         return "Открыть клип", f"/clips/{notification.facts['clip']}"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"

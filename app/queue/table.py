@@ -8,8 +8,10 @@ CHORES = "chores"  # small things that must not wait for uploads
 MAILS = "mails"
 STATS = "stats"
 QUESTIONS = "questions"  # a user waits for them in front of a page
+IMPORTS = "imports"  # from servers of other people, which may be slow
+INBOX = "inbox"
 TICKS = "ticks"
-QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, TICKS)
+QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, IMPORTS, INBOX, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
@@ -23,6 +25,8 @@ JOBS = {
     "app.jobs.mail_notification": MAILS,
     "app.jobs.read_stats": STATS,
     "app.jobs.ask_platform": QUESTIONS,
+    "app.jobs.import_clip": IMPORTS,
+    "app.jobs.read_inbox": INBOX,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
 # not fork: only SQL and wake-ups, so that uploads never delay them.
@@ -35,6 +39,8 @@ PERIODIC = {
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,
     "app.jobs.wake_probes": 5,
+    "app.jobs.wake_imports": 5,
+    "app.jobs.wake_inbox": 5,
     "app.jobs.wake_notification_mails": 5,
     "app.jobs.wake_recovery_mails": 5,
     "app.jobs.wake_revocations": 5,
@@ -50,6 +56,7 @@ PERIODIC = {
     "app.services.consents.sweep": 600,
     "app.services.heartbeats.sweep": 600,
     "app.services.questions.sweep": 600,
+    "app.services.imports.sweep": 600,
     "app.services.passkey_challenges.sweep": 600,
     "app.services.plan_import.sweep": 600,
     "app.services.recovery.sweep": 600,

@@ -19,7 +19,21 @@ from app.db import db
 from app.process.lifetime import forbid_memory_reads
 from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
-from app.queue.table import BULK, CHORES, CLIPS, JOBS, MAILS, PERIODIC, PUBLISH, QUESTIONS, REMOVALS, STATS, TICKS
+from app.queue.table import (
+    BULK,
+    CHORES,
+    CLIPS,
+    IMPORTS,
+    INBOX,
+    JOBS,
+    MAILS,
+    PERIODIC,
+    PUBLISH,
+    QUESTIONS,
+    REMOVALS,
+    STATS,
+    TICKS,
+)
 from app.queue.wake_ups import SERIALIZER, WakeUpWorker
 from app.redis_client import blocking_redis
 from app.services import keys
@@ -29,11 +43,12 @@ from app.workers.worker import ClipWorker, HeartbeatToDatabase
 log = structlog.get_logger(__name__)
 
 # No kind of work can take all workers of another: a mail server or a platform that hangs keeps only spare workers busy,
-# or those that read statistics; clips only their own.
+# or those that read statistics; clips, and servers that they are fetched from, only their own.
 QUEUES = {
     "worker": (PUBLISH, BULK),
     "spare": (PUBLISH, QUESTIONS, CHORES, MAILS),
     "probe": (CLIPS, REMOVALS),
+    "import": (IMPORTS,),
 }
 # One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
 SPARES = 2
@@ -90,11 +105,14 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
         # Half of the workers also read statistics, when nothing is to be published.
         queues = (*QUEUES["worker"], STATS) if number % 2 else QUEUES["worker"]
         yield f"worker-{number}", partial(work, queues=queues)
-    for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
+    counts = {"spare": SPARES, "probe": config["PROBE_WORKERS"], "import": config["IMPORT_WORKERS"]}
+    for kind, count in counts.items():
         for number in range(1, count + 1):
             yield f"{kind}-{number}", partial(work, kind=kind)
     # Users wait for these in front of a page, and uploads may keep all others busy.
     yield "questions-1", partial(work, kind="spare", queues=(QUESTIONS,))
+    if config["INBOX_URL"]:
+        yield "inbox-1", partial(work, kind="import", queues=(INBOX,))
 
 
 def work(

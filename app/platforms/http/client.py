@@ -83,19 +83,22 @@ class Http:
             response = self._session.request(method, url, proxies=proxies, **kwargs)
             return Response(response.status_code, response.headers, response.content)
         except requests.RequestException as error:
-            never_connected = isinstance(_cause(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError))
+            never_connected = isinstance(
+                cause_of(error), (NewConnectionError, ConnectTimeoutError, NameResolutionError)
+            )
             raise Unavailable(_describe(error), definitely_not_applied=never_connected) from None
         except (HTTPError, OSError) as error:
             raise Unavailable(_describe(error)) from None
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause_of(error: BaseException) -> BaseException:
+    """What failed below `requests` and urllib3, whose own texts quote the address."""
     inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else error
     return inner.reason if isinstance(inner, MaxRetryError) and inner.reason else inner
 
 
 def _describe(error: Exception) -> str:
     """Only the kind of failure: the text of these exceptions quotes the address."""
-    cause = _cause(error)
+    cause = cause_of(error)
     log.info("no response", error=type(cause).__name__)
     return next(text for kinds, text in _FAILURES if isinstance(cause, kinds))

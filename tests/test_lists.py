@@ -26,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("compact")
 
 # Per page, besides what everyone asks for the user and the bell.
 PAGES = {
-    "/": 6,
-    "/?q=клип&state=unpublished&sort=title": 6,
+    "/": 7,
+    "/?q=клип&state=unpublished&sort=title": 7,
     "/plan": 8,
     "/plan?view=week": 8,
     "/publications": 5,

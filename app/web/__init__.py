@@ -19,6 +19,7 @@ from app.web import (
     headers,
     health,
     hosts,
+    imports,
     input_guard,
     integrations,
     media,
@@ -68,7 +69,7 @@ PAGES = (
         health,
         ops,
     ),
-    *(bulk, bulk_publications, plan_import, plan_export),
+    *(bulk, bulk_publications, plan_import, plan_export, imports),
 )
 
 

@@ -20,15 +20,15 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     """The whole application from its environment. Raises config.BadSettings with all that is wrong."""
     from sqlalchemy.engine import make_url
 
-    from app import cli, config, platforms, storage, texts, web
+    from app import api, cli, config, platforms, storage, texts, web
     from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
     from app.media import probe
     from app.observability import logs, sentry
     from app.process.lifetime import give_memory_back, write_no_core_files
     from app.redis_client import connect_redis
+    from app.serving.unit_of_work import UnitOfWork
     from app.vault import Vault
     from app.web.access import csrf, htmx, login
-    from app.web.unit_of_work import UnitOfWork
 
     give_memory_back()
     write_no_core_files()
@@ -55,5 +55,8 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
         (prepare_sqlite if sqlite else prepare_postgresql)(db.engine)
 
     web.register(app)
+    api.register(app)
+    for blueprint in api.blueprints():
+        csrf.exempt(blueprint)
     cli.register(app)
     return app

@@ -184,6 +184,9 @@ CORE = (
     Setting(
         "INBOX_STABLE_SECONDS", "10", "Сколько секунд файл в INBOX_URL не меняется, чтобы его взять", number(1, 3600)
     ),
+    Setting(
+        "API_REQUESTS_PER_MINUTE", "600", "Сколько запросов в минуту принимать с одним ключом API", number(1, 1_000_000)
+    ),
     Setting("LATE_MINUTES", "60", "Насколько позже срока ещё публиковать после простоя, минут", number(1, 10_080)),
     Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
     Setting("TRUSTED_PROXIES", "0", "Сколько прокси стоит впереди: по ним узнаём адрес посетителя", number(0, 10)),

@@ -10,7 +10,7 @@ from flask_migrate import upgrade
 
 from app import create_app
 from app.db import db
-from app.web.transfers import Transfers
+from app.serving.transfers import Transfers
 from tests.postgres import Postgres
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")

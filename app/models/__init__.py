@@ -1,4 +1,5 @@
 from app.models.account_set import AccountSet, AccountSetMember
+from app.models.api_key import ApiKey, IdempotentRequest, Scope
 from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus, Erasure, Source, Upload
 from app.models.clip_import import OPEN_IMPORTS, ClipImport, ImportState

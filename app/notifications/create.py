@@ -24,6 +24,8 @@ _KINDS: dict[str, str] = {
     "security.second_factor_removed": "second_factor_removed",
     "security.recovery_code_used": "recovery_code_used",
     "security.passkey_added": "passkey_added",
+    "security.api_key_created": "api_key_created",
+    "security.api_key_revoked": "api_key_revoked",
     "security.passkey_removed": "passkey_removed",
 }
 _OWN_FACTS = ("session.", "security.", "clip.", "plan.")

@@ -15,6 +15,7 @@ KEPT = timedelta(days=90)
 _OF_SECURITY = (
     *("second_factor_added", "second_factor_removed", "recovery_code_used"),
     *("passkey_added", "passkey_removed"),
+    *("api_key_created", "api_key_revoked"),
 )
 
 

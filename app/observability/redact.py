@@ -37,6 +37,8 @@ _FORMS = [
         # Telegram's, in an address or alone; VK's.
         (r"(?<!\d)\d{6,20}:[a-z0-9_-]{20,}", HIDDEN),
         (r"\bvk[12]\.a\.[a-z0-9_.-]{5,}", HIDDEN),
+        # Keys of our own API, beyond the part by which their user knows them.
+        (r"\b(vz_[a-z0-9_-]{5})[a-z0-9_-]{11,}", rf"\1{HIDDEN}"),
         # Parameters of addresses and forms.
         (rf"\b((?:{_PARAMETERS})=)[^&\s\"'<>\\]+", rf"\1{HIDDEN}"),
         # JSON and dictionaries as they are printed.

@@ -20,6 +20,7 @@ KINDS = (
     "code",
     "passkey",
     "metrics_token",
+    "api_key",
     "forbidden_address",
     "forged_link",
     "foreign_job",

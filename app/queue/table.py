@@ -55,6 +55,7 @@ PERIODIC = {
     "app.services.connections.sweep": 600,
     "app.services.consents.sweep": 600,
     "app.services.heartbeats.sweep": 600,
+    "app.services.idempotency.sweep": 600,
     "app.services.questions.sweep": 600,
     "app.services.imports.sweep": 600,
     "app.services.passkey_challenges.sweep": 600,

@@ -21,7 +21,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from app.server.connection import KIB, Connection, Meter, TooSlow
 
-# Threads that may wait for clients, beside `threads` that serve. app.web.transfers refuses before they are used up.
+# Threads that may wait for clients, beside `threads` that serve. app.serving.transfers refuses before they are used up.
 TRANSFERS = 48
 # A request's response that waits for its reader takes no thread, but a descriptor or two.
 MOST_UNREAD_PER_OWNER = 24

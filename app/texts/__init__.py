@@ -100,6 +100,9 @@ SECURITY = {
     "connected": "Аккаунт подключён",
     "disconnect_undone": "Отключение аккаунта отменено",
     "disconnected": "Аккаунт отключён",
+    "api_key_created": "Создан ключ API",
+    "api_key_revoked": "Отозван ключ API",
+    "api_key_refused": "Отказ: ключ API больше не действует",
     "data_downloaded": "Данные скачаны",
 }
 
@@ -200,6 +203,14 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
     "recovery_code_used": (
         "Использован код восстановления",
         "{when}, {address}. Больше он не действует. Если это не вы, смените пароль и замените коды.",
+    ),
+    "api_key_created": (
+        "Создан ключ API",
+        "{when}, {address}. С ним программа управляет клипами. Если это не вы, отзовите его и смените пароль.",
+    ),
+    "api_key_revoked": (
+        "Отозван ключ API",
+        "{when}, {address}. Программам с этим ключом теперь отказано. Если это не вы, смените пароль.",
     ),
     "not_published": ("Не опубликовано после загрузки: «{title}»", "Почему: {why}"),
     "plan_withheld": (

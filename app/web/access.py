@@ -16,6 +16,7 @@ from app.db import commit, db, reads_only
 from app.models import User, UserSession
 from app.services import second_factor, sessions
 from app.services.audit_log import client_ip
+from app.serving import is_api
 from app.web import responses
 
 # Unbound: `create_app()` binds them.
@@ -150,7 +151,7 @@ def _forget_request(_error: BaseException | None) -> None:
 
 def _require_user() -> ResponseReturnValue | None:
     view = current_app.view_functions.get(request.endpoint)
-    if view is None or serves_file() or getattr(view, "is_public", False):
+    if view is None or is_api() or serves_file() or getattr(view, "is_public", False):
         return None
     if not current_user.is_authenticated:
         return login.unauthorized()

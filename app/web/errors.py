@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.db import db
 from app.problems import NotFound, Problem
+from app.serving.refusals import RETRY_SECONDS, Busy
 from app.storage import StorageUnavailable
 from app.web import access, responses
 
@@ -29,15 +30,6 @@ OTHER = ("Запрос не принят", "Вернитесь, обновите
 STALE = ("Страница устарела", "Вернитесь, обновите её и попробуйте ещё раз: введённое не отправлено.")
 NO_STORAGE = ("Хранилище клипов не отвечает", "Мы уже знаем об этом. Попробуйте через минуту.")
 NO_QUEUES = ("Очередь задач не отвечает", "Ничего не потеряно. Попробуйте через минуту.")
-RETRY_SECONDS = 5
-
-
-class Busy(Problem):
-    """Too much at once, of one user (429) or of all (503): a program tries again by itself."""
-
-    def __init__(self, code: str, status: int, **params: object) -> None:
-        super().__init__(code, **params)
-        self.status = status
 
 
 def register(app: Flask) -> None:

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, abort, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.publishing import fetch_links
-from app.web import file_response
+from app.serving import file_response
 from app.web.access import public
 
 blueprint = Blueprint("fetch", __name__, url_prefix="/fetch")

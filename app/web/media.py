@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from app.models import Clip
 from app.services import clips
-from app.web import file_response
+from app.serving import file_response
 
 blueprint = Blueprint("media", __name__, url_prefix="/media/clips")
 blueprint.after_request(file_response.forbid_execution)

@@ -21,7 +21,7 @@ SILENT = ("health.process", "health.ready", "health.metrics", "static", "assets.
 def register(app: Flask) -> None:
     app.url_value_preprocessor(_begin)  # before a hook can refuse
     app.after_request(_name)
-    app.teardown_request(lambda _error: structlog.contextvars.unbind_contextvars("request", "address", "user"))
+    app.teardown_request(lambda _error: structlog.contextvars.unbind_contextvars("request", "address", "user", "key"))
 
 
 def _begin(_endpoint: str | None, _values: dict | None) -> None:

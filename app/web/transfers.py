@@ -1,121 +1,24 @@
-"""Large bodies, and responses that are generated while they are read: a thread waits for the client meanwhile.
+"""Whose large bodies and responses those of a signed-in browser are: see `app.serving.transfers`."""
 
-The server has separate threads for them (app.server.worker). Each user may have a few at once; when all are taken, one
-of the user with the most is cut, so that one user's sockets never keep another's clip out. An upload that is cut
-continues at its offset.
-"""
-
-import socket
-import threading
-from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-
-import structlog
-from flask import Flask, Response, current_app, g, request, session
+from flask import Flask, Response, session
 from flask_login import current_user
-from werkzeug.exceptions import LengthRequired
 
-from app.db import end_reading
-from app.server.connection import SMALL_BODY, Connection
-from app.server.worker import TRANSFERS
-from app.web import errors
-from app.web.errors import Busy
-
-log = structlog.get_logger(__name__)
-
-MOST = TRANSFERS - 8  # those that were cut may still be ending
-MOST_PER_USER = 8
-
-
-@dataclass(eq=False)
-class Transfer:
-    owner: str
-    client: socket.socket | None  # as the server has it; a test client has none
-
-
-class Transfers:
-    """Those of this process, whose threads they share."""
-
-    def __init__(self) -> None:
-        self._running: list[Transfer] = []
-        self._lock = threading.Lock()
-
-    def begin(self, owner: str, client: socket.socket | None) -> Callable[[], None]:
-        """Returns a function to be called at the end, once or more often. Raises Busy."""
-        transfer = Transfer(owner, client)
-        with self._lock:
-            counts = Counter(one.owner for one in self._running)
-            if counts[owner] >= MOST_PER_USER:
-                log.warning("too many transfers", refusal="limit", limit="transfers")
-                raise Busy("too_many_transfers", 429, max=MOST_PER_USER)
-            if len(self._running) >= MOST:
-                self._cut_one_of(*counts.most_common(1)[0], than=counts[owner])
-            self._running.append(transfer)
-        return lambda: self._end(transfer)
-
-    def _cut_one_of(self, owner: str, count: int, than: int) -> None:
-        if count <= than + 1:
-            raise Busy("transfers_busy", 503)
-        oldest = next(one for one in self._running if one.owner == owner)
-        with suppress(OSError):  # it has ended by itself
-            oldest.client.shutdown(socket.SHUT_RDWR)
-        self._running.remove(oldest)
-
-    def _end(self, transfer: Transfer) -> None:
-        with self._lock, suppress(ValueError):
-            self._running.remove(transfer)
+from app.serving import is_api, transfers
 
 
 def register(app: Flask) -> None:
-    app.extensions["transfers"] = Transfers()
-    app.url_value_preprocessor(_begin_large_body)
-    app.after_request(_name_owner)
-    app.after_request(_begin_stream)
-    app.teardown_request(_end_large_body)
+    app.url_value_preprocessor(_begin)
+    transfers.register(app)
+    app.after_request(_own)  # the last one that is registered is the first to be called
 
 
-def _begin_large_body(_endpoint: str | None, _values: dict | None) -> None:
-    """Before anything reads the body: the CSRF check parses a form."""
-    has_no_end = "Transfer-Encoding" in request.headers
-    if not has_no_end and (request.content_length or 0) <= SMALL_BODY:
-        return  # the server has received it already
-    if not current_user.is_authenticated:
-        request.max_content_length = SMALL_BODY
-        if has_no_end:
-            raise LengthRequired
-        return
-    owner = current_user.get_id()
-    end_reading()  # the form may take long: no connection, and on SQLite no write lock, is held meanwhile
-    g.end_transfer = _begin(owner)
+def _begin(_endpoint: str | None, _values: dict | None) -> None:
+    if not is_api():
+        transfers.begin(lambda: current_user.get_id() if current_user.is_authenticated else None)
 
 
-def _end_large_body(_error: BaseException | None) -> None:
-    if end := g.pop("end_transfer", None):
-        end()
-
-
-def _name_owner(response: Response) -> Response:
-    """The server bounds the unread responses of each owner, which is known where the view has read the session."""
-    client = request.environ.get("gunicorn.socket")
-    if session.accessed and isinstance(client, Connection):
-        client.owner = session.get("_user_id")
+def _own(response: Response) -> Response:
+    """The user is known where the view has read the session."""
+    if session.accessed:
+        transfers.belongs_to(session.get("_user_id"))
     return response
-
-
-def _begin_stream(response: Response) -> Response:
-    """A file is sent without a thread (`direct_passthrough`); a page is complete already."""
-    if response.direct_passthrough or not response.is_streamed or request.method == "HEAD":
-        return response
-    try:
-        response.call_on_close(_begin(session.get("_user_id") or request.path))
-    except Busy as error:
-        response.close()
-        return errors.busy(error)
-    return response
-
-
-def _begin(owner: str) -> Callable[[], None]:
-    transfers: Transfers = current_app.extensions["transfers"]
-    return transfers.begin(owner, request.environ.get("gunicorn.socket"))

@@ -11,7 +11,7 @@ import requests
 
 from app.db import commit
 from app.services import uploads
-from app.web import transfers
+from app.serving import transfers
 from tests.server.raw import PIECE, body, head, whole
 from tests.webserver import Server
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from app.web.errors import Busy
-from app.web.transfers import MOST, MOST_PER_USER, Transfers
+from app.serving.refusals import Busy
+from app.serving.transfers import MOST, MOST_PER_USER, Transfers
 
 
 def test_when_all_are_taken_the_user_with_the_most_gives_one_up():

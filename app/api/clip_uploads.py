@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from flask import Response, jsonify, request
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType

@@ -1,14 +1,8 @@
 """Resumable uploads for programs: the protocol of `app.serving.tus`, with a key in the place of a session."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from flask import Response, current_app, url_for
-
-from app.api import replays
-from app.api.access import READ, WRITE, current_key, current_user
 from app.api.blueprint import Blueprint
-from app.models import Source, Upload
 from app.serving import tus
 
 blueprint = Blueprint("uploads", "Загрузка частями (tus 1.0)")

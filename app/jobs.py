@@ -9,18 +9,37 @@ import structlog
 
 from app import queue
 from app.db import reading, transaction
+from app.models import InboxState
 from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
-from app.queue.table import BULK, PUBLISH
-from app.services import clip_probes, erasures, import_worker, questions, recovery, retention, undo, uploads
+from app.queue.table import BULK, INBOX, PUBLISH
+from app.services import (
+    clip_probes,
+    erasures,
+    import_outcomes,
+    import_worker,
+    inbox,
+    inbox_worker,
+    questions,
+    recovery,
+    retention,
+    undo,
+    uploads,
+)
 from app.statistics import collector
+from app.storage import StorageUnavailable
+from app.storage.inbox import Inbox
+from app.storage.inbox import inbox as current_inbox
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues too.
 _GO_ON_SECONDS = 5.0
+_NO_ROW = 0
+
+log = structlog.get_logger(__name__)
 
 
 def _logged(row: str, run: Callable[[int], object]) -> Callable[[int], None]:
@@ -114,16 +133,49 @@ def import_next() -> bool:
             note, admit = (transaction()(partial(step, one)) for step in (import_worker.note, import_worker.admit))
             outcome = import_worker.receive(one, note, admit)
             with transaction():
-                import_worker.settle(one, outcome)
+                import_outcomes.settle(one, outcome)
     return True
 
 
 def read_inbox(_number: int) -> None:
-    """Stub."""
+    """Looks at what lies in the inbox, and takes what is whole."""
+    source = current_inbox()
+    if source is None:
+        return
+    try:
+        found = inbox.listing(source.entries())
+    except (StorageUnavailable, OSError) as error:
+        log.warning("the inbox is away", error=str(error))
+        return
+    with transaction():
+        due = inbox.note(found)
+    for row_id in due:
+        with structlog.contextvars.bound_contextvars(inbox_file=row_id):
+            take_from_inbox(row_id, found, source)
+
+
+def take_from_inbox(row_id: int, found: inbox.Listing, source: Inbox) -> None:
+    with transaction():
+        row = inbox.claim(row_id)
+        user = row and inbox.owner(row)
+    if row is None or user is None:
+        return
+    away = row.state == InboxState.TAKEN
+    if not away:
+        outcome = inbox_worker.take(row, user, found, source, transaction()(partial(inbox_worker.announce, row)))
+        with transaction():
+            away = inbox_worker.settle(row, outcome)
+    if away:
+        is_away = inbox_worker.put_away(row, found, source)
+        if is_away is not None:
+            with transaction():
+                inbox.end(row, is_away=is_away)
 
 
 def wake_inbox() -> None:
-    """Stub."""
+    waiting = current_inbox() and queue.waiting(INBOX)
+    if waiting and not waiting.count:
+        queue.enqueue("app.jobs.read_inbox", _NO_ROW)
 
 
 def remove_old(clip_id: int) -> None:

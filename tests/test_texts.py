@@ -69,8 +69,8 @@ DEVELOPERS_WORDS = re.compile(
 )
 # Read by those who run the installation, or write programs.
 _OPERATORS = ("ops/", "rq_dashboard/")
-_PROGRAMMERS = ("api/",)
-_OF_PROGRAMS = re.compile(r"\w+\.(api_|idempotency_|too_many_api_keys)")
+_PROGRAMMERS = ("api/", "hooks/")
+_OF_PROGRAMS = re.compile(r"\w+\.(api_|idempotency_|too_many_api_keys|hook_|field_|note_|too_many_hooks)")
 
 
 def shown_texts() -> Iterator[tuple[str, str]]:

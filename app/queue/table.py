@@ -58,6 +58,7 @@ PERIODIC = {
     "app.services.idempotency.sweep": 600,
     "app.services.questions.sweep": 600,
     "app.services.imports.sweep": 600,
+    "app.services.inbox.sweep": 600,
     "app.services.passkey_challenges.sweep": 600,
     "app.services.plan_import.sweep": 600,
     "app.services.recovery.sweep": 600,

@@ -8,28 +8,26 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from io import FileIO
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from flask import current_app
 from sqlalchemy import ColumnElement, Row, func, select, update
 
 from app import clock
-from app.db import after_commit, db
+from app.db import db
 from app.media import containers
-from app.models import OPEN_IMPORTS, ClipImport, ImportState, Render, User, lock_user, record_event
+from app.models import OPEN_IMPORTS, ClipImport, ImportState, User, lock_user
 from app.models.claim import claim as claim_row
 from app.models.types import is_due
 from app.platforms.errors import RateLimited, Refused, Unavailable
 from app.platforms.http import ssrf_guard
 from app.platforms.http.download import Incoming, Restart, download
 from app.problems import Problem
-from app.services import clips, erasures, new_clips, open_uploads, upload_files
+from app.services import clips, open_uploads, upload_files
+from app.services.import_outcomes import PAUSES, Failed, Later, Lost, Outcome, Received
 from app.services.upload_files import MIB
 from app.storage import StorageUnavailable, key_from, storage
 
@@ -39,9 +37,6 @@ LEASE = timedelta(minutes=2)
 # To compute a checksum and to move a large file into a bucket.
 _STORE_LEASE = timedelta(minutes=20)
 _NOTE_EVERY = timedelta(seconds=1)
-PAUSES = (5, 30, 120, 600)  # seconds before each further try
-# «Повторить» goes on from where these stopped.
-RESUMABLE = ("import_unavailable", "import_busy", "import_interrupted", "storage_away", "import_no_room")
 _ROOM_PAUSE = timedelta(minutes=5)
 _BUSY_PAUSE = timedelta(seconds=20)
 _STORAGE_PAUSE = timedelta(seconds=30)
@@ -50,35 +45,6 @@ _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", re.IGN
 
 # Says how far it is and keeps the lease: columns in, whether the row is still this worker's out.
 Note = Callable[..., bool]
-
-
-@dataclass(frozen=True)
-class Received:
-    """All bytes are here, or in the storage already."""
-
-    size: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    reason: str
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Later:
-    at: datetime
-    reason: str
-    detail: str = ""
-    counts: bool = True  # as a try of the server's
-
-
-@dataclass(frozen=True)
-class Lost:
-    """It was cancelled, or another worker has it."""
-
-
-Outcome = Received | Failed | Later | Lost
 
 
 def due(limit: int = 100) -> list[int]:
@@ -294,60 +260,3 @@ def _store(one: ClipImport, file: FileIO, note: Note) -> Outcome:
             return Failed("import_checksum_mismatch")
     storage().put_file(upload_files.path(one.key), key_from(one.key))
     return Received(one.size or 0)
-
-
-# What becomes of it
-
-
-def settle(one: ClipImport, outcome: Outcome) -> None:
-    """Writes what `receive` has come to; the caller commits."""
-    row = db.session.get(ClipImport, one.id, with_for_update=True, populate_existing=True)
-    if row is None or row.state == ImportState.CANCELLED:
-        _forget(one)
-    elif row.state != ImportState.RUNNING or row.fence != one.fence or isinstance(outcome, Lost):
-        log.info("an import has gone on without this worker", clip_import=one.id)
-    elif isinstance(outcome, Received):
-        _make_clip(row, outcome.size)
-    elif isinstance(outcome, Failed):
-        _fail(row, outcome)
-    elif outcome.counts and row.tries > len(PAUSES):
-        _fail(row, Failed(outcome.reason, outcome.detail))
-    else:
-        row.state, row.wake_at = ImportState.WAITING, outcome.at
-        row.reason, row.detail = outcome.reason, outcome.detail
-        row.tries -= 0 if outcome.counts else 1
-
-
-def _make_clip(row: ClipImport, size: int) -> None:
-    announced = select(Render).where(Render.id == row.render_id, Render.clip_id.is_(None)).with_for_update()
-    clip = new_clips.make(
-        row.user_id,
-        key_from(row.key),
-        size,
-        row.file_name or "clip",
-        source=row.source,
-        source_name=row.source_name,
-        render=db.session.scalar(announced) if row.render_id else None,
-    )
-    parts = urlsplit(row.url)
-    row.url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
-    row.state, row.clip_id, row.wake_at = ImportState.DONE, clip.id, None
-    row.size = row.received = size
-    row.reason = row.detail = None
-
-
-def _fail(row: ClipImport, outcome: Failed) -> None:
-    log.info("an import has failed", clip_import=row.id, reason=outcome.reason)
-    row.state, row.wake_at = ImportState.FAILED, None
-    row.reason, row.detail = outcome.reason, outcome.detail
-    if outcome.reason not in RESUMABLE:
-        row.size = row.validator = None
-        after_commit(partial(upload_files.path(row.key).unlink, missing_ok=True))
-    facts = {"title": row.file_name or row.host, "host": row.host, "reason": outcome.reason, "import": row.id}
-    record_event(row.user_id, "clip.import_failed", facts)
-
-
-def _forget(one: ClipImport) -> None:
-    """It was cancelled, or its user deleted, while its bytes came."""
-    upload_files.path(one.key).unlink(missing_ok=True)
-    erasures.plan([key_from(one.key)])

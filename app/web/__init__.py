@@ -18,6 +18,8 @@ from app.web import (
     filters,
     headers,
     health,
+    hooks,
+    hooks_in,
     hosts,
     imports,
     input_guard,
@@ -69,7 +71,7 @@ PAGES = (
         health,
         ops,
     ),
-    *(bulk, bulk_publications, plan_import, plan_export, imports),
+    *(bulk, bulk_publications, plan_import, plan_export, imports, hooks, hooks_in),
 )
 
 
@@ -78,4 +80,5 @@ def register(app: Flask) -> None:
         part.register(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    access.csrf.exempt(hooks_in.blueprint)  # its address is a key, and no browser knows it
     ops.register(app)

@@ -11,7 +11,7 @@ from app.models import Clip, ClipImport, Event, ImportState, Source, User
 from app.platforms.http import download, timeouts
 from app.problems import NotFound, Problem
 from app.queue.table import IMPORTS
-from app.services import clips, import_worker, imports, renders, upload_files, uploads
+from app.services import clips, import_outcomes, import_worker, imports, renders, upload_files, uploads
 from app.storage import key_from, storage
 from tests import fileserver
 from tests.edges import committed
@@ -175,7 +175,7 @@ def test_tries_without_progress_come_to_an_end_and_may_be_repeated(far, owner):
     far.answers["/a"] = plain(b"", status=502)
     one = work(begin(owner, f"{far.url}/a"), 20)
     assert (one.state, one.reason, one.detail) == (ImportState.FAILED, "import_unavailable", "HTTP 502")
-    assert len(far.asked) == len(import_worker.PAUSES) + 1
+    assert len(far.asked) == len(import_outcomes.PAUSES) + 1
     far.answers["/a"] = ranged(BODY)
     committed(imports.retry(owner, one.id))
     assert work(one).state == ImportState.DONE
@@ -289,7 +289,7 @@ def test_a_worker_that_has_lost_its_import_changes_nothing(far, owner):
     late = committed(import_worker.claim_turn(one.id, owner.id))
     wait_until(fresh(one).wake_at)
     one = work(one)
-    import_worker.settle(late, import_worker.Received(5))
+    import_outcomes.settle(late, import_outcomes.Received(5))
     db.session.commit()
     assert fresh(one).state == ImportState.DONE and file_of(one) == BODY
     assert db.session.scalar(db.select(db.func.count()).select_from(Clip)) == 1
@@ -302,7 +302,7 @@ def test_a_cancelled_import_stops_and_leaves_nothing(far, owner):
     committed(imports.cancel(owner, one.id))
     outcome = import_worker.receive(claimed, lambda **values: import_worker.note(claimed, **values), lambda _size: None)
     db.session.commit()
-    import_worker.settle(claimed, outcome)
+    import_outcomes.settle(claimed, outcome)
     db.session.commit()
     assert fresh(one).state == ImportState.CANCELLED
     assert not upload_files.path(one.key).exists() and not storage().exists(key_from(one.key))

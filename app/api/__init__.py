@@ -5,9 +5,28 @@ It knows keys and no sessions. A change is one transaction, as for pages: `app.s
 
 from flask import Flask
 
-from app.api import docs, errors, me, openapi
+from app.api import (
+    clip_uploads,  # noqa: F401 - endpoints of `clips`
+    clips,
+    connections,
+    docs,
+    errors,
+    me,
+    openapi,
+    publications,
+    sets,
+    statistics,
+    uploads,
+)
 
-NOUNS = (me,)
+NOUNS = (
+    me,
+    clips,
+    connections,
+    sets,
+    publications,
+    statistics,
+)
 
 
 def register(app: Flask) -> None:
@@ -16,9 +35,10 @@ def register(app: Flask) -> None:
     specification = openapi.make(app)
     for noun in NOUNS:
         specification.add(noun.blueprint)
+    app.register_blueprint(uploads.blueprint)
     app.register_blueprint(docs.blueprint)
 
 
 def blueprints() -> list:
     """For the CSRF check, which they need none of: no browser sends a key by itself."""
-    return [docs.blueprint, *(noun.blueprint for noun in NOUNS)]
+    return [docs.blueprint, uploads.blueprint, *(noun.blueprint for noun in NOUNS)]

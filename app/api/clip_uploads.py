@@ -11,11 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from flask import Response, jsonify, request
+from flask import Response, request
 from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from app.api import replays
 from app.api.access import WRITE, current_key, current_user
+from app.api.blueprint import json_response
 from app.api.clips import FILE_TYPES, UNKNOWN_TYPE, ClipBody, address, as_body, blueprint
 from app.api.fields import Query, Text, length
 from app.db import commit, db
@@ -63,12 +64,12 @@ class _File:
     idempotent=False,
     document={"requestBody": _BODY},
 )
-def upload_clip(query: dict[str, str], replay: dict[str, str]) -> Response:
+def upload_clip(query: dict[str, str]) -> Response:
     """Загрузить клип одним запросом.
 
     Большой файл надёжнее загружать частями: tus, /api/v1/uploads.
     """
-    key, fingerprint = replay.get("key"), _fingerprint()
+    key, fingerprint = replays.key_of_request(), _fingerprint()
     if key and (earlier := replays.find(key, fingerprint)):
         if earlier.http_status is not None:
             return replays.answer_again(earlier)
@@ -139,7 +140,6 @@ def _answer(clip_id: int, query: dict[str, str]) -> Response:
     if query.keys() & {"title", "text"}:
         title, text = query.get("title", clip.title), query.get("text", clip.description)
         clip = clips.rename(current_user(), clip_id, title, text)
-    response = jsonify(ClipBody().dump(as_body(clip)))
-    response.status_code = 201
+    response = json_response(ClipBody().dump(as_body(clip)), 201)
     response.headers["Location"] = address("get_clip", clip)
     return response

@@ -39,6 +39,14 @@ class ApiProblem(Refusal):
         self.field, self.headers = field, dict(headers or {})
 
 
+class AllRefused(Exception):
+    """Of several results none is a success: `problems` by their path in the request. The first one counts."""
+
+    def __init__(self, problems: Mapping[str, Problem | NotFound]) -> None:
+        super().__init__(*problems.values())
+        self.problems = problems
+
+
 class FieldProblem(Body):
     field = Text(required=True, metadata={"description": "Путь к полю: items.0.connection_id"})
     code = Text(required=True, metadata={"description": "Код: по нему отличает программа"})
@@ -85,6 +93,11 @@ def response(error: Exception) -> Response:
 def _response(error: Exception) -> Response:
     if isinstance(error, ValidationError):
         return _made(422, errors=list(_flat(error.normalized_messages())))
+    if isinstance(error, AllRefused):
+        each = {path: as_dict(one) for path, one in error.problems.items()}
+        first = next(iter(each.values()))
+        errors = [{"field": path, "code": one["code"], "detail": one["detail"]} for path, one in each.items()]
+        return _made(first["status"], first["code"], first["detail"], field=first.get("field"), errors=errors)
     if isinstance(error, NotFound | ObjectDeletedError | StaleDataError):
         return _made(404)
     if isinstance(error, Problem):

@@ -11,6 +11,8 @@ from app.api import (
     connections,
     docs,
     errors,
+    imports,
+    incoming_hooks,
     me,
     openapi,
     publications,
@@ -26,6 +28,8 @@ NOUNS = (
     sets,
     publications,
     statistics,
+    imports,
+    incoming_hooks,
 )
 
 

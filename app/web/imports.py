@@ -45,21 +45,21 @@ def new() -> ResponseReturnValue:
     return responses.dialog("imports/_new.html", typed=typed, problem=problem, wrong=wrong, heading="Клип по ссылке")
 
 
-@blueprint.post("/<int:import_id>/cancel")
-def cancel(import_id: int) -> ResponseReturnValue:
-    imports.cancel(current_user, import_id)
+@blueprint.post("/<int:clip_import_id>/cancel")
+def cancel(clip_import_id: int) -> ResponseReturnValue:
+    imports.cancel(current_user, clip_import_id)
     return responses.done("Загрузка отменена.", url_for("clips.page"), section())
 
 
-@blueprint.post("/<int:import_id>/retry")
-def retry(import_id: int) -> ResponseReturnValue:
-    imports.retry(current_user, import_id)
+@blueprint.post("/<int:clip_import_id>/retry")
+def retry(clip_import_id: int) -> ResponseReturnValue:
+    imports.retry(current_user, clip_import_id)
     return responses.done("Загружаем ещё раз.", url_for("clips.page"), section())
 
 
-@blueprint.post("/<int:import_id>/dismiss")
-def dismiss(import_id: int) -> ResponseReturnValue:
-    imports.dismiss(current_user, import_id)
+@blueprint.post("/<int:clip_import_id>/dismiss")
+def dismiss(clip_import_id: int) -> ResponseReturnValue:
+    imports.dismiss(current_user, clip_import_id)
     return responses.done("Убрано.", url_for("clips.page"), section())
 
 

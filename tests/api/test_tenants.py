@@ -3,7 +3,7 @@
 import pytest
 
 from app.db import commit
-from app.services import account_sets, publications, slots, uploads
+from app.services import account_sets, imports, incoming_hooks, publications, slots, uploads
 from app.services.publications import Choice
 from tests.api.routes import path_of, rules
 from tests.web.test_tenants import everything
@@ -26,6 +26,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
     [made] = publications.publish(one, clip.id, [Choice(connection.id, clip.title, "")])
     account_set = account_sets.save(one, "Набор Бориса", [connection.id])
     slots.add(one, account_set.id, [0], [600])
+    import_id = imports.start(one, "https://example.org/Борис.mp4").id
+    hook_id = incoming_hooks.create(one, "Вебхук Бориса", incoming_hooks.DEFAULTS, signed=False).hook.id
     upload_id = uploads.create(one, "boris.mp4", 1000).id
     commit()
     return {
@@ -34,6 +36,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
         "publication_id": made.id,
         "set_id": account_set.id,
         "upload_id": upload_id,
+        "import_id": import_id,
+        "hook_id": hook_id,
     }
 
 

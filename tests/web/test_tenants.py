@@ -7,14 +7,24 @@ import pytest
 from app.db import commit, db
 from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status, UndoKind
 from app.platform_access import questions
-from app.services import account_sets, plan_import, publications, sessions, slots, undo, uploads
+from app.services import (
+    account_sets,
+    imports,
+    incoming_hooks,
+    plan_import,
+    publications,
+    sessions,
+    slots,
+    undo,
+    uploads,
+)
 from app.services.publications import Choice
 from app.serving import API
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
-    *("import_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
+    *("clip_import_id", "hook_id", "import_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
@@ -68,6 +78,8 @@ def boris(app, user, ready_clip, telegram):
     slots.add(one, account_set.id, [0], [600])
     slot_id = account_set.slots[0].id
     import_id = plan_import.start(one, "Борис.csv", "Файл\nБорис.mp4".encode()).id
+    clip_import_id = imports.start(one, "https://example.org/Борис.mp4").id
+    hook_id = incoming_hooks.create(one, "Вебхук Бориса", incoming_hooks.DEFAULTS, signed=False).hook.id
     commit()
     return [
         {
@@ -75,6 +87,8 @@ def boris(app, user, ready_clip, telegram):
             "connection_id": (connection.id, choosing.id)[number % 2],
             "passkey_id": passkey.id,
             "upload_id": upload_id,
+            "clip_import_id": clip_import_id,
+            "hook_id": hook_id,
             "session_id": session_id,
             "question_id": question_id,
             "undo_id": undo_id,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 LOG_BYTES = 10 << 20
-LOADED_WHERE_USED = {"app.storage.s3"}  # boto3, 8 MB
+LOADED_WHERE_USED = {"app.storage.s3", "app.storage.inbox_s3"}  # boto3, 8 MB
 # What is freed is overwritten: docs/decisions/0016. As in the Procfile's line for the web.
 OVERWRITE_FREED = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0"}
 DEMO_USERS = ("free", "start", "pro", "business", "admin")

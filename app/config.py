@@ -151,6 +151,10 @@ def storage_address(text: str) -> str:
     raise ValueError("нужно file:/папка или s3://бакет?endpoint=https://…&region=…")
 
 
+def inbox_address(text: str) -> str:
+    return storage_address(text.strip()) if text.strip() else ""
+
+
 CORE = (
     Setting("DATABASE_URL", None, "База данных: postgresql://… или sqlite:///путь", database_address, secret=True),
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
@@ -173,6 +177,13 @@ CORE = (
     Setting("MAX_CLIP_MB", "500", "Наибольший размер клипа, МиБ", number(1, 25_000)),
     Setting("WORKERS", "10", "Сколько публикаций идёт одновременно", number(1, 200)),
     Setting("PROBE_WORKERS", "2", "Сколько загруженных клипов проверяют одновременно", number(1, 50)),
+    Setting("IMPORT_WORKERS", "2", "Сколько клипов сразу забирают по ссылкам", number(1, 20)),
+    Setting(
+        "INBOX_URL", "", "Откуда забирать клипы: file:/папка или s3://бакет/папка; пусто — ниоткуда", inbox_address
+    ),
+    Setting(
+        "INBOX_STABLE_SECONDS", "10", "Сколько секунд файл в INBOX_URL не меняется, чтобы его взять", number(1, 3600)
+    ),
     Setting(
         "API_REQUESTS_PER_MINUTE", "600", "Сколько запросов в минуту принимать с одним ключом API", number(1, 1_000_000)
     ),

@@ -11,15 +11,20 @@ from flask import current_app
 
 from app import queue
 from app.db import reading, retry_while_db_down, transaction
+from app.models import InboxState
 from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
-from app.queue.table import BULK, PUBLISH
+from app.queue.table import BULK, INBOX, PUBLISH
 from app.services import (
     clip_probes,
     erasures,
+    import_outcomes,
+    import_worker,
+    inbox,
+    inbox_worker,
     questions,
     recovery,
     retention,
@@ -31,12 +36,18 @@ from app.services import (
 )
 from app.services.webhook_deliveries import Claimed
 from app.statistics import collector
+from app.storage import StorageUnavailable
+from app.storage.inbox import Inbox
+from app.storage.inbox import inbox as current_inbox
 from app.webhooks import addresses, sending
 from app.webhooks.sending import Outcome
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues too.
 _GO_ON_SECONDS = 5.0
+_NO_ROW = 0
+
+log = structlog.get_logger(__name__)
 
 
 def _logged(row: str, run: Callable[[int], object]) -> Callable[[int], None]:
@@ -106,6 +117,73 @@ def probe_next() -> bool:
         with transaction():
             clip_probes.settle(clip, found)
     return True
+
+
+def import_clip(_import_id: int) -> None:
+    """As `probe`: any wake-up serves any import."""
+    began = time.monotonic()
+    while import_next():
+        if time.monotonic() - began > _GO_ON_SECONDS:
+            _wake("app.jobs.import_clip", lambda: import_worker.due(limit=1))
+            return
+
+
+def import_next() -> bool:
+    """False where no import may begin now."""
+    with reading():
+        turn = import_worker.next_turn()
+    if turn is None:
+        return False
+    with transaction():
+        one = import_worker.claim_turn(*turn)
+    if one is not None:
+        with structlog.contextvars.bound_contextvars(clip_import=one.id):
+            note, admit = (transaction()(partial(step, one)) for step in (import_worker.note, import_worker.admit))
+            outcome = import_worker.receive(one, note, admit)
+            with transaction():
+                import_outcomes.settle(one, outcome)
+    return True
+
+
+def read_inbox(_number: int) -> None:
+    """Looks at what lies in the inbox, and takes what is whole."""
+    source = current_inbox()
+    if source is None:
+        return
+    try:
+        found = inbox.listing(source.entries())
+    except (StorageUnavailable, OSError) as error:
+        log.warning("the inbox is away", error=str(error))
+        return
+    with transaction():
+        due = inbox.note(found)
+    for row_id in due:
+        with structlog.contextvars.bound_contextvars(inbox_file=row_id):
+            take_from_inbox(row_id, found, source)
+
+
+def take_from_inbox(row_id: int, found: inbox.Listing, source: Inbox) -> None:
+    with transaction():
+        row = inbox.claim(row_id)
+        user = row and inbox.owner(row)
+    if row is None or user is None:
+        return
+    away = row.state == InboxState.TAKEN
+    if not away:
+        outcome = inbox_worker.take(row, user, found, source, transaction()(partial(inbox_worker.announce, row)))
+        with transaction():
+            away = inbox_worker.settle(row, outcome)
+    if away:
+        is_away = inbox_worker.put_away(row, found, source)
+        if is_away is not None:
+            with transaction():
+                inbox.end(row, is_away=is_away)
+
+
+def wake_inbox() -> None:
+    waiting = current_inbox() and queue.waiting(INBOX)
+    if waiting and not waiting.count:
+        queue.enqueue("app.jobs.read_inbox", _NO_ROW)
 
 
 def remove_old(clip_id: int) -> None:
@@ -223,6 +301,7 @@ def _wake(job: str, due: Callable[[], list[int]]) -> None:
 
 
 wake_probes = partial(_wake, "app.jobs.probe", clip_probes.due)
+wake_imports = partial(_wake, "app.jobs.import_clip", import_worker.due)
 wake_notification_mails = partial(_wake, "app.jobs.mail_notification", email.due)
 wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mails)
 wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)

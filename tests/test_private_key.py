@@ -20,14 +20,14 @@ def children(pid: int) -> list[int]:
 @pytest.mark.skipif(os.getuid() != 0, reason="память работника читает только root")
 @pytest.mark.parametrize("by_file", [False, True], ids=["variable", "file"])
 def test_the_workers_read_it_after_the_fork(environment, keys, tmp_path: Path, by_file):
-    settings = {**environment, "WORKERS": "1", "PROBE_WORKERS": "1"}
+    settings = {**environment, "WORKERS": "1", "PROBE_WORKERS": "1", "IMPORT_WORKERS": "1"}
     if by_file:
         (tmp_path / "key").write_text(settings.pop("VAULT_PRIVATE_KEY"))
         settings["VAULT_PRIVATE_KEY_FILE"] = str(tmp_path / "key")
     worker = Process("worker", settings, tmp_path / "log")
     parent = worker.process.pid
     try:
-        wait_until(lambda: len(children(parent)) == 5 and all(memory.holds(pid, keys[1]) for pid in children(parent)))
+        wait_until(lambda: len(children(parent)) == 6 and all(memory.holds(pid, keys[1]) for pid in children(parent)))
         assert not memory.holds(parent, keys[1])
         for pid in (parent, *children(parent)):
             assert keys[1].encode() not in Path(f"/proc/{pid}/environ").read_bytes()

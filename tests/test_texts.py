@@ -69,8 +69,10 @@ DEVELOPERS_WORDS = re.compile(
 )
 # Read by those who run the installation, or write programs.
 _OPERATORS = ("ops/", "rq_dashboard/")
-_PROGRAMMERS = ("api/", "webhooks/")
-_OF_PROGRAMS = re.compile(r"(\w+\.)?(api_|idempotency_|too_many_api_keys|webhook_|too_many_webhooks)")
+_PROGRAMMERS = ("api/", "hooks/", "webhooks/")
+_OF_PROGRAMS = re.compile(
+    r"(\w+\.)?(api_|idempotency_|too_many_api_keys|webhook_|too_many_webhooks|hook_|field_|note_|too_many_hooks)"
+)
 
 
 def shown_texts() -> Iterator[tuple[str, str]]:

@@ -12,6 +12,8 @@ from app.api import (
     connections,
     docs,
     errors,
+    imports,
+    incoming_hooks,
     me,
     openapi,
     publications,
@@ -34,6 +36,8 @@ NOUNS = (
     renders,
     statistics,
     webhooks,
+    imports,
+    incoming_hooks,
 )
 
 

@@ -47,6 +47,9 @@ SIGNATURES: dict[str, tuple[tuple[tuple[int, bytes], ...], ...]] = {
     # Packets of 188 bytes, or of 192 with a time stamp before each.
     "mpegts": tuple(tuple((start + n * size, b"G") for n in range(3)) for start, size in ((0, 188), (4, 192))),
 }
+SIGNATURE_BYTES = max(
+    offset + len(expected) for some in SIGNATURES.values() for signature in some for offset, expected in signature
+)
 SUFFIXES = tuple(suffix for container in CONTAINERS.values() for suffix in container.suffixes)
 DEMUXERS = tuple(dict.fromkeys(container.demuxer for container in CONTAINERS.values()))
 # For `<input type="file">`: operating systems have no type for some of the suffixes.
@@ -63,6 +66,15 @@ def recognize(demuxer: str, brand: str) -> Container:
         if brand.startswith(prefix)
     }
     return fitting[max(fitting, key=len)]
+
+
+def begins_as_video(head: bytes) -> bool:
+    """Whether a file may be one of these, by its first SIGNATURE_BYTES."""
+    return any(
+        all(head[offset : offset + len(expected)] == expected for offset, expected in signature)
+        for some in SIGNATURES.values()
+        for signature in some
+    )
 
 
 def suffix(content_type: str | None) -> str:

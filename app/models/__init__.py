@@ -2,9 +2,12 @@ from app.models.account_set import AccountSet, AccountSetMember
 from app.models.api_key import ApiKey, IdempotentRequest, Scope
 from app.models.audit_event import AuditEvent
 from app.models.clip import Clip, ClipStatus, Erasure, Source, Upload
+from app.models.clip_import import OPEN_IMPORTS, ClipImport, ImportState
 from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState, PlatformConnection, Revocation
 from app.models.event import Event, EventCursor, record_event, record_events
 from app.models.heartbeat import Heartbeat
+from app.models.inbox_file import InboxFile, InboxState
+from app.models.incoming_hook import HookDelivery, IncomingHook
 from app.models.notification import Notification
 from app.models.passkey import Passkey, PasskeyChallenge
 from app.models.plan_import import PlanImport

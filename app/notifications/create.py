@@ -17,6 +17,7 @@ _KINDS: dict[str, str] = {
     "connection.reconnect": "reconnect",
     "clip.not_published": "not_published",
     "clip.held": "held",
+    "clip.import_failed": "import_failed",
     "plan.withheld": "plan_withheld",
     "plan.returnable": "plan_returnable",
     "webhook.paused": "webhook_paused",

@@ -63,6 +63,8 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Решить", "/settings/rules/approvals"
     if notification.kind == "webhook_paused":
         return "Открыть вебхуки", "/settings/webhooks"
+    if notification.kind == "import_failed":
+        return "К клипам", "/"
     if notification.kind == "not_published":
         return "Открыть клип", f"/clips/{notification.facts['clip']}"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"

@@ -46,7 +46,7 @@ _FORMS = [
         (r"(authorization:\s*\w+\s+)[^\s\"'\\]+", rf"\1{HIDDEN}"),
         (r"((?:set-)?cookie:\s*)[^\r\n\"\\]+", rf"\1{HIDDEN}"),
         # Links of ours that open something by themselves.
-        (r"(/(?:fetch|recovery|email|plan/feed/\d+)/)[^\s\"'?<>\\]+", rf"\1{HIDDEN}"),
+        (r"(/(?:fetch|recovery|email|hooks/in|plan/feed/\d+)/)[^\s\"'?<>\\]+", rf"\1{HIDDEN}"),
         # A user's name and password in an address.
         (r"(://[^/\s:@\"]*:)[^/\s@\"]+(?=@)", rf"\1{HIDDEN}"),
     )

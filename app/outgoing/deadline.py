@@ -72,6 +72,12 @@ class Deadline:
             self._ends_at = time.monotonic() + self._answering
             self._changed.notify()
 
+    def renew(self, seconds: float) -> None:
+        """Later than before: for a body that comes in blocks. Raises TimeoutError where it has passed already."""
+        with self._changed:
+            self.left()
+            self._ends_at = max(self._ends_at, time.monotonic() + seconds)
+
     def _wait(self) -> None:
         with self._changed:
             while not self._over and (left := self._ends_at - time.monotonic()) > 0:

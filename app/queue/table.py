@@ -9,8 +9,10 @@ MAILS = "mails"
 STATS = "stats"
 QUESTIONS = "questions"  # a user waits for them in front of a page
 WEBHOOKS = "webhooks"
+IMPORTS = "imports"  # from servers of other people, which may be slow
+INBOX = "inbox"
 TICKS = "ticks"
-QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, TICKS)
+QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, IMPORTS, INBOX, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
@@ -26,6 +28,8 @@ JOBS = {
     "app.jobs.apply_rules": CHORES,
     "app.jobs.ask_platform": QUESTIONS,
     "app.jobs.deliver_webhooks": WEBHOOKS,
+    "app.jobs.import_clip": IMPORTS,
+    "app.jobs.read_inbox": INBOX,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
 # not fork: only SQL and wake-ups, so that uploads never delay them.
@@ -41,6 +45,8 @@ PERIODIC = {
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,
     "app.jobs.wake_probes": 5,
+    "app.jobs.wake_imports": 5,
+    "app.jobs.wake_inbox": 5,
     "app.jobs.wake_notification_mails": 5,
     "app.jobs.wake_recovery_mails": 5,
     "app.jobs.wake_revocations": 5,
@@ -58,6 +64,8 @@ PERIODIC = {
     "app.services.heartbeats.sweep": 600,
     "app.services.idempotency.sweep": 600,
     "app.services.questions.sweep": 600,
+    "app.services.imports.sweep": 600,
+    "app.services.inbox.sweep": 600,
     "app.services.passkey_challenges.sweep": 600,
     "app.services.plan_import.sweep": 600,
     "app.services.recovery.sweep": 600,

@@ -22,7 +22,9 @@ from app.outgoing.deadline import Deadline
 from app.platform_access import tokens
 from app.process import landlock, syscall_filter
 from app.process.secret_variable import holders
-from app.services import heartbeats, readiness
+from app.services import heartbeats, inbox, readiness
+from app.storage import StorageUnavailable
+from app.storage.inbox import inbox as current_inbox
 from app.vault import CannotOpen, Vault
 
 # Commands of the Procfile, and whether such a process opens tokens: only workers do.
@@ -30,6 +32,7 @@ ROLES = {"web": False, "scheduler": False, "release": False, "worker": True}
 
 VAULT_KEY = "VAULT_PRIVATE_KEY"
 CONNECT_SECONDS = 3
+_MOST_FOLDERS = 10
 _PROBE = b"doctor's probe"
 
 # Of each part: the sentence where it works, and where it does not.
@@ -170,10 +173,28 @@ def _dependencies() -> Iterator[Finding]:
         yield Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False)
     else:
         yield Finding("Хосты площадок принимают соединения.", True)
+    yield from _inbox()
     if mail.is_set_up():
         yield Finding("Почта настроена.", True)
     else:
         yield Finding("SMTP_URL пуст: писем не будет, останется колокольчик.")
+
+
+def _inbox() -> Iterator[Finding]:
+    """Nothing where none is set up."""
+    source = current_inbox()
+    if source is None:
+        return
+    try:
+        source.check()
+        unknown = inbox.unknown_folders(source.entries())
+    except (StorageUnavailable, OSError) as error:
+        yield Finding(f"INBOX_URL не открывается: {error}. Проверьте адрес, ключи и права.", False)
+        return
+    yield Finding("INBOX_URL: папка для клипов открывается.", True)
+    if unknown:
+        shown = ", ".join(unknown[:_MOST_FOLDERS])
+        yield Finding(f"INBOX_URL: папки без пользователя, из них ничего не берём: {shown}.")
 
 
 def unreachable_hosts() -> list[str]:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.db import db
-from app.models import Clip, ClipStatus, Upload, User, lock_user
+from app.models import OPEN_IMPORTS, Clip, ClipImport, ClipStatus, Upload, User, lock_user
 from app.problems import Problem
 from app.services import clips, upload_files
 
@@ -38,18 +38,25 @@ def unfinished(user: User) -> list[Unfinished]:
     ]
 
 
-def require_quota(user: User, others: Iterable[Upload], length: int) -> None:
-    """Raises Problem unless an upload of `length` bytes has room beside the user's clips and `others`.
+def require_quota(user: User, others: Iterable[Upload], length: int, *, import_id: int | None = None) -> None:
+    """Raises Problem unless an upload of `length` bytes has room beside the user's clips, `others` and what is being
+    fetched from addresses; `import_id`: the import whose bytes these are.
 
     Uploads under way count in full, so that not too much is promised at once; interrupted ones as far as they came:
     `resume` looks again whether there is room for the rest.
     """
-    promised = length + clips.used_bytes(user)
+    promised = length + clips.used_bytes(user) + _being_imported(user, import_id)
     for other in others:
         state = upload_files.received(other.id)
         promised += state[0] if state and not state[1] else other.length
     if promised > user.plan.storage_gb * GIB:
         raise Problem("quota_full", plan=user.plan.title, max_gb=user.plan.storage_gb)
+
+
+def _being_imported(user: User, but: int | None) -> int:
+    size = func.coalesce(ClipImport.size, ClipImport.received)
+    mine = (ClipImport.user_id == user.id, ClipImport.state.in_(OPEN_IMPORTS), ClipImport.id != (but or 0))
+    return db.session.scalar(select(func.coalesce(func.sum(size), 0)).where(*mine))
 
 
 def resume(user: User, upload: Upload) -> None:

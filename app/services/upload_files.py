@@ -112,7 +112,7 @@ def append(file: FileIO, start: int, blocks: Iterable[bytes], promised: int, che
         if received + len(block) > promised:
             file.truncate(start)
             raise Problem("upload_longer_than_promised")
-        _write(file, block)
+        write(file, block)
         received += len(block)
         if digest:
             digest.update(block)
@@ -122,7 +122,8 @@ def append(file: FileIO, start: int, blocks: Iterable[bytes], promised: int, che
     return received
 
 
-def _write(file: FileIO, block: bytes) -> None:
+def write(file: FileIO, block: bytes) -> None:
+    """All of it. Raises Problem where the disk is full."""
     rest = memoryview(block)
     try:
         while rest:

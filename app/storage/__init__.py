@@ -8,13 +8,16 @@ from flask import Flask, current_app
 
 from app.storage.base import Storage, StorageUnavailable, key_from
 from app.storage.folder import FolderStorage
+from app.storage.inbox import inbox_at
 
 __all__ = ["Storage", "StorageUnavailable", "connect_storage", "key_from", "storage", "storage_at"]
 
 
 def connect_storage(app: Flask) -> None:
-    """Makes STORAGE_URL's storage the application's."""
+    """Makes STORAGE_URL's storage, and INBOX_URL's inbox, the application's."""
     app.extensions["storage", "storage_at"] = storage_at(app.config["STORAGE_URL"], app.config)
+    if url := app.config["INBOX_URL"]:
+        app.extensions["inbox"] = inbox_at(url, app.config)
 
 
 def storage_at(url: str, config: Mapping[str, Any]) -> Storage:

@@ -46,6 +46,42 @@ def _sessions(access_key: str | None, secret_key: str | None) -> tuple[boto3.ses
     return boto3.session.Session(access_key, secret_key, botocore_session=core), core
 
 
+def place(url: str) -> tuple[str, str]:
+    """The bucket, and what the names of its files begin with: nothing, or a text that ends with a slash."""
+    parts = urlsplit(url)
+    return parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
+
+
+def make_client(url: str, access_key: str, secret_key: str, *, seconds: float = REQUEST_SECONDS, tries: int) -> Any:
+    """Bounded in time and tries, for the bucket of `url`."""
+    options = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+    session, core = _sessions(access_key or None, secret_key or None)
+    connect_seconds = min(seconds, CONNECT_SECONDS)
+    made = session.client(
+        "s3",
+        region_name=options.get("region", "us-east-1"),
+        endpoint_url=options.get("endpoint"),
+        config=Config(
+            connect_timeout=connect_seconds,
+            read_timeout=seconds,
+            retries={"total_max_attempts": tries, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            # bucket.host needs a name and a certificate that own servers seldom have.
+            s3={"addressing_style": "path" if "endpoint" in options else "auto"},
+        ),
+    )
+    bounded = BoundedSession(
+        seconds,
+        timeout=(connect_seconds, seconds),
+        # As the client's own session has them.
+        verify=core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True,
+        proxies=get_environ_proxies(made.meta.endpoint_url),
+    )
+    made.meta.events.register("before-send.s3", bounded.respond)
+    return made
+
+
 class S3Storage:
     def __init__(
         self, url: str, access_key: str = "", secret_key: str = "", *, seconds: float = REQUEST_SECONDS
@@ -54,41 +90,15 @@ class S3Storage:
 
         Those it fetches by itself, within its own time-outs: from the machine it runs on and from AWS, not the bucket.
         """
-        parts = urlsplit(url)
-        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
-        session, core = _sessions(access_key or None, secret_key or None)
+        self._bucket, self._prefix = place(url)
 
         def client(seconds: float, tries: int) -> Any:
-            connect_seconds = min(seconds, CONNECT_SECONDS)
-            made = session.client(
-                "s3",
-                region_name=options.get("region", "us-east-1"),
-                endpoint_url=options.get("endpoint"),
-                config=Config(
-                    connect_timeout=connect_seconds,
-                    read_timeout=seconds,
-                    retries={"total_max_attempts": tries, "mode": "standard"},
-                    request_checksum_calculation="when_required",
-                    response_checksum_validation="when_required",
-                    # bucket.host needs a name and a certificate that own servers seldom have.
-                    s3={"addressing_style": "path" if "endpoint" in options else "auto"},
-                ),
-            )
-            bounded = BoundedSession(
-                seconds,
-                timeout=(connect_seconds, seconds),
-                # As the client's own session has them.
-                verify=core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE") or True,
-                proxies=get_environ_proxies(made.meta.endpoint_url),
-            )
-            made.meta.events.register("before-send.s3", bounded.respond)
-            return made
+            return make_client(url, access_key, secret_key, seconds=seconds, tries=tries)
 
         self._client, self._quick_client = client(seconds, TRIES), client(min(seconds, CHECK_SECONDS), 1)
 
     def put_file(self, path: Path, key: str) -> str:
-        with _storage_errors():
+        with storage_errors():
             self._client.upload_file(str(path), **self._object(key), Config=_PARTS)
         path.unlink()
         return key
@@ -97,25 +107,19 @@ class S3Storage:
         """A bucket responds when the file is durable."""
 
     def put_bytes(self, data: bytes, key: str) -> str:
-        with _storage_errors():
+        with storage_errors():
             self._client.put_object(**self._object(key), Body=data)
         return key
 
     def open(self, key: str, start: int = 0) -> BinaryIO:
         head = self._head(key)
-
-        def get(offset: int) -> Mapping[str, Any]:
-            # The object may have been replaced since the last range.
-            unchanged = {"IfMatch": head["ETag"]} if "ETag" in head else {}
-            return self._client.get_object(**self._object(key), Range=f"bytes={offset}-", **unchanged)
-
-        return io.BufferedReader(_Reader(get, head["ContentLength"], head.get("ETag"), start), BLOCK_BYTES)
+        return open_object(self._client, self._object(key), head["ContentLength"], head.get("ETag"), start)
 
     def size(self, key: str) -> int:
         return self._head(key)["ContentLength"]
 
     def _head(self, key: str) -> Mapping[str, Any]:
-        with _storage_errors():
+        with storage_errors():
             try:
                 head = self._client.head_object(**self._object(key))
             except ClientError as error:
@@ -136,7 +140,7 @@ class S3Storage:
         return True
 
     def delete(self, key: str) -> None:
-        with _storage_errors():
+        with storage_errors():
             self._client.delete_object(**self._object(key))
 
     def path(self, key: str) -> Path | None:
@@ -152,11 +156,22 @@ class S3Storage:
             yield Path(copy.name)
 
     def check(self) -> None:
-        with _storage_errors():
+        with storage_errors():
             self._quick_client.put_object(Bucket=self._bucket, Key=f"{self._prefix}check", Body=b"ok")
 
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + checked(key)}
+
+
+def open_object(client: Any, where: Mapping[str, str], size: int, etag: str | None, start: int = 0) -> BinaryIO:
+    """Reads an object of that size from `start` on; `where`: its bucket and its key."""
+
+    def get(offset: int) -> Mapping[str, Any]:
+        # The object may have been replaced since the last range.
+        unchanged = {"IfMatch": etag} if etag else {}
+        return client.get_object(**where, Range=f"bytes={offset}-", **unchanged)
+
+    return io.BufferedReader(_Reader(get, size, etag, start), BLOCK_BYTES)
 
 
 class _WrongResponse(Exception):
@@ -193,7 +208,7 @@ class _Reader(io.RawIOBase):
         return len(block)
 
     def _read(self, amount: int) -> bytes:
-        with _storage_errors():
+        with storage_errors():
             try:
                 return self._read_once(amount)
             except (BotoCoreError, _WrongResponse):
@@ -237,7 +252,7 @@ class _Reader(io.RawIOBase):
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """The client's errors as those of a storage. Their texts hold no keys, but addresses: they stay in the log."""
     try:
         yield

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app
 
-from app.texts import moments
+from app.texts import arrivals, moments
 from app.texts.problems import PROBLEMS
 
 if TYPE_CHECKING:
@@ -252,6 +252,9 @@ NOTIFICATIONS: dict[str, tuple[str, str]] = {
         "{platform}, «{account}». Файл и текст готовы: опубликуйте клип и вставьте ссылку на результат.",
     ),
 }
+
+REASONS |= arrivals.REASONS
+NOTIFICATIONS |= arrivals.NOTIFICATIONS
 
 
 def add_reasons(reasons: Mapping[str, tuple[str, str]]) -> None:

@@ -20,7 +20,10 @@ from app.web import (
     filters,
     headers,
     health,
+    hooks,
+    hooks_in,
     hosts,
+    imports,
     input_guard,
     integrations,
     media,
@@ -74,7 +77,7 @@ PAGES = (
         ops,
     ),
     *(bulk, bulk_publications, plan_import, plan_export),
-    *(rules, approvals),
+    *(rules, approvals, imports, hooks, hooks_in),
 )
 
 
@@ -83,4 +86,5 @@ def register(app: Flask) -> None:
         part.register(app)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    access.csrf.exempt(hooks_in.blueprint)  # its address is a key, and no browser knows it
     ops.register(app)

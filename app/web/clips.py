@@ -18,7 +18,7 @@ from app.problems import Problem
 from app.services import clip_deletion, clip_list, clips, connection_list, publish_when_ready, retries, uploads
 from app.services.clip_list import Filters, Order, State
 from app.services.upload_files import BLOCK
-from app.web import clip_cards, notifications, responses
+from app.web import clip_cards, imports, notifications, responses
 from app.web.clip_cards import cards, removed
 from app.web.filters import plural
 from app.web.headers import FORM_BYTES
@@ -59,6 +59,7 @@ def page() -> ResponseReturnValue:
         chosen=chosen,
         attention=clip_list.count_attention(current_user),
         opened=clip_cards.opened(),
+        **imports.context(),
         connected=bool(accounts),
         **context,
     )
@@ -116,9 +117,11 @@ def changes() -> ResponseReturnValue:
     for number, version in opened.items():  # the card and the panel may be of different moments
         versions[number] = min(int(version), versions.get(number, int(version)))
     changed, gone = clips.changed(current_user, versions)
-    if not changed and not gone:
+    fetched = imports.changes(request.args.get("imports", "")) if "imports" in request.args else []
+    if not changed and not gone and not fetched:
         return "", 204
-    fragments = [clip_cards.removed_card(number) for number in gone if number in known]
+    fragments = [*fetched]
+    fragments += [clip_cards.removed_card(number) for number in gone if number in known]
     fragments += [clip_cards.closed_panel() for number in gone if number in opened]
     for card in clip_cards.cards_of(changed):
         fragments += [clip_cards.card(card)] if card.clip.id in known else []

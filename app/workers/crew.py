@@ -23,6 +23,8 @@ from app.queue.table import (
     BULK,
     CHORES,
     CLIPS,
+    IMPORTS,
+    INBOX,
     JOBS,
     MAILS,
     PERIODIC,
@@ -42,11 +44,12 @@ from app.workers.worker import ClipWorker, HeartbeatToDatabase
 log = structlog.get_logger(__name__)
 
 # No kind of work can take all workers of another: a mail server or a platform that hangs keeps only spare workers busy,
-# or those that read statistics; clips only their own.
+# or those that read statistics; clips, and servers that they are fetched from, only their own.
 QUEUES = {
     "worker": (PUBLISH, BULK),
     "spare": (PUBLISH, QUESTIONS, CHORES, MAILS),
     "probe": (CLIPS, REMOVALS),
+    "import": (IMPORTS,),
 }
 # One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
 SPARES = 2
@@ -103,13 +106,16 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
         # Half of the workers also read statistics, when nothing is to be published.
         queues = (*QUEUES["worker"], STATS) if number % 2 else QUEUES["worker"]
         yield f"worker-{number}", partial(work, queues=queues)
-    for kind, count in (("spare", SPARES), ("probe", config["PROBE_WORKERS"])):
+    counts = {"spare": SPARES, "probe": config["PROBE_WORKERS"], "import": config["IMPORT_WORKERS"]}
+    for kind, count in counts.items():
         for number in range(1, count + 1):
             yield f"{kind}-{number}", partial(work, kind=kind)
     # Users wait for these in front of a page, and uploads may keep all others busy.
     yield "questions-1", partial(work, kind="spare", queues=(QUESTIONS,))
     # Receivers are anybody's: they may hang as long as they like, and keep nothing else waiting.
     yield "webhooks-1", partial(work, kind="spare", queues=(WEBHOOKS,))
+    if config["INBOX_URL"]:
+        yield "inbox-1", partial(work, kind="import", queues=(INBOX,))
 
 
 def work(

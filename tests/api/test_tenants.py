@@ -4,7 +4,17 @@ import pytest
 
 from app.db import commit, db
 from app.models import RuleRun, RunState
-from app.services import account_sets, publications, renders, slots, uploads, webhook_history, webhooks
+from app.services import (
+    account_sets,
+    imports,
+    incoming_hooks,
+    publications,
+    renders,
+    slots,
+    uploads,
+    webhook_history,
+    webhooks,
+)
 from app.services import rules as tenants_rules
 from app.services.publications import Choice
 from app.services.rules import Wish
@@ -31,6 +41,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
     [made] = publications.publish(one, clip.id, [Choice(connection.id, clip.title, "")])
     account_set = account_sets.save(one, "Набор Бориса", [connection.id])
     slots.add(one, account_set.id, [0], [600])
+    import_id = imports.start(one, "https://example.org/Борис.mp4").id
+    hook_id = incoming_hooks.create(one, "Вебхук Бориса", incoming_hooks.DEFAULTS, signed=False).hook.id
     upload_id = uploads.create(one, "boris.mp4", 1000).id
     rule = tenants_rules.save(one, Wish("Правило Бориса", connection_ids=[connection.id], needs_approval=True))
     run = RuleRun(user_id=one.id, rule_id=rule.id, rule_name=rule.name, clip_id=clip.id, clip_title=clip.title)
@@ -51,6 +63,8 @@ def boris(user, ready_clip, telegram) -> dict[str, object]:
         "upload_id": upload_id,
         "webhook_id": webhook.id,
         "delivery_id": delivery_id,
+        "import_id": import_id,
+        "hook_id": hook_id,
     }
 
 

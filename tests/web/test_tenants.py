@@ -10,6 +10,8 @@ from app.platform_access import questions
 from app.services import (
     account_sets,
     api_keys,
+    imports,
+    incoming_hooks,
     plan_import,
     publications,
     rules,
@@ -27,7 +29,7 @@ from app.serving import API
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
     *("import_id", "key_id", "question_id", "rule_id", "session_id", "slot_id", "undo_id", "upload_id"),
-    *("webhook_id", "delivery_id"),
+    *("webhook_id", "delivery_id", "clip_import_id", "hook_id"),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
@@ -87,6 +89,8 @@ def boris(app, user, ready_clip, telegram):
     key_id = api_keys.create(one, "Ключ Бориса").row.id
     webhook, _secret = webhooks.create(one, "https://93.184.215.14/", "Вебхук Бориса")
     delivery_id = webhook_history.test(one, webhook.id).id
+    clip_import_id = imports.start(one, "https://example.org/Борис.mp4").id
+    hook_id = incoming_hooks.create(one, "Вебхук Бориса", incoming_hooks.DEFAULTS, signed=False).hook.id
     commit()
     return [
         {
@@ -94,6 +98,8 @@ def boris(app, user, ready_clip, telegram):
             "connection_id": (connection.id, choosing.id)[number % 2],
             "passkey_id": passkey.id,
             "upload_id": upload_id,
+            "clip_import_id": clip_import_id,
+            "hook_id": hook_id,
             "session_id": session_id,
             "question_id": question_id,
             "undo_id": undo_id,

@@ -107,7 +107,7 @@ def fill(rows: int = 2) -> None:
 def made_up(column: Column, number: int) -> object:
     if column.foreign_keys or (column.name == "id" and isinstance(column.type, Integer)):
         return number
-    if column.name == "status":
+    if column.name == "status" and column.type.python_type is str:
         return "published"
     if isinstance(column.type, UTCDateTime):
         return clock.now()

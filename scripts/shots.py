@@ -27,22 +27,27 @@ from app.db import db, transaction  # noqa: E402
 from app.models import (  # noqa: E402
     AuditEvent,
     Clip,
+    ClipImport,
     ClipStatus,
     ConnectionStatus,
+    ImportState,
     Notification,
     PlatformConnection,
     Publication,
     PublicationEvent,
     RuleCheck,
+    Source,
     Stage,
     StatsSample,
     Status,
     User,
     WebhookDelivery,
 )
+from app.problems import Problem  # noqa: E402
 from app.services import (  # noqa: E402
     account_sets,
     api_keys,
+    incoming_hooks,
     plan_import,
     rule_runs,
     rules,
@@ -191,6 +196,7 @@ def fill() -> None:
     fill_sets(user, made[0], [channel, *places])
     fill_rules(user, made, [channel, *places])
     fill_webhooks(user)
+    fill_arrivals(users.by_email("business@demo.vezde.ru"))
     db.session.commit()
 
 
@@ -218,6 +224,53 @@ def fill_stats(user_id: int, made: list[Clip]) -> list[PlatformConnection]:
             published.views, published.likes, published.shares = counts["views"], counts["likes"], counts["shares"]
     db.session.commit()
     return list(places.values())
+
+
+def fill_arrivals(user: User) -> None:
+    """Adds imports in every state, and webhooks with calls that were taken and refused."""
+    for number, (state, name, reason) in enumerate(
+        (
+            (ImportState.RUNNING, "Ночной рендер — финальная версия с титрами.mp4", None),
+            (ImportState.WAITING, "", None),
+            (ImportState.WAITING, "teaser.mov", "import_unavailable"),
+            (ImportState.FAILED, "", "import_web_page"),
+        )
+    ):
+        one = ClipImport(user_id=user.id, url="https://files.example.ru/a", host="files.example.ru", file_name=name)
+        one.key, one.source, one.state, one.reason = f"shot-{number}", Source.IMPORT, state, reason
+        one.size, one.received = (48 << 20, 20 << 20) if name else (None, 0)
+        one.wake_at = None if state == ImportState.FAILED else clock.now() + timedelta(hours=1)
+        db.session.add(one)
+    clip(user.id, "Пришёл сам", 3).source = Source.HOOK
+    farm = incoming_hooks.create(user, "Рендер-ферма", incoming_hooks.DEFAULTS, signed=True).hook
+    incoming_hooks.create(user, "n8n", {"url": "data.file.url", "title": "data.name"}, signed=False)
+    incoming_hooks.mark_used(farm)
+    body = b'{"url": "https://files.example.ru/clip.mp4?key=1", "title": "\xd0\x9c\xd0\xbe\xd1\x80\xd0\xb5"}'
+    incoming_hooks.record(farm.id, 202, body)
+    incoming_hooks.record(farm.id, 401, body, Problem("hook_signature_wrong"))
+    db.session.commit()
+
+
+def refused_address(page: Page) -> None:
+    page.get_by_role("button", name="По ссылке").click()
+    page.get_by_label("Ссылка на файл").fill("example.ru/clip.mp4")
+    page.get_by_role("button", name="Загрузить", exact=True).click()
+    page.get_by_text("Вставьте ссылку на файл целиком").wait_for()
+
+
+def tried_mapping(page: Page) -> None:
+    page.get_by_role("button", name="Новый вебхук").click()
+    page.get_by_label("Ссылка на файл").fill("data.file")
+    page.get_by_text("Проверить на примере").click()
+    page.get_by_label("Пример тела").fill('{"data": {"file": "https://example.ru/clip.mp4"}, "title": "Море"}')
+    page.get_by_role("button", name="Проверить", exact=True).click()
+    page.get_by_text("Море", exact=True).wait_for()
+
+
+def renewed_address(page: Page) -> None:
+    page.get_by_role("button", name="Новый адрес: n8n").click()
+    page.get_by_role("button", name="Сменить адрес").click()
+    page.get_by_text("Скопируйте сейчас").wait_for()
 
 
 def fill_sets(user: User, waiting: Clip, places: list[PlatformConnection]) -> None:
@@ -590,6 +643,12 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "api-docs", "/api/v1/docs")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
+    studio = sign_in("business@demo.vezde.ru")
+    shot(studio, "arrivals", "/")
+    shot(studio, "arrivals-new", "/", refused_address)
+    shot(studio, "hooks", "/settings/hooks", lambda page: page.get_by_text("Последние вызовы").first.click())
+    shot(studio, "hooks-new", "/settings/hooks", tried_mapping)
+    shot(studio, "hooks-renewed", "/settings/hooks", renewed_address)
     free = sign_in("free@demo.vezde.ru")
     shot(free, "empty", "/")
     shot(free, "settings-rules-empty", "/settings/rules")
@@ -601,7 +660,7 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(free, "upgrade", "/settings/integrations")
     admin = sign_in("admin@demo.vezde.ru")
     shot(admin, "ops", "/ops")
-    for page in (anonymous, pro, free, admin):
+    for page in (anonymous, pro, studio, free, admin):
         page.context.close()
 
 

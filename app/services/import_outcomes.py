@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import structlog
 from sqlalchemy import select
 
+from app import texts
 from app.db import after_commit, db
 from app.models import ClipImport, ImportState, Render, record_event
 from app.services import erasures, new_clips, upload_files
@@ -93,7 +94,7 @@ def _fail(row: ClipImport, outcome: Failed) -> None:
     if outcome.reason not in RESUMABLE:
         row.size = row.validator = None
         after_commit(partial(upload_files.path(row.key).unlink, missing_ok=True))
-    facts = {"title": row.file_name or row.host, "host": row.host, "reason": outcome.reason, "import": row.id}
+    facts = {"title": texts.arrivals.import_name(row), "host": row.host, "reason": outcome.reason, "import": row.id}
     record_event(row.user_id, "clip.import_failed", facts)
 
 

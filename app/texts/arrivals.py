@@ -1,6 +1,7 @@
 """Russian for clips that come by themselves: where from, how far, and why not."""
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from app.models import Clip, ClipImport
@@ -69,6 +70,12 @@ def origin(clip: "Clip") -> str:
         "hook": f"Через вебхук «{name}»" if name else "Через вебхук",
         "inbox": f"Из папки «{name}»" if name else "Из папки",
     }.get(clip.source, "")
+
+
+def import_name(one: "ClipImport") -> str:
+    """What a person knows it by: the file's name, by the server or by the address, or the host."""
+    name = one.file_name or unquote(urlsplit(one.url).path.rpartition("/")[2])
+    return name if name.strip() and name.isprintable() else one.host
 
 
 def import_state(one: "ClipImport") -> str:

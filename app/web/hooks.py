@@ -14,6 +14,7 @@ from app.problems import Problem
 from app.services import hook_requests, incoming_hooks
 from app.services.incoming_hooks import DEFAULTS, FIELDS, Shown
 from app.web import responses
+from app.web.access import reads
 
 blueprint = Blueprint("hooks", __name__, url_prefix="/settings/hooks")
 
@@ -45,6 +46,18 @@ def edit(hook_id: int) -> ResponseReturnValue:
     return _edit(incoming_hooks.get(current_user, hook_id))
 
 
+@blueprint.post("/new/try")
+@reads
+def try_new() -> ResponseReturnValue:
+    return _edit(None, is_trial=True)
+
+
+@blueprint.post("/<int:hook_id>/edit/try")
+@reads
+def try_edited(hook_id: int) -> ResponseReturnValue:
+    return _edit(incoming_hooks.get(current_user, hook_id), is_trial=True)
+
+
 @blueprint.route("/<int:hook_id>/renew", methods=["GET", "POST"])
 def renew(hook_id: int) -> ResponseReturnValue:
     hook = incoming_hooks.get(current_user, hook_id)
@@ -63,8 +76,8 @@ def delete(hook_id: int) -> ResponseReturnValue:
     return responses.dialog("hooks/_delete.html", hook=hook, heading="Удаление вебхука")
 
 
-def _edit(hook: IncomingHook | None) -> ResponseReturnValue:
-    """Name and mapping, tried on an example before they are saved."""
+def _edit(hook: IncomingHook | None, *, is_trial: bool = False) -> ResponseReturnValue:
+    """Name and mapping; a trial reads the example by them, and saves nothing."""
     before = request.form if request.method == "POST" else hook.mapping if hook else DEFAULTS
     typed: dict[str, Any] = {
         "name": request.form.get("name", hook.name if hook else ""),
@@ -75,7 +88,7 @@ def _edit(hook: IncomingHook | None) -> ResponseReturnValue:
     problem, found = None, None
     if request.method == "POST":
         try:
-            if request.form.get("do") == "try":
+            if is_trial:
                 mapping = {name: path for name, path in typed["mapping"].items() if path.strip()}
                 found = hook_requests.read(mapping, typed["sample"].encode())
             elif hook is None:
@@ -95,7 +108,7 @@ def _edit(hook: IncomingHook | None) -> ResponseReturnValue:
         labels=LABELS,
         problem=problem,
         found=found,
-        is_trial=request.form.get("do") == "try",
+        is_trial=is_trial,
         heading="Вебхук",
     )
 

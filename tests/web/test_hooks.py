@@ -63,10 +63,10 @@ def test_too_many_calls_are_asked_to_wait(web, client):
 
 def test_a_mapping_is_tried_on_an_example_before_it_is_saved(web):
     sample = json.dumps({"data": {"file": URL, "name": "Море"}})
-    typed = {"name": "Ферма", "url": "data.file", "title": "data.name", "sample": sample, "do": "try"}
-    tried = web.post("/settings/hooks/new", data=typed)
+    typed = {"name": "Ферма", "url": "data.file", "title": "data.name", "sample": sample}
+    tried = web.post("/settings/hooks/new/try", data=typed)
     assert tried.status_code == 200 and "<dd>Море</dd>" in tried.text
-    wrong = web.post("/settings/hooks/new", data={**typed, "url": "file"})
+    wrong = web.post("/settings/hooks/new/try", data={**typed, "url": "file"})
     assert wrong.status_code == 422 and "нет ссылки на файл" in wrong.text and "data.name" in wrong.text
     assert db.session.scalar(db.select(IncomingHook)) is None
     refused = web.post("/settings/hooks/new", data={"name": "", "url": "a b"})

@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 MAX_REDIRECTS = 5
 BLOCK_BYTES = 256 << 10
 MAX_ADDRESS = 4000
+# All hops before the last one: a worker's lease outlasts them.
+_FOLLOW_SECONDS = 60
 _REDIRECTS = (301, 302, 303, 307, 308)
 # A server that says these may say something else in a minute.
 _PASSING = (408, 409, 421, 423, 425, 429)
@@ -127,7 +129,10 @@ def _follow(session: requests.Session, url: str, headers: dict[str, str], deadli
         "allow_redirects": False,
         "stream": True,
     }
+    began = time.monotonic()
     for _ in range(MAX_REDIRECTS + 1):
+        if time.monotonic() - began > _FOLLOW_SECONDS:
+            raise Unavailable("ответ не пришёл вовремя")
         if reason := refuse_address(url):
             raise Refused("import_forbidden_address" if reason == "import_credentials" else reason)
         deadline.renew(CONNECT_SECONDS + RESPONSE_SECONDS)

@@ -22,7 +22,7 @@ from tests import memory
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 # All kinds of them, in a run with `WORKERS=2`.
-WORKERS = 7
+WORKERS = 8
 
 
 def free_port() -> int:
@@ -157,7 +157,7 @@ def test_everything_starts_heals_and_ends(run, tmp_path):
     # The parent forks, so it must not have threads.
     assert len(list(Path(f"/proc/{one.process.pid}/task").iterdir())) == 1
 
-    workers = {"worker-1", "worker-2", "questions-1", "spare-1", "spare-2", "probe-1", "probe-2"}
+    workers = {"worker-1", "worker-2", "questions-1", "webhooks-1", "spare-1", "spare-2", "probe-1", "probe-2"}
     names = {"valkey-server", "sandbox", "web", "scheduler", "ticks", *workers}
     wait_until(lambda: set(one.children()) == names)  # the last ones may not have taken their names yet
     before = one.children()
@@ -278,7 +278,7 @@ def test_only_workers_ever_hold_the_private_key(request, run, given):
 
 
 def workers(one: Run) -> list[int]:
-    kinds = ("worker-", "spare-", "probe-", "questions-")
+    kinds = ("worker-", "spare-", "probe-", "questions-", "webhooks-")
     return [pid for name, pid in one.children().items() if name.startswith(kinds)]
 
 

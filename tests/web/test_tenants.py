@@ -9,6 +9,7 @@ from app.models import ConnectionStatus, Passkey, PlatformConnection, Publicatio
 from app.platform_access import questions
 from app.services import (
     account_sets,
+    api_keys,
     plan_import,
     publications,
     sessions,
@@ -24,7 +25,7 @@ from app.serving import API
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
-    *("import_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
+    *("import_id", "key_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
     *("webhook_id", "delivery_id"),
 }
 # A feed's user_id opens nothing without its key.
@@ -82,6 +83,7 @@ def boris(app, user, ready_clip, telegram):
     import_id = plan_import.start(one, "Борис.csv", "Файл\nБорис.mp4".encode()).id
     webhook, _secret = webhooks.create(one, "https://93.184.215.14/", "Вебхук Бориса")
     delivery_id = webhook_history.test(one, webhook.id).id
+    key_id = api_keys.create(one, "Ключ Бориса").row.id
     commit()
     return [
         {
@@ -97,6 +99,7 @@ def boris(app, user, ready_clip, telegram):
             "import_id": import_id,
             "webhook_id": webhook.id,
             "delivery_id": delivery_id,
+            "key_id": key_id,
         }
         for number, thing in enumerate(things)
     ]

@@ -16,9 +16,9 @@ _SUBJECTS = ("publication_id", "clip_id", "connection_id")
 KINDS: dict[str, tuple[str, ...]] = {
     "clip.ready": _CLIP,
     "clip.failed": _CLIP,
-    "clip.import_failed": (*_CLIP, "url"),
-    "clip.held": (*_CLIP, "rule", "why"),
-    "clip.not_published": ("title", "why"),
+    "clip.import_failed": (*_CLIP, "host"),
+    "clip.held": (*_CLIP, "rule"),
+    "clip.not_published": ("title",),
     "publication.scheduled": _PUBLICATION,
     "publication.started": _PUBLICATION,
     "publication.published": _PUBLICATION,
@@ -37,9 +37,9 @@ def of(event: Event) -> dict[str, Any]:
     facts = {name: event.data.get(name) for name in KINDS[event.kind]}
     if facts.get("due_at"):
         facts["due_at"] = _time(datetime.fromisoformat(facts["due_at"]))
-    reason = facts.get("reason")
-    if "reason" in facts:
-        facts["detail"] = texts.sentence(reason) if reason in texts.REASONS else None
+    reason, why = facts.get("reason"), event.data.get("why")
+    if "reason" in facts or why:
+        facts["detail"] = why or (texts.sentence(reason) if reason in texts.REASONS else None)
     return _body(event.kind, event.at, {**subjects, **facts})
 
 

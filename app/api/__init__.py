@@ -5,11 +5,27 @@ It knows keys and no sessions. A change is one transaction, as for pages: `app.s
 
 from flask import Flask
 
-from app.api import docs, errors, me, openapi
+from app.api import (
+    clip_uploads,  # noqa: F401 - endpoints of `clips`
+    clips,
+    connections,
+    docs,
+    errors,
+    me,
+    openapi,
+    publications,
+    sets,
+    statistics,
+    uploads,
+)
 
-# One line each.
 NOUNS = (
-    me,  # fmt: skip
+    me,
+    clips,
+    connections,
+    sets,
+    publications,
+    statistics,
 )
 
 
@@ -19,9 +35,10 @@ def register(app: Flask) -> None:
     specification = openapi.make(app)
     for noun in NOUNS:
         specification.add(noun.blueprint)
+    app.register_blueprint(uploads.blueprint)
     app.register_blueprint(docs.blueprint)
 
 
 def blueprints() -> list:
     """For the CSRF check, which they need none of: no browser sends a key by itself."""
-    return [docs.blueprint, *(noun.blueprint for noun in NOUNS)]
+    return [docs.blueprint, uploads.blueprint, *(noun.blueprint for noun in NOUNS)]

@@ -16,7 +16,8 @@ from werkzeug.exceptions import HTTPException
 from app.api.fields import Body, Coded, Inner, Listed, Number, Text
 from app.db import db, is_db_down
 from app.problems import NotFound, Problem
-from app.serving.busy import RETRY_SECONDS
+from app.serving import tus
+from app.serving.refusals import RETRY_SECONDS, Refusal
 from app.storage import StorageUnavailable
 from app.texts.api import STATUSES
 
@@ -25,26 +26,25 @@ log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 
 # What a service refuses is a conflict with how things are (409), but for these.
-_STATUS_OF = {
-    "too_many_attempts": 429,
-    "too_many_uploads": 429,
-    "upload_too_large": 413,
-    "upload_longer_than_promised": 413,
-    "quota_full": 413,
-    "no_room": 507,
-    "no_room_left": 507,
-    "idempotency_key_reused": 422,
-}
+_STATUS_OF = {**tus.STATUSES, "idempotency_key_reused": 422}
 
 
-class ApiProblem(Problem):
+class ApiProblem(Refusal):
     """A refusal of the API itself: its status, and headers that go with it."""
 
     def __init__(
         self, code: str, status: int, headers: Mapping[str, str] | None = None, field: str | None = None, **params: Any
     ) -> None:
-        super().__init__(code, field, **params)
-        self.status, self.headers = status, dict(headers or {})
+        super().__init__(code, status, **params)
+        self.field, self.headers = field, dict(headers or {})
+
+
+class AllRefused(Exception):
+    """Of several results none is a success: `problems` by their path in the request. The first one counts."""
+
+    def __init__(self, problems: Mapping[str, Problem | NotFound]) -> None:
+        super().__init__(*problems.values())
+        self.problems = problems
 
 
 class FieldProblem(Body):
@@ -93,6 +93,11 @@ def response(error: Exception) -> Response:
 def _response(error: Exception) -> Response:
     if isinstance(error, ValidationError):
         return _made(422, errors=list(_flat(error.normalized_messages())))
+    if isinstance(error, AllRefused):
+        each = {path: as_dict(one) for path, one in error.problems.items()}
+        first = next(iter(each.values()))
+        errors = [{"field": path, "code": one["code"], "detail": one["detail"]} for path, one in each.items()]
+        return _made(first["status"], first["code"], first["detail"], field=first.get("field"), errors=errors)
     if isinstance(error, NotFound | ObjectDeletedError | StaleDataError):
         return _made(404)
     if isinstance(error, Problem):

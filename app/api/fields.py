@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
@@ -11,7 +11,7 @@ from app.texts.api import FIELDS
 
 MAX_ID = 2**63 - 1
 # RFC 3339; the zone is looked at by itself, to say what is missing.
-_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?")
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -74,6 +74,10 @@ class NumberText(fields.Integer):
         return int(value)
 
 
+class Seconds(fields.Float):
+    """Out only."""
+
+
 class Text(fields.String):
     """Neither zero bytes nor halves of surrogate pairs: no database stores them."""
 
@@ -122,6 +126,24 @@ class Moment(fields.Field):
             return local.replace(tzinfo=UTC)
         except ValueError:
             raise self.make_error("invalid") from None
+
+
+class Day(fields.Field):
+    """A date of the user's zone: «2026-11-28»."""
+
+    default_error_messages = _messages(invalid="field_not_day")
+    json_schema = {"type": "string", "format": "date"}
+
+    def _serialize(self, value: date | None, attr: str | None, obj: Any, **more: Any) -> str | None:
+        return None if value is None else value.isoformat()
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> date:
+        try:
+            if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+                return date.fromisoformat(value)
+        except ValueError:
+            raise self.make_error("invalid") from None
+        raise self.make_error("invalid")
 
 
 class Choice(Text):

@@ -11,6 +11,7 @@ from marshmallow import fields
 from app.api import errors
 from app.api.blueprint import PROBLEM, Blueprint
 from app.api.fields import Moment
+from app.api.when import SCHEMAS
 
 _DESCRIPTION = (
     "Загружайте клипы, публикуйте их и узнавайте, что с ними стало. Ключ создаётся в «Настройки → API» и передаётся "
@@ -52,6 +53,8 @@ def make(app: Flask) -> Specification:
     made.ma_plugin.converter.add_attribute_function(_own_schema)
     components = made.spec.components
     components.security_scheme("key", {"type": "http", "scheme": "bearer", "description": "Ключ API: vz_…"})
+    for name, schema in SCHEMAS.items():
+        components.schema(name, component=schema)
     content = {errors.CONTENT_TYPE: {"schema": errors.ProblemBody}}
     components.response(PROBLEM, {"description": "Отказ", "content": content})
     return made
@@ -64,7 +67,10 @@ def _name(schema: Any) -> str:
 
 def _own_schema(_converter: Any, field: fields.Field, **_more: Any) -> dict[str, Any]:
     """A field's own schema wins over what is derived of it."""
-    return dict(getattr(field, "json_schema", {}))
+    own = getattr(field, "json_schema", {})
+    if own and field.allow_none:
+        return {"oneOf": [*own.get("oneOf", [own]), {"type": "null"}]}
+    return dict(own)
 
 
 def of(app: Flask) -> dict[str, Any]:

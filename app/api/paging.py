@@ -35,11 +35,13 @@ def page_of(item: type[Schema], name: str) -> type[Schema]:
 def page(
     found: Select[Any], column: InstrumentedAttribute[int], query: dict[str, Any], *options: ExecutableOption
 ) -> dict[str, Any]:
-    """`found` without an order: it is by `column`, an id, from the highest down."""
+    """`found`, of one user and without an order: it is by `column`, an id, from the highest down."""
+    owner = getattr(column.class_, "user_id", None)
+    order = [column.desc()] if owner is None else [owner.desc(), column.desc()]  # of the index that has both
     if "cursor" in query:
         found = found.where(column < int(query["cursor"]))
     limit = query["limit"]
-    rows = db.session.scalars(found.order_by(column.desc()).limit(limit + 1).options(*options)).all()
+    rows = db.session.scalars(found.order_by(*order).limit(limit + 1).options(*options)).all()
     more = len(rows) > limit
     rows = rows[:limit]
     return {"items": rows, "next_cursor": str(getattr(rows[-1], column.key)) if more else None}

@@ -9,6 +9,20 @@ from app.api.fields import MAX_ID, Coded, Moment, Number, between
 from app.services import when as times
 
 
+def _schema(kind: str, **properties: Any) -> dict[str, Any]:
+    """Of one kind, as the specification names it."""
+    known = {"kind": {"type": "string", "enum": [kind]}, **properties}
+    return {"type": "object", "properties": known, "required": [*known], "additionalProperties": False}
+
+
+SCHEMAS = {
+    "WhenNow": _schema(times.NOW),
+    "WhenAt": _schema(times.AT, at={"type": "string", "format": "date-time"}),
+    "WhenAfter": _schema(times.AFTER, minutes={"type": "integer", "minimum": 0, "maximum": times.MAX_MINUTES}),
+    "WhenSlot": _schema(times.SLOT, set_id={"type": "integer", "minimum": 1, "maximum": MAX_ID}),
+}
+
+
 class When(fields.Field):
     """Becomes a dictionary for `services.when.resolve`, with its time in UTC."""
 
@@ -25,44 +39,7 @@ class When(fields.Field):
         times.AFTER: ("minutes", Number(required=True, validate=between(0, times.MAX_MINUTES))),
         times.SLOT: ("set_id", Number(required=True, validate=between(1, MAX_ID))),
     }
-    json_schema = {
-        "oneOf": [
-            {
-                "title": "Сейчас",
-                "type": "object",
-                "properties": {"kind": {"const": "now"}},
-                "required": ["kind"],
-                "additionalProperties": False,
-            },
-            {
-                "title": "В это время",
-                "type": "object",
-                "properties": {"kind": {"const": "at"}, "at": {"type": "string", "format": "date-time"}},
-                "required": ["kind", "at"],
-                "additionalProperties": False,
-            },
-            {
-                "title": "Через столько минут",
-                "type": "object",
-                "properties": {
-                    "kind": {"const": "after"},
-                    "minutes": {"type": "integer", "minimum": 0, "maximum": times.MAX_MINUTES},
-                },
-                "required": ["kind", "minutes"],
-                "additionalProperties": False,
-            },
-            {
-                "title": "В ближайший свободный слот набора",
-                "type": "object",
-                "properties": {
-                    "kind": {"const": "slot"},
-                    "set_id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
-                },
-                "required": ["kind", "set_id"],
-                "additionalProperties": False,
-            },
-        ]
-    }
+    json_schema = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in SCHEMAS]}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -51,12 +51,17 @@ def clean(words: str) -> str:
     return " ".join(printable.split())[:MAX_QUERY]
 
 
+def words_of(typed: str) -> list[str]:
+    """As `Clip.search_text` has them."""
+    return fold(typed).split()[:MAX_WORDS]
+
+
 def page(user: User, filters: Filters = EVERYTHING, number: int = 1, per_page: int = PER_PAGE) -> Page[Clip]:
     """One page of the clips that match."""
     if not filters.words and not filters.state:
         return paginate(_ordered(select(Clip), user, filters.order), number, per_page)
     ids = _ordered(select(Clip.id), user, filters.order)
-    for word in fold(filters.words).split()[:MAX_WORDS]:
+    for word in words_of(filters.words):
         ids = ids.where(Clip.search_text.contains(word, autoescape=True))
     if filters.state:
         ids = ids.where(_in_state(user, filters.state))

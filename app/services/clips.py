@@ -64,7 +64,17 @@ def changed(user: User, known: Mapping[int, int]) -> tuple[list[Clip], list[int]
 
 
 def rename(user: User, clip_id: int, title: str, description: str) -> Clip:
-    """Sets title (1–200 characters, one line) and description (up to 5000). Raises NotFound, Problem with its field."""
+    """Raises NotFound, Problem with its field."""
+    title, description = checked_texts(title, description)
+    clip = get(user, clip_id)
+    clip.title, clip.description = title, description
+    clip.version = Clip.version + 1
+    db.session.flush()
+    return clip
+
+
+def checked_texts(title: str, description: str) -> tuple[str, str]:
+    """Title (1–200 characters, one line) and description (up to 5000) as they are stored. Raises Problem."""
     title, description = one_line(title), several_lines(description)
     if not title:
         raise Problem("clip_title_missing", "title")
@@ -72,11 +82,7 @@ def rename(user: User, clip_id: int, title: str, description: str) -> Clip:
         raise Problem("clip_title_too_long", "title", max=MAX_TITLE)
     if len(description) > MAX_DESCRIPTION:
         raise Problem("clip_description_too_long", "description", max=MAX_DESCRIPTION)
-    clip = get(user, clip_id)
-    clip.title, clip.description = title, description
-    clip.version = Clip.version + 1
-    db.session.flush()
-    return clip
+    return title, description
 
 
 def delete(user: User, clip_id: int) -> None:

@@ -77,6 +77,12 @@ def forget(row: IdempotentRequest) -> None:
     db.session.flush()
 
 
+def forget_upload(user: User, key: str, upload_id: str) -> None:
+    """The same of an upload that has failed."""
+    mine = (IdempotentRequest.user_id == user.id, IdempotentRequest.key == key)
+    db.session.execute(delete(IdempotentRequest).where(*mine, IdempotentRequest.upload_id == upload_id))
+
+
 def sweep() -> None:
     old = select(IdempotentRequest.id).where(IdempotentRequest.created_at < clock.now() - KEPT).limit(_SWEEP_BATCH)
     db.session.execute(delete(IdempotentRequest).where(IdempotentRequest.id.in_(old)))

@@ -19,7 +19,7 @@ from werkzeug.exceptions import LengthRequired
 from app.db import end_reading
 from app.server.connection import SMALL_BODY, Connection
 from app.server.worker import TRANSFERS
-from app.serving.busy import Busy
+from app.serving.refusals import Busy
 
 log = structlog.get_logger(__name__)
 

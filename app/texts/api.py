@@ -11,6 +11,7 @@ FIELDS = {
     "field_not_integer": "Здесь нужно целое число.",
     "field_not_boolean": "Здесь нужно true или false.",
     "field_not_moment": "Здесь нужно время по RFC 3339: 2026-11-28T10:00:00+03:00.",
+    "field_not_day": "Здесь нужна дата: 2026-11-28.",
     "time_without_zone": "У времени нет пояса. Допишите его: 2026-11-28T10:00:00+03:00 или …Z.",
     "field_not_among_choices": "Здесь подходит одно из: {choices}.",
     "field_not_web_address": "Здесь нужен адрес вида https://example.ru/файл.",

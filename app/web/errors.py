@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.db import db
 from app.problems import NotFound, Problem
-from app.serving.busy import RETRY_SECONDS, Busy
+from app.serving.refusals import RETRY_SECONDS, Busy
 from app.storage import StorageUnavailable
 from app.web import access, responses
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from app.serving.busy import Busy
+from app.serving.refusals import Busy
 from app.serving.transfers import MOST, MOST_PER_USER, Transfers
 
 

@@ -8,7 +8,7 @@ from app.db import after_commit, db, end_reading
 from app.models import AuditEvent, User
 from app.problems import Problem
 from app.services import audit_log
-from app.serving.busy import Busy
+from app.serving.refusals import Busy
 from app.storage import StorageUnavailable
 from app.web import access, responses
 

@@ -66,7 +66,7 @@ class Answer:
 def sentence(problem: dict[str, Any]) -> str:
     """What a refusal says, with what is wrong in each field."""
     said = str(problem.get("detail") or problem.get("title") or "Отказ без объяснения.")
-    fields = [f"{one['field']}: {one['detail']}" for one in problem.get("errors") or []]
+    fields = [f"{one['field']}: {one['detail']}" for one in problem.get("errors") or [] if one["detail"] != said]
     return "\n  ".join([said, *fields])
 
 

@@ -56,7 +56,7 @@ def parse_options(typed: Iterable[str]) -> list[tuple[str, str, str]]:
         where, dot, rest = one.partition(".")
         name, equals, value = rest.partition("=")
         if not (where and dot and name and equals):
-            raise WrongUsage(f"Настройка «{one}» записана не так. Образец: youtube.privacy=public или 12.privacy=public")
+            raise WrongUsage(f"Настройка «{one}» записана не так. Образец: youtube.privacy=public")
         found.append((where.strip().lower(), name.strip(), value))
     return found
 

@@ -23,6 +23,10 @@ class Output:
         for line in lines:
             _print(printable(line), sys.stdout)
 
+    def record(self, data: Any) -> None:
+        """One of many results, as a line of JSON."""
+        _print(json.dumps(data, ensure_ascii=False), sys.stdout)
+
     def notice(self, text: str) -> None:
         if not self._quiet:
             _print(printable(text), sys.stderr)
@@ -55,9 +59,7 @@ def table(rows: Sequence[Sequence[object]]) -> list[str]:
     if not texts:
         return []
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in texts]
 
 
 def size(count: int) -> str:

@@ -19,7 +19,7 @@ from vezde_client.tus import Progress, Upload
 ENDED = ("published", "failed", "cancelled", "awaiting_user", "unconfirmed")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 
-Result = dict[str, Any]  # {"publication": …} or {"problem": …}
+Result = dict[str, Any]  # {"publication": …, "problem": None}, or the other way round
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _made_earlier(api: Api, order: Order, clip_id: int) -> list[Result]:
     """The answer was lost, and a day ago: what there is of the clip is what was made then."""
     newest: dict[int, Result] = {}
     for one in api.pages("/publications", clip_id=clip_id):
-        newest.setdefault(one["connection_id"], {"publication": one})
+        newest.setdefault(one["connection_id"], {"publication": one, "problem": None})
     return [newest[one] for one in order.connection_ids if one in newest]
 
 
@@ -152,10 +152,9 @@ def problems(results: Iterable[Result]) -> list[ClientError]:
     return [
         Refused(str(one["problem"].get("detail")), one["problem"].get("code"), one["problem"])
         for one in results
-        if "problem" in one
+        if one.get("problem")
     ]
 
 
 def publications(results: Iterable[Result]) -> list[dict[str, Any]]:
-    return [one["publication"] for one in results if "publication" in one]
-
+    return [one["publication"] for one in results if one.get("publication")]

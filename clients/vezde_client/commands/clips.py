@@ -32,7 +32,9 @@ def add(commands: Commands) -> None:
     add_wait(parser, "дождаться, пока файл скачан и проверен")
 
     parser = command(commands, "list", list_, "клипы или публикации, новые первыми")
-    parser.add_argument("kind", nargs="?", choices=KINDS, default=KINDS[0], metavar="ЧТО", help="clips или publications")
+    parser.add_argument(
+        "kind", nargs="?", choices=KINDS, default=KINDS[0], metavar="ЧТО", help="clips или publications"
+    )
     parser.add_argument("--status", metavar="СОСТОЯНИЕ", help="только такие: ready, failed, scheduled, published, …")
     parser.add_argument("--query", metavar="СЛОВА", help="только клипы с такими словами в названии")
     parser.add_argument("--limit", metavar="N", type=number, default=50, help="сколько (50)")
@@ -96,8 +98,6 @@ def _imported(session: Session, import_id: int, until: Deadline, journal: journa
 def list_(session: Session, asked: Namespace) -> int:
     names = {"clips": ("status", "query"), "publications": ("status",)}[asked.kind]
     filters = {name: getattr(asked, name) for name in names if getattr(asked, name)}
-    if asked.kind == "publications" and "status" in filters:
-        filters["state"] = filters.pop("status")
     row = words.clip if asked.kind == "clips" else words.publication
     found: list[dict[str, Any]] = []
     for one in session.api.pages(f"/{asked.kind}", **filters, limit=min(asked.limit, 100)):

@@ -93,7 +93,7 @@ def add_when(parser: Parser, *, with_now: bool = False) -> None:
     when = parser.add_mutually_exclusive_group(required=with_now)
     if with_now:
         when.add_argument("--now", action="store_true", help="сейчас")
-    when.add_argument("--at", metavar="ВРЕМЯ", help="«2026-12-01 10:00» в поясе аккаунта или со смещением: …T10:00+03:00")
+    when.add_argument("--at", metavar="ВРЕМЯ", help="«2026-12-01 10:00» в поясе аккаунта; …T10:00+03:00")
     when.add_argument("--in", dest="after", metavar="СРОК", help="через сколько: 30m, 2h, 1d12h")
     when.add_argument(
         "--slot",

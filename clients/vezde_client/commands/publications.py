@@ -22,11 +22,11 @@ def add(commands: Commands) -> None:
     add_when(parser, with_now=True)
     _add_ids(command(commands, "cancel", cancel, "отменить публикации"))
     _add_ids(command(commands, "retry", retry, "повторить неудавшиеся"))
-    parser = command(
-        commands, "confirm", confirm, "подтвердить, что клип на площадке есть (для «Проверьте» и «Ждёт вас»)"
-    )
+    parser = command(commands, "confirm", confirm, "сказать, есть ли клип на площадке (для «Проверьте» и «Ждёт вас»)")
     _add_ids(parser, None)
-    parser.add_argument("--url", metavar="ССЫЛКА", help="ссылка на опубликованный клип")
+    answer = parser.add_mutually_exclusive_group()
+    answer.add_argument("--url", metavar="ССЫЛКА", help="ссылка на опубликованный клип")
+    answer.add_argument("--missing", action="store_true", help="клипа там нет: отправить ещё раз")
 
 
 def _add_ids(parser: Any, count: str | None = "+") -> None:
@@ -37,7 +37,7 @@ def status(session: Session, asked: Namespace) -> int:
     if not asked.ids:
         if asked.wait:
             raise WrongUsage("--wait: назовите номера публикаций.")
-        found = [one for state in _GOING_ON for one in session.api.pages("/publications", state=state)]
+        found = [one for state in _GOING_ON for one in session.api.pages("/publications", status=state)]
         _show(session, found, "Незаконченных публикаций нет.")
         return Exit.OK
     if not asked.wait:
@@ -70,6 +70,8 @@ def retry(session: Session, asked: Namespace) -> int:
 
 
 def confirm(session: Session, asked: Namespace) -> int:
+    if asked.missing:
+        return _each(session, [asked.ids], lambda one: session.api.post(f"/publications/{one}/resend"))
     body = {"url": asked.url} if asked.url else {}
     return _each(session, [asked.ids], lambda one: session.api.post(f"/publications/{one}/confirm", body))
 

@@ -9,7 +9,7 @@ from vezde_client import destinations, publishing, words
 from vezde_client import journal as journals
 from vezde_client.commands.parser import Commands, add_wait, add_when, command, number
 from vezde_client.commands.session import Session, deadline
-from vezde_client.errors import ClientError, Exit, Refused, WrongUsage, exit_of
+from vezde_client.errors import ClientError, Refused, WrongUsage, exit_of
 from vezde_client.journal import Journal
 from vezde_client.local_file import LocalFile
 from vezde_client.publishing import Deadline, Order
@@ -52,8 +52,8 @@ def publish(session: Session, asked: Namespace) -> int:
         raise WrongUsage("Назовите файл или --clip НОМЕР.")
     order = order_of(session, asked)
     until = deadline(asked)
-    done = [_Item(session, order, asked.wait, until, path=path) for path in asked.files]
-    done += [_Item(session, order, asked.wait, until, clip_id=clip_id) for clip_id in asked.clip]
+    done = [Item(session, order, asked.wait, until, path=path) for path in asked.files]
+    done += [Item(session, order, asked.wait, until, clip_id=clip_id) for clip_id in asked.clip]
     for item in done:
         item.run()
         if item.error:
@@ -77,20 +77,22 @@ def order_of(session: Session, asked: Namespace) -> Order:
     return Order(ids, session.when(asked), asked.title, asked.text, options, asked.again)
 
 
-class _Item:
+class Item:
     """One clip's way: what has come of it so far, and what has gone wrong."""
 
     def __init__(
         self,
         session: Session,
-        order: Order,
+        order: Order | None,
         wait: bool,
         until: Deadline,
         path: Path | None = None,
         clip_id: int | None = None,
+        texts: Mapping[str, str] | None = None,
     ) -> None:
+        """`order` None: it is only uploaded. `texts` become the clip's own."""
         self._session, self._order, self._wait, self._until = session, order, wait, until
-        self._path, self.clip_id = path, clip_id
+        self._path, self.clip_id, self._texts = path, clip_id, texts
         self.name = str(path) if path else f"клип {clip_id}"
         self.results: list[publishing.Result] = []
         self.error: ClientError | None = None
@@ -114,7 +116,10 @@ class _Item:
             except Refused:
                 journal.finish()
                 raise
-            self.results = publishing.publish(api, self._order, self.clip_id, journal)
+            if self._texts:
+                api.send("PATCH", f"/clips/{self.clip_id}", json=dict(self._texts))
+            if self._order:
+                self.results = publishing.publish(api, self._order, self.clip_id, journal)
             if self._wait:
                 self._follow()
             self._finished.append(journal)
@@ -123,9 +128,9 @@ class _Item:
         ids = [one["id"] for one in publishing.publications(self.results)]
         ended = publishing.wait_until_published(self._session.api, ids, self._until, self._tell)
         by_id = {one["id"]: one for one in ended}
-        self.results = [
-            {"publication": by_id[one["publication"]["id"]]} if "publication" in one else one for one in self.results
-        ]
+        for one in self.results:
+            if one["publication"]:
+                one["publication"] = by_id[one["publication"]["id"]]
 
     def _tell(self, publication: Mapping[str, Any]) -> None:
         what = words.status(publication["status"])

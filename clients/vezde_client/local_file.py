@@ -1,5 +1,6 @@
 """A file of this machine on its way to the service."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from vezde_client.errors import Refused, WrongUsage
 
 # Of its beginning and its end; the service makes a fingerprint of the same.
 _FINGERPRINT_BYTES = 64 << 10
+_WHY = {errno.ENOENT: "Такого файла нет.", errno.EACCES: "Нет прав на чтение файла."}
 
 
 class LocalFile:
@@ -19,12 +21,12 @@ class LocalFile:
         try:
             self._state = self._stat()
             if not path.is_file():
-                raise WrongUsage(f"{path}: это не файл.")
+                raise WrongUsage("Это не файл.")
             self.fingerprint = _fingerprint(path)
         except OSError as error:
-            raise WrongUsage(f"{path}: файл не прочитать ({os.strerror(error.errno or 0)}).") from error
+            raise WrongUsage(_WHY.get(error.errno, "Файл не читается.")) from error
         if not self.size:
-            raise WrongUsage(f"{path}: файл пуст.")
+            raise WrongUsage("Файл пуст.")
 
     @property
     def size(self) -> int:
@@ -40,7 +42,7 @@ class LocalFile:
         except OSError:
             changed = True
         if changed:
-            raise Refused(f"{self.path}: файл изменился, пока отправлялся. Повторите, когда он будет готов.")
+            raise Refused("Файл изменился, пока отправлялся. Повторите, когда он будет готов.")
 
     def _stat(self) -> tuple[int, int]:
         found = self.path.stat()
@@ -51,7 +53,7 @@ class Piece:
     """The body of a request: `length` bytes of a file, read while they are sent."""
 
     def __init__(self, path: Path, offset: int, length: int, sent: Callable[[int], None]) -> None:
-        self._path, self._file = path, path.open("rb")
+        self._file = path.open("rb")
         self._file.seek(offset)
         self._rest, self._length, self._sent = length, length, sent
 
@@ -61,7 +63,7 @@ class Piece:
     def read(self, size: int = -1) -> bytes:
         block = self._file.read(self._rest if size < 0 else min(size, self._rest)) if self._rest else b""
         if not block and self._rest:
-            raise Refused(f"{self._path}: файл укоротился, пока отправлялся. Повторите, когда он будет готов.")
+            raise Refused("Файл укоротился, пока отправлялся. Повторите, когда он будет готов.")
         self._rest -= len(block)
         self._sent(self._length - self._rest)
         return block

@@ -68,7 +68,7 @@ class Folder:
                 if (state := _state(Path(entry.path))) and entry.is_file():
                     found.append((Path(entry.path), state))
         except OSError as error:
-            raise Unavailable(f"{self.path}: папка не читается ({os.strerror(error.errno or 0)}).") from error
+            raise Unavailable(f"{self.path}: папка сейчас не читается.") from error
         return sorted(found, key=lambda one: (one[1][1], one[0]))
 
     def _is_stable(self, path: Path, state: Any) -> bool:

@@ -28,6 +28,10 @@ def at(text: str, zone: str) -> dict[str, Any]:
             moment = _in_zone(naive, zone, text)
     except ValueError:
         raise WrongUsage(f"Такого времени не бывает: {text}") from None
+    return at_moment(moment)
+
+
+def at_moment(moment: datetime) -> dict[str, Any]:
     return {"kind": "at", "at": moment.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 

@@ -31,7 +31,7 @@ _WORDS = (
     (r"argument (.+?): expected at least one argument", r"\1: нужно хотя бы одно значение"),
     (r"argument (.+?): not allowed with argument (.+)", r"\1 и \2 вместе не бывают"),
     (r"argument (.+?): ignored explicit argument (.+)", r"\1: значение здесь не нужно"),
-    (r"argument (.+?): invalid (?:int|number|float|seconds) value: (.+)", r"\1: нужно число, а не \2"),
+    (r"argument (.+?): invalid (?:port|number|seconds) value: (.+)", r"\1: нужно число, а не \2"),
     (r"one of the arguments (.+) is required", r"нужно одно из: \1"),
     (r"ambiguous option: (.+) could match (.+)", r"\1 — это \2?"),
     (r"argument (.+?): (.+)", r"\1: \2"),
@@ -108,6 +108,13 @@ def seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value < 1e9:
         raise argparse.ArgumentTypeError(f"нужно число секунд, а не {text}")
+    return value
+
+
+def port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 16:
+        raise argparse.ArgumentTypeError(f"нужен порт, а не {text}")
     return value
 
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotAcceptable
 
 from app.api.access import WRITE, authenticate, note_use, show_budget
 from app.api.parsing import accepts, parser
-from app.api.replays import Replay, replayable
+from app.api.replays import replayable
 from app.models import Scope
 
 JSON = "application/json"
@@ -62,16 +62,15 @@ class Blueprint(flask_smorest.Blueprint):
         """`name`: the operationId, of which generators make method names. `scope`: None is for everybody.
 
         `returns`: None is an empty answer (204), or a file of one of the types that it `produces`. `refuses`: statuses
-        beside those that every endpoint has. A POST takes an Idempotency-Key; where it is not `idempotent` by itself,
-        the view gets it as `replay`. `max_body`: bytes, where 1 MiB is not enough. `document`: what else the
+        beside those that every endpoint has. A POST is done once for an Idempotency-Key; where it is not `idempotent`
+        by itself, the view sees to that. `max_body`: bytes, where 1 MiB is not enough. `document`: what else the
         specification says.
         """
 
         def register(view: View) -> View:
             made = self._answering(view, returns, status, produces)
-            if method == "POST" and scope:
-                made = replayable(made) if idempotent else made
-                made = self.arguments(Replay, location="headers", arg_name="replay")(made)
+            if method == "POST" and scope and idempotent:
+                made = replayable(made)
             if body is not None:
                 made = self.arguments(body, location="json", arg_name="body", required=_is_required(body))(made)
             if query is not None:

@@ -64,12 +64,12 @@ class _File:
     idempotent=False,
     document={"requestBody": _BODY},
 )
-def upload_clip(query: dict[str, str], replay: dict[str, str]) -> Response:
+def upload_clip(query: dict[str, str]) -> Response:
     """Загрузить клип одним запросом.
 
     Большой файл надёжнее загружать частями: tus, /api/v1/uploads.
     """
-    key, fingerprint = replay.get("key"), _fingerprint()
+    key, fingerprint = replays.key_of_request(), _fingerprint()
     if key and (earlier := replays.find(key, fingerprint)):
         if earlier.http_status is not None:
             return replays.answer_again(earlier)

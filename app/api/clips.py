@@ -13,7 +13,7 @@ from app.api.paging import Paged, page, page_of
 from app.media import containers
 from app.models import Clip, ClipStatus, Source
 from app.paging import indexed_eq
-from app.problems import NotFound, Problem
+from app.problems import Problem
 from app.services import clip_deletion, clip_list, clips
 from app.serving import file_response
 
@@ -127,12 +127,14 @@ def delete_clip(clip_id: int) -> None:
         raise Problem("clip_being_handed_over")
 
 
-@blueprint.endpoint("/<int:clip_id>/cover", name="get_clip_cover", scope=READ, produces=["image/jpeg"], refuses=[416])
+@blueprint.endpoint(
+    "/<int:clip_id>/cover", name="get_clip_cover", scope=READ, produces=["image/jpeg"], refuses=[409, 416]
+)
 def get_clip_cover(clip_id: int) -> Response:
     """Обложка клипа."""
     clip = clips.get(current_user(), clip_id)
     if clip.poster_key is None:
-        raise NotFound
+        raise Problem("cover_missing")
     return file_response.forbid_execution(file_response.send(clip.poster_key, "image/jpeg"))
 
 

@@ -12,6 +12,8 @@ from app.texts.api import FIELDS
 MAX_ID = 2**63 - 1
 # RFC 3339; the zone is looked at by itself, to say what is missing.
 _MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}):(\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
+# Of a schema: ECMA 262. Halves of surrogate pairs cannot be written in UTF-8 at all.
+STORABLE = "^[^\\u0000]*$"
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -80,6 +82,8 @@ class Seconds(fields.Float):
 
 class Text(fields.String):
     """Neither zero bytes nor halves of surrogate pairs: no database stores them."""
+
+    json_schema = {"pattern": STORABLE}
 
     default_error_messages = _messages(invalid="field_not_text", invalid_utf8="field_not_text")
 
@@ -158,6 +162,10 @@ class Answers(fields.Dict):
     """Names and values: a platform's options."""
 
     default_error_messages = _messages(invalid="field_not_object")
+    json_schema = {
+        "propertyNames": {"pattern": STORABLE},
+        "additionalProperties": {"type": ["string", "boolean"], "pattern": STORABLE},
+    }
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> dict:
         known = super()._deserialize(value, attr, data, **more)

@@ -6,7 +6,7 @@ import flask_smorest
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
 from flask import Flask
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from app.api import errors
 from app.api.blueprint import PROBLEM, Blueprint
@@ -15,7 +15,9 @@ from app.api.when import SCHEMAS
 
 _DESCRIPTION = (
     "Загружайте клипы, публикуйте их и узнавайте, что с ними стало. Ключ создаётся в «Настройки → API» и передаётся "
-    "заголовком `Authorization: Bearer vz_…`. Время — по RFC 3339 с поясом, отказы — по RFC 9457."
+    "заголовком `Authorization: Bearer vz_…`. Время — по RFC 3339 с поясом, отказы — по RFC 9457. Каждый POST "
+    "принимает заголовок `Idempotency-Key`: повтор с тем же ключом и телом в течение суток ничего не делает второй раз "
+    "и возвращает первый ответ. Большие файлы загружают частями: tus 1.0, `/api/v1/uploads`."
 )
 
 
@@ -67,10 +69,12 @@ def _name(schema: Any) -> str:
 
 def _own_schema(_converter: Any, field: fields.Field, **_more: Any) -> dict[str, Any]:
     """A field's own schema wins over what is derived of it."""
-    own = getattr(field, "json_schema", {})
-    if own and field.allow_none:
-        return {"oneOf": [*own.get("oneOf", [own]), {"type": "null"}]}
-    return dict(own)
+    own = dict(getattr(field, "json_schema", {}))
+    if any(isinstance(one, validate.Regexp | validate.OneOf) for one in field.validators):
+        own.pop("pattern", None)  # what the field itself is validated by says more
+    if "oneOf" in own and field.allow_none:
+        own["oneOf"] = [*own["oneOf"], {"type": "null"}]
+    return own
 
 
 def of(app: Flask) -> dict[str, Any]:

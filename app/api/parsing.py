@@ -31,7 +31,9 @@ class Parser(FlaskParser):
         return dict(req.args)
 
     def handle_error(self, error: ValidationError, *_request: Any, **_status: Any) -> NoReturn:
-        raise error
+        """Without webargs' name of the location: a field is called as its sender calls it."""
+        [messages] = error.messages.values() if isinstance(error.messages, dict) else [error.messages]
+        raise ValidationError(messages)
 
 
 def read_json(body: bytes) -> Any:

@@ -50,6 +50,15 @@ from app.services.when import Due
 blueprint = Blueprint("publications", "Публикации")
 
 _BATCH_BYTES = 16 << 20
+# What can be done with the first of those that were made.
+_LINKS = {
+    name: {"operationId": name, "parameters": {"publication_id": "$response.body#/items/0/publication/id"}}
+    for name in (
+        *("get_publication", "get_publication_statistics", "move_publication", "publish_now", "cancel_publication"),
+        *("retry_publication", "resend_publication", "confirm_publication"),
+    )
+}
+_MADE = {"responses": {201: {"links": _LINKS}}}
 _TITLE, _TEXT = length(clips.MAX_TITLE), length(clips.MAX_DESCRIPTION)
 
 Result = Publication | Problem | NotFound
@@ -110,6 +119,7 @@ class ConfirmBody(Body):
     returns=ResultsBody,
     status=201,
     refuses=[404],
+    document=_MADE,
 )
 def create_publications(body: dict[str, Any]) -> dict[str, Any]:
     """Опубликовать клип: сейчас, в назначенное время или в ближайший слот.
@@ -138,6 +148,7 @@ def create_publications(body: dict[str, Any]) -> dict[str, Any]:
     status=201,
     refuses=[404, 413],
     max_body=_BATCH_BYTES,
+    document=_MADE,
 )
 def create_publications_batch(body: dict[str, Any]) -> dict[str, Any]:
     """Много публикаций разом.

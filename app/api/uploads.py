@@ -34,8 +34,7 @@ def options(upload_id: str | None = None) -> Response:
 @blueprint.route("", methods=["POST"], provide_automatic_options=False)
 def create() -> Response:
     """With an Idempotency-Key a second request gets the address of the same upload, whose HEAD says how far it is."""
-    replay = replays.Replay().load({replays.HEADER: request.headers[replays.HEADER]} if _has_key() else {})
-    key = replay.get("key")
+    key = replays.key_of_request()
     asked = repr([request.headers.get(name) for name in ("Upload-Length", "Upload-Metadata")])
     fingerprint = replays.fingerprint_of(asked.encode())
     if key and (earlier := replays.find(key, fingerprint)):
@@ -65,10 +64,6 @@ def terminate(upload_id: str) -> Response:
 
 def _address(upload_id: str) -> str:
     return current_app.config["PUBLIC_URL"] + url_for(".send", upload_id=upload_id)
-
-
-def _has_key() -> bool:
-    return replays.HEADER in request.headers
 
 
 for view in (create, progress, send, terminate):

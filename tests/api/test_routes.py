@@ -16,18 +16,22 @@ def test_every_endpoint_needs_a_key_of_its_scope(app, program, owner):
         assert view.scope == Scope.WRITE or method == "GET", f"{rule.rule}: a change needs `write`"
         answer = stranger.send(method, path)
         assert (answer.status_code, answer.json["code"]) == (401, "api_key_missing"), (method, path)
+        assert stranger.send("HEAD", path).status_code in (401, 405), path
         if view.scope == Scope.WRITE:
             answer = reader.send(method, path)
             assert (answer.status_code, answer.json["code"]) == (403, "api_scope_missing"), (method, path)
         tried += 1
-    assert tried >= 1
+    assert tried > 25
 
 
 def test_every_endpoint_is_in_the_specification(app, client):
     paths = client.get("/api/v1/openapi.json").json["paths"]
-    names = [one["operationId"] for operations in paths.values() for one in operations.values()]
+    operations = [one for named in paths.values() for one in named.values() if isinstance(one, dict)]
+    names = [one["operationId"] for one in operations]
     assert len(names) == len(set(names))
     for method, rule, _view in rules(app):
+        if rule.endpoint.startswith("api_uploads."):
+            continue  # a protocol of its own: tests/api/test_uploads.py
         path = rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
         operation = paths[path][method.lower()]
         assert operation["summary"], f"{method} {path}: a docstring in Russian is its title"
@@ -40,7 +44,7 @@ def test_what_needs_no_key_is_listed(app):
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/api/") and not getattr(app.view_functions[rule.endpoint], "scope", None)
     }
-    assert open_to_all <= OPEN
+    assert open_to_all <= OPEN | {"api_uploads.options"}
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,12 @@ ZONE = "Asia/Yekaterinburg"
 
 @dataclass(frozen=True)
 class Studio:
-    """A user with accounts, and a key of theirs that may write."""
+    """A user with accounts, and keys of theirs: one that may write, one that may only read."""
 
     running: Running
     person: Person
     key: str
+    reading_key: str
 
     @property
     def url(self) -> str:
@@ -57,17 +58,18 @@ def studio(running: Running) -> Studio:
     person.post("/plans/business", "/plans")
     person.connect("telegram", bot_token=DEMO_BOT, channel="@vezde_demo")
     person.connect_by_consent("vk")
-    return Studio(running, person, new_key(running, person.email))
+    return Studio(running, person, *new_keys(running, person.email))
 
 
-def new_key(running: Running, email: str, scope: str = "write") -> str:
-    """As `flask shell` on the machine of the service would make it."""
+def new_keys(running: Running, email: str) -> tuple[str, str]:
+    """As `flask shell` on the machine of the service would make them."""
     orders = (
         "from app.services import api_keys, users",
         "from app.db import commit",
-        f"made = api_keys.create(users.by_email({email!r}), 'Ферма', {scope!r})",
+        f"user = users.by_email({email!r})",
+        "made = [api_keys.create(user, 'Ферма', scope).secret for scope in ('write', 'read')]",
         "commit()",
-        "print('made', made.secret)",
+        "print('made', *made)",
     )
     environment = os.environ | {
         "VAR_DIR": str(running.folder),
@@ -84,7 +86,8 @@ def new_key(running: Running, email: str, scope: str = "write") -> str:
         timeout=60,
         check=True,
     )
-    return done.stdout.partition("made ")[2].split()[0]
+    writing, reading = done.stdout.partition("made ")[2].split()[:2]
+    return writing, reading
 
 
 @dataclass
@@ -117,11 +120,8 @@ class Terminal:
             [sys.executable, "-m", "vezde_client", *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
-            **more,
+            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
         )
 
     def __call__(self, *arguments: object, typed: str = "") -> Done:

@@ -6,7 +6,7 @@ import pty
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.clients.conftest import Studio, Terminal, new_key
+from tests.clients.conftest import Studio, Terminal
 
 NewClip = Callable[..., Path]
 
@@ -67,16 +67,20 @@ def test_what_is_scheduled_is_moved_and_cancelled(terminal: Terminal, new_clip: 
 
 
 def test_a_slot_of_a_set(terminal: Terminal, studio: Studio, new_clip: NewClip):
-    assert terminal("publish", new_clip(), "--set", "Утро").exit == 2
-    studio.person.post("/settings/sets", "/settings/sets", name="Утро", connection=connection_ids(terminal))
-    assert "Утро" in terminal("sets").out
-    none_free = terminal("publish", new_clip(), "--set", "утро", "--slot")
-    assert none_free.exit == 1, "it has no slots"
-    assert terminal("publish", new_clip(), "--to", "vk", "--slot").exit == 2, "of which set?"
-
-
-def connection_ids(terminal: Terminal) -> list[str]:
-    return [str(one["id"]) for one in terminal("connections", "--json").json["items"]]
+    file = new_clip()
+    assert terminal("publish", file, "--set", "Утро").exit == 2
+    accounts = [str(one["id"]) for one in terminal("connections", "--json").json["items"]]
+    studio.person.post("/settings/sets/new", "/settings/sets/new", **{"set-name": "Утро", "connection": accounts})
+    [made] = terminal("sets", "--json").json["items"]
+    assert terminal("publish", file, "--set", "утро", "--slot").exit == 1, "it has no slots"
+    page = "/settings/sets"
+    studio.person.post(f"{page}/{made['id']}/slots", page, times="10:30", weekday=["0", "3"])
+    first = terminal("sets", "--json").json["items"][0]["next_slots"][0]["at"]
+    done = terminal("publish", file, "--set", "Утро", "--slot", "--json")
+    results = done.json["items"][0]["results"]
+    assert [one["publication"]["due_at"] for one in results] == [first, first]
+    assert terminal("cancel", *(one["publication"]["id"] for one in results)).exit == 0
+    assert terminal("publish", file, "--to", "vk", "--slot").exit == 2, "of which set?"
 
 
 def test_some_of_several(terminal: Terminal, new_clip: NewClip, tmp_path: Path):
@@ -107,7 +111,7 @@ def test_a_platform_that_refuses_is_an_exit_code(terminal: Terminal, studio: Stu
 
 
 def test_what_a_key_may_not(studio: Studio, terminal: Terminal, new_clip: NewClip):
-    terminal.environment["VEZDE_API_KEY"] = new_key(studio.running, studio.person.email, "read")
+    terminal.environment["VEZDE_API_KEY"] = studio.reading_key
     assert terminal("list").exit == 0
     done = terminal("upload", new_clip(), "--json")
     assert (done.exit, done.json["error"]["code"]) == (3, "api_scope_missing")
@@ -140,20 +144,11 @@ def test_what_is_typed_wrong_is_said_in_russian(terminal: Terminal, new_clip: Ne
 def test_progress_is_drawn_for_a_person_and_for_nobody_else(terminal: Terminal, new_clip: NewClip):
     assert "█" not in terminal("upload", new_clip()).errors
     near, far = pty.openpty()
-    process = terminal.begin("upload", new_clip("закат.mp4"))
-    process.communicate(timeout=60)
-    import subprocess
-    import sys
-
-    with_terminal = subprocess.Popen(
-        [sys.executable, "-m", "vezde_client", "upload", str(new_clip("рассвет.mp4"))],
-        env=terminal.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=far,
-    )
-    assert with_terminal.wait(60) == 0
+    process = terminal.begin("upload", new_clip("рассвет.mp4"), stderr=far)
+    assert process.wait(60) == 0
     os.close(far)
     drawn = os.read(near, 10_000).decode()
+    os.close(near)
     assert "рассвет.mp4 [" in drawn
     assert "100 %" in drawn
 

@@ -1,12 +1,16 @@
 """The client before the real `make run`, by its public API only."""
 
+import io
 import json
 import os
+import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ import pytest
 from tests.conftest import DEMO_BOT
 from tests.journeys.conftest import Running
 from tests.person import Person
+from vezde_client.commands import run
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
@@ -58,36 +63,13 @@ def studio(running: Running) -> Studio:
     person.post("/plans/business", "/plans")
     person.connect("telegram", bot_token=DEMO_BOT, channel="@vezde_demo")
     person.connect_by_consent("vk")
-    return Studio(running, person, *new_keys(running, person.email))
+    return Studio(running, person, new_key(person, "write"), new_key(person, "read"))
 
 
-def new_keys(running: Running, email: str) -> tuple[str, str]:
-    """As `flask shell` on the machine of the service would make them."""
-    orders = (
-        "from app.services import api_keys, users",
-        "from app.db import commit",
-        f"user = users.by_email({email!r})",
-        "made = [api_keys.create(user, 'Ферма', scope).secret for scope in ('write', 'read')]",
-        "commit()",
-        "print('made', *made)",
-    )
-    environment = os.environ | {
-        "VAR_DIR": str(running.folder),
-        "PORT": running.url.rpartition(":")[2],
-        "SANDBOX_PORT": running.sandbox_url.rpartition(":")[2],
-    }
-    done = subprocess.run(
-        [sys.executable, "run.py", "flask", "shell"],
-        cwd=ROOT,
-        input="\n".join([*orders, ""]),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    writing, reading = done.stdout.partition("made ")[2].split()[:2]
-    return writing, reading
+def new_key(person: Person, scope: str) -> str:
+    page = "/settings/api/new"
+    answer = person.post(page, page, name="Ферма", scope=scope, days="30")
+    return re.search(r"vz_[\w-]{43}", answer.text)[0]
 
 
 @dataclass
@@ -125,8 +107,28 @@ class Terminal:
         )
 
     def __call__(self, *arguments: object, typed: str = "") -> Done:
+        """In this process: an interpreter of its own for each command would take most of the time."""
+        out, errors, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [*os.environ]:
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            patch.setattr(sys, "stdin", io.StringIO(typed))
+            with redirect_stdout(out), redirect_stderr(errors):
+                try:
+                    code = run([*map(str, arguments)])
+                except SystemExit as end:
+                    code = end.code
+                finally:
+                    signal.signal(signal.SIGTERM, before)
+        return Done(code, out.getvalue(), errors.getvalue())
+
+    def apart(self, *arguments: object) -> Done:
+        """In a process of its own."""
         process = self.begin(*arguments)
-        out, errors = process.communicate(typed, timeout=120)
+        out, errors = process.communicate(timeout=120)
         assert "Traceback" not in errors, errors
         return Done(process.returncode, out, errors)
 

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from vezde_client.commands import parser_of_all
-from vezde_client.errors import Exit
 
 from tests.clients.conftest import ROOT, Studio, Terminal
+from vezde_client.commands import parser_of_all
+from vezde_client.errors import Exit
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "api.md").read_text()

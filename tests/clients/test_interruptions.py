@@ -87,7 +87,9 @@ def test_two_of_the_same_at_once_make_one(terminal: Terminal, between: Between, 
     file = new_clip("двое.mp4")
     second = {}
     terminal.environment["VEZDE_URL"] = between.url
-    between.lose(f"PATCH {_UPLOADS}", BEFORE, lambda: second.update(done=terminal("upload", file, "--patience", "0")))
+    between.lose(
+        f"PATCH {_UPLOADS}", BEFORE, lambda: second.update(done=terminal.apart("upload", file, "--patience", "0"))
+    )
     assert terminal("upload", file).exit == 0
     assert second["done"].exit == 4
     assert "другой процесс" in second["done"].errors

@@ -39,9 +39,11 @@ async def by_http(terminal: Terminal, *arguments: object) -> AsyncIterator[Clien
         url = process.stderr.readline().strip()
         assert requests.post(url, json={}, timeout=10).status_code == 401
         assert requests.post(url, headers={"Authorization": "Bearer x"}, timeout=10).status_code == 401
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
-            async with Client(streamable_http_client(url, http_client=http)) as client:
-                yield client
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http,
+            Client(streamable_http_client(url, http_client=http)) as client,
+        ):
+            yield client
     finally:
         process.terminate()
         process.communicate(timeout=20)

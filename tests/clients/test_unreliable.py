@@ -5,14 +5,14 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+
+from tests.clients.unreliable import JSON, Reply, Unreliable, dripping, endless, half_a_body, nothing, unreliable
 from vezde_client import answers, api
 from vezde_client.api import Api
 from vezde_client.errors import ClientError, Refused, Unauthorized, Unavailable
 from vezde_client.journal import Journal
 from vezde_client.local_file import LocalFile
 from vezde_client.tus import Upload
-
-from tests.clients.unreliable import JSON, Reply, Unreliable, dripping, endless, half_a_body, nothing, unreliable
 
 _LARGE = 256 << 20
 PROBLEM = "application/problem+json"
@@ -100,9 +100,9 @@ def test_refusals_are_final_and_have_their_sentence(reply: Reply, kind: type[Cli
 
 def test_the_key_goes_nowhere_else(tmp_path: Path):
     with unreliable([GOOD]) as stranger:
-        with unreliable([Reply(307, headers={"Location": f"{stranger.url}/api/v1/me"})]) as server:
-            with pytest.raises(Unavailable, match="Адрес"):
-                client(server).get("/me")
+        elsewhere = Reply(307, headers={"Location": f"{stranger.url}/api/v1/me"})
+        with unreliable([elsewhere]) as server, pytest.raises(Unavailable, match="Адрес"):
+            client(server).get("/me")
         file = LocalFile(written(tmp_path, b"video"))
         created = Reply(201, headers={"Location": f"{stranger.url}/api/v1/uploads/1"})
         there = Reply(headers={"Upload-Offset": "5", "X-Clip-Id": "7"})

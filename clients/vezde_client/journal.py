@@ -24,8 +24,9 @@ KEPT_SECONDS = 23 * 3600
 class Journal:
     """A dictionary that lies on disk. `note()` is written at once."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, is_kept: bool = False) -> None:
+        """`is_kept`: also after what it is of has ended, so that it is not done again."""
+        self._path, self._is_kept = path, is_kept
         try:
             found = json.loads(path.read_text())
         except (FileNotFoundError, ValueError):
@@ -59,22 +60,29 @@ class Journal:
         self.note()
 
     def finish(self) -> None:
+        """What it is of has ended well: the same command is a new one from here on."""
+        if not self._is_kept:
+            self.discard()
+
+    def discard(self) -> None:
         self._path.unlink(missing_ok=True)
+        self.facts.clear()
+        self._keys = self.facts.setdefault("keys", {})
 
 
 @contextmanager
-def opened(*names: Any) -> Iterator[Journal]:
-    """The journal of what `names` are of. Raises Unavailable while another process has it."""
+def opened(*names: Any, key: str = "") -> Iterator[Journal]:
+    """The journal of what `names` are of, or `key` with them. Raises Unavailable while another process has it."""
     folder = state_folder() / "journal"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _sweep(folder)
-    path = folder / f"{digest(*names)}.json"
+    path = folder / f"{digest(*names, key)}.json"
     with path.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Unavailable("То же самое уже делает другой процесс vezde. Дождитесь его.") from None
-        yield Journal(path)
+        yield Journal(path, is_kept=bool(key))
 
 
 def digest(*names: Any) -> str:

@@ -78,9 +78,7 @@ def upload(api: Api, file: LocalFile, journal: Journal, progress: Progress, rend
         except Refused as error:
             if error.status != 404:
                 raise
-            journal.finish()  # somebody has deleted it meanwhile
-            journal.facts.clear()
-            journal.facts["keys"] = {}
+            journal.discard()  # somebody has deleted it meanwhile
     clip_id = Upload(api, file, journal, progress, render).send()
     journal.note(clip_id=clip_id)
     return clip_id

@@ -83,6 +83,19 @@ def test_an_upload_goes_on_where_it_was(terminal: Terminal, between: Between, tm
     assert sum(line.startswith(f"POST {_UPLOADS}") for line in between.seen) == 1
 
 
+def test_what_has_a_name_is_done_once_also_after_it_has_ended(
+    terminal: Terminal, studio: Studio, new_clip: Callable[..., Path]
+):
+    file, title = new_clip(), "Названный"
+    command = ("publish", file, "--to", "telegram", "--title", title, "--wait", "--json", "--key", "render-1")
+    first, second = terminal(*command), terminal(*command)
+    assert (first.exit, second.exit) == (0, 0)
+    assert first.json == second.json
+    assert len(studio.posts(title)) == 1
+    assert terminal("publish", file, *command[2:-1], "render-2").exit == 0
+    assert len(studio.posts(title)) == 2
+
+
 def test_two_of_the_same_at_once_make_one(terminal: Terminal, between: Between, new_clip: Callable[..., Path]):
     file = new_clip("двое.mp4")
     second = {}

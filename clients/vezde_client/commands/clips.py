@@ -6,7 +6,7 @@ from typing import Any
 
 from vezde_client import journal as journals
 from vezde_client import publishing, words
-from vezde_client.commands.parser import Commands, add_wait, command, number
+from vezde_client.commands.parser import Commands, add_key, add_wait, command, number
 from vezde_client.commands.session import Session, deadline
 from vezde_client.errors import Exit, Refused
 from vezde_client.local_file import LocalFile
@@ -22,6 +22,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--title", metavar="ТЕКСТ", help="название клипа; без него — по имени файла")
     parser.add_argument("--text", metavar="ТЕКСТ", help="описание клипа")
     parser.add_argument("--render", metavar="НОМЕР", help="номер объявленного клипа (POST /renders)")
+    add_key(parser)
     add_wait(parser, "дождаться, пока файл проверен")
 
     parser = command(commands, "import", import_, "загрузить файл по ссылке")
@@ -29,6 +30,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--title", metavar="ТЕКСТ", help="название клипа; без него — по имени файла")
     parser.add_argument("--text", metavar="ТЕКСТ", help="описание клипа")
     parser.add_argument("--sha256", metavar="СУММА", help="контрольная сумма файла: не сойдётся — не примем")
+    add_key(parser)
     add_wait(parser, "дождаться, пока файл скачан и проверен")
 
     parser = command(commands, "list", list_, "клипы или публикации, новые первыми")
@@ -42,7 +44,7 @@ def add(commands: Commands) -> None:
 
 def upload(session: Session, asked: Namespace) -> int:
     file = LocalFile(asked.file)
-    with journals.opened(session.api.url, session.api.me["id"], file.fingerprint) as journal:
+    with journals.opened(session.api.url, session.api.me["id"], file.fingerprint, key=asked.key) as journal:
         bar = session.output.bar(file.name)
         clip_id = publishing.upload(session.api, file, journal, bar, asked.render or "")
         texts = {name: getattr(asked, name) for name in ("title", "text") if getattr(asked, name) is not None}
@@ -63,11 +65,11 @@ def _ready(session: Session, clip_id: int, asked: Namespace) -> dict[str, Any]:
 def import_(session: Session, asked: Namespace) -> int:
     body = {name: getattr(asked, name) for name in ("url", "title", "text", "sha256")}
     body = {name: value for name, value in body.items() if value is not None}
-    with journals.opened(session.api.url, session.api.me["id"], "import", body) as journal:
+    with journals.opened(session.api.url, session.api.me["id"], "import", body, key=asked.key) as journal:
         try:
             found = session.api.post("/clips/import", body, key=journal.key("import"))
         except Refused:
-            journal.finish()
+            journal.discard()
             raise
         if not asked.wait:
             session.output.show(found, [f"Импорт {found['id']} начат: {found['status']}."])
@@ -88,7 +90,7 @@ def _imported(session: Session, import_id: int, until: Deadline, journal: journa
         if found.get("clip_id"):
             return found
         if found["status"] in ("failed", "cancelled"):
-            journal.finish()  # the same command begins another one
+            journal.discard()  # the same command begins another one
             raise Refused(found.get("detail") or "Файл по ссылке не получен.", found.get("reason"))
         if found.get("size"):
             bar(found.get("received") or 0, found["size"])

@@ -89,6 +89,15 @@ def add_wait(parser: Parser, what: str) -> None:
     )
 
 
+def add_key(parser: Parser) -> None:
+    parser.add_argument(
+        "--key",
+        metavar="ИМЯ",
+        default="",
+        help="имя этого дела, своё у каждого (render-2041): повтор с ним и после успеха ничего не делает второй раз",
+    )
+
+
 def add_when(parser: Parser, *, with_now: bool = False) -> None:
     when = parser.add_mutually_exclusive_group(required=with_now)
     if with_now:

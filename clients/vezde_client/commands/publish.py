@@ -7,7 +7,7 @@ from typing import Any
 
 from vezde_client import destinations, publishing, words
 from vezde_client import journal as journals
-from vezde_client.commands.parser import Commands, add_wait, add_when, command, number
+from vezde_client.commands.parser import Commands, add_key, add_wait, add_when, command, number
 from vezde_client.commands.session import Session, deadline
 from vezde_client.errors import ClientError, Refused, WrongUsage, exit_of
 from vezde_client.journal import Journal
@@ -44,6 +44,7 @@ def add(commands: Commands) -> None:
         help="настройка площадки или аккаунта: youtube.privacy=public",
     )
     parser.add_argument("--again", action="store_true", help="опубликовать ещё раз там, где клип уже опубликован")
+    add_key(parser)
     add_wait(parser, "дождаться, пока всё опубликовано")
 
 
@@ -52,8 +53,8 @@ def publish(session: Session, asked: Namespace) -> int:
         raise WrongUsage("Назовите файл или --clip НОМЕР.")
     order = order_of(session, asked)
     until = deadline(asked)
-    done = [Item(session, order, asked.wait, until, path=path) for path in asked.files]
-    done += [Item(session, order, asked.wait, until, clip_id=clip_id) for clip_id in asked.clip]
+    done = [Item(session, order, asked.wait, until, path=path, key=asked.key) for path in asked.files]
+    done += [Item(session, order, asked.wait, until, clip_id=clip_id, key=asked.key) for clip_id in asked.clip]
     for item in done:
         item.run()
         if item.error:
@@ -89,10 +90,11 @@ class Item:
         path: Path | None = None,
         clip_id: int | None = None,
         texts: Mapping[str, str] | None = None,
+        key: str = "",
     ) -> None:
         """`order` None: it is only uploaded. `texts` become the clip's own."""
         self._session, self._order, self._wait, self._until = session, order, wait, until
-        self._path, self.clip_id, self._texts = path, clip_id, texts
+        self._path, self.clip_id, self._texts, self._key = path, clip_id, texts, key
         self.name = str(path) if path else f"клип {clip_id}"
         self.results: list[publishing.Result] = []
         self.error: ClientError | None = None
@@ -108,13 +110,13 @@ class Item:
         api = self._session.api
         file = LocalFile(self._path) if self._path else None
         what = file.fingerprint if file else f"clip {self.clip_id}"
-        with journals.opened(api.url, api.me["id"], what) as journal:
+        with journals.opened(api.url, api.me["id"], what, key=self._key) as journal:
             if file:
                 self.clip_id = publishing.upload(api, file, journal, self._session.output.bar(file.name))
             try:
                 publishing.wait_until_ready(api, self.clip_id, self._until)
             except Refused:
-                journal.finish()
+                journal.discard()
                 raise
             if self._texts:
                 api.send("PATCH", f"/clips/{self.clip_id}", json=dict(self._texts))

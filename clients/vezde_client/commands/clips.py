@@ -44,9 +44,10 @@ def add(commands: Commands) -> None:
 
 def upload(session: Session, asked: Namespace) -> int:
     file = LocalFile(asked.file)
-    with journals.opened(session.api.url, session.api.me["id"], file.fingerprint, key=asked.key) as journal:
+    render = asked.render or ""
+    with journals.opened(session.api.url, session.api.me["id"], file.fingerprint, render, key=asked.key) as journal:
         bar = session.output.bar(file.name)
-        clip_id = publishing.upload(session.api, file, journal, bar, asked.render or "")
+        clip_id = publishing.upload(session.api, file, journal, bar, render)
         texts = {name: getattr(asked, name) for name in ("title", "text") if getattr(asked, name) is not None}
         if texts:
             session.api.send("PATCH", f"/clips/{clip_id}", json=texts)
@@ -72,7 +73,7 @@ def import_(session: Session, asked: Namespace) -> int:
             journal.discard()
             raise
         if not asked.wait:
-            session.output.show(found, [f"Импорт {found['id']} начат: {found['status']}."])
+            session.output.show(found, [f"Импорт {found['id']} начат. С --wait та же команда дождётся его."])
             journal.finish()
             return Exit.OK
         until = deadline(asked)

@@ -42,7 +42,7 @@ def watch(session: Session, asked: Namespace) -> int:
     successes = 0
     with watching.taken(session.api.url, session.api.me["id"], str(asked.folder.resolve())) as taken:
         while True:
-            found, grows = folder.scan()
+            found, grows = _scan(session, folder, asked.once)
             waiting = [one for one in found if not taken.has(one)]
             for one in waiting:
                 error = _take(session, asked, one, taken)
@@ -51,6 +51,17 @@ def watch(session: Session, asked: Namespace) -> int:
             if asked.once and not grows:
                 return exit_of(errors, successes)
             time.sleep(min(max(asked.stable / 4, 0.2), 5.0))
+
+
+def _scan(session: Session, folder: Folder, once: bool) -> tuple[list[Found], bool]:
+    """A share that is away for now does not end the command."""
+    try:
+        return folder.scan()
+    except Unavailable as error:
+        if once:
+            raise
+        session.output.notice(error.message)
+        return [], True
 
 
 def _take(session: Session, asked: Namespace, found: Found, taken: Taken) -> ClientError | None:

@@ -89,7 +89,7 @@ def _operation(
         name=one["operationId"],
         method=method.upper(),
         path=path,
-        title=one["summary"],
+        title=one["summary"].rstrip("."),
         description=one.get("description", ""),
         scope=one.get("x-scope", ""),
         parameters=[
@@ -160,6 +160,8 @@ def _curl(document: Mapping[str, Any], base: str, path: str, method: str, body: 
     elif body:
         sample = json.dumps(_sample(document, {"$ref": _REF + body}), ensure_ascii=False)
         parts += ['-H "Content-Type: application/json"', f"-d '{sample}'"]
+    if method == "POST":
+        parts.insert(2, '-H "Idempotency-Key: task-1"')
     address = base + "".join("1" if part.startswith("{") else part for part in _split(path))
     return " \\\n  ".join([*parts, address])
 

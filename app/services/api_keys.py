@@ -1,7 +1,7 @@
 """Keys of the HTTP API: `vz_` and 32 random bytes, of which only the hash is stored.
 
 A key is a credential of its own, which machines hold: it lives on when its user changes the password or ends sessions,
-until it expires or is revoked (docs/decisions/0024-http-api.md).
+until it expires or is revoked (docs/decisions/0024-http-api-library.md).
 """
 
 import hashlib

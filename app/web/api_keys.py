@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 
 from app.models import Scope
 from app.services import api_keys
@@ -15,16 +16,16 @@ from app.web.responses import blame, flash, form_page, go
 blueprint = Blueprint("api_keys", __name__, url_prefix="/settings/api")
 
 SCOPES = {
-    Scope.READ: "Только читать: клипы, публикации, статистику",
-    Scope.WRITE: "Читать и менять: загружать, публиковать, отменять",
+    Scope.READ: "Только читать",
+    Scope.WRITE: "Читать и менять",
 }
 TERMS = {"30": "30 дней", "90": "90 дней", "365": "Год", "": "Без срока"}
 
 
 class NewKey(FlaskForm):
     name = StringField("Название", [NEEDED])
-    scope = SelectField("Что можно", choices=list(SCOPES.items()))
-    days = SelectField("Сколько действует", choices=list(TERMS.items()), default="365")
+    scope = SelectField("Что можно", choices=[SelectChoice(*one) for one in SCOPES.items()])
+    days = SelectField("Сколько действует", choices=[SelectChoice(*one) for one in TERMS.items()], default="365")
 
 
 @blueprint.get("")

@@ -7,14 +7,14 @@ import pytest
 from app.db import commit, db
 from app.models import ConnectionStatus, Passkey, PlatformConnection, Publication, Status, UndoKind
 from app.platform_access import questions
-from app.services import account_sets, plan_import, publications, sessions, slots, undo, uploads
+from app.services import account_sets, api_keys, plan_import, publications, sessions, slots, undo, uploads
 from app.services.publications import Choice
 from app.serving import API
 
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
-    *("import_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
+    *("import_id", "key_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
@@ -68,6 +68,7 @@ def boris(app, user, ready_clip, telegram):
     slots.add(one, account_set.id, [0], [600])
     slot_id = account_set.slots[0].id
     import_id = plan_import.start(one, "Борис.csv", "Файл\nБорис.mp4".encode()).id
+    key_id = api_keys.create(one, "Ключ Бориса").row.id
     commit()
     return [
         {
@@ -81,6 +82,7 @@ def boris(app, user, ready_clip, telegram):
             "account_set_id": account_set.id,
             "slot_id": slot_id,
             "import_id": import_id,
+            "key_id": key_id,
         }
         for number, thing in enumerate(things)
     ]

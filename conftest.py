@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 JOURNEYS = Path(__file__).parent / "tests" / "journeys"
+CLIENTS = Path(__file__).parent / "tests" / "clients"
 # Two browsers with journeys run at once: each has all processes of `make run`, more would only wait for each other.
 # That with the walk through all pages, which takes as long as a quarter of the journeys, gets a third of the others.
 LONGEST = "test_accessibility.py"
@@ -19,7 +20,8 @@ pytest_plugins = ["tests.s3", "tests.publishing.fixtures"]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that all processes end at about the same time."""
     tests_of = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.parent != JOURNEYS, item.path.name not in SLOW, -tests_of[item.path]))
+    whole = (JOURNEYS, CLIENTS)
+    items.sort(key=lambda item: (item.path.parent not in whole, item.path.name not in SLOW, -tests_of[item.path]))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -29,10 +31,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
     others = sorted(path.name for path in JOURNEYS.glob("test_*.py") if path.name != LONGEST)
 
     class ByModule(LoadScopeScheduling):
-        """`--dist loadscope`, but with the journeys in two scopes."""
+        """`--dist loadscope`, but with the journeys in two scopes, and the clients' tests, of one service, in one."""
 
         def _split_scope(self, nodeid: str) -> str:
             path = Path(nodeid.split("::")[0])
+            if path.parent.name == CLIENTS.name:
+                return "clients"
             if path.parent.name != JOURNEYS.name:
                 return super()._split_scope(nodeid)
             return "browser 1" if path.name == LONGEST or others.index(path.name) % 3 == 0 else "browser 2"

@@ -14,7 +14,7 @@ from app.db import after_commit, db
 from app.models import OPEN_IMPORTS, ClipImport, ImportState, Render, Source, User, lock_user
 from app.platforms.http import download
 from app.problems import NotFound, Problem
-from app.services import clips, open_uploads, throttle, upload_files
+from app.services import clips, open_uploads, renders, throttle, upload_files
 from app.services.throttle import Limit
 
 MAX_OPEN = 100
@@ -40,6 +40,8 @@ def start(
         raise Problem("import_url_with_password" if reason == "import_credentials" else "import_url_malformed", "url")
     if sha256 is not None and not _SHA256.fullmatch(sha256 := sha256.strip().lower()):
         raise Problem("import_checksum_malformed", "sha256")
+    if render:
+        renders.require_open(render)
     throttle.hit((_STARTED_PER_USER, str(user.id)))
     _require_room(user)
     host = urlsplit(url).hostname or ""

@@ -41,7 +41,11 @@ def pressure(user: User, rule: Rule) -> Pressure:
 
 
 def own(rule: Rule) -> When:
-    return When(WhenKind(rule.when_kind), minutes=rule.after_minutes, set_id=rule.account_set_id)
+    """Of the rule's columns those that its kind of time has: a rule can have a set and publish at once."""
+    kind = WhenKind(rule.when_kind)
+    if kind == WhenKind.AFTER:
+        return When(kind, minutes=rule.after_minutes)
+    return When(kind, set_id=rule.account_set_id if kind == WhenKind.SLOT else None)
 
 
 def of(

@@ -13,7 +13,6 @@ from tests.clients.conftest import Studio, Terminal
 
 _UPLOADS = "/api/v1/uploads"
 _POINTS = (
-    (f"POST {_UPLOADS}", BEFORE),
     (f"POST {_UPLOADS}", AFTER),
     (f"PATCH {_UPLOADS}", HALFWAY),
     (f"PATCH {_UPLOADS}", AFTER),
@@ -52,7 +51,7 @@ def test_a_lost_answer_is_asked_for_again_by_itself(
     terminal: Terminal, studio: Studio, between: Between, new_clip: Callable[..., Path]
 ):
     terminal.environment["VEZDE_URL"] = between.url
-    for begins, point in (_POINTS[1], _POINTS[2], _POINTS[5]):
+    for begins, point in (_POINTS[0], _POINTS[1], _POINTS[4]):
         title = f"Потерянный {next(_numbers)}"
         between.lose(begins, point)
         done = terminal("publish", new_clip(f"{title}.mp4"), "--to", "telegram", "--title", title, "--wait")

@@ -16,6 +16,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.clients.conftest import Studio, Terminal
+from vezde_client.api import Api
+from vezde_client.mcp.server import build
 
 READ = ["list_clips", "list_connections", "list_publications", "plan", "publication_status", "statistics"]
 WRITE = ["cancel", "move", "publish", "publish_confirm", "upload_clip"]
@@ -121,22 +123,26 @@ async def of_clip(client: Client, clip: dict[str, Any]) -> list[dict[str, Any]]:
     return (await ask(client, "list_publications", clip_id=clip["id"]))["publications"]
 
 
-def test_files_are_only_taken_from_the_folder(terminal: Terminal, tmp_path: Path, new_clip: Callable[..., Path]):
+def test_files_are_only_taken_from_the_folder(tmp_path: Path, new_clip: Callable[..., Path]):
+    """Without a process of its own: it is refused before anything is sent."""
     inside = tmp_path / "inside"
     inside.mkdir()
     outside = new_clip("outside.mp4")
     (inside / "link.mp4").symlink_to(outside)
     (inside / "notes.txt").write_text("x")
 
+    def nowhere() -> Api:
+        raise AssertionError("it connects")
+
     async def talk() -> None:
-        async with by_stdio(terminal, "--allow-publish", "--folder", inside) as client:
-            for path in (outside, "../outside.mp4", "link.mp4", "notes.txt", "/etc/passwd", "\0"):
-                assert await refusal(client, "upload_clip", path=str(path)), path
-        async with by_stdio(terminal, "--allow-publish") as client:
+        async with Client(build(nowhere, allow_publish=True, folder=inside)) as client:
+            for path in (outside, "../outside.mp4", "link.mp4", "notes.txt", "/etc/passwd", "x\0.mp4"):
+                assert "Можно загружать только" in await refusal(client, "upload_clip", path=str(path)), path
+            assert "Такого файла нет" in await refusal(client, "upload_clip", path="none.mp4")
+        async with Client(build(nowhere, allow_publish=True)) as client:
             assert "--folder" in await refusal(client, "upload_clip", path=str(outside))
 
     asyncio.run(talk())
-    assert terminal("list", "--query", "outside", "--json").json["items"] == []
 
 
 def test_without_a_login_or_a_token_it_does_not_start(terminal: Terminal):

@@ -127,8 +127,11 @@ class WriteTools:
     def _allowed(self, path: str) -> Path:
         if self._folder is None:
             raise WrongUsage("Загружать файлы не разрешено: сервер запущен без --folder.")
-        found = (self._folder / path).resolve()  # links are followed first
-        if not found.is_relative_to(self._folder) or found.suffix.lower() not in SUFFIXES:
+        try:
+            found = (self._folder / path).resolve()  # links are followed first
+        except (OSError, ValueError, RuntimeError):  # a zero byte, a circle of links
+            found = None
+        if found is None or not found.is_relative_to(self._folder) or found.suffix.lower() not in SUFFIXES:
             raise WrongUsage(f"Можно загружать только видеофайлы из папки {self._folder}.")
         return found
 

@@ -36,6 +36,9 @@ _PUBLICATION = (
     "clip_id connection_id platform account_id account_name account_url title description options status "
     "reason detail due_at external_id url created_at started_at published_at views likes shares"
 )
+_CLIP = (
+    "title description file_name source source_name status size sha256 content_type duration_ms width height created_at"
+)
 _TABLES: dict[str, tuple[type, str]] = {
     "connections": (
         PlatformConnection,
@@ -45,11 +48,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "imports": (ClipImport, "host file_name size state reason source source_name clip_id created_at"),
     "incoming_hooks": (IncomingHook, "name mapping used_at created_at"),
     "inbox_files": (InboxFile, "path size state reason clip_id seen_at"),
-    "clips": (
-        Clip,
-        "title description file_name source source_name status size sha256 content_type duration_ms width height "
-        "created_at",
-    ),
+    "clips": (Clip, _CLIP),
     "publications": (Publication, _PUBLICATION),
     "publication_events": (PublicationEvent, "publication_id at kind status name detail"),
     "stats": (StatsSample, "publication_id at views likes shares"),

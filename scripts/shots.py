@@ -42,7 +42,7 @@ from app.models import (  # noqa: E402
     User,
 )
 from app.problems import Problem  # noqa: E402
-from app.services import account_sets, incoming_hooks, plan_import, slot_changes, slots, typed_times, users  # noqa: E402
+from app.services import account_sets, api_keys, incoming_hooks, plan_import, slot_changes, slots, typed_times, users  # noqa: E402
 from app.statistics import daily  # noqa: E402
 from app.storage import key_from, storage  # noqa: E402
 
@@ -129,6 +129,8 @@ def fill() -> None:
     broken.status, broken.reason, broken.poster_key = ClipStatus.FAILED, "broken_file", None
 
     import_tables(user)
+    api_keys.create(user, "Ферма рендера", "write", 365)
+    api_keys.revoke(user, api_keys.create(user, "Старый скрипт монтажа на ноутбуке у Пети", "read").row.id)
     now = clock.now()
     states: tuple[dict, ...] = (
         {"status": Status.PUBLISHED, "url": "https://t.me/vezde_demo/12", "published_at": now},
@@ -451,6 +453,14 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
         page.get_by_role("button", name="Подключить", exact=True).click()
         page.get_by_text("Проверяем…").wait_for()  # there is no worker
 
+    def new_api_key(page: Page) -> None:
+        page.get_by_label("Название").fill("Скрипт монтажа")
+        page.get_by_role("button", name="Создать ключ").click()
+        page.get_by_text("Сохраните его сейчас").wait_for()
+
+    def revoke_api_key(page: Page) -> None:
+        page.get_by_role("link", name="Отозвать").first.click()
+
     def refused_date(page: Page) -> None:
         first.click()
         page.get_by_label("Дата и время").fill("2020-01-01T12:00")
@@ -539,6 +549,11 @@ def shoot(browser: Browser, base: str, width: str, scheme: str, names: list[str]
     shot(pro, "settings-password", "/settings/password")
     shot(pro, "settings-security", "/settings/security")
     shot(pro, "settings-delete", "/settings/delete")
+    shot(pro, "settings-api", "/settings/api")
+    shot(pro, "settings-api-new", "/settings/api/new")
+    shot(pro, "settings-api-created", "/settings/api/new", new_api_key)
+    shot(pro, "settings-api-revoke", "/settings/api", revoke_api_key)
+    shot(pro, "api-docs", "/api/v1/docs")
     shot(pro, "plans", "/plans")
     shot(pro, "error-404", "/nowhere")
     studio = sign_in("business@demo.vezde.ru")

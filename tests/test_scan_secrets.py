@@ -12,6 +12,7 @@ CHANCE = "q7Zr2LxW9bTkV4mHs8NcY1dPfE3gJuA6oRt5wXi"
     "text",
     [
         f"110201543:AA{CHANCE[:33]}",
+        f"Bearer vz_{(CHANCE * 2)[:43]}",
         f"token = 'vk1.a.{CHANCE}{CHANCE}'",
         f"SECRET_KEY={CHANCE}",
         f"VAULT_PRIVATE_KEY = '{CHANCE}='",

@@ -43,7 +43,7 @@ class Specification(flask_smorest.Api):
 
 def make(app: Flask) -> Specification:
     described = {
-        "title": "Везде",
+        "title": "Vezde",
         "version": "1",
         "openapi_version": "3.1.0",
         "info": {"description": _DESCRIPTION},

@@ -80,14 +80,14 @@ class NewPublicationsBody(Body):
     clip_id = row_id(required=True)
     to = Listed(Inner(DestinationBody), load_default=list, validate=count(100, 0))
     set_id = row_id(load_default=None, allow_none=True)
-    when = When(load_default={"kind": "now"}, metadata={"description": "Без него — сейчас"})
+    when = When(metadata={"description": "Без него — сейчас"})
 
 
 class BatchItemBody(DestinationBody):
     """Одна публикация из многих."""
 
     clip_id = row_id(required=True)
-    when = When(load_default={"kind": "now"}, metadata={"description": "Без него — сейчас"})
+    when = When(metadata={"description": "Без него — сейчас"})
 
 
 class BatchBody(Body):
@@ -133,7 +133,7 @@ def create_publications(body: dict[str, Any]) -> dict[str, Any]:
     wishes |= {one["connection_id"]: _wish(one, clip) for one in body["to"]}
     if not wishes:
         raise Problem("no_destination", "to")
-    due = times.resolve(user, body["when"])
+    due = times.resolve(user, body.get("when", times.AT_ONCE))
     items = [Item(clip_id, wish, due.due_at, due.slot_id) for wish in wishes.values()]
     return _results("to", publications.publish_many(user, items))
 
@@ -158,7 +158,7 @@ def create_publications_batch(body: dict[str, Any]) -> dict[str, Any]:
     user, wanted = current_user(), body["items"]
     mine = select(Clip).where(Clip.user_id == user.id, Clip.id.in_({one["clip_id"] for one in wanted}))
     known = {clip.id: clip for clip in db.session.scalars(mine)}
-    due = times.resolve_many(user, [(one["clip_id"], one["when"]) for one in wanted])
+    due = times.resolve_many(user, [(one["clip_id"], one.get("when", times.AT_ONCE)) for one in wanted])
     results: list[Result] = [one if isinstance(one, Problem | NotFound) else NotFound() for one in due]
     items = {
         place: Item(one["clip_id"], _wish(one, known[one["clip_id"]]), at.due_at, at.slot_id)

@@ -1,7 +1,7 @@
 """Keys of the HTTP API: `vz_` and 32 random bytes, of which only the hash is stored.
 
 A key is a credential of its own, which machines hold: it lives on when its user changes the password or ends sessions,
-until it expires or is revoked (docs/decisions/0024-http-api.md).
+until it expires or is revoked (docs/decisions/0024-http-api-library.md).
 """
 
 import hashlib
@@ -65,11 +65,17 @@ def create(user: User, name: str, scope: str = Scope.READ, days: int | None = No
     return NewKey(row, secret)
 
 
-def revoke(user: User, key_id: int) -> ApiKey:
-    """From the next request on it opens nothing; a second press changes nothing. Raises NotFound."""
+def get(user: User, key_id: int) -> ApiKey:
+    """Locked until the transaction ends. Raises NotFound, for another user's too."""
     row = db.session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user.id).with_for_update())
     if row is None:
         raise NotFound
+    return row
+
+
+def revoke(user: User, key_id: int) -> ApiKey:
+    """From the next request on it opens nothing; a second press changes nothing. Raises NotFound."""
+    row = get(user, key_id)
     if row.revoked_at is None:
         row.revoked_at = clock.now()
         audit_log.record(user.id, "api_key_revoked", row.name)

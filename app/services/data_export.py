@@ -12,6 +12,7 @@ from app import clock
 from app.db import db, end_reading
 from app.models import (
     AccountSet,
+    ApiKey,
     AuditEvent,
     Clip,
     ClipImport,
@@ -54,6 +55,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "stats": (StatsSample, "publication_id at views likes shares"),
     "notifications": (Notification, "kind facts created_at read_at mailed_at"),
     "sessions": (UserSession, "user_agent address created_at seen_at"),
+    "api_keys": (ApiKey, "name scopes created_at expires_at used_at revoked_at"),
     "passkeys": (Passkey, "name created_at used_at"),
     "security": (AuditEvent, "at kind detail address"),
 }

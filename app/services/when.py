@@ -14,7 +14,7 @@ from app.problems import NotFound, Problem
 from app.services import due_times, slots
 
 NOW, AT, AFTER, SLOT = "now", "at", "after", "slot"
-KINDS = (NOW, AT, AFTER, SLOT)
+AT_ONCE = {"kind": NOW}
 MAX_MINUTES = due_times.MAX_AHEAD.days * 24 * 60
 
 

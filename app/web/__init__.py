@@ -5,6 +5,7 @@ from flask import Flask
 from app.web import (
     access,
     account_sets,
+    api_keys,
     auth,
     bulk,
     bulk_publications,
@@ -54,7 +55,7 @@ PARTS = (
 )
 PAGES = (
     *(clips, publish, plan, plan_feed, publications, statistics, notifications),
-    *(settings, second_factor, passkeys, confirmation),
+    *(settings, second_factor, passkeys, confirmation, api_keys),
     *(
         integrations,
         account_sets,

@@ -16,6 +16,7 @@ from app.db import commit, db
 from app.models import Clip
 from app.services import account_sets, publications, slots, uploads
 from app.services.publications import Choice
+from app.serving import API
 
 FEW = settings(
     max_examples=250,
@@ -264,8 +265,8 @@ def _send(client, path: str, method: str, headers: dict[str, str], request: dict
 def test_ids_larger_than_any_row_has(app, people, number):
     browser = people["owner"]()
     for rule in app.url_map.iter_rules():
-        if not any(f"int:{name}" in rule.rule for name in rule.arguments):
-            continue
+        if rule.rule.startswith(API) or not any(f"int:{name}" in rule.rule for name in rule.arguments):
+            continue  # the API's have a key: tests/api/test_routes.py
         path = rule.rule
         for name in rule.arguments:
             path = path.replace(f"<int:{name}>", str(number))

@@ -9,6 +9,7 @@ from app.models import ConnectionStatus, Passkey, PlatformConnection, Publicatio
 from app.platform_access import questions
 from app.services import (
     account_sets,
+    api_keys,
     imports,
     incoming_hooks,
     plan_import,
@@ -24,7 +25,17 @@ from app.serving import API
 # Arguments of routes that name a user's row; what is not listed here or below fails the walk.
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
-    *("clip_import_id", "hook_id", "import_id", "question_id", "session_id", "slot_id", "undo_id", "upload_id"),
+    *(
+        "clip_import_id",
+        "hook_id",
+        "import_id",
+        "key_id",
+        "question_id",
+        "session_id",
+        "slot_id",
+        "undo_id",
+        "upload_id",
+    ),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
@@ -80,6 +91,7 @@ def boris(app, user, ready_clip, telegram):
     import_id = plan_import.start(one, "Борис.csv", "Файл\nБорис.mp4".encode()).id
     clip_import_id = imports.start(one, "https://example.org/Борис.mp4").id
     hook_id = incoming_hooks.create(one, "Вебхук Бориса", incoming_hooks.DEFAULTS, signed=False).hook.id
+    key_id = api_keys.create(one, "Ключ Бориса").row.id
     commit()
     return [
         {
@@ -95,6 +107,7 @@ def boris(app, user, ready_clip, telegram):
             "account_set_id": account_set.id,
             "slot_id": slot_id,
             "import_id": import_id,
+            "key_id": key_id,
         }
         for number, thing in enumerate(things)
     ]

@@ -78,10 +78,10 @@ def newest_of(user: User, render: Render) -> ClipImport | None:
 
 
 def shown(user: User) -> Sequence[ClipImport]:
-    """What a page shows: those under way and those that have failed, oldest first."""
+    """What a page shows: those under way and those that have failed, newest first."""
     states = (*OPEN_IMPORTS, ImportState.FAILED)
     mine = select(ClipImport).where(ClipImport.user_id == user.id, ClipImport.state.in_(states))
-    return db.session.scalars(mine.order_by(ClipImport.id).limit(MAX_SHOWN)).all()
+    return db.session.scalars(mine.order_by(ClipImport.id.desc()).limit(MAX_SHOWN)).all()
 
 
 def arrived(user: User, import_ids: Sequence[int]) -> Sequence[int]:

@@ -9,23 +9,7 @@ from app import texts
 from app.api.access import READ, WRITE, current_user
 from app.api.blueprint import Blueprint
 from app.api.errors import AllRefused, as_dict
-from app.api.fields import (
-    MAX_ID,
-    Answers,
-    Body,
-    Choice,
-    Flag,
-    Inner,
-    Listed,
-    Moment,
-    NumberText,
-    Text,
-    between,
-    count,
-    length,
-    row_id,
-)
-from app.api.paging import Paged, page
+from app.api.paging import page
 from app.api.publication_body import (
     PublicationBody,
     PublicationPage,
@@ -34,12 +18,12 @@ from app.api.publication_body import (
     as_bodies,
     as_body,
 )
-from app.api.when import When
+from app.api.publication_requests import BatchBody, ConfirmBody, MoveBody, NewPublicationsBody, PublicationFilters
 from app.db import db
-from app.models import Clip, Publication, Status, User
+from app.models import Clip, Publication, User
 from app.paging import indexed_eq
 from app.problems import NotFound, Problem
-from app.services import account_sets, bulk, clips, history, moves, publications, retries
+from app.services import account_sets, clips, history, moves, publications, retries
 from app.services import when as times
 from app.services.drafts import Choice as Wish
 from app.services.drafts import Item
@@ -59,56 +43,8 @@ _LINKS = {
     )
 }
 _MADE = {"responses": {201: {"links": _LINKS}}}
-_TITLE, _TEXT = length(clips.MAX_TITLE), length(clips.MAX_DESCRIPTION)
 
 Result = Publication | Problem | NotFound
-
-
-class DestinationBody(Body):
-    """Аккаунт и что указать на нём; без текстов — те, что у клипа."""
-
-    connection_id = row_id(required=True)
-    title = Text(validate=_TITLE)
-    text = Text(validate=_TEXT)
-    options = Answers(metadata={"description": "Настройки площадки по имени: GET /connections/{id}"})
-    again = Flag(load_default=False, metadata={"description": "Опубликовать и там, где клип уже есть"})
-
-
-class NewPublicationsBody(Body):
-    """Куда: аккаунты, набор или то и другое; что указано для аккаунта, важнее набора."""
-
-    clip_id = row_id(required=True)
-    to = Listed(Inner(DestinationBody), load_default=list, validate=count(100, 0))
-    set_id = row_id(load_default=None, allow_none=True)
-    when = When(metadata={"description": "Без него — сейчас"})
-
-
-class BatchItemBody(DestinationBody):
-    """Одна публикация из многих."""
-
-    clip_id = row_id(required=True)
-    when = When(metadata={"description": "Без него — сейчас"})
-
-
-class BatchBody(Body):
-    items = Listed(Inner(BatchItemBody), required=True, validate=count(bulk.MAX_PUBLICATIONS))
-
-
-class PublicationFilters(Paged):
-    state = Choice(State, metadata={"description": "Несколько статусов сразу"})
-    status = Choice(Status)
-    clip_id = NumberText(validate=between(1, MAX_ID))
-    connection_id = NumberText(validate=between(1, MAX_ID))
-    since = Moment(data_key="from", metadata={"description": "Срок не раньше"})
-    until = Moment(data_key="to", metadata={"description": "Срок раньше этого времени"})
-
-
-class MoveBody(Body):
-    when = When(required=True)
-
-
-class ConfirmBody(Body):
-    url = Text(load_default="", validate=length(publications.MAX_URL), metadata={"description": "Ссылка на клип"})
 
 
 @blueprint.endpoint(

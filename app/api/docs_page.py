@@ -154,7 +154,7 @@ def _success(responses: Mapping[str, Any]) -> str | None:
 
 
 def _curl(document: Mapping[str, Any], base: str, path: str, method: str, body: str | None) -> str:
-    parts = ["curl" if method == "GET" else f"curl -X {method}", '-H "Authorization: Bearer $VEZDE_KEY"']
+    parts = ["curl" if method == "GET" else f"curl -X {method}", '-H "Authorization: Bearer $VEZDE_API_KEY"']
     if body == _BINARY:
         parts += ['-H "Content-Type: video/mp4"', "--data-binary @clip.mp4"]
     elif body:

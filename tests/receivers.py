@@ -14,8 +14,8 @@ from typing import Any
 from flask import current_app
 from standardwebhooks import Webhook as Verifier
 
-from app import jobs
 from app.db import commit, db
+from app.jobs import deliveries
 from app.services import webhook_events
 
 Handler = http.server.BaseHTTPRequestHandler
@@ -147,5 +147,5 @@ def deliver() -> None:
     """What the tick and a worker do, in a session of their own."""
     read_events()
     with current_app.app_context():
-        jobs.deliver_webhooks(0)
+        deliveries.deliver_webhooks(0)
     db.session.expire_all()

@@ -5,8 +5,9 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from app import clock, jobs
+from app import clock
 from app.db import db
+from app.jobs import arrivals
 from app.models import Clip, InboxFile, InboxState, Source
 from app.storage import StorageUnavailable, storage
 from app.storage.inbox import Changed
@@ -70,4 +71,4 @@ def test_a_bucket_that_is_away_is_said(bucket, environment, app):
     with pytest.raises(StorageUnavailable):
         away.check()
     app.extensions["inbox"] = away
-    at_work(jobs.read_inbox, 0)
+    at_work(arrivals.read_inbox, 0)

@@ -27,9 +27,9 @@ JOBS = {
     "app.jobs.read_stats": STATS,
     "app.jobs.apply_rules": CHORES,
     "app.jobs.ask_platform": QUESTIONS,
-    "app.jobs.deliver_webhooks": WEBHOOKS,
-    "app.jobs.import_clip": IMPORTS,
-    "app.jobs.read_inbox": INBOX,
+    "app.jobs.deliveries.deliver_webhooks": WEBHOOKS,
+    "app.jobs.arrivals.import_clip": IMPORTS,
+    "app.jobs.arrivals.read_inbox": INBOX,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
 # not fork: only SQL and wake-ups, so that uploads never delay them.

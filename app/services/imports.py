@@ -149,7 +149,7 @@ def _require_room(user: User) -> None:
 
 def _wake_worker(import_id: int) -> None:
     def wake() -> None:
-        if not queue.has_enough("app.jobs.import_clip"):
-            queue.enqueue("app.jobs.import_clip", import_id)
+        if not queue.has_enough("app.jobs.arrivals.import_clip"):
+            queue.enqueue("app.jobs.arrivals.import_clip", import_id)
 
     after_commit(wake)

@@ -95,4 +95,4 @@ def _require_room(webhook: Webhook) -> None:
 
 def _wake_soon(webhook: Webhook) -> None:
     """Faster than the tick."""
-    after_commit(partial(queue.enqueue, "app.jobs.deliver_webhooks", webhook.id))
+    after_commit(partial(queue.enqueue, "app.jobs.deliveries.deliver_webhooks", webhook.id))

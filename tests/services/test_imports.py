@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from app import clock, jobs, queue
+from app import clock, queue
 from app.db import db
+from app.jobs import arrivals
 from app.models import Clip, ClipImport, Event, ImportState, Source, User
 from app.platforms.http import download, timeouts
 from app.problems import NotFound, Problem
@@ -41,7 +42,7 @@ def work(one: ClipImport, times: int = 1) -> ClipImport:
         if one.wake_at is None:
             break
         wait_until(one.wake_at)
-        at_work(jobs.import_next)
+        at_work(arrivals.import_next)
     return fresh(one)
 
 
@@ -66,7 +67,7 @@ def test_a_file_becomes_a_clip(far, owner):
     assert "secret" not in one.url
     assert not upload_files.path(one.key).exists()
     # Nothing of it is done twice.
-    at_work(jobs.import_next)
+    at_work(arrivals.import_next)
     assert db.session.scalar(db.select(db.func.count()).select_from(Clip)) == 1
 
 

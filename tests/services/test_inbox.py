@@ -9,6 +9,7 @@ import pytest
 
 from app import clock, jobs, queue
 from app.db import db
+from app.jobs import arrivals
 from app.models import Clip, Event, InboxFile, InboxState, Render, Source
 from app.queue.table import INBOX
 from app.services import doctor, inbox, inbox_worker
@@ -47,7 +48,7 @@ def put(where: Path, name: str = "Закат_над.mp4", body: bytes = BODY, ag
 def look(times: int = 2) -> None:
     """What the worker does each few seconds: a file is seen, and is whole the next time."""
     for _ in range(times):
-        at_work(jobs.read_inbox, 0)
+        at_work(arrivals.read_inbox, 0)
         wait_until(clock.now() + timedelta(seconds=11))
 
 
@@ -235,7 +236,7 @@ def test_the_tick_wakes_the_worker_only_where_there_is_an_inbox(folder, app):
     app.extensions.pop("inbox")
     queue.queue(INBOX).empty()
     at_work(jobs.wake_inbox)
-    at_work(jobs.read_inbox, 0)
+    at_work(arrivals.read_inbox, 0)
     assert queue.queue(INBOX).count == 0
 
 

@@ -1,5 +1,5 @@
-from app import jobs
 from app.db import db
+from app.jobs import arrivals
 from app.models import ClipImport, ImportState
 from app.services import imports
 from tests import fileserver
@@ -56,7 +56,7 @@ def test_what_has_arrived_takes_its_place_in_the_list(environment, request):
         web, owner = request.getfixturevalue("web"), request.getfixturevalue("owner")
         far.answers["/Море.mp4"] = far.answers["/%D0%9C%D0%BE%D1%80%D0%B5.mp4"] = ranged(BODY)
         committed(imports.start(owner, f"{far.url}/Море.mp4"))
-        at_work(jobs.import_next)
+        at_work(arrivals.import_next)
         known = {"imports": "1:waiting:0:0"}
         brought = web.get("/clips/changes", query_string=known, headers=HX).text
         assert 'hx-swap-oob="afterbegin:#clips"' in brought and "Море" in brought

@@ -1,17 +1,14 @@
 """What workers run, by `app.queue.table`. A job takes an id and calls one service; it may come twice."""
 
 import time
-from collections.abc import Callable, Collection
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 import structlog
-from flask import current_app
 
 from app import queue
-from app.db import reading, retry_while_db_down, transaction
-from app.models import InboxState
+from app.db import reading, transaction
 from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.problems import NotFound, Problem
@@ -21,10 +18,7 @@ from app.queue.table import BULK, INBOX, PUBLISH
 from app.services import (
     clip_probes,
     erasures,
-    import_outcomes,
     import_worker,
-    inbox,
-    inbox_worker,
     questions,
     recovery,
     retention,
@@ -34,20 +28,13 @@ from app.services import (
     uploads,
     webhook_deliveries,
 )
-from app.services.webhook_deliveries import Claimed
 from app.statistics import collector
-from app.storage import StorageUnavailable
-from app.storage.inbox import Inbox
-from app.storage.inbox import inbox as current_inbox
-from app.webhooks import addresses, sending
-from app.webhooks.sending import Outcome
+from app.storage.inbox import inbox
 
 # To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
 # its worker has other queues too.
 _GO_ON_SECONDS = 5.0
 _NO_ROW = 0
-
-log = structlog.get_logger(__name__)
 
 
 def _logged(row: str, run: Callable[[int], object]) -> Callable[[int], None]:
@@ -119,73 +106,6 @@ def probe_next() -> bool:
     return True
 
 
-def import_clip(_import_id: int) -> None:
-    """As `probe`: any wake-up serves any import."""
-    began = time.monotonic()
-    while import_next():
-        if time.monotonic() - began > _GO_ON_SECONDS:
-            _wake("app.jobs.import_clip", lambda: import_worker.due(limit=1))
-            return
-
-
-def import_next() -> bool:
-    """False where no import may begin now."""
-    with reading():
-        turn = import_worker.next_turn()
-    if turn is None:
-        return False
-    with transaction():
-        one = import_worker.claim_turn(*turn)
-    if one is not None:
-        with structlog.contextvars.bound_contextvars(clip_import=one.id):
-            note, admit = (transaction()(partial(step, one)) for step in (import_worker.note, import_worker.admit))
-            outcome = import_worker.receive(one, note, admit)
-            with transaction():
-                import_outcomes.settle(one, outcome)
-    return True
-
-
-def read_inbox(_number: int) -> None:
-    """Looks at what lies in the inbox, and takes what is whole."""
-    source = current_inbox()
-    if source is None:
-        return
-    try:
-        found = inbox.listing(source.entries())
-    except (StorageUnavailable, OSError) as error:
-        log.warning("the inbox is away", error=str(error))
-        return
-    with transaction():
-        due = inbox.note(found)
-    for row_id in due:
-        with structlog.contextvars.bound_contextvars(inbox_file=row_id):
-            take_from_inbox(row_id, found, source)
-
-
-def take_from_inbox(row_id: int, found: inbox.Listing, source: Inbox) -> None:
-    with transaction():
-        row = inbox.claim(row_id)
-        user = row and inbox.owner(row)
-    if row is None or user is None:
-        return
-    away = row.state == InboxState.TAKEN
-    if not away:
-        outcome = inbox_worker.take(row, user, found, source, transaction()(partial(inbox_worker.announce, row)))
-        with transaction():
-            away = inbox_worker.settle(row, outcome)
-    if away:
-        is_away = inbox_worker.put_away(row, found, source)
-        if is_away is not None:
-            with transaction():
-                inbox.end(row, is_away=is_away)
-
-
-def wake_inbox() -> None:
-    waiting = current_inbox() and queue.waiting(INBOX)
-    if waiting and not waiting.count:
-        queue.enqueue("app.jobs.read_inbox", _NO_ROW)
-
-
 def remove_old(clip_id: int) -> None:
     # Its user has deleted or published it meanwhile.
     with structlog.contextvars.bound_contextvars(clip=clip_id), suppress(NotFound, Problem), transaction():
@@ -233,52 +153,6 @@ def erase_file(erasure_id: int) -> None:
             erasures.carry_out([erasure.key])
 
 
-# Requests to receivers at once, all of one process: a thread waits without work, and only this one uses the database.
-_REQUESTS_AT_ONCE = 16
-_DELIVER_SECONDS = 60.0
-_NEXT_LOOK_SECONDS = 0.25
-_KEEP_OUTCOME_SECONDS = 20.0
-
-
-def deliver_webhooks(_webhook_id: int) -> None:
-    """Any wake-up serves all webhooks: the rows decide which is next. Ends when nothing may go and nothing is under
-    way, or takes no more after _DELIVER_SECONDS.
-    """
-    began, local = time.monotonic(), addresses.local_origins(current_app.config)
-    under_way: dict[Future[Outcome], Claimed] = {}
-    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as requests:
-        while True:
-            while len(under_way) < _REQUESTS_AT_ONCE and time.monotonic() - began < _DELIVER_SECONDS:
-                claimed = _next_delivery(under_way.values())
-                if claimed is None:
-                    break
-                under_way[requests.submit(_deliver, claimed, local)] = claimed
-            if not under_way:
-                return
-            ended, _ = wait(under_way, _NEXT_LOOK_SECONDS, FIRST_COMPLETED)
-            for request in ended:
-                _settle_delivery(under_way.pop(request), request.result())
-
-
-def _next_delivery(under_way: Collection[Claimed]) -> Claimed | None:
-    with reading():
-        turn = webhook_deliveries.next_turn(under_way)
-    if turn is None:
-        return None
-    with transaction():
-        return webhook_deliveries.claim_turn(*turn)
-
-
-def _deliver(claimed: Claimed, local: Collection[str]) -> Outcome:
-    with structlog.contextvars.bound_contextvars(webhook=claimed.webhook.id, delivery=claimed.delivery.id):
-        return sending.send(claimed.message, local) if claimed.message else Outcome(0, error="internal")
-
-
-def _settle_delivery(claimed: Claimed, outcome: Outcome) -> None:
-    settle = transaction()(webhook_deliveries.settle)
-    retry_while_db_down(partial(settle, claimed, outcome), _KEEP_OUTCOME_SECONDS)
-
-
 # Periodic tasks: only SQL and wake-ups
 
 
@@ -301,7 +175,7 @@ def _wake(job: str, due: Callable[[], list[int]]) -> None:
 
 
 wake_probes = partial(_wake, "app.jobs.probe", clip_probes.due)
-wake_imports = partial(_wake, "app.jobs.import_clip", import_worker.due)
+wake_imports = partial(_wake, "app.jobs.arrivals.import_clip", import_worker.due)
 wake_notification_mails = partial(_wake, "app.jobs.mail_notification", email.due)
 wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mails)
 wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)
@@ -313,12 +187,18 @@ wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)
 
 
 def wake_webhooks() -> None:
-    if queue.is_waiting("app.jobs.deliver_webhooks"):
+    if queue.is_waiting("app.jobs.deliveries.deliver_webhooks"):
         return
     with reading():
         turn = webhook_deliveries.next_turn()
     if turn is not None:
-        queue.enqueue("app.jobs.deliver_webhooks", turn.webhook_id)
+        queue.enqueue("app.jobs.deliveries.deliver_webhooks", turn.webhook_id)
+
+
+def wake_inbox() -> None:
+    waiting = inbox() and queue.waiting(INBOX)
+    if waiting and not waiting.count:
+        queue.enqueue("app.jobs.arrivals.read_inbox", _NO_ROW)
 
 
 def finish_undos() -> None:

@@ -23,6 +23,7 @@ from app.services.drafts import Choice, Item
 from app.services.spreading import How, Time
 from app.texts import moments
 from app.web.input_guard import row_id
+from app.web.publish_form import OF_TEXT, OF_TITLE
 
 MORNING = time(10)
 USUAL_HOURS = "24"
@@ -75,10 +76,7 @@ class Row:
         return {name for name, theirs in _TEXT_CODES.items() if codes & theirs}
 
 
-_TEXT_CODES = {
-    "title": {"title_too_long", "title_over_column"},
-    "description": {"text_too_long", "description_too_long"},
-}
+_TEXT_CODES = {"title": OF_TITLE, "description": OF_TEXT}
 
 
 @dataclass(frozen=True)

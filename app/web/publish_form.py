@@ -16,8 +16,10 @@ from app.services.destinations import Destination
 from app.services.publications import Choice
 
 SHARED = "shared"
-_OF_TITLE = ("title_too_long", "title_over_column")
-_OF_TEXT = ("text_too_long", "description_too_long")
+OF_TITLE = frozenset({"title_too_long", "title_over_column", "title_forbidden_characters"})
+OF_TEXT = frozenset(
+    {"text_too_long", "description_too_long", "description_too_many_bytes", "description_forbidden_characters"}
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Row:
 
     @property
     def text_count(self) -> int:
-        return self.destination.limits.unit.count(self.destination.text(self.texts.title, self.texts.description))
+        return self.destination.limits.text_unit.count(self.destination.text(self.texts.title, self.texts.description))
 
     @property
     def max_text(self) -> int | None:
@@ -68,10 +70,16 @@ class Row:
         return self.max_text is not None and self.text_count > self.max_text
 
     @property
+    def forbidden(self) -> dict[str, str]:
+        """By text: those of its characters that the platform does not take."""
+        find = self.destination.limits.forbidden_in
+        return {"title": find(self.texts.title), "description": find(self.texts.description)}
+
+    @property
     def blamed(self) -> str:
         """The text that is at fault: «title» or «description»; empty where it is something else."""
         code = self.problem.code if self.problem else ""
-        return "title" if code in _OF_TITLE else "description" if code in _OF_TEXT else ""
+        return "title" if code in OF_TITLE else "description" if code in OF_TEXT else ""
 
 
 @dataclass(frozen=True)

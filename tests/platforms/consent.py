@@ -27,6 +27,7 @@ def connect(user: User, platform: str) -> PlatformConnection:
         "state": state,
         "code_challenge": create_s256_code_challenge(verifier),
         "code_challenge_method": "S256",
+        **oauth.params,
     }
     page = f"{oauth.authorize_url}?{urlencode(asked)}"
     account = re.search(r'name="account" value="(\w+)" checked', requests.get(page, timeout=10).text)[1]

@@ -37,6 +37,7 @@ class YouTube(Emulator):
         "youtube_daily_units": 10_000,
         "youtube_channel_uploads": 0,
         "youtube_session_seconds": WEEK,
+        "youtube_keeps_percent": 100,
         "youtube_privacy": "",
         "youtube_rejection": "",
         "youtube_failure": "",
@@ -88,6 +89,16 @@ class YouTube(Emulator):
     def account_label(self, video: Video) -> str:
         channel = self._google.oauth.account(video.account)
         return channel.name if channel else video.account
+
+    def shown_facts(self, video: Video) -> dict[str, Any]:
+        """`cover`: the thumbnail's SHA-256."""
+        facts = video.facts
+        return {name: facts.get(name) for name in ("metadata", "notify", "cover")}
+
+    def draft_status(self, draft: Video) -> str:
+        if draft.id is None:
+            return "загружается" if draft.bytes else "ждёт файл"
+        return super().draft_status(draft)
 
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
         return of_status(status, retry_after)

@@ -39,7 +39,9 @@ class Sent:
 
 
 class Upload:
-    """A video's facts beside those of `Videos`: `upload_id`, `began_at`, `type`, and `sender`, the newest request."""
+    """A video's facts beside those of `Videos`: `upload_id`, `began_at`, `type`, `cut_down`, and the newest
+    request, `sender`.
+    """
 
     def __init__(self, emulator: Emulator, videos: Videos, quota: Quota) -> None:
         self._emulator = emulator
@@ -74,6 +76,7 @@ class Upload:
                 "began_at": time.time(),
                 "type": _announced_type(),
                 "sender": "",
+                "cut_down": False,
                 "parts": parts,
                 "channel": channel,
                 "metadata": named,
@@ -110,6 +113,8 @@ class Upload:
         if sent.first != video.bytes:
             return _incomplete(video)  # the server's own range, and no error
         self._receive(video, sent)
+        if self._emulator.option("keeps_percent") < 100 and not video.facts["cut_down"]:
+            self._cut_down(video)
         if video.bytes != video.total:
             return _incomplete(video)
         return self._complete(video)
@@ -136,6 +141,15 @@ class Upload:
                     file.truncate(video.bytes - video.bytes % GRANULE)
                 video.bytes -= video.bytes % GRANULE
                 self._state.save(video)
+
+    def _cut_down(self, video: Video) -> None:
+        """Once a session: it says that it has less than it was sent."""
+        video.facts["cut_down"] = True
+        kept = video.bytes * self._emulator.option("keeps_percent") // 100
+        with self._state.path(video).open("r+b") as file:
+            file.truncate(kept - kept % GRANULE)
+        video.bytes = kept - kept % GRANULE
+        self._state.save(video)
 
     def _append(self, video: Video, sender: str, file: Any, block: bytes) -> None:
         with self._state.lock:

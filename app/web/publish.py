@@ -11,7 +11,7 @@ from app import texts
 from app.db import db
 from app.models import Clip, Publication
 from app.problems import Problem
-from app.services import account_sets, clips, destinations, history, publications, slot_queue
+from app.services import account_sets, clips, destinations, history, publication_options, publications, slot_queue
 from app.web import due_time, publish_form, responses
 from app.web.clip_cards import cards
 
@@ -22,7 +22,8 @@ blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
 def choose(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
     found = destinations.for_clip(current_user, clip)
-    return _window(clip, publish_form.fresh(clip, found), when=due_time.asked_for())
+    remembered = publication_options.remembered(current_user, [one.connection for one in found])
+    return _window(clip, publish_form.fresh(clip, found, remembered), when=due_time.asked_for())
 
 
 @blueprint.post("/publish")

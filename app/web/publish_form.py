@@ -7,6 +7,7 @@ texts names those of each account.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import request
 
@@ -37,7 +38,7 @@ class Row:
     again: bool
     own: bool
     texts: Texts
-    options: Mapping[str, str]
+    options: Mapping[str, Any]
     problem: Problem | None  # of a refusal, at this account
 
     @property
@@ -110,13 +111,13 @@ def choices() -> list[Choice]:
     return [_choice(number, number in again) for number in chosen()]
 
 
-def fresh(clip: Clip, destinations: Sequence[Destination]) -> Window:
-    """As it opens: for later where the address names a time."""
+def fresh(clip: Clip, destinations: Sequence[Destination], remembered: Mapping[int, Mapping[str, Any]]) -> Window:
+    """As it opens: for later where the address names a time. `remembered`: options, by account."""
     texts = Texts(clip.title, clip.description)
-    rows = [
-        Row(one, not (one.published or one.connection.left_out or one.blocked), False, False, texts, {}, None)
-        for one in destinations
-    ]
+    rows = []
+    for one in destinations:
+        ticked = not (one.published or one.connection.left_out or one.blocked)
+        rows.append(Row(one, ticked, False, False, texts, remembered.get(one.connection.id, {}), None))
     return Window(texts, rows, SHARED, "", "later" if request.args.get("due") else "now")
 
 
@@ -153,14 +154,14 @@ def _row(one: Destination, shared: Texts, ticked: bool, again: bool, problem: Pr
     own = f"own-{number}" in request.form or texts != shared
     at_fault = problem.field if problem and problem.field else ""
     mine = problem if at_fault == f"connection-{number}" or at_fault.startswith(f"option-{number}-") else None
-    options = _options(f"option-{number}-")
+    options = options_sent(f"option-{number}-")
     can_be_ticked = not (one.blocked or one.published)
     return Row(one, ticked and can_be_ticked, again and not one.blocked, own, texts, options, mine)
 
 
 def _choice(number: int, again: bool) -> Choice:
     texts = _texts(number, _shared())
-    return Choice(number, texts.title, texts.description, again, _options(f"option-{number}-"))
+    return Choice(number, texts.title, texts.description, again, options_sent(f"option-{number}-"))
 
 
 def _shared() -> Texts | None:
@@ -177,6 +178,6 @@ def _texts(number: int, shared: Texts | None) -> Texts:
     return Texts(own.title or shared.title, own.description or shared.description)
 
 
-def _options(prefix: str) -> dict[str, str]:
+def options_sent(prefix: str) -> dict[str, str]:
     """The last value of each: a checkbox that is ticked follows its hidden ""."""
     return {name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)}

@@ -32,7 +32,7 @@ STAGES = {
     "processing": "обрабатывается площадкой",
     "checking": "ответ потерян, проверяем на площадке",
     "waiting": "ждём: площадка просит не спешить",
-    "quota": "ждём: на сегодня площадка больше не примет",
+    "quota": "ждём: сегодня площадка больше не примет",
     "storage": "хранилище клипов не отвечает, ждём",
     "outage": "сбой на нашей стороне, ждём",
     "retry": "повтор",
@@ -53,7 +53,7 @@ EVENTS = {
     "answer_lost": "Ответ площадки потерян",
     "not_found": "Площадка: клипа там нет",
     "retry": "Не вышло, будет повтор",
-    "quota": "На сегодня площадка больше не примет: ждём, попытки не тратятся",
+    "quota": "Сегодня площадка больше не примет: ждём, попытки не тратятся",
     "outage": "Сбой на нашей стороне: ждём, попытки не тратятся",
     "receipt_found": "Пришёл поздний ответ площадки",
     "published": "Опубликована",
@@ -295,7 +295,7 @@ def progress(publication: "Publication", now: datetime) -> str:
     if publication.stage == "waiting" and publication.wake_at:
         return f"ждём: площадка просит не спешить, продолжим {_in(publication.wake_at, now)}"
     if publication.stage == "quota" and publication.wake_at:
-        return f"{STAGES['quota']}, начнём {_in(publication.wake_at, now)}"
+        return f"начнём {_in(publication.wake_at, now)}: сегодня площадка больше не примет"
     return STAGES[publication.stage or "queued"]
 
 

@@ -80,6 +80,16 @@ _TEXT_CODES = {"title": OF_TITLE, "description": OF_TEXT}
 
 
 @dataclass(frozen=True)
+class OverQuota:
+    """Of `wanted` publications the platform takes `left` today, the rest from `until` (UTC) on."""
+
+    platform: str
+    left: int
+    wanted: int
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Sheet:
     """`problem`: of the time or of the whole; then no clip has a time."""
 
@@ -96,6 +106,19 @@ class Sheet:
     def ready(self) -> list[Line]:
         """What will be made."""
         return [] if self.problem else [line for line in self.lines if not line.problems]
+
+    @property
+    def over_quota(self) -> list[OverQuota]:
+        """The platforms that take fewer of us today than would go out now."""
+        going: dict[str, list[Line]] = {}
+        for line in self.ready if self.how == How.NOW else ():
+            going.setdefault(line.destination.connection.platform, []).append(line)
+        quotas = {platform: some[0].destination.quota for platform, some in going.items()}
+        return [
+            OverQuota(platform, quota.count, len(going[platform]), quota.until)
+            for platform, quota in quotas.items()
+            if quota and quota.count < len(going[platform])
+        ]
 
     @property
     def published_somewhere(self) -> bool:

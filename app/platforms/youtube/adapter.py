@@ -35,7 +35,7 @@ _COVER_SECONDS = 300
 # YouTube dates videos by its own clock; ours may be wrong.
 _CLOCKS_DIFFER = timedelta(minutes=10)
 
-_REJECTIONS = {
+REJECTIONS = {
     "duplicate": "youtube_duplicate",
     "length": "youtube_length",
     **dict.fromkeys(("uploaderAccountClosed", "uploaderAccountSuspended"), "youtube_channel_closed"),
@@ -178,7 +178,7 @@ class YouTube(GoogleAccess):
         state = status.get("uploadStatus")
         if state == "rejected":
             reason = str(status.get("rejectionReason") or "")
-            raise Rejected(_REJECTIONS.get(reason, "youtube_rejected"), reason)
+            raise Rejected(REJECTIONS.get(reason, "youtube_rejected"), reason)
         if state == "failed":
             raise Rejected("youtube_failed", str(status.get("failureReason") or ""))
         if state == "deleted":

@@ -219,9 +219,8 @@ class TestYouTube(Contract):
         waiting = row(publication_id)
         assert (waiting.status, waiting.stage, waiting.attempt) == (Status.PUBLISHING, Stage.QUOTA, 0)
         assert waiting.wake_at == midnight
-        assert re.search(
-            r"на сегодня площадка больше не примет, начнём через \d+ (ч|мин)", texts.progress(waiting, clock.now())
-        )
+        shown = texts.progress(waiting, clock.now())
+        assert re.fullmatch(r"начнём через \d+ (ч|мин): сегодня площадка больше не примет", shown)
         tick()
         assert row(publication_id).wake_at == midnight, "no clock was wrong"
         self.sandbox.control("options", youtube_daily_inserts=100)

@@ -53,8 +53,16 @@ def test_the_window_tells_that_the_day_is_over(web, clip, connection):
     current_app.config["YOUTUBE_DAILY_UPLOADS"] = 0
     page = web.get(f"/clips/{clip.id}/publish", headers=HTMX).text
     midnight = platforms.ADAPTERS["youtube"].quota(current_app.config).ends_at(clock.now())
-    said = page[page.index("YouTube на сегодня больше не примет: клип выйдет") :][:400]
+    said = page[page.index("YouTube сегодня больше не примет: опубликованное сейчас выйдет") :][:400]
     assert f'datetime="{midnight.isoformat()}"' in said
+
+
+@pytest.mark.parametrize(("limit", "said"), [(0, "YouTube сегодня больше не примет: всё"), (2, None)])
+def test_many_at_once_are_told_what_the_day_still_allows(web, clip, connection, limit, said):
+    current_app.config["YOUTUBE_DAILY_UPLOADS"] = limit
+    chosen = {"clip": clip.id, "connection": connection.id, "how": "now", f"title-{clip.id}": "Закат"}
+    page = web.post("/bulk", data=chosen).text
+    assert (said in page) if said else ("сегодня больше не примет" not in page)
 
 
 def test_a_video_that_is_not_for_everyone_says_so_wherever_it_is_shown(web, owner, clip, connection, sandbox):

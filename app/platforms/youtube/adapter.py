@@ -12,6 +12,7 @@ from typing import Any
 from app import clock
 from app.platforms.base import Account, Counting, Limits, NotPublished, PublishContext, Receipt, Stats, Token, Unknown
 from app.platforms.errors import (
+    PlatformError,
     QuotaSpent,
     RateLimited,
     Reconnect,
@@ -128,8 +129,7 @@ class YouTube(GoogleAccess):
                 stored = answer.stored
             return self._receipt(session.send(stored, begin_commit)["id"])
         except SessionGone as gone:
-            found = self._search(context, started) if gone.may_be_done else None
-            if found:
+            if gone.may_be_done and (found := self._search_surely(context, started)):
                 return found
             raise Stale("youtube_session", gone.detail) from None
 
@@ -164,6 +164,13 @@ class YouTube(GoogleAccess):
                 return self._receipt(number)
         return None
 
+    def _search_surely(self, context: PublishContext, started: Started) -> Receipt | None:
+        """What keeps the list from being read leaves it open whether the video is there."""
+        try:
+            return self._search(context, started)
+        except PlatformError as error:
+            raise Unavailable(error.detail) from None
+
     def _processed(self, context: PublishContext, video_id: str) -> str | None:
         """The privacy that the video has, once it is processed; empty where that cannot be asked any more today."""
         try:
@@ -183,7 +190,8 @@ class YouTube(GoogleAccess):
             raise Rejected("youtube_failed", str(status.get("failureReason") or ""))
         if state == "deleted":
             raise Rejected("youtube_gone")
-        if state != "processed" or processing.get("processingStatus") == "processing":
+        encoding = processing.get("processingStatus")
+        if encoding == "processing" or (state != "processed" and encoding != "succeeded"):
             return None
         return str(status.get("privacyStatus") or context.options["privacy"])
 

@@ -59,15 +59,16 @@ class Session:
 
     def send(self, stored: int, begin_commit: Callable[..., None]) -> Video:
         """Everything from the byte number `stored` on. Raises SessionGone."""
-        standstills = 0
+        standstills, furthest = 0, stored
         while True:
             answer = self._send_rest(stored, begin_commit)
             if not isinstance(answer, Incomplete):
                 return answer
-            standstills = standstills + 1 if answer.stored <= stored else 0
+            stored = answer.stored
+            standstills = standstills + 1 if stored <= furthest else 0
+            furthest = max(furthest, stored)
             if standstills == _MOST_STANDSTILLS:
                 raise Unavailable("YouTube не берёт клип дальше", definitely_not_applied=True)
-            stored = answer.stored
 
     def _send_rest(self, stored: int, begin_commit: Callable[..., None]) -> Video | Incomplete:
         clip, context, complete = self._context.clip, self._context, False
@@ -85,7 +86,8 @@ class Session:
                 on_block=lambda sent, _: context.progress(stored + sent, clip.size),
                 before_last=before_last,
             )
-            response = self._put(body, f"bytes {stored}-{clip.size - 1}/{clip.size}")
+            sent = f"bytes {stored}-{clip.size - 1}/{clip.size}"
+            response = self._put(body, sent, response_seconds=LONG_RESPONSE_SECONDS)
         try:
             answer = self._read(response)
         except SessionGone as gone:
@@ -103,15 +105,19 @@ class Session:
             answer = self.ask()
         except SessionGone as gone:
             raise SessionGone(gone.detail, may_be_done=complete) from None
+        except PlatformError as error:
+            if complete:  # this says nothing of the bytes
+                raise Unavailable(error.detail) from None
+            raise
         if not isinstance(answer, Incomplete):
             return answer
         if refusal is None or isinstance(refusal, Unavailable | SessionGone):
             raise Unavailable(f"ошибка {response.status} при загрузке", definitely_not_applied=True)
         raise refusal
 
-    def _put(self, data: FileBody | bytes, content_range: str) -> Response:
+    def _put(self, data: FileBody | bytes, content_range: str, **kwargs: Any) -> Response:
         headers = {**self._headers, "Content-Range": content_range, "Content-Type": self._context.clip.content_type}
-        return self._http.request("PUT", self._url, data=data, headers=headers, response_seconds=LONG_RESPONSE_SECONDS)
+        return self._http.request("PUT", self._url, data=data, headers=headers, **kwargs)
 
     def _read(self, response: Response) -> Video | Incomplete | None:
         """None where it is no answer of a session. Raises SessionGone."""

@@ -106,6 +106,21 @@ class TestYouTube(Contract):
         self._ends_once(publication())
         assert len(self._made(START)) == 1
 
+    @pytest.mark.parametrize("do", ["status:429", "status:401", "error:quotaExceeded", "error:insufficientPermissions"])
+    @pytest.mark.parametrize("first", ["status:503", "status:404"])
+    def test_a_question_that_is_refused_leaves_it_open_whether_the_video_is_there(self, publication, first, do):
+        """The bytes have all arrived. Where the session is said to be gone, it is the list that is refused."""
+        asked = SEND if first == "status:503" else "GET /youtube/v3/channels"
+        self.sandbox.trouble(
+            {"match": SEND, "do": first, "effect": True, "nth": 1, "times": 1 if first == "status:503" else 2},
+            {"match": asked, "do": do, "nth": 1, "times": 1},
+        )
+        publication_id = publication()
+        look(publication_id)
+        assert row(publication_id).commit_in_doubt == "upload"
+        self._ends_once(publication_id)
+        assert len(self._made(START)) == 1
+
     @pytest.mark.parametrize("do", ["status:403", "status:410", "page:403"])
     def test_a_refusal_in_the_middle_is_asked_about(self, publication, do):
         self.sandbox.trouble({"match": SEND, "do": do, "nth": 1})

@@ -6,6 +6,7 @@ counted in all, or nothing is counted and the script returns how long to wait.
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -108,13 +109,17 @@ class QuotaLeft:
     until: datetime
 
 
-def quota_left(platform: str) -> QuotaLeft | None:
-    """None where the platform has no quota, or nobody knows now what is left of it."""
-    quota, now = platforms.ADAPTERS[platform].quota(current_app.config), clock.now()
-    if quota is None:
-        return None
-    try:
-        used = Pacer(redis_client()).used(quota.window(now))
-    except redis.RedisError:
-        return None
-    return QuotaLeft(max(quota.limit - used, 0), quota.ends_at(now))
+def quotas_left(some: Iterable[str]) -> dict[str, QuotaLeft]:
+    """By platform; without those that have no quota, and where it is not known now what is left of it.
+
+    Asks Redis: not while a transaction keeps others waiting.
+    """
+    now, pacer, found = clock.now(), Pacer(redis_client()), {}
+    for platform in set(some):
+        if quota := platforms.ADAPTERS[platform].quota(current_app.config):
+            try:
+                used = pacer.used(quota.window(now))
+            except redis.RedisError:
+                continue
+            found[platform] = QuotaLeft(max(quota.limit - used, 0), quota.ends_at(now))
+    return found

@@ -10,8 +10,6 @@ from sqlalchemy import func, select
 from app import platforms
 from app.db import db
 from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User
-from app.platform_access import rate_limits
-from app.platform_access.rate_limits import QuotaLeft
 from app.platforms.base import Adapter, Limits
 from app.platforms.options import Option
 from app.problems import Problem
@@ -35,7 +33,6 @@ class Destination:
     limits: Limits
     max_title: int
     options: Sequence[Option]
-    quota: QuotaLeft | None  # what the platform still takes today of everyone here, where that is limited
 
     @property
     def blocked(self) -> bool:
@@ -61,8 +58,7 @@ def for_clips(user: User, clips: Sequence[Clip]) -> dict[int, list[Destination]]
     mine = [one for one in connection_list.all_of(user) if one.status != ConnectionStatus.CHOOSING]
     siblings = Counter(connection.platform for connection in mine)
     known = _newest([clip.id for clip in clips])
-    quotas = {platform: rate_limits.quota_left(platform) for platform in siblings}
-    return {clip.id: [_destination(user, clip, one, siblings, known, quotas) for one in mine] for clip in clips}
+    return {clip.id: [_destination(user, clip, one, siblings, known) for one in mine] for clip in clips}
 
 
 # What is newest of a clip on an account: by clip, platform, account, and whether it is live.
@@ -82,12 +78,7 @@ def _newest(clip_ids: Sequence[int]) -> _Newest:
 
 
 def _destination(
-    user: User,
-    clip: Clip,
-    connection: PlatformConnection,
-    siblings: Mapping[str, int],
-    newest: _Newest,
-    quotas: Mapping[str, QuotaLeft | None],
+    user: User, clip: Clip, connection: PlatformConnection, siblings: Mapping[str, int], newest: _Newest
 ) -> Destination:
     adapter = platforms.ADAPTERS[connection.platform]
     limits = adapter.limits(current_app.config)
@@ -103,7 +94,6 @@ def _destination(
         limits=limits,
         max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
         options=adapter.options,
-        quota=quotas[connection.platform],
     )
 
 

@@ -4,6 +4,7 @@
 `option-vk-notify` is an answer for all publications on one platform.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -13,6 +14,7 @@ from flask_login import current_user
 
 from app import clock, texts
 from app.models import Clip
+from app.platform_access.rate_limits import quotas_left
 from app.platforms import options
 from app.platforms.options import Option
 from app.problems import NotFound, Problem
@@ -110,14 +112,13 @@ class Sheet:
     @property
     def over_quota(self) -> list[OverQuota]:
         """The platforms that take fewer of us today than would go out now."""
-        going: dict[str, list[Line]] = {}
-        for line in self.ready if self.how == How.NOW else ():
-            going.setdefault(line.destination.connection.platform, []).append(line)
-        quotas = {platform: some[0].destination.quota for platform, some in going.items()}
+        if self.how != How.NOW:
+            return []
+        going = Counter(line.destination.connection.platform for line in self.ready)
         return [
-            OverQuota(platform, quota.count, len(going[platform]), quota.until)
-            for platform, quota in quotas.items()
-            if quota and quota.count < len(going[platform])
+            OverQuota(platform, quota.count, going[platform], quota.until)
+            for platform, quota in quotas_left(going).items()
+            if quota.count < going[platform]
         ]
 
     @property

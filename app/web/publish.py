@@ -10,6 +10,7 @@ from markupsafe import Markup
 from app import texts
 from app.db import db
 from app.models import Clip, Publication
+from app.platform_access.rate_limits import quotas_left
 from app.problems import Problem
 from app.services import account_sets, clips, destinations, history, publication_options, publications, slot_queue
 from app.web import due_time, publish_form, responses
@@ -104,6 +105,7 @@ def _window(
         "publish/_window.html",
         clip=clip,
         window=window,
+        quotas=quotas_left(row.destination.connection.platform for row in window.rows),
         sets=account_sets.all_of(current_user),
         queues=due_time.queues(slot_queue.offers(current_user)),
         when=when or due_time.typed(),

@@ -10,11 +10,12 @@ from app import clock, platforms, texts
 from app.db import db
 from app.models import ConnectionStatus, Stage, Status
 from app.platform_access import tokens
+from app.platform_access.rate_limits import quotas_left
 from app.platforms import options
 from app.platforms.youtube.choices import OPTIONS, split_tags
 from app.problems import Problem
 from app.publishing import preflight
-from app.services import destinations, publications
+from app.services import publications
 from app.services.publications import Choice
 from app.storage import storage
 from tests.platforms import consent
@@ -247,9 +248,10 @@ class TestYouTube(Contract):
         other = user(plan="business")
         theirs = ready_clip(other)
         connection = consent.connect(other, "youtube")
-        assert [one.quota.count for one in destinations.for_clip(other, theirs)] == [1]
+        assert quotas_left(platforms.ADAPTERS)["youtube"].count == 1
         self._ends_once(publication())
-        assert [one.quota.count for one in destinations.for_clip(other, theirs)] == [0]
+        assert quotas_left(["youtube", "vk"]).keys() == {"youtube"}
+        assert quotas_left(["youtube"])["youtube"].count == 0
         [waiting] = publications.publish(other, theirs.id, [Choice(connection.id, "Рассвет", "")])
         db.session.commit()
         before = len(self._made(START))
@@ -257,7 +259,7 @@ class TestYouTube(Contract):
         assert row(waiting.id).stage == Stage.QUOTA
         assert len(self._made(START)) == before, "YouTube is not asked in vain: that costs quota too"
         wait_until(row(waiting.id).wake_at)
-        assert [one.quota.count for one in destinations.for_clip(other, theirs)] == [1]
+        assert quotas_left(["youtube"])["youtube"].count == 1
         assert settle(waiting.id).status == Status.PUBLISHED
 
     # The account

@@ -60,6 +60,7 @@ def test_telegram_finds_what_is_wrong():
 @pytest.mark.skipif(judge_of("vk") is None, reason=f"{SHARED} is not here")
 def test_vk_finds_what_is_wrong():
     assert list(vk.judge(SAVE)) == []
+    assert list(vk.judge(replace(SAVE, path="/method/wall.get", form={"domain": "durov"}))) == []
     assert list(vk.judge(replace(SAVE, form={"title": "Закат"}))) == ["parameter title: unknown"]
     assert list(vk.judge(replace(SAVE, form={"wallpost": "no"}))) == ["parameter wallpost=no: no boolean"]
     assert list(vk.judge(replace(SAVE, path="/method/video.upload"))) == ["the vendor has no such method"]

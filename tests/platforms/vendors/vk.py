@@ -49,8 +49,8 @@ def judge(one: Exchange) -> Iterable[str]:
     declared = {parameter["name"]: parameter for parameter in method.get("parameters", [])}
     yield from (f"parameter {given}: unknown" for given in one.form.keys() - declared.keys() - _EVERYWHERE)
     for given, value in one.form.items():
-        kind = declared.get(given, {}).get("type", "string")
-        if kind in _PROPER and not re.fullmatch(_PROPER[kind], value):
+        kind = declared.get(given, {}).get("type")
+        if isinstance(kind, str) and kind in _PROPER and not re.fullmatch(_PROPER[kind], value):
             yield f"parameter {given}={value}: no {kind}"
     if isinstance(one.answer, dict) and "response" in one.answer:
         forms = [_validator(section, form["$ref"]) for form in method["responses"].values()]

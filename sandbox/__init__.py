@@ -23,8 +23,9 @@ from sandbox.rutube import Rutube
 from sandbox.state import DraftGone, State
 from sandbox.telegram import Telegram
 from sandbox.vk import Vk
+from sandbox.youtube import YouTube
 
-EMULATORS = (Vk, Rutube, Dzen, Telegram)
+EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

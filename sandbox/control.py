@@ -50,7 +50,7 @@ class Control:
 
     def _posts(self) -> Response:
         with self._state.lock:
-            return jsonify(posts=[_post(video) for video in self._state.videos if video.published])
+            return jsonify(posts=[self._post(video) for video in self._state.videos if video.published])
 
     def _drafts(self) -> Response:
         with self._state.lock:
@@ -67,6 +67,20 @@ class Control:
 
     def _show_options(self) -> Response:
         return jsonify(self._state.options)
+
+    def _post(self, video: Video) -> dict[str, Any]:
+        return {
+            "platform": video.platform,
+            "account": video.account,
+            "id": video.id,
+            "title": video.title,
+            "bytes": video.bytes,
+            "sha256": video.sha256,
+            "url": external_url(video.url),
+            "created_at": video.created_at,
+            "visible": video.visible,
+            "facts": self._emulators[video.platform].shown_facts(video),
+        }
 
     # Commands
 
@@ -134,20 +148,6 @@ class Control:
         if key not in self._emulators:
             raise BadCommand(f"there is no platform {key!r}; there are {', '.join(self._emulators)}")
         return self._emulators[key]
-
-
-def _post(video: Video) -> dict[str, Any]:
-    return {
-        "platform": video.platform,
-        "account": video.account,
-        "id": video.id,
-        "title": video.title,
-        "bytes": video.bytes,
-        "sha256": video.sha256,
-        "url": external_url(video.url),
-        "created_at": video.created_at,
-        "visible": video.visible,
-    }
 
 
 def _draft(video: Video) -> dict[str, Any]:

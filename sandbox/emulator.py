@@ -64,6 +64,10 @@ class Emulator:
             return "загрузка остановилась"
         return "загружен, но не показан" if draft.ready else "обрабатывается"
 
+    def shown_facts(self, video: Video) -> dict[str, Any]:
+        """Returns what else tests may know of a clip: what it was published with, beside its texts."""
+        return {}
+
     def redact(self, path: str) -> str:
         """Returns the path without secrets."""
         return path

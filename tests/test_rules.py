@@ -16,6 +16,9 @@ from app import plans, platforms, texts
 from app.models import Stage, Status
 from app.platforms.telegram import bot_api
 from app.platforms.vk import api as vk_api
+from app.platforms.youtube import api as youtube_api
+from app.platforms.youtube import choices
+from app.platforms.youtube.adapter import REJECTIONS
 from app.queue import table
 from app.texts.problems import PROBLEMS
 from app.web.filters import COUNT_NAMES, MARK_ICONS
@@ -158,7 +161,8 @@ def test_every_job_name_resolves(job):
 
 
 def test_every_reason_has_russian_text(app):
-    used = {*bot_api.REFUSALS.values(), *vk_api.REASONS.values()}
+    used = {*bot_api.REFUSALS.values(), *vk_api.REASONS.values(), *youtube_api.REASONS.values()}
+    used |= {*REJECTIONS.values(), *(f"youtube_became_{privacy}" for privacy in choices.PRIVACY.choices)}
     for node in calls():
         if called(node) in ("Refused", "PlatformError", "Unusable", "Stale", "OwnOutage") and node.args:
             used.update(words(node.args[0]) if isinstance(node.args[0], ast.Constant) else [])

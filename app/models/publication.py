@@ -33,6 +33,7 @@ class Stage(StrEnum):
     PROCESSING = "processing"
     CHECKING = "checking"  # the answer was lost, the platform is asked whether the clip is there
     WAITING = "waiting"  # for the platform's rate limit
+    QUOTA = "quota"  # for the day on which the platform takes more of this installation
     STORAGE = "storage"  # for the clip storage, which is away
     OUTAGE = "outage"  # for something else of ours
     RETRY = "retry"

@@ -6,7 +6,9 @@ counted in all, or nothing is counted and the script returns how long to wait.
 
 import hashlib
 import time
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import redis
 import structlog
@@ -49,6 +51,7 @@ return wait
 
 class Pacer:
     def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
         self._script = client.register_script(_SCRIPT)
 
     def wait(self, *windows: Window) -> None:
@@ -63,10 +66,22 @@ class Pacer:
             clock.sleep(pause)
             may_sleep -= pause
 
+    def exhaust(self, window: Window) -> None:
+        """Counts as many calls as the window has room for: the platform has said that there is none."""
+        try:
+            left = window.limit - self.used(window)
+            while left > 0 and not self._pause((window,)):
+                left -= 1
+        except redis.RedisError as error:
+            log.warning("pacing without redis", error=type(error).__name__)
+
+    def used(self, window: Window) -> int:
+        """How many calls were counted in a window that is longer than any of its calls is old. Raises RedisError."""
+        return self._redis.zcard(_stored_key(window))
+
     def _pause(self, windows: tuple[Window, ...]) -> float:
         """Seconds to wait; 0 = the call is counted and may be made."""
-        # Hashed: a window's own key may hold a token.
-        keys = ["pace:" + hashlib.sha256(window.key.encode()).hexdigest()[:32] for window in windows]
+        keys = [_stored_key(window) for window in windows]
         bounds = [bound for window in windows for bound in (window.limit, round(window.seconds * 1000))]
         try:
             return self._script(keys=keys, args=[f"{time.time_ns()}:{id(self)}:", *bounds]) / 1000
@@ -75,6 +90,36 @@ class Pacer:
             return 0
 
 
+def _stored_key(window: Window) -> str:
+    """Hashed: a window's own key may hold a token."""
+    return "pace:" + hashlib.sha256(window.key.encode()).hexdigest()[:32]
+
+
 def paced_adapter(platform: str) -> Adapter:
     """The platform's adapter as workers use it."""
-    return platforms.adapter(platform, current_app.config, Http(Pacer(redis_client()).wait))
+    pacer = Pacer(redis_client())
+    return platforms.adapter(platform, current_app.config, Http(pacer.wait, pacer.exhaust))
+
+
+@dataclass(frozen=True)
+class QuotaLeft:
+    """What a platform still takes today of this installation, and when the next day of its begins (UTC)."""
+
+    count: int
+    until: datetime
+
+
+def quotas_left(some: Iterable[str]) -> dict[str, QuotaLeft]:
+    """By platform; without those that have no quota, and where it is not known now what is left of it.
+
+    Asks Redis: not while a transaction keeps others waiting.
+    """
+    now, pacer, found = clock.now(), Pacer(redis_client()), {}
+    for platform in set(some):
+        if quota := platforms.ADAPTERS[platform].quota(current_app.config):
+            try:
+                used = pacer.used(quota.window(now))
+            except redis.RedisError:
+                continue
+            found[platform] = QuotaLeft(max(quota.limit - used, 0), quota.ends_at(now))
+    return found

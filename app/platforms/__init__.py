@@ -11,8 +11,9 @@ from app.platforms.http.ssrf_guard import own_origins
 from app.platforms.rutube.adapter import Rutube
 from app.platforms.telegram.adapter import Telegram
 from app.platforms.vk.adapter import VK
+from app.platforms.youtube.adapter import YouTube
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram, YouTube)}
 
 
 def settings() -> list[Setting]:

@@ -18,6 +18,7 @@ from app.platforms.foreign_text import clean_inside
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth
 from app.platforms.options import Choices, Option
+from app.platforms.quota import DailyQuota
 from app.platforms.text_units import TextUnit
 
 # Ten years, in seconds: more is a mistake.
@@ -87,14 +88,19 @@ class ClipFile:
     duration: float
     width: int
     height: int
+    poster: Callable[[], bytes | None] = lambda: None  # a frame as a JPEG
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Proof of a publication: the platform's id and, where there is one, the public link."""
+    """Proof of a publication: the platform's id and, where there is one, the public link.
+
+    `remark`: a key of the reasons' texts for what the user should know of a clip that is published.
+    """
 
     id: str
     url: str | None = None
+    remark: str | None = None
 
     @classmethod
     def linked(cls, id: str, url: Any, otherwise: str) -> "Receipt":
@@ -182,8 +188,20 @@ class Limits:
     audio_codecs: frozenset[str] | None = None
     containers: frozenset[str] | None = None
     vertical_or_square: bool = False
-    # In which all limits of texts are.
+    # In which all limits of texts are, but that of the description where it has a unit of its own.
     unit: TextUnit = TextUnit.CHARACTERS
+    description_unit: TextUnit | None = None
+    # What neither title nor description may hold.
+    forbidden: str = ""
+
+    @property
+    def text_unit(self) -> TextUnit:
+        """Of the description, or of the one text."""
+        return self.description_unit or self.unit
+
+    def forbidden_in(self, text: str) -> str:
+        """Those characters of a text that it may not hold, as a sentence names them."""
+        return " и ".join(one for one in self.forbidden if one in text)
 
 
 class PublishContext(Protocol):
@@ -264,6 +282,11 @@ class Adapter(ABC):
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
         return Limits()
+
+    @classmethod
+    def quota(cls, config: Mapping[str, Any]) -> DailyQuota | None:
+        """How many publications a day the platform takes of this installation, whoever's they are."""
+        return None
 
     @classmethod
     def counting(cls, config: Mapping[str, Any]) -> Counting:

@@ -62,6 +62,14 @@ class RateLimited(PlatformError):
         self.until = min(max(until, now + SHORTEST_WAIT), now + LONGEST_WAIT)
 
 
+class QuotaSpent(PlatformError):
+    """The platform takes no more of this installation today; it does again from `until` (UTC) on."""
+
+    def __init__(self, until: datetime, detail: str = "") -> None:
+        super().__init__("quota_spent", detail)
+        self.until = until
+
+
 class Paced(RateLimited):
     """It is this application that waits; the platform was not asked."""
 

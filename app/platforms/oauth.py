@@ -19,6 +19,8 @@ class OAuth:
     scope: str = ""
     # How the client authenticates at the token address: RFC 7591's names.
     client_auth: str = "client_secret_post"
+    # What else the address of the consent page has to say.
+    params: Mapping[str, str] = field(default_factory=dict)
 
 
 # The server's failure or a wrong setting of this application, by RFC 6749 (4.1.2.1, 5.2) and RFC 8628 (3.5).

@@ -18,7 +18,8 @@ class Option:
     """`name` is ASCII: adapters find the value by it. `label` and `help` are Russian.
 
     `bulk_default`: of many publications at once, where it is another than `default`: what disturbs nobody, such as not
-    to notify subscribers. None: it is the same.
+    to notify subscribers. None: it is the same. `remembered`: the publish window begins with what was chosen for the
+    account last.
     """
 
     kind: ClassVar[str]
@@ -28,6 +29,7 @@ class Option:
     required: bool = False
     default: Any = ""
     bulk_default: Any = None
+    remembered: bool = False
 
     @property
     def quiet(self) -> Any:
@@ -83,10 +85,14 @@ class Checkbox(Option):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Option):
-    """One line of at most `max_length` characters."""
+    """One line of at most `max_length` characters, as the platform counts them, without any of `forbidden`."""
 
     kind = "text"
     max_length: int
+    forbidden: str = ""
+
+    def count(self, line: str) -> int:
+        return len(line)
 
     def parse(self, value: Any, field: str) -> str:
         if not isinstance(value, str):
@@ -94,8 +100,10 @@ class Text(Option):
         line = " ".join(value.split())
         if self.required and not line:
             raise Problem("option_empty", field, label=self.label)
-        if len(line) > self.max_length:
+        if self.count(line) > self.max_length:
             raise Problem("option_too_long", field, label=self.label, max=self.max_length)
+        if found := [one for one in self.forbidden if one in line]:
+            raise Problem("option_forbidden_characters", field, label=self.label, characters=" и ".join(found))
         return line
 
 

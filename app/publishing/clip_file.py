@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO
 
 from app.models import Clip
@@ -32,7 +33,19 @@ def clip_file(clip: Clip) -> ClipFile:
         duration=clip.duration_ms / 1000,
         width=clip.width,
         height=clip.height,
+        poster=partial(_poster, clip.poster_key),
     )
+
+
+def _poster(key: str | None) -> bytes | None:
+    """None where there is none, or it cannot be read now: no publication waits for its poster."""
+    if key is None:
+        return None
+    try:
+        with storage().open(key) as file:
+            return file.read()
+    except (StorageUnavailable, OSError):
+        return None
 
 
 class _Unchanged(io.BufferedIOBase):

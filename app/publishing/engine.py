@@ -54,6 +54,8 @@ def _try(lease: Lease, publication: Publication) -> None:
         lease.release(resume.at, stage=resume.stage)
     except errors.RateLimited as limited:
         outcomes.wait_for_limit(lease, publication, limited)
+    except errors.QuotaSpent as spent:
+        outcomes.wait_for_quota(lease, publication, spent)
     except errors.AccountMoved as moved:
         outcomes.move_account(lease, publication, moved)
     except (errors.Reconnect, errors.TokenExpired, errors.Refused, errors.OutcomeUnknown) as error:

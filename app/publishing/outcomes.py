@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 # A platform that asks to wait for a day has refused.
 LONGEST_LIMIT = timedelta(hours=24)
+# How long others may be before it, day by day.
+LONGEST_QUOTA = timedelta(days=7)
 # A platform that cannot be asked for so long whether the clip is there: the user decides.
 LONGEST_QUESTION = timedelta(hours=1)
 # Between two questions, no longer than a lease; in between, as long as the answer has been missing already.
@@ -120,6 +122,17 @@ def wait_for_limit(lease: Lease, publication: Publication, limited: errors.RateL
     else:
         longer = min(timedelta(seconds=2 ** min(publication.limits, 20)), errors.LONGEST_WAIT)
         lease.release(max(limited.until, now + longer), stage=Stage.WAITING, limits=publication.limits + 1)
+
+
+def wait_for_quota(lease: Lease, publication: Publication, spent: errors.QuotaSpent) -> None:
+    """Until the platform takes publications of this installation again: no try is used."""
+    if publication.commit_in_doubt:
+        _ask_later(lease, publication, spent, spent.until)
+    elif clock.now() - publication.started_at > LONGEST_QUOTA:
+        give_up(lease, publication, spent)
+    else:
+        event = None if publication.stage == Stage.QUOTA else "quota"
+        lease.release(max(spent.until, clock.now() + errors.SHORTEST_WAIT), event=event, stage=Stage.QUOTA)
 
 
 def move_account(lease: Lease, publication: Publication, moved: errors.AccountMoved) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.models import Clip, Publication
 from app.platforms.base import Adapter
+from app.platforms.text_units import TextUnit
 from app.problems import Problem
 
 _MB = 1_000_000
@@ -45,11 +46,19 @@ def text_problems(adapter: type[Adapter], config: Mapping[str, Any], title: str,
         yield Problem("title_over_column", max=MAX_TITLE)
     if limits.max_title and limits.unit.count(title) > limits.max_title:
         yield Problem("title_too_long", max=limits.max_title)
-    if limits.max_description and limits.unit.count(description) > limits.max_description:
-        yield Problem("description_too_long", max=limits.max_description)
-    count = limits.unit.count(adapter.text(title, description))
+    count = limits.text_unit.count(description)
+    if limits.max_description and count > limits.max_description:
+        if limits.text_unit == TextUnit.BYTES:
+            yield Problem("description_too_many_bytes", count=count, max=limits.max_description)
+        else:
+            yield Problem("description_too_long", max=limits.max_description)
+    count = limits.text_unit.count(adapter.text(title, description))
     if limits.max_text and count > limits.max_text:
         yield Problem("text_too_long", count=count, max=limits.max_text)
+    if characters := limits.forbidden_in(title):
+        yield Problem("title_forbidden_characters", characters=characters)
+    if characters := limits.forbidden_in(description):
+        yield Problem("description_forbidden_characters", characters=characters)
 
 
 def _tenths(value: float, rounding: Callable[[float], int]) -> str:

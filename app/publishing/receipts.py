@@ -70,7 +70,7 @@ def _publish(lease: Lease, commit: str, receipt: Receipt) -> bool:
 def as_published(receipt: Receipt) -> dict[str, Any]:
     """The columns of a publication that the platform has published now."""
     found = {"external_id": receipt.id, "url": receipt.url, "published_at": clock.now()}
-    return found | {"reason": None, "detail": None}
+    return found | {"reason": receipt.remark, "detail": None}
 
 
 def _add_to_published(publication: Publication, receipt: Receipt) -> None:

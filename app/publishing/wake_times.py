@@ -17,6 +17,7 @@ from app.models.types import UTCDateTime
 from app.platform_access.lease_times import AFTER_DEADLINE, LONGEST_LEASE
 from app.platforms.errors import LONGEST_WAIT
 from app.platforms.http.timeouts import UNACKNOWLEDGED_MS
+from app.platforms.quota import LONGEST_DAY
 from app.publishing.context import LONGEST_POLL
 from app.publishing.lease import CLAIMABLE
 from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE
@@ -64,6 +65,7 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
         (Publication.stage == Stage.CHECKING, lease_over),
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
+        (Publication.stage == Stage.QUOTA, _at(now + LONGEST_DAY)),
         (Publication.stage.in_((Stage.STORAGE, Stage.OUTAGE)), _at(now + LONGEST_OUTAGE_PAUSE)),
         *retries,
         else_=_at(now),

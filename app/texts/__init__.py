@@ -32,6 +32,7 @@ STAGES = {
     "processing": "обрабатывается площадкой",
     "checking": "ответ потерян, проверяем на площадке",
     "waiting": "ждём: площадка просит не спешить",
+    "quota": "ждём: сегодня площадка больше не примет",
     "storage": "хранилище клипов не отвечает, ждём",
     "outage": "сбой на нашей стороне, ждём",
     "retry": "повтор",
@@ -41,6 +42,7 @@ EVENTS = {
     "created": "Создана",
     "scheduled": "Запланирована",
     "moved": "Перенесена",
+    "options_changed": "Настройки изменены",
     "paused": "Набор поставлен на паузу",
     "resumed": "Набор снят с паузы",
     "published_now": "Вы попросили опубликовать сейчас",
@@ -51,6 +53,7 @@ EVENTS = {
     "answer_lost": "Ответ площадки потерян",
     "not_found": "Площадка: клипа там нет",
     "retry": "Не вышло, будет повтор",
+    "quota": "Сегодня площадка больше не примет: ждём, попытки не тратятся",
     "outage": "Сбой на нашей стороне: ждём, попытки не тратятся",
     "receipt_found": "Пришёл поздний ответ площадки",
     "published": "Опубликована",
@@ -137,6 +140,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "Переподключите его в «Настройки → Интеграции» и повторите.",
     ),
     "rate_limited": ("Площадка просит подождать", "Попробуйте через несколько минут."),
+    "quota_spent": (
+        "Площадка день за днём не принимает больше клипов от нашего сервиса",
+        "Опубликуйте позже. Если это повторяется, напишите в поддержку.",
+    ),
     "refused": ("Площадка отказала", "Исправьте клип или текст и повторите."),
     "forbidden_address": (
         "Площадка назвала адрес, по которому мы не ходим",
@@ -327,9 +334,14 @@ def progress(publication: "Publication", now: datetime) -> str:
         return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из {most})"
     if publication.stage == "waiting" and publication.wake_at:
         return f"ждём: площадка просит не спешить, продолжим {_in(publication.wake_at, now)}"
+    if publication.stage == "quota" and publication.wake_at:
+        return f"начнём {_in(publication.wake_at, now)}: сегодня площадка больше не примет"
     return STAGES[publication.stage or "queued"]
 
 
 def _in(then: datetime, now: datetime) -> str:
     seconds = max(round((then - now).total_seconds()), 1)
-    return f"через {seconds} с" if seconds < 60 else f"через {round(seconds / 60)} мин"
+    if seconds < 60:
+        return f"через {seconds} с"
+    minutes = round(seconds / 60)
+    return f"через {minutes} мин" if minutes < 100 else f"через {round(minutes / 60)} ч"

@@ -9,6 +9,7 @@ PROBLEMS = {
     "option_not_ticked": "Отметьте «{label}»: без этого площадка не опубликует клип.",
     "option_not_text": "«{label}»: здесь нужен текст.",
     "option_empty": "Заполните «{label}».",
+    "option_forbidden_characters": "«{label}»: площадка не примет {characters}. Уберите или замените.",
     "option_too_long": "«{label}» длиннее {max} знаков: сократите текст.",
     # Forms of all pages
     "stale_page": "Страница устарела. Обновите её.",
@@ -147,6 +148,11 @@ PROBLEMS = {
     "format_refused": "Формат {formats} не принимают: сохраните клип в MP4 (H.264, звук AAC).",
     "title_over_column": "Название длиннее {max} знаков: перенесите часть его в описание.",
     "title_too_long": "Название длиннее {max} знаков: сократите его.",
+    "title_forbidden_characters": "В названии площадка не примет {characters}: уберите или замените.",
+    "description_forbidden_characters": "В описании площадка не примет {characters}: уберите или замените.",
+    "description_too_many_bytes": (
+        "Описание занимает {count} байт из {max}: русская буква занимает два. Сократите его."
+    ),
     "description_too_long": "Описание длиннее {max} знаков: сократите его.",
     "text_too_long": "Текст занимает {count} знаков, помещается {max}: сократите его.",
     # Publications

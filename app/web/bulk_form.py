@@ -4,6 +4,7 @@
 `option-vk-notify` is an answer for all publications on one platform.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -13,6 +14,7 @@ from flask_login import current_user
 
 from app import clock, texts
 from app.models import Clip
+from app.platform_access.rate_limits import quotas_left
 from app.platforms import options
 from app.platforms.options import Option
 from app.problems import NotFound, Problem
@@ -23,6 +25,7 @@ from app.services.drafts import Choice, Item
 from app.services.spreading import How, Time
 from app.texts import moments
 from app.web.input_guard import row_id
+from app.web.publish_form import OF_TEXT, OF_TITLE
 
 MORNING = time(10)
 USUAL_HOURS = "24"
@@ -75,10 +78,17 @@ class Row:
         return {name for name, theirs in _TEXT_CODES.items() if codes & theirs}
 
 
-_TEXT_CODES = {
-    "title": {"title_too_long", "title_over_column"},
-    "description": {"text_too_long", "description_too_long"},
-}
+_TEXT_CODES = {"title": OF_TITLE, "description": OF_TEXT}
+
+
+@dataclass(frozen=True)
+class OverQuota:
+    """Of `wanted` publications the platform takes `left` today, the rest from `until` (UTC) on."""
+
+    platform: str
+    left: int
+    wanted: int
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,18 @@ class Sheet:
     def ready(self) -> list[Line]:
         """What will be made."""
         return [] if self.problem else [line for line in self.lines if not line.problems]
+
+    @property
+    def over_quota(self) -> list[OverQuota]:
+        """The platforms that take fewer of us today than would go out now."""
+        if self.how != How.NOW:
+            return []
+        going = Counter(line.destination.connection.platform for line in self.ready)
+        return [
+            OverQuota(platform, quota.count, going[platform], quota.until)
+            for platform, quota in quotas_left(going).items()
+            if quota.count < going[platform]
+        ]
 
     @property
     def published_somewhere(self) -> bool:

@@ -75,7 +75,8 @@ def card_of(clip: Clip, publications: Sequence[Publication], accounts: Sequence[
         action = Action.CHECK
     elif action is None and any(one.connection_id in usable for one in failed):
         action = Action.RETRY
-    telling = next(iter([*lost, *asking, *failed, *going_on, *planned]), None)
+    remarked = [one for one in publications if one.status == Status.PUBLISHED and one.reason]
+    telling = next(iter([*lost, *asking, *failed, *going_on, *planned, *remarked]), None)
     action = action or _publish_action(publications, usable)
     promised = list(dict.fromkeys(one.platform for one in usable.values() if not one.left_out))
     promised = promised if clip.status == ClipStatus.PROCESSING and clip.publish_when_ready else ()

@@ -47,6 +47,7 @@ def register(app: Flask) -> None:
             key,
             client_id=settings.client_id,
             authorize_url=settings.authorize_url,
+            authorize_params=dict(settings.params),
             client_kwargs={"scope": settings.scope, "code_challenge_method": "S256"},
         )
         hosts.add(settings.authorize_url.split("/authorize")[0])

@@ -66,6 +66,7 @@ def register(app: Flask) -> None:
         story_version=history.story_version,
         platform_name=platform_name,
         option_facts=option_facts,
+        has_options=has_options,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
         pace=pace,
@@ -205,6 +206,11 @@ def initials(name: str) -> str:
 def option_facts(publication) -> list[tuple[str, str]]:
     """What the user chose of the platform's publication options: label, text."""
     return list(options.facts(platforms.ADAPTERS[publication.platform].options, publication.options))
+
+
+def has_options(publication) -> bool:
+    """Whether its platform asks anything about a publication beside its texts."""
+    return bool(platforms.ADAPTERS[publication.platform].options)
 
 
 def progress_percent(publication) -> int | None:

@@ -14,10 +14,10 @@ from app import clock, platforms
 from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
-from app.services import history, moves, publications, retries
+from app.services import history, moves, publication_options, publications, retries
 from app.services.history import STATES, Attempt, Filters, State
 from app.services.plan import Span
-from app.web import due_time, notifications, plan_page, responses
+from app.web import due_time, notifications, plan_page, publish_form, responses
 from app.web.access import address_of
 from app.web.clip_cards import cards
 from app.web.clips import known_versions
@@ -122,6 +122,23 @@ def move(publication_id: int) -> ResponseReturnValue:
             problem = refusal
     when = due_time.typed() if problem else due_time.scheduled(publication)
     return responses.dialog("publications/_move.html", publication=publication, when=when, problem=problem)
+
+
+@blueprint.route("/<int:publication_id>/options", methods=["GET", "POST"])
+def change_options(publication_id: int) -> ResponseReturnValue:
+    publication, problem = publications.get_scheduled(current_user, publication_id), None
+    prefix = f"option-{publication_id}-"
+    answers = publish_form.options_sent(prefix) if request.method == "POST" else publication.options
+    if request.method == "POST":
+        try:
+            changed = publication_options.change(current_user, publication_id, answers, prefix)
+            return _changed(changed, "Настройки изменены.")
+        except Problem as refusal:
+            db.session.rollback()
+            problem = refusal
+    declared = platforms.ADAPTERS[publication.platform].options
+    context = {"publication": publication, "declared": declared, "answers": answers, "problem": problem}
+    return responses.dialog("publications/_options_form.html", **context)
 
 
 @blueprint.post("/<int:publication_id>/now")

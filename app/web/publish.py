@@ -10,8 +10,9 @@ from markupsafe import Markup
 from app import texts
 from app.db import db
 from app.models import Clip, Publication
+from app.platform_access.rate_limits import quotas_left
 from app.problems import Problem
-from app.services import account_sets, clips, destinations, history, publications, slot_queue
+from app.services import account_sets, clips, destinations, history, publication_options, publications, slot_queue
 from app.web import due_time, plan_page, publish_form, responses
 from app.web.clip_cards import cards
 
@@ -22,7 +23,8 @@ blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
 def choose(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
     found = destinations.for_clip(current_user, clip)
-    return _window(clip, publish_form.fresh(clip, found), when=due_time.asked_for())
+    remembered = publication_options.remembered(current_user, [one.connection for one in found])
+    return _window(clip, publish_form.fresh(clip, found, remembered), when=due_time.asked_for())
 
 
 @blueprint.post("/publish")
@@ -109,6 +111,7 @@ def _window(
         "publish/_window.html",
         clip=clip,
         window=window,
+        quotas=quotas_left(row.destination.connection.platform for row in window.rows),
         sets=account_sets.all_of(current_user),
         queues=due_time.queues(slot_queue.offers(current_user)),
         when=when or due_time.typed(),

@@ -7,6 +7,7 @@ texts names those of each account.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import request
 
@@ -16,8 +17,10 @@ from app.services.destinations import Destination
 from app.services.publications import Choice
 
 SHARED = "shared"
-_OF_TITLE = ("title_too_long", "title_over_column")
-_OF_TEXT = ("text_too_long", "description_too_long")
+OF_TITLE = frozenset({"title_too_long", "title_over_column", "title_forbidden_characters"})
+OF_TEXT = frozenset(
+    {"text_too_long", "description_too_long", "description_too_many_bytes", "description_forbidden_characters"}
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Row:
     again: bool
     own: bool
     texts: Texts
-    options: Mapping[str, str]
+    options: Mapping[str, Any]
     problem: Problem | None  # of a refusal, at this account
 
     @property
@@ -52,7 +55,7 @@ class Row:
 
     @property
     def text_count(self) -> int:
-        return self.destination.limits.unit.count(self.destination.text(self.texts.title, self.texts.description))
+        return self.destination.limits.text_unit.count(self.destination.text(self.texts.title, self.texts.description))
 
     @property
     def max_text(self) -> int | None:
@@ -68,10 +71,16 @@ class Row:
         return self.max_text is not None and self.text_count > self.max_text
 
     @property
+    def forbidden(self) -> dict[str, str]:
+        """By text: those of its characters that the platform does not take."""
+        find = self.destination.limits.forbidden_in
+        return {"title": find(self.texts.title), "description": find(self.texts.description)}
+
+    @property
     def blamed(self) -> str:
         """The text that is at fault: «title» or «description»; empty where it is something else."""
         code = self.problem.code if self.problem else ""
-        return "title" if code in _OF_TITLE else "description" if code in _OF_TEXT else ""
+        return "title" if code in OF_TITLE else "description" if code in OF_TEXT else ""
 
 
 @dataclass(frozen=True)
@@ -102,13 +111,13 @@ def choices() -> list[Choice]:
     return [_choice(number, number in again) for number in chosen()]
 
 
-def fresh(clip: Clip, destinations: Sequence[Destination]) -> Window:
-    """As it opens: for later where the address names a time."""
+def fresh(clip: Clip, destinations: Sequence[Destination], remembered: Mapping[int, Mapping[str, Any]]) -> Window:
+    """As it opens: for later where the address names a time. `remembered`: options, by account."""
     texts = Texts(clip.title, clip.description)
-    rows = [
-        Row(one, not (one.published or one.connection.left_out or one.blocked), False, False, texts, {}, None)
-        for one in destinations
-    ]
+    rows = []
+    for one in destinations:
+        ticked = not (one.published or one.connection.left_out or one.blocked)
+        rows.append(Row(one, ticked, False, False, texts, remembered.get(one.connection.id, {}), None))
     return Window(texts, rows, SHARED, "", "later" if request.args.get("due") else "now")
 
 
@@ -145,14 +154,14 @@ def _row(one: Destination, shared: Texts, ticked: bool, again: bool, problem: Pr
     own = f"own-{number}" in request.form or texts != shared
     at_fault = problem.field if problem and problem.field else ""
     mine = problem if at_fault == f"connection-{number}" or at_fault.startswith(f"option-{number}-") else None
-    options = _options(f"option-{number}-")
+    options = options_sent(f"option-{number}-")
     can_be_ticked = not (one.blocked or one.published)
     return Row(one, ticked and can_be_ticked, again and not one.blocked, own, texts, options, mine)
 
 
 def _choice(number: int, again: bool) -> Choice:
     texts = _texts(number, _shared())
-    return Choice(number, texts.title, texts.description, again, _options(f"option-{number}-"))
+    return Choice(number, texts.title, texts.description, again, options_sent(f"option-{number}-"))
 
 
 def _shared() -> Texts | None:
@@ -169,6 +178,6 @@ def _texts(number: int, shared: Texts | None) -> Texts:
     return Texts(own.title or shared.title, own.description or shared.description)
 
 
-def _options(prefix: str) -> dict[str, str]:
+def options_sent(prefix: str) -> dict[str, str]:
     """The last value of each: a checkbox that is ticked follows its hidden ""."""
     return {name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)}

@@ -129,6 +129,7 @@ class Wall:
             "id": post.id,
             "owner_id": post.owner,
             "from_id": post.author,
+            "inner_type": "wall_wallpost",
             "date": post.date,
             "text": post.text,
             "post_type": "post",

@@ -13,8 +13,8 @@ from app.models import PlatformConnection, User
 from tests.connecting import connect_by_consent
 
 
-def connect(user: User, platform: str) -> PlatformConnection:
-    """A connection to the account that the consent page has chosen beforehand."""
+def connect(user: User, platform: str, account: str = "") -> PlatformConnection:
+    """A connection to the account that the consent page has chosen beforehand, or to another. Raises Problem."""
     adapter = platforms.adapter(platform, current_app.config)
     oauth = adapter.oauth(current_app.config)
     back = f"{current_app.config['PUBLIC_URL']}/settings/integrations/{platform}/callback"
@@ -27,9 +27,11 @@ def connect(user: User, platform: str) -> PlatformConnection:
         "state": state,
         "code_challenge": create_s256_code_challenge(verifier),
         "code_challenge_method": "S256",
+        **oauth.params,
     }
     page = f"{oauth.authorize_url}?{urlencode(asked)}"
-    account = re.search(r'name="account" value="(\w+)" checked', requests.get(page, timeout=10).text)[1]
+    shown = requests.get(page, timeout=10).text
+    account = account or re.search(r'name="account" value="(\w+)" checked', shown)[1]
     allowed = requests.post(page, {"decision": "allow", "account": account}, timeout=10, allow_redirects=False)
     arguments = adapter.callback(dict(parse_qsl(urlsplit(allowed.headers["Location"]).query)))
     return connect_by_consent(user, platform, verifier, back, arguments)

@@ -355,6 +355,10 @@ class Contract:
 
     # Helpers
 
+    def number(self, external_id: str) -> str:
+        """A publication's id as the sandbox has it."""
+        return external_id
+
     # An id of the platform's form that it does not know.
     gone_id: str
 
@@ -367,8 +371,7 @@ class Contract:
 
     def _set_counts(self, publication_id: int, **counts: int | None) -> None:
         publication = row(publication_id)
-        number = publication.external_id.rpartition("_")[2]
-        self.sandbox.control("stats", platform=self.platform, id=number, **counts)
+        self.sandbox.control("stats", platform=self.platform, id=self.number(publication.external_id), **counts)
 
     def _counts(self, publication_id: int) -> dict[str, int | None]:
         publication = row(publication_id)

@@ -6,15 +6,16 @@ import re
 import pytest
 
 from app import platforms
-from app.db import db
+from app.db import db, transaction
 from app.models import PlatformConnection, Publication, Status
 from app.platforms import options
 from app.platforms.base import Account, Token
 from app.platforms.options import Checkbox, Select, Text
 from app.problems import Problem
-from app.services import connections, data_export, publications, retries
+from app.publishing import lease
+from app.services import connections, data_export, publication_options, publications, retries
 from app.services.publications import Choice
-from tests.publishing.conftest import settle
+from tests.publishing.conftest import at_work, row, settle, wait_until
 from tests.publishing.toy import Toy, ToyServer
 from tests.web.test_clips import HTMX
 from tests.web.test_scheduling import in_hours, typed
@@ -26,7 +27,7 @@ AUDIENCE = Select(
     choices={"all": "Всем", "adults": "Только взрослым"},
     required=True,
 )
-COMMENTS = Checkbox(name="comments", label="Разрешить комментарии", default=True)
+COMMENTS = Checkbox(name="comments", label="Разрешить комментарии", default=True, remembered=True)
 PLACE = Text(name="place", label="Место съёмки", max_length=20)
 PLAYLIST = Select(name="playlist", label="Плейлист", asked=True)
 
@@ -68,6 +69,12 @@ def web(sign_in, owner):
 
 def made() -> list[Publication]:
     return list(db.session.scalars(db.select(Publication).execution_options(populate_existing=True)))
+
+
+def publish(owner, clip, connection, due_at=None, **answers) -> Publication:
+    [publication] = publications.publish(owner, clip.id, [Choice(connection.id, "Закат", "", options=answers)], due_at)
+    db.session.commit()
+    return publication
 
 
 def send(web, clip, connection, action: str = "publish", more: dict | None = None, **answers: str | list[str]):
@@ -116,6 +123,69 @@ def test_a_wrong_answer_is_refused_at_its_field_and_nothing_is_lost(web, clip, c
     assert re.search(rf'type="checkbox"[^>]* id="option-{connection.id}-comments">', response.text), "not ticked"
     assert send(web, clip, connection, action, due, **filled | {"audience": "all"}).status_code == 200
     assert [one.options for one in made()] == [{"audience": "all", "comments": False, "place": "Плёс"}]
+
+
+def test_the_window_begins_with_what_was_chosen_last_where_that_may_be_remembered(web, owner, clip, connection):
+    settle(publish(owner, clip, connection, audience="adults", comments=False, place="Плёс").id)
+    page = web.get(f"/clips/{clip.id}/publish", headers=HTMX).text
+    assert re.search(rf'type="checkbox" name="option-{connection.id}-comments" id="[^"]*">', page), "not ticked"
+    assert "selected" not in page[page.index(f'id="option-{connection.id}-audience"') :].partition("</select>")[0]
+    assert 'value="Плёс"' not in page
+
+
+def test_what_can_no_longer_be_chosen_is_not_remembered(owner, clip, connection):
+    publication = publish(owner, clip, connection, audience="all")
+    publication.options = {"comments": "maybe"}
+    db.session.commit()
+    assert publication_options.remembered(owner, [connection]) == {connection.id: {}}
+
+
+BOTH = pytest.mark.parametrize("headers", [HTMX, {}], ids=["htmx", "plain"])
+
+
+def edit(web, publication_id: int, headers: dict, **answers):
+    filled = {f"option-{publication_id}-{name}": answer for name, answer in answers.items()}
+    return web.post(f"/publications/{publication_id}/options", data=filled, headers=headers)
+
+
+@BOTH
+def test_they_are_changed_while_the_publication_is_scheduled(web, owner, clip, connection, chooser, headers):
+    due = in_hours(2)
+    number = publish(owner, clip, connection, due, audience="all").id
+    page = web.get(f"/publications/{number}").text
+    assert f"/publications/{number}/options" in page
+    form = web.get(f"/publications/{number}/options", headers=headers).text
+    assert f'<option value="all" selected>{AUDIENCE.choices["all"]}</option>' in form
+    refused = edit(web, number, headers, audience="", place="Волга")
+    assert (refused.status_code, "Выберите, что указать" in refused.text) == (422, True)
+    assert 'value="Волга"' in refused.text, "nothing typed is lost"
+    assert edit(web, number, headers, audience="adults", comments="", place="Плёс").status_code in (200, 303)
+    [changed] = made()
+    assert (changed.status, changed.due_at, changed.wake_at) == (Status.SCHEDULED, due, due)
+    assert "Настройки изменены" in web.get(f"/publications/{number}").text
+    wait_until(due)
+    assert settle(number).status == Status.PUBLISHED
+    assert chooser.options == {"audience": "adults", "comments": False, "place": "Плёс"}
+    assert edit(web, number, headers, audience="all").status_code == (422 if headers else 303), "it is too late"
+    assert made()[0].options["audience"] == "adults"
+
+
+def test_a_worker_that_has_taken_it_loses_it(owner, clip, connection, chooser):
+    due = in_hours(2)
+    number = publish(owner, clip, connection, due, audience="all").id
+    wait_until(due)
+    at_work(transaction()(lambda: lease.acquire(number, lambda _: None)))
+    assert row(number).lease_until
+    publication_options.change(owner, number, {"audience": "adults"}, "option-")
+    db.session.commit()
+    assert (row(number).lease_until, row(number).wake_at) == (None, due)
+
+
+def test_a_strangers_publication_is_not_found(web, user, owner, clip, connection, sign_in):
+    number = publish(owner, clip, connection, in_hours(2), audience="all").id
+    stranger = sign_in(user(email="stranger@example.ru"))
+    assert stranger.get(f"/publications/{number}/options").status_code == 404
+    assert edit(stranger, number, {}, audience="adults").status_code == 404
 
 
 def test_a_failed_publication_keeps_them_when_it_is_retried(owner, clip, connection, chooser):

@@ -47,10 +47,13 @@ class Http:
     """One conversation: reuses its connections, follows no redirects.
 
     `pace` is given Windows and waits or raises RateLimited; not needed for the few calls that connect an account.
+    `exhaust` is given a Window that the platform says is full, whatever was counted here.
     """
 
-    def __init__(self, pace: Callable[..., None] = lambda *_: None) -> None:
-        self.pace = pace
+    def __init__(
+        self, pace: Callable[..., None] = lambda *_: None, exhaust: Callable[[Window], None] = lambda _: None
+    ) -> None:
+        self.pace, self.exhaust = pace, exhaust
         self._session = BoundedSession()
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, PublicTransport())

@@ -70,7 +70,7 @@ document.addEventListener(
   (event) => {
     const plain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
     if (!plain || !panel()) return;
-    const link = event.target.closest("[data-panel]");
+    const link = event.target.closest("a[data-panel]"); // the publish window has panels that are no links
     if (link) {
       event.preventDefault();
       if (link.closest("article")?.id === `clip-${openId()}` && isOpen()) $("#details-title").focus();

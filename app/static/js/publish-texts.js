@@ -58,11 +58,11 @@ const accountPanels = () => all("[data-panel]:not([data-panel='shared'])");
 // Counters
 
 function measure(panel) {
-  const { unit, maxTitle, maxText } = panel.dataset;
+  const { unit, textUnit, maxTitle, maxText } = panel.dataset;
   const texts = textsOf(panel);
   const counts = {
     title: [count(oneLine(texts.title), unit), Number(maxTitle)],
-    description: [count(shown(panel, texts), unit), Number(maxText) || Infinity],
+    description: [count(shown(panel, texts), textUnit), Number(maxText) || Infinity],
   };
   let fits = true;
   for (const [name, [length, limit]] of Object.entries(counts)) {
@@ -71,13 +71,22 @@ function measure(panel) {
     const counter = $(`[data-counter="${name}"]`, panel);
     if (counter) {
       const together = name === "description" && "oneText" in panel.dataset ? "вместе с названием " : "";
-      counter.textContent = `${together}${length} из ${limit}`;
+      const bytes = name === "description" && textUnit === "bytes" ? " байт" : "";
+      counter.textContent = `${together}${length} из ${limit}${bytes}`;
       counter.classList.toggle("over", over);
     }
     const note = $(`[data-over="${name}"]`, panel);
     if (note) note.hidden = !over || $(".error", note.parentElement) !== null;
+    fits &&= !holdsForbidden(panel, name, texts[name]);
   }
   return fits;
+}
+
+function holdsForbidden(panel, name, text) {
+  const found = [...(panel.dataset.forbidden ?? "")].some((one) => text.includes(one));
+  const note = $(`[data-forbids="${name}"]`, panel);
+  if (note) note.hidden = !found || $(".error", note.parentElement) !== null;
+  return found;
 }
 
 // Tabs
@@ -113,7 +122,7 @@ function showTabs() {
   }
   const note = $("[data-misfits]", form());
   note.hidden = misfits.length === 0;
-  $("span", note).textContent = `Не помещается: ${misfits.join(", ")}. Сократите текст или задайте свой на вкладке.`;
+  $("span", note).textContent = `Не помещается: ${misfits.join(", ")}. Измените текст или задайте свой на вкладке.`;
 }
 
 function byKey(event) {

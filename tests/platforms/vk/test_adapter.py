@@ -67,6 +67,9 @@ class VKContract(Contract):
         self._ends_once(publication_id, undone=call == self.commit)
         assert row(publication_id).attempt <= (call in (self.commit, UPLOAD))
 
+    def number(self, external_id: str) -> str:
+        return external_id.rpartition("_")[2]
+
     def connect(self, user) -> PlatformConnection:
         return connect_vk_page(user)
 

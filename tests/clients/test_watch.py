@@ -83,10 +83,13 @@ def test_two_watchers_do_not_share_a_folder_and_a_killed_one_is_gone_on_with(
     terminal: Terminal, folder: Path, new_clip: Callable[..., Path]
 ):
     process = terminal.begin("watch", folder, *STABLE, "--require-sidecar")
-    file = new_clip("море.mp4", folder)
-    time.sleep(1)
     second = terminal("watch", folder, "--once", *STABLE)
+    for _ in range(20):
+        if second.exit:
+            break
+        second = terminal("watch", folder, "--once", *STABLE)  # the first one was still starting
     assert (second.exit, "уже следит" in second.errors) == (4, True)
+    file = new_clip("море.mp4", folder)
     beside(file)
     assert process.stdout.readline().strip().startswith("море.mp4: клип")
     process.kill()

@@ -15,7 +15,7 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 SERIOUS = ("serious", "critical")
 # They leave the page or change something: nothing to look at.
-NOT_PAGES = ("/media/", "/static/", "/fetch/", "/ops/queues")
+NOT_PAGES = ("/media/", "/static/", "/fetch/", "/ops/queues", "/api/v1/openapi.json")
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_a_video_is_uploaded_and_posted(vk, sandbox, clip):
         "url": f"{sandbox.url}/vk/{name}",
         "created_at": post["created_at"],
         "visible": True,
+        "facts": {},
     }
     assert video["direct_link"] == post["url"]
     [item] = api.video.get(videos=f"1_{video['video_id']}")["items"]

@@ -62,6 +62,8 @@ def drop(page: Page, *paths: Path) -> None:
     for kind in ("dragEnter", "dragOver"):
         devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
     expect(page.get_by_text("Отпустите, чтобы загрузить")).to_be_visible()
+    # A hand moves until it lets go: what lies under it may be another element by now.
+    devtools.send("Input.dispatchDragEvent", {"type": "dragOver", "x": 300, "y": 300, "data": data})
     devtools.send("Input.dispatchDragEvent", {"type": "drop", "x": 300, "y": 300, "data": data})
     expect(page.get_by_text("Отпустите, чтобы загрузить")).to_be_hidden()
 
@@ -181,6 +183,7 @@ def test_refused_before_anything_is_sent(creator: Page, tmp_path: Path, vertical
     dropped = Path(shutil.copy(vertical_file, tmp_path / "Брошенный.mp4"))
     with dropped.open("ab") as file:
         file.write(b"\0\0\0\x08free")
+    expect(creator.get_by_role("dialog")).to_contain_text("Изменить клип")
     drop(creator, dropped)
     expect(creator.get_by_role("dialog")).to_contain_text("Изменить клип")
     expect(creator.locator("article", has_text="Брошенный")).to_have_count(1, timeout=PUBLISHING_MS)

@@ -45,7 +45,7 @@ class Received:
 
 
 class Receiver:
-    """`answer` says what a request gets, after it is in `got`."""
+    """`answer` says what a request gets, after it is in `got`; several come at once: its own is `request.received`."""
 
     def __init__(self, port: int = 0) -> None:
         receiver = self
@@ -56,7 +56,8 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.got.append(Received(self.path, headers, body))
+                self.received = Received(self.path, headers, body)
+                receiver.got.append(self.received)
                 with suppress(OSError):
                     receiver.answer(self)
 

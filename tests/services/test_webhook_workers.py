@@ -36,7 +36,7 @@ def test_a_receiver_that_hangs_keeps_no_other_waiting(app, user, receiver):
     """Of two hundred deliveries to it few are under way at once, and the other user's arrive meanwhile."""
 
     def answer(request):
-        (hang if receiver.got[-1].path == "/hanging" else ok)(request)
+        (hang if request.received.path == "/hanging" else ok)(request)
 
     receiver.answer = answer
     slow, quick = user(), user()

@@ -25,6 +25,8 @@ from app.process.secret_variable import execute_again_without
 ROOT = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 NEEDS_MB = 200
+# Of the sandbox's bot; everybody knows it.
+DEMO_BOT_TOKEN = "220301544:AAdemo-notify-demo-notify-demo-notify"
 ONE_KEY = "Из VAULT_PUBLIC_KEY и VAULT_PRIVATE_KEY (или VAULT_PRIVATE_KEY_FILE) задан один: задайте оба или ни одного."
 
 
@@ -44,6 +46,7 @@ def complete_environment(var: Path, port: int, sandbox_port: int, smtp_port: int
         "STORAGE_URL": f"file:{var / 'clips'}",
         "SECRET_KEY": read_or_create(var / "keys" / "secret_key", lambda: secrets.token_hex(32)),
         **vault_keys(var / "keys" / "vault_keys"),
+        **notify_bot(var / "keys" / "notify_bot_token"),
         "LOCAL_HOSTS": f"{HOST}:{sandbox_port} {HOST}:{port}",
     }
     if smtp_port:
@@ -174,18 +177,34 @@ def vault_keys(file: Path) -> dict[str, str]:
     return {"VAULT_PUBLIC_KEY": made.stdout, "VAULT_PRIVATE_KEY_FILE": str(file)}
 
 
-def leave_private_key_to_workers(var: Path) -> None:
-    """A private key that the environment gives goes to a file, and this program is executed again without it."""
+def notify_bot(file: Path) -> dict[str, str]:
+    """The sandbox's own bot, unless the environment names another."""
+    if any(map(os.environ.get, ("NOTIFY_BOT_NAME", "NOTIFY_BOT_TOKEN_FILE"))):
+        return {}
+    return {"NOTIFY_BOT_TOKEN_FILE": str(write_closed(file, DEMO_BOT_TOKEN))}
+
+
+def write_closed(file: Path, text: str) -> Path:
+    """Closed to others by the umask."""
+    file.write_text(text)
+    return file
+
+
+def leave_secrets_to_workers(var: Path) -> None:
+    """What the environment gives goes to a file, and this program is executed again without it."""
+    if token := os.environ.get("NOTIFY_BOT_TOKEN"):
+        file = write_closed(var / "keys" / "given_bot_token", token)
+        execute_again_without("NOTIFY_BOT_TOKEN", {"NOTIFY_BOT_TOKEN_FILE": str(file)})
     if private_key := os.environ.get("VAULT_PRIVATE_KEY"):
         if not os.environ.get("VAULT_PUBLIC_KEY"):
             raise CannotRun(ONE_KEY)
-        file = _given_key(var)
-        file.write_text(private_key)  # closed to others by the umask
+        file = write_closed(_given_key(var), private_key)
         execute_again_without("VAULT_PRIVATE_KEY", {"VAULT_PRIVATE_KEY_FILE": str(file)})
 
 
-def forget_given_key(var: Path) -> None:
-    _given_key(var).unlink(missing_ok=True)
+def forget_given_secrets(var: Path) -> None:
+    for file in (_given_key(var), var / "keys" / "given_bot_token"):
+        file.unlink(missing_ok=True)
 
 
 def _given_key(var: Path) -> Path:

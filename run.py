@@ -68,7 +68,7 @@ def run() -> None:
     smtp_port = demo.smtp_port(sandbox_port)
     var = demo.var_dir()
     lock = demo.lock(var)
-    demo.leave_private_key_to_workers(var)
+    demo.leave_secrets_to_workers(var)
     demo.complete_environment(var, port, sandbox_port, smtp_port)
     demo.check_workers()
     app = preload()
@@ -93,7 +93,7 @@ def run() -> None:
         supervisor.run(started=lambda: print_addresses(port, sandbox_port, var))
     finally:
         demo.forget_redis_socket(var)
-        demo.forget_given_key(var)
+        demo.forget_given_secrets(var)
 
 
 def preload() -> "Flask":
@@ -249,9 +249,10 @@ def print_addresses(port: int, sandbox_port: int, var: Path) -> None:
 """,
         flush=True,
     )
-    if above := holders("VAULT_PRIVATE_KEY"):
-        pids = ", ".join(map(str, above))
-        print(f"  Внимание: VAULT_PRIVATE_KEY остался в окружении процессов {pids}, и веб может прочесть его там.")
+    for secret in ("VAULT_PRIVATE_KEY", "NOTIFY_BOT_TOKEN"):
+        if above := holders(secret):
+            pids = ", ".join(map(str, above))
+            print(f"  Внимание: {secret} остался в окружении процессов {pids}, и веб может прочесть его там.")
 
 
 def flask_command(arguments: list[str]) -> NoReturn:

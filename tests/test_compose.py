@@ -50,6 +50,7 @@ def test_only_the_worker_has_the_private_key(name):
     service = SERVICES[name]
     assert service["environment"]["VAULT_PRIVATE_KEY"] == ""  # wins over .env
     assert bool(service["environment"]["VAULT_PRIVATE_KEY_FILE"]) is (name == "worker")
+    assert bool(service["environment"]["NOTIFY_BOT_TOKEN"]) is (name == "worker")
     assert bool(service.get("secrets")) is (name == "worker")
     assert not service["environment"]["POSTGRES_PASSWORD"] and not service["environment"]["REDIS_PASSWORD"]
     known = {setting.name for setting in (*config.CORE, *platforms.settings())}

@@ -22,7 +22,7 @@ from tests import memory
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 # All kinds of them, in a run with `WORKERS=2`.
-WORKERS = 10
+WORKERS = 11
 
 
 def free_port() -> int:
@@ -162,6 +162,7 @@ def test_everything_starts_heals_and_ends(run, tmp_path):
         "worker-2",
         "questions-1",
         "webhooks-1",
+        "bot-1",
         "spare-1",
         "spare-2",
         "probe-1",
@@ -289,7 +290,7 @@ def test_only_workers_ever_hold_the_private_key(request, run, given):
 
 
 def workers(one: Run) -> list[int]:
-    kinds = ("worker-", "spare-", "probe-", "questions-", "webhooks-", "import-")
+    kinds = ("worker-", "spare-", "probe-", "questions-", "webhooks-", "import-", "bot-")
     return [pid for name, pid in one.children().items() if name.startswith(kinds)]
 
 

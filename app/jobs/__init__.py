@@ -11,6 +11,7 @@ from app import queue
 from app.db import reading, transaction
 from app.notifications import email
 from app.platform_access import revocations, tokens
+from app.platforms.errors import PlatformError
 from app.problems import NotFound, Problem
 from app.process.lifetime import kill_self_at
 from app.publishing import dispatch, engine
@@ -24,6 +25,9 @@ from app.services import (
     retention,
     rule_checks,
     rule_runs,
+    telegram_chats,
+    telegram_messages,
+    telegram_updates,
     undo,
     uploads,
     webhook_deliveries,
@@ -132,6 +136,46 @@ def apply_rules(check_id: int) -> None:
                 rule_runs.apply(check)
 
 
+def send_to_chat(message_id: int) -> None:
+    with structlog.contextvars.bound_contextvars(message=message_id):
+        with transaction():
+            claimed = telegram_messages.claim_due(message_id)
+        if claimed is not None:
+            sent = telegram_messages.send(claimed)
+            with transaction():
+                telegram_messages.settle(claimed, sent)
+
+
+_POLL_FOR_SECONDS = 60.0
+
+
+def poll_bot(_number: int) -> None:
+    """Reads what people write to the bot and press, for a while; one worker at a time."""
+    until, bot = time.monotonic() + _POLL_FOR_SECONDS, telegram_chats.bot()
+    with transaction():
+        poll = telegram_updates.claim_poll(bot.bot_id)
+    while poll is not None:
+        try:
+            updates = bot.updates(telegram_updates.offset(poll))
+        except PlatformError as error:
+            with transaction():
+                telegram_updates.release(poll, error)
+            return
+        for update in updates:
+            with transaction():
+                reply = telegram_updates.handle(poll, update)
+            if reply is None:
+                return
+            telegram_updates.say(bot, reply)
+        is_over = time.monotonic() >= until
+        with transaction():
+            if is_over:
+                telegram_updates.release(poll)
+            is_over = is_over or not telegram_updates.renew(poll)
+        if is_over:
+            return
+
+
 def mail_recovery(recovery_id: int) -> None:
     with structlog.contextvars.bound_contextvars(recovery=recovery_id):
         with transaction():
@@ -181,6 +225,7 @@ wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mail
 wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)
 wake_revocations = partial(_wake, "app.jobs.revoke_token", revocations.due)
 wake_rules = partial(_wake, "app.jobs.apply_rules", rule_checks.due)
+wake_messages = partial(_wake, "app.jobs.send_to_chat", telegram_messages.due)
 wake_questions = partial(_wake, "app.jobs.ask_platform", questions.due)
 wake_removals = partial(_wake, "app.jobs.remove_old", retention.due)
 wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)
@@ -199,6 +244,11 @@ def wake_inbox() -> None:
     waiting = inbox() and queue.waiting(INBOX)
     if waiting and not waiting.count:
         queue.enqueue("app.jobs.arrivals.read_inbox", _NO_ROW)
+
+
+def wake_bot() -> None:
+    if not queue.is_waiting("app.jobs.poll_bot"):
+        _wake("app.jobs.poll_bot", telegram_updates.due)
 
 
 def finish_undos() -> None:

@@ -31,6 +31,7 @@ from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSec
 from app.models.slot import Slot
 from app.models.soft_deletion import UNDO_TIME, WITH_DELETED
 from app.models.stats import DailyIncrement, StatsSample
+from app.models.telegram_chat import TelegramChat, TelegramCode, TelegramMessage, TelegramPoll
 from app.models.types import fold
 from app.models.undo import Undo, UndoKind, UndoState
 from app.models.user import DEMO_DOMAIN, Recovery, User, hold_plan, is_demo, lock_plan, lock_user

@@ -14,6 +14,7 @@ from app.redis_client import redis_client
 
 KINDS = (
     "host",
+    "button",
     "csrf",
     "limit",
     "password",

@@ -11,8 +11,9 @@ QUESTIONS = "questions"  # a user waits for them in front of a page
 WEBHOOKS = "webhooks"
 IMPORTS = "imports"  # from servers of other people, which may be slow
 INBOX = "inbox"
+BOT = "bot"  # what people write to the installation's own and press: a request of it waits for them
 TICKS = "ticks"
-QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, IMPORTS, INBOX, TICKS)
+QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, IMPORTS, INBOX, BOT, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
@@ -30,6 +31,8 @@ JOBS = {
     "app.jobs.deliveries.deliver_webhooks": WEBHOOKS,
     "app.jobs.arrivals.import_clip": IMPORTS,
     "app.jobs.arrivals.read_inbox": INBOX,
+    "app.jobs.send_to_chat": CHORES,
+    "app.jobs.poll_bot": BOT,
 }
 # A periodic task takes nothing and is one unit of work, begun every so many seconds. All share one process, which does
 # not fork: only SQL and wake-ups, so that uploads never delay them.
@@ -39,7 +42,9 @@ PERIODIC = {
     "app.notifications.create.read_events": 1,
     "app.services.rule_checks.read_events": 1,
     "app.jobs.wake_questions": 1,
+    "app.services.telegram_messages.read_events": 1,
     "app.services.webhook_events.read": 1,
+    "app.jobs.wake_bot": 1,
     "app.jobs.wake_webhooks": 1,
     "app.jobs.finish_undos": 2,
     "app.jobs.release_stats": 3,
@@ -51,6 +56,7 @@ PERIODIC = {
     "app.jobs.wake_recovery_mails": 5,
     "app.jobs.wake_revocations": 5,
     "app.jobs.wake_rules": 5,
+    "app.jobs.wake_messages": 5,
     "app.platform_access.revocations.sweep": 20,
     "app.jobs.wake_refreshes": 20,
     "app.notifications.reminders.notify_upcoming": 60,
@@ -71,6 +77,7 @@ PERIODIC = {
     "app.services.recovery.sweep": 600,
     "app.services.rule_journal.sweep": 600,
     "app.services.sessions.sweep": 600,
+    "app.services.telegram_chats.sweep": 600,
     "app.services.undo.sweep": 600,
     "app.services.webhook_events.sweep": 600,
     "app.jobs.sweep_uploads": 600,

@@ -27,6 +27,7 @@ from app.models import (
     Rule,
     RuleRun,
     StatsSample,
+    TelegramChat,
     User,
     UserSession,
     Webhook,
@@ -68,6 +69,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "sessions": (UserSession, "user_agent address created_at seen_at"),
     "api_keys": (ApiKey, "name scopes created_at expires_at used_at revoked_at"),
     "passkeys": (Passkey, "name created_at used_at"),
+    "telegram_chats": (TelegramChat, "chat_id name linked_at"),
     "webhooks": (Webhook, "name url kinds state created_at"),
     "security": (AuditEvent, "at kind detail address"),
 }

@@ -20,9 +20,10 @@ from app.models import PlatformConnection
 from app.outgoing.connections import connect
 from app.outgoing.deadline import Deadline
 from app.platform_access import tokens
+from app.platforms.errors import PlatformError, Reconnect
 from app.process import landlock, syscall_filter
 from app.process.secret_variable import holders
-from app.services import heartbeats, inbox, readiness
+from app.services import heartbeats, inbox, readiness, telegram_chats, telegram_updates
 from app.storage import StorageUnavailable
 from app.storage.inbox import inbox as current_inbox
 from app.vault import CannotOpen, Vault
@@ -30,7 +31,7 @@ from app.vault import CannotOpen, Vault
 # Commands of the Procfile, and whether such a process opens tokens: only workers do.
 ROLES = {"web": False, "scheduler": False, "release": False, "worker": True}
 
-VAULT_KEY = "VAULT_PRIVATE_KEY"
+VAULT_KEY, BOT_TOKEN = "VAULT_PRIVATE_KEY", "NOTIFY_BOT_TOKEN"
 CONNECT_SECONDS = 3
 _MOST_FOLDERS = 10
 _PROBE = b"doctor's probe"
@@ -59,7 +60,7 @@ class Finding:
 
 def examine(role: str | None = None) -> list[Finding]:
     """`role`, a key of ROLES, is what the process should be: it decides whether it should open tokens."""
-    return [*_keys(role), _stored_token(role), *_settings(), *_probe_walls(), *_dependencies()]
+    return [*_keys(role), _stored_token(role), *_settings(), *_probe_walls(), *_dependencies(role)]
 
 
 def _keys(role: str | None) -> Iterator[Finding]:
@@ -158,7 +159,7 @@ def redis_password() -> Finding:
     return Finding(text, None if current_app.config["DEMO"] else False)
 
 
-def _dependencies() -> Iterator[Finding]:
+def _dependencies(role: str | None) -> Iterator[Finding]:
     state = readiness.state()
     for name, works in state.items():
         text, advice = PARTS[name]
@@ -174,6 +175,7 @@ def _dependencies() -> Iterator[Finding]:
     else:
         yield Finding("Хосты площадок принимают соединения.", True)
     yield from _inbox()
+    yield from _notify_bot(role, may_ask=state["database"])
     if mail.is_set_up():
         yield Finding("Почта настроена.", True)
     else:
@@ -195,6 +197,50 @@ def _inbox() -> Iterator[Finding]:
     if unknown:
         shown = ", ".join(unknown[:_MOST_FOLDERS])
         yield Finding(f"INBOX_URL: папки без пользователя, из них ничего не берём: {shown}.")
+
+
+_POLL_PROBLEMS = {
+    "conflict": "сообщения этого бота читает и другая программа, или у него задан вебхук: дайте «Везде» своего бота",
+    "token": "Telegram не принимает токен: проверьте NOTIFY_BOT_TOKEN",
+    "away": "Telegram не отвечает: проверьте TELEGRAM_API_URL, сеть и TELEGRAM_PROXY_URL",
+}
+
+
+def _notify_bot(role: str | None, *, may_ask: bool) -> Iterator[Finding]:
+    """Nothing where the installation has none. Only who may have the token asks Telegram about it. `may_ask`: the
+    database, how the poll fares.
+    """
+    name = telegram_chats.bot_name()
+    opens = bool(role and ROLES[role])
+    if os.environ.get(BOT_TOKEN) and not opens:
+        yield Finding(
+            f"{BOT_TOKEN} есть в окружении процесса: он нужен только worker.", None if role is None else False
+        )
+    if not name:
+        if opens and current_app.config[BOT_TOKEN]:
+            yield Finding(f"{BOT_TOKEN} есть, а NOTIFY_BOT_NAME пуст: назовите бота, без имени он не работает.", False)
+        return
+    if opens:
+        yield _bot_itself(name)
+    if may_ask and (problem := telegram_updates.problem()):
+        yield Finding(f"Бот @{name} не читает сообщения: {_POLL_PROBLEMS[problem]}.", False)
+
+
+def _bot_itself(name: str) -> Finding:
+    try:
+        token = telegram_chats.bot_token()
+        if not token:
+            return Finding(f"NOTIFY_BOT_NAME={name}, а токена нет: задайте {BOT_TOKEN} процессу worker.", False)
+        found = telegram_chats.bot().username()
+    except OSError as error:
+        return Finding(f"NOTIFY_BOT_TOKEN_FILE не прочесть: {error.strerror}.", False)
+    except Reconnect:
+        return Finding(f"Telegram не принимает {BOT_TOKEN}: возьмите токен у @BotFather, команда /token.", False)
+    except PlatformError as error:
+        return Finding(f"О боте @{name} не спросить Telegram: {error.detail or error.reason}.", False)
+    if found.lower() != name.lower():
+        return Finding(f"{BOT_TOKEN} — от бота @{found}, а NOTIFY_BOT_NAME={name}: ссылки ведут не к нему.", False)
+    return Finding(f"Бот @{name} отвечает.", True)
 
 
 def unreachable_hosts() -> list[str]:

@@ -111,6 +111,8 @@ SECURITY = {
     "webhook_moved": "Изменён адрес вебхука",
     "webhook_secret_rotated": "Сменён секрет вебхука",
     "webhook_removed": "Удалён вебхук",
+    "telegram_linked": "Связан чат Telegram",
+    "telegram_unlinked": "Отвязан чат Telegram",
 }
 
 # In the place of an address, where it was an operator's command.

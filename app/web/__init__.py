@@ -8,6 +8,7 @@ from app.web import (
     api_keys,
     approvals,
     auth,
+    bot_chat,
     bulk,
     bulk_publications,
     clips,
@@ -77,7 +78,7 @@ PAGES = (
         ops,
     ),
     *(bulk, bulk_publications, plan_import, plan_export),
-    *(rules, approvals, imports, hooks, hooks_in),
+    *(rules, approvals, bot_chat, imports, hooks, hooks_in),
 )
 
 

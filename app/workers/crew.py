@@ -20,6 +20,7 @@ from app.process.lifetime import forbid_memory_reads
 from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
 from app.queue.table import (
+    BOT,
     BULK,
     CHORES,
     CLIPS,
@@ -57,6 +58,7 @@ _NICENESS = 10
 # A PaaS kills 30 s after SIGTERM: what is under way may take this long to end by itself, …
 _UPLOAD_GRACE_SECONDS = 18.0
 _COMMIT_GRACE_SECONDS = 4.0
+_POLL_GRACE_SECONDS = 0.5
 # … and the supervisor kills what is still there then.
 STOP_GRACE_SECONDS = 25.0
 _RENEW_AFTER_IDLE_SECONDS = 15
@@ -116,6 +118,9 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
     yield "webhooks-1", partial(work, kind="spare", queues=(WEBHOOKS,))
     if config["INBOX_URL"]:
         yield "inbox-1", partial(work, kind="import", queues=(INBOX,))
+    if config["NOTIFY_BOT_NAME"] and (config["NOTIFY_BOT_TOKEN"] or config["NOTIFY_BOT_TOKEN_FILE"]):
+        # Nothing is lost with a request that only waits: a stop is not kept waiting for it.
+        yield "bot-1", partial(work, kind="spare", queues=(BOT,), upload_grace=_POLL_GRACE_SECONDS)
 
 
 def work(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from flask import Blueprint, Response, jsonify
@@ -11,10 +12,13 @@ from sandbox.emulator import RETRY_AFTER, Emulator, reason_phrase
 from sandbox.state import State, Token, Video
 from sandbox.telegram.bot_api import BotApi
 from sandbox.telegram.chats import Chat, Chats
+from sandbox.telegram.dialogs import PERSON, PERSON_NAME, Dialogs
 from sandbox.telegram.responses import ApiError, too_many
 from sandbox.telegram.web import Web
 
 DEMO_TOKEN = "110201543:AAdemo-demo-demo-demo-demo-demo-demo"
+NOTIFY_TOKEN = "220301544:AAdemo-notify-demo-notify-demo-notify"
+"""Of the bot that asks a person to decide. No channel has it."""
 
 DESCRIPTIONS = {400: "Bad Request: chat not found", 403: "Forbidden: bot was kicked from the channel chat"}
 """Texts of the error codes in fault rules; others have the HTTP reason phrase."""
@@ -33,8 +37,10 @@ class Telegram(Emulator):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._chats = Chats(state)
-        self._bot_api = BotApi(self, self._chats)
-        self._web = Web(self._chats, self._find_bot)
+        self._dialogs = Dialogs(state)
+        self._bot_api = BotApi(self, self._chats, self._dialogs)
+        self._web = Web(self._chats, self._dialogs, self._find_bot)
+        state.seed("telegram notify bot", self._seed_notify_bot)  # installations of before have the other seed
 
     def seed(self) -> None:
         self.add_token({"token": DEMO_TOKEN, "username": "vezde_demo_bot"})
@@ -42,6 +48,9 @@ class Telegram(Emulator):
         admin = {"status": "administrator", "can_post_messages": True}
         self._chats.save(Chat(-1001000000001, "Везде — демо", "vezde_demo", rights={bot: admin}))
         self._chats.save(Chat(-1001000000002, "Только читать", "vezde_readonly"))
+
+    def _seed_notify_bot(self) -> None:
+        self.add_token({"token": NOTIFY_TOKEN, "username": "vezde_notify_bot"})
 
     def account_label(self, video: Video) -> str:
         chat = self._chats.find(video.account)
@@ -55,6 +64,7 @@ class Telegram(Emulator):
         self._bot_api.add_routes(blueprint)
         self._web.add_routes(blueprint)
         blueprint.add_url_rule("/control/chats", view_func=self._add_chat, methods=["POST"])
+        blueprint.add_url_rule("/control/dialogs", view_func=self._act_in_dialog, methods=["POST"])
         return blueprint
 
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
@@ -113,3 +123,29 @@ class Telegram(Emulator):
             chat.last_message_id = old.last_message_id if old else 0
             self._chats.save(chat)
         return jsonify(ok=True)
+
+    def _act_in_dialog(self) -> Response:
+        """`command`: `token`, and `person?`, `text`; `press` (callback data) with `message`, `as_person?`; `blocked`.
+
+        Without any of them nothing is done. Returns the messages of the chat, the newest last, and the last answer.
+        """
+        command = parse_command()
+        bot = self.find_token(required(command, "token"))
+        if bot is None:
+            raise BadCommand("there is no such bot")
+        with self.state.lock:
+            person = command.get("person", PERSON)
+            if "blocked" in command:
+                self._dialogs.block(bot, command["blocked"], person)
+            elif "press" in command:
+                message = self._dialogs.message(bot, person, required(command, "message"))
+                if message is None:
+                    raise BadCommand("there is no such message")
+                self._dialogs.press(bot, message, command["press"], command.get("as_person"))
+            elif "text" in command:
+                self._dialogs.write(bot, command["text"], person, command.get("name", PERSON_NAME))
+            query = self._dialogs.last_query(bot, person)
+            return jsonify(
+                messages=[asdict(one) for one in self._dialogs.messages(bot, person)],
+                answer=query and query.answer,
+            )

@@ -21,6 +21,8 @@ from sandbox.multipart import BadMultipart, Part, parts
 from sandbox.state import Token, Video
 from sandbox.telegram import responses
 from sandbox.telegram.chats import Chat, Chats
+from sandbox.telegram.dialog_api import DialogApi
+from sandbox.telegram.dialogs import Dialogs
 from sandbox.telegram.responses import ApiError, too_many
 
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
@@ -51,7 +53,7 @@ class Call:
 
 
 class BotApi:
-    def __init__(self, emulator: Emulator, chats: Chats) -> None:
+    def __init__(self, emulator: Emulator, chats: Chats, dialogs: Dialogs) -> None:
         self._emulator = emulator
         self._state = emulator.state
         self._chats = chats
@@ -62,6 +64,8 @@ class BotApi:
             "sendvideo": self._send_video,
             "deletemessage": self._delete_message,
         }
+        for name, method in DialogApi(dialogs).methods.items():
+            self._methods[name] = lambda call, method=method: method(call.bot, call.fields)
 
     def add_routes(self, blueprint: Blueprint) -> None:
         blueprint.add_url_rule(

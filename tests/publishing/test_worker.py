@@ -262,7 +262,7 @@ def _status(clip_id: int) -> str:
 
 def test_no_kind_of_work_can_take_all_workers_of_another(app):
     """Mail, platforms and buckets may hang: what waits for them is taken by some only."""
-    config = {**app.config, "WORKERS": 10, "INBOX_URL": "file:///inbox"}
+    config = {**app.config, "WORKERS": 10, "INBOX_URL": "file:///inbox", "NOTIFY_BOT_TOKEN": "1:token"}
     lanes = {name: run.keywords.get("queues") or crew.QUEUES[run.keywords["kind"]] for name, run in crew.crew(config)}
     publish = {name for name, queues in lanes.items() if PUBLISH in queues}
     assert len(publish) == config["WORKERS"] + crew.SPARES

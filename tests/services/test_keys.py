@@ -138,6 +138,7 @@ def test_a_ciphertext_in_another_row_opens_nothing(app, stored, user, telegram):
 @pytest.mark.parametrize(("role", "private", "code"), [("web", False, 0), ("web", True, 1), ("worker", True, 0)])
 def test_the_doctor_shows_what_a_process_can_open(app, keys, stored, command, role, private, code):
     app.config["PUBLIC_URL"], app.config["LOCAL_HOSTS"] = "https://vezde.example", ()
+    app.config["NOTIFY_BOT_NAME"] = ""
     app.extensions["vault"] = Vault(keys[0], keys[1] if private else "")
     import os
 

@@ -45,6 +45,19 @@ _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL_ID = re.compile(r"-100\d{5,13}")
 
 
+def _bot_name(text: str) -> str:
+    name = text.strip().removeprefix("@")
+    if name and not _BOT_NAME.fullmatch(name):
+        raise ValueError("нужно имя бота: латинские буквы, цифры и _, например vezde_bot")
+    return name
+
+
+def _bot_token(text: str) -> str:
+    if text.strip() and not _TOKEN.fullmatch(text.strip()):
+        raise ValueError("нужен токен бота из сообщения @BotFather: цифры, двоеточие, буквы")
+    return text.strip()
+
+
 class Telegram(Adapter):
     key = "telegram"
     name = "Telegram"
@@ -72,6 +85,15 @@ class Telegram(Adapter):
             demo="2000",
         ),
         Setting("TELEGRAM_PROXY_URL", "", "Прокси для Telegram, если прямой путь закрыт", optional_web_address),
+        Setting(
+            "NOTIFY_BOT_NAME",
+            "",
+            "Имя бота, кнопкой которого решают о клипах; пусто — без него",
+            _bot_name,
+            demo="vezde_notify_bot",
+        ),
+        Setting("NOTIFY_BOT_TOKEN", "", "Его токен; только у работников (worker)", _bot_token, secret=True),
+        Setting("NOTIFY_BOT_TOKEN_FILE", "", "Или файл с ним: его читают только работники"),
     )
     form = (
         FormField(

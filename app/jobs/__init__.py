@@ -9,6 +9,7 @@ import structlog
 
 from app import queue
 from app.db import reading, transaction
+from app.jobs.turns import GO_ON_SECONDS, take_turns, wake
 from app.notifications import email
 from app.platform_access import revocations, tokens
 from app.platforms.errors import PlatformError
@@ -35,9 +36,6 @@ from app.services import (
 from app.statistics import collector
 from app.storage.inbox import inbox
 
-# To fork a work horse costs as much as to publish a small clip: it goes on with what else waits, but not for long, for
-# its worker has other queues too.
-_GO_ON_SECONDS = 5.0
 _NO_ROW = 0
 
 
@@ -66,7 +64,7 @@ _LOOK_SECONDS = 0.1
 def publish(publication_id: int) -> None:
     began = time.monotonic()
     _publish(publication_id)
-    while time.monotonic() - began < _GO_ON_SECONDS:
+    while time.monotonic() - began < GO_ON_SECONDS:
         if another := queue.next_publication() or _due_soon(publication_id):
             _publish(another)
         else:
@@ -88,11 +86,7 @@ def _due_soon(publication_id: int) -> int | None:
 
 def probe(_clip_id: int) -> None:
     """Any wake-up serves any clip: the rows decide which is next."""
-    began = time.monotonic()
-    while probe_next():
-        if time.monotonic() - began > _GO_ON_SECONDS:
-            _wake("app.jobs.probe", lambda: clip_probes.due(limit=1))
-            return
+    take_turns(probe_next, "app.jobs.probe", clip_probes.due)
 
 
 def probe_next() -> bool:
@@ -209,26 +203,17 @@ def release_stats() -> None:
     collector.release_due(lambda ids: queue.enqueue("app.jobs.read_stats", *ids))
 
 
-def _wake(job: str, due: Callable[[], list[int]]) -> None:
-    if queue.has_enough(job):
-        return
-    with reading():
-        ids = due()
-    if ids:
-        queue.enqueue(job, *ids)
-
-
-wake_probes = partial(_wake, "app.jobs.probe", clip_probes.due)
-wake_imports = partial(_wake, "app.jobs.arrivals.import_clip", import_worker.due)
-wake_notification_mails = partial(_wake, "app.jobs.mail_notification", email.due)
-wake_recovery_mails = partial(_wake, "app.jobs.mail_recovery", recovery.due_mails)
-wake_refreshes = partial(_wake, "app.jobs.refresh_token", tokens.due_refreshes)
-wake_revocations = partial(_wake, "app.jobs.revoke_token", revocations.due)
-wake_rules = partial(_wake, "app.jobs.apply_rules", rule_checks.due)
-wake_messages = partial(_wake, "app.jobs.send_to_chat", telegram_messages.due)
-wake_questions = partial(_wake, "app.jobs.ask_platform", questions.due)
-wake_removals = partial(_wake, "app.jobs.remove_old", retention.due)
-wake_erasures = partial(_wake, "app.jobs.erase_file", erasures.due)
+wake_probes = partial(wake, "app.jobs.probe", clip_probes.due)
+wake_imports = partial(wake, "app.jobs.arrivals.import_clip", import_worker.due)
+wake_notification_mails = partial(wake, "app.jobs.mail_notification", email.due)
+wake_recovery_mails = partial(wake, "app.jobs.mail_recovery", recovery.due_mails)
+wake_refreshes = partial(wake, "app.jobs.refresh_token", tokens.due_refreshes)
+wake_revocations = partial(wake, "app.jobs.revoke_token", revocations.due)
+wake_rules = partial(wake, "app.jobs.apply_rules", rule_checks.due)
+wake_messages = partial(wake, "app.jobs.send_to_chat", telegram_messages.due)
+wake_questions = partial(wake, "app.jobs.ask_platform", questions.due)
+wake_removals = partial(wake, "app.jobs.remove_old", retention.due)
+wake_erasures = partial(wake, "app.jobs.erase_file", erasures.due)
 
 
 def wake_webhooks() -> None:
@@ -248,7 +233,7 @@ def wake_inbox() -> None:
 
 def wake_bot() -> None:
     if not queue.is_waiting("app.jobs.poll_bot"):
-        _wake("app.jobs.poll_bot", telegram_updates.due)
+        wake("app.jobs.poll_bot", telegram_updates.due)
 
 
 def finish_undos() -> None:

@@ -1,12 +1,11 @@
 """How clips arrive by themselves: from addresses, and from the inbox."""
 
-import time
 from functools import partial
 
 import structlog
 
-from app import queue
 from app.db import reading, transaction
+from app.jobs.turns import take_turns
 from app.models import InboxState
 from app.services import import_outcomes, import_worker, inbox, inbox_worker
 from app.storage import StorageUnavailable
@@ -15,19 +14,10 @@ from app.storage.inbox import inbox as current_inbox
 
 log = structlog.get_logger(__name__)
 
-# After so long the worker looks at its other queues: what is left wakes another job.
-_GO_ON_SECONDS = 5.0
-
 
 def import_clip(_import_id: int) -> None:
     """As `probe`: any wake-up serves any import."""
-    began = time.monotonic()
-    while import_next():
-        if time.monotonic() - began > _GO_ON_SECONDS:
-            with reading():
-                due = import_worker.due(limit=1)
-            queue.enqueue("app.jobs.arrivals.import_clip", *due)
-            return
+    take_turns(import_next, "app.jobs.arrivals.import_clip", import_worker.due)
 
 
 def import_next() -> bool:

@@ -4,7 +4,6 @@ The same id twice is one clip: programs that got no answer call again. Where the
 call counts.
 """
 
-import base64
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from app.platforms.http.response import Response
 from app.problems import Problem
 from app.services import arrival_fields, imports, incoming_hooks, renders, throttle
 from app.services.throttle import Limit
+from app.webhooks import signatures
 
 MAX_BYTES = 256 << 10
 _CALLS_PER_HOOK = Limit("hook", times=120, seconds=60)
@@ -111,9 +111,8 @@ def _verified(hook: IncomingHook, headers: Mapping[str, str], body: bytes) -> st
         raise Problem("hook_unsigned")
     if not sent_at.isdecimal() or len(sent_at) > 12 or not _is_fresh(int(sent_at)):
         raise Problem("hook_signature_old")
-    expected = base64.b64encode(hmac.digest(secret, f"{call_id}.{sent_at}.".encode() + body, "sha256"))
-    signatures = [one.removeprefix("v1,").encode() for one in given.split(" ") if one.startswith("v1,")]
-    if not any(hmac.compare_digest(expected, one) for one in signatures):
+    expected = signatures.signature(secret, call_id, sent_at, body).encode()
+    if not any(hmac.compare_digest(expected, one.encode()) for one in given.split(" ")):
         raise Problem("hook_signature_wrong")
     return call_id
 

@@ -18,6 +18,7 @@ from app.models import HookDelivery, IncomingHook, User, lock_user
 from app.observability import redact
 from app.problems import NotFound, Problem
 from app.services import clips
+from app.webhooks import signatures
 
 MAX_HOOKS = 20
 MAX_NAME = 40
@@ -27,7 +28,6 @@ MAX_BODY_SHOWN = 2000
 # What a body may say, and where it is read by default.
 FIELDS = ("url", "title", "text", "id", "rule", "when", "sha256")
 DEFAULTS = {name: name for name in FIELDS}
-SECRET_PREFIX = "whsec_"  # as https://www.standardwebhooks.com writes them
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _QUERY = re.compile(r"(https?://[^\s\"'<>?#\\]+)[?#][^\s\"'<>\\]*")
 
@@ -173,7 +173,7 @@ def _give_key(one: IncomingHook) -> str:
 def _give_secret(one: IncomingHook) -> str:
     secret = secrets.token_bytes(32)
     one.encrypted_secret = _cipher(one.id).encrypt(secret)
-    return SECRET_PREFIX + base64.b64encode(secret).decode()
+    return signatures.written(secret)
 
 
 def _hash(key: str) -> str:

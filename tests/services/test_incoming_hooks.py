@@ -9,7 +9,8 @@ from app.db import db
 from app.models import ClipImport, HookDelivery, ImportState, IncomingHook, Render, Source
 from app.problems import NotFound, Problem
 from app.services import hook_requests, imports, incoming_hooks
-from app.services.incoming_hooks import DEFAULTS, SECRET_PREFIX
+from app.services.incoming_hooks import DEFAULTS
+from app.webhooks.signatures import SECRET_PREFIX
 from tests.edges import committed
 
 URL = "https://example.org/a.mp4"

@@ -6,7 +6,6 @@ from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 import structlog
-from sqlalchemy import select
 
 from app import texts
 from app.db import after_commit, db
@@ -70,7 +69,6 @@ def settle(one: ClipImport, outcome: Outcome) -> None:
 
 
 def _make_clip(row: ClipImport, size: int) -> None:
-    announced = select(Render).where(Render.id == row.render_id, Render.clip_id.is_(None)).with_for_update()
     clip = new_clips.make(
         row.user_id,
         key_from(row.key),
@@ -78,7 +76,7 @@ def _make_clip(row: ClipImport, size: int) -> None:
         row.file_name or "clip",
         source=row.source,
         source_name=row.source_name,
-        render=db.session.scalar(announced) if row.render_id else None,
+        render=new_clips.announced(Render.id == row.render_id) if row.render_id else None,
     )
     parts = urlsplit(row.url)
     row.url = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))

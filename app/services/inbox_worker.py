@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import structlog
 from flask import current_app
-from sqlalchemy import select
 
 from app import clock
 from app.db import db
@@ -183,7 +182,6 @@ def put_away(row: InboxFile, found: Listing, source: Inbox) -> bool | None:
 
 
 def _make_clip(one: InboxFile, outcome: Taken) -> None:
-    announced = select(Render).where(Render.id == outcome.render_id, Render.clip_id.is_(None)).with_for_update()
     clip = new_clips.make(
         one.user_id,
         key_from(one.key),
@@ -191,7 +189,7 @@ def _make_clip(one: InboxFile, outcome: Taken) -> None:
         one.path.rpartition("/")[2],
         source=Source.INBOX,
         source_name=_folder(one),
-        render=db.session.scalar(announced) if outcome.render_id else None,
+        render=new_clips.announced(Render.id == outcome.render_id) if outcome.render_id else None,
     )
     one.clip_id, one.state, one.reason, one.detail = clip.id, InboxState.TAKEN, None, None
     one.wake_at = clock.now() + _OUTAGE_PAUSE

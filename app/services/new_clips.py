@@ -2,10 +2,18 @@
 
 from functools import partial
 
+from sqlalchemy import ColumnElement, select
+
 from app import clock, queue
 from app.db import after_commit, db
 from app.models import Clip, Render, Source
 from app.services import clips
+
+
+def announced(condition: ColumnElement[bool]) -> Render | None:
+    """The announcement whose file has come now, locked; None where another file was faster."""
+    waiting = select(Render).where(condition, Render.clip_id.is_(None))
+    return db.session.scalar(waiting.with_for_update())
 
 
 def make(

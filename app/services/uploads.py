@@ -240,7 +240,6 @@ def _finish(upload: Upload) -> Progress:
 
 
 def _make_clip(upload: Upload, key: str, fingerprint: str | None) -> int:
-    announced = select(Render).where(Render.upload_id == upload.id, Render.clip_id.is_(None)).with_for_update()
     clip = new_clips.make(
         upload.user_id,
         key,
@@ -250,7 +249,7 @@ def _make_clip(upload: Upload, key: str, fingerprint: str | None) -> int:
         publish_when_ready=upload.publish_when_ready,
         source=upload.source,
         source_name=upload.source_name,
-        render=db.session.scalar(announced),
+        render=new_clips.announced(Render.upload_id == upload.id),
     )
     return clip.id
 

@@ -20,6 +20,7 @@ from app.models.publication import (
     PublicationStep,
     Stage,
     Status,
+    live_places,
     step_sealed_for,
     touch,
     touch_all,

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -195,6 +195,12 @@ def step_sealed_for(publication_id: int, name: str) -> str:
 _CLIPS, _ROWS = Clip.__table__, Publication.__table__
 _CLIP_ID = select(_ROWS.c.clip_id).where(_ROWS.c.id == bindparam("publication")).scalar_subquery()
 _TOUCH = update(_CLIPS).where(_CLIPS.c.id == _CLIP_ID).values(version=_CLIPS.c.version + 1)
+
+
+def live_places(clip_ids: Collection[int | None]) -> set[tuple[int | None, int | None]]:
+    """Clips and connections, of which a publication is live."""
+    live = select(_ROWS.c.clip_id, _ROWS.c.connection_id).where(_ROWS.c.clip_id.in_(clip_ids), _ROWS.c.status.in_(LIVE))
+    return {(clip_id, connection_id) for clip_id, connection_id in db.session.execute(live)}
 
 
 def touch(publication_id: int) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import and_, or_, select, update
 
 from app import clock
 from app.db import db
-from app.models import LIVE, WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status, User
+from app.models import LIVE, WITH_DELETED, Clip, PlatformConnection, Publication, Stage, Status, User, live_places
 from app.publishing import pausing, state_machine
 
 # A cancelled publication as it was: JSON.
@@ -91,10 +91,7 @@ def _with_their_place(rows: Sequence[Any], kept: Mapping[int, Kept]) -> list[Any
         PlatformConnection.id.in_(accounts), PlatformConnection.deleted_at.is_not(None)
     )
     gone_accounts = set(db.session.scalars(deleted.execution_options(**WITH_DELETED)))
-    live = select(Publication.clip_id, Publication.connection_id).where(
-        Publication.clip_id.in_({row.clip_id for row in rows}), Publication.status.in_(LIVE)
-    )
-    taken = {(row.clip_id, row.connection_id) for row in db.session.execute(live)}
+    taken = live_places({row.clip_id for row in rows})
     return [
         row
         for row in rows

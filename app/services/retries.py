@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 
 from app import clock
 from app.db import db
-from app.models import LIVE, Clip, Publication, Status, User, lock_plan
+from app.models import Clip, Publication, Status, User, live_places, lock_plan
 from app.platform_access import lease_times
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
@@ -72,7 +72,7 @@ def _restart(user: User, publication_ids: Collection[int], event: str, status: S
     mine = select(Publication).where(Publication.user_id == user.id, Publication.id.in_(publication_ids))
     mine = mine.options(joinedload(Publication.clip), joinedload(Publication.connection)).order_by(Publication.id)
     found = db.session.scalars(mine.with_for_update(of=Publication).execution_options(populate_existing=True)).all()
-    taken = _live_of([one for one in found if one.status != Status.UNCONFIRMED])
+    taken = live_places({one.clip_id for one in found if one.status != Status.UNCONFIRMED})
     refused: dict[int, Problem | NotFound] = {one: NotFound() for one in publication_ids}
     begun: list[Publication] = []
     for one in found:
@@ -86,15 +86,6 @@ def _restart(user: User, publication_ids: Collection[int], event: str, status: S
     _begin(begun, event)
     publications.wake(user, [one.id for one in begun])
     return refused
-
-
-def _live_of(some: Sequence[Publication]) -> set[tuple[int | None, int | None]]:
-    """Clips and accounts, of which a publication is live."""
-    clips = {one.clip_id for one in some}
-    live = select(Publication.clip_id, Publication.connection_id).where(
-        Publication.clip_id.in_(clips), Publication.status.in_(LIVE)
-    )
-    return {(row.clip_id, row.connection_id) for row in db.session.execute(live)}
 
 
 def _refusal(publication: Publication, status: Status, *, is_taken: bool) -> Problem | None:

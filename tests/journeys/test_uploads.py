@@ -68,6 +68,24 @@ def drop(page: Page, *paths: Path) -> None:
     expect(page.get_by_text("Отпустите, чтобы загрузить")).to_be_hidden()
 
 
+def test_a_page_made_before_the_clip_does_not_take_its_card_away(creator: Page, large):
+    held = []
+    creator.wait_for_load_state()
+    creator.route("/", lambda route: held.append((route, route.fetch())))
+    creator.get_by_role("link", name="Клипы").first.click()
+    creator.wait_for_function("document.body.classList.contains('loading')")
+    while not held:
+        creator.wait_for_timeout(20)
+    creator.get_by_label("Загрузить клип").first.set_input_files(large)
+    card = creator.get_by_role("article", name=large.stem)
+    expect(card).to_be_visible(timeout=PUBLISHING_MS)
+    before = card.element_handle()
+    [(route, page)] = held
+    route.fulfill(response=page)
+    creator.wait_for_function("card => !card.isConnected", arg=before)
+    expect(card).to_be_visible()
+
+
 def test_paused_interrupted_and_continued(creator: Page, speed, large: Path, vertical_file: Path):
     expect(creator.locator("script[src*='tus']")).to_have_count(0)
     speed(SLOW)

@@ -37,10 +37,11 @@ function rememberScroll() {
   history.replaceState({ ...history.state, scroll: window.scrollY }, "");
 }
 
-async function fetchPage(url) {
-  loading?.abort();
-  loading = new AbortController();
-  const response = await fetch(url, { signal: loading.signal, headers: { Accept: "text/html" } });
+// A page is on its way: it may have been made before what has been shown meanwhile.
+export const isLoading = () => Boolean(loading);
+
+async function fetchPage(url, signal) {
+  const response = await fetch(url, { signal, headers: { Accept: "text/html" } });
   const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
   const page = isPage ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
   return page && isOurs(page) ? { page, url: response.url } : null;
@@ -69,13 +70,19 @@ function show(page) {
 // Loads `url` into this page; with `scroll`, goes back to where it was left.
 export async function visit(url, { push = true, scroll = null } = {}) {
   let found;
+  loading?.abort();
+  const own = new AbortController();
+  loading = own;
   document.body.classList.add("loading");
   try {
-    found = await fetchPage(url);
+    found = await fetchPage(url, own.signal);
   } catch (error) {
     if (error.name === "AbortError") return; // another link was pressed meanwhile
   } finally {
-    document.body.classList.remove("loading");
+    if (loading === own) {
+      loading = null;
+      document.body.classList.remove("loading");
+    }
   }
   if (!found) {
     location.assign(url); // the browser says what is wrong

@@ -1,10 +1,13 @@
 // The card of a clip that has just been uploaded, at its place in the grid.
 
 import { $ } from "./dom.js";
+import { isLoading } from "./navigation.js";
 import { lookSoon } from "./poll.js";
 
 // Cards are requested one after the other: of several requests for one place htmx keeps only the last.
 let shown = Promise.resolve();
+// Clips whose cards the page that is on its way may lack, and would take away with the page that it replaces.
+const awaited = new Set();
 
 // The newest clips are on the page: a new card has its place there.
 export const showsNewest = () =>
@@ -20,5 +23,15 @@ async function insert(card, clipId) {
 
 export function showCard(clipId) {
   const card = $("#upload").dataset.card.replace("/0/", `/${clipId}/`);
-  shown = shown.then(() => insert(card, clipId)).then(lookSoon, () => {});
+  awaited.add(clipId);
+  shown = shown
+    .then(() => insert(card, clipId))
+    .then(() => isLoading() || awaited.delete(clipId))
+    .then(lookSoon, () => {});
 }
+
+document.addEventListener("navigated", () => {
+  const clips = [...awaited];
+  awaited.clear();
+  if (showsNewest()) clips.forEach(showCard);
+});

@@ -10,11 +10,13 @@ Keys are written as base64 of their 32 raw bytes; several private keys stand sid
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 import sys
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
@@ -57,6 +59,15 @@ def key_file(file: Path) -> str:
 
 def key_id(public_key: str) -> str:
     return hashlib.sha256(_decode(public_key)).digest()[:_KEY_ID_BYTES].hex()
+
+
+def web_cipher(secret_key: str, bound_to: str) -> Fernet:
+    """For what the web must read again, which is never a token: the database alone does not open it.
+
+    Each row has a key of its own, by `bound_to`: what is copied to another row does not open there.
+    """
+    key = hmac.digest(secret_key.encode(), bound_to.encode(), "sha256")
+    return Fernet(base64.urlsafe_b64encode(key))
 
 
 def sealed_with(sealed: bytes) -> str:

@@ -69,7 +69,7 @@ def under_way() -> ApiProblem:
 
 
 def answer_again(earlier: IdempotentRequest) -> Response:
-    response = Response(earlier.body, earlier.http_status)
+    response = Response(idempotency.body_of(earlier), earlier.http_status)
     response.headers.update(earlier.headers)
     response.headers[REPLAYED] = "true"
     return response

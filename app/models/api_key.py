@@ -53,7 +53,7 @@ class IdempotentRequest(db.Model):
     upload_id: Mapped[str | None] = mapped_column(String(43))
     http_status: Mapped[int | None]
     headers: Mapped[dict] = mapped_column(JSON, default=dict)
-    body: Mapped[str] = mapped_column(Text, default="")
+    body: Mapped[str] = mapped_column(Text, default="")  # encrypted by `services.idempotency`
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now, index=True)
 
     __table_args__ = (UniqueConstraint("user_id", "key"),)

@@ -2,17 +2,22 @@
 
 A process that is killed before the commit leaves neither change nor answer; after it, both. So the second request
 either does the work or gets the answer, whenever the first one ended.
+
+An answer can hold what is shown once, such as a webhook's secret: it is stored encrypted.
 """
 
 import hashlib
 from datetime import timedelta
 
+from cryptography.fernet import Fernet, InvalidToken
+from flask import current_app
 from sqlalchemy import delete, select, text
 
 from app import clock
 from app.db import db
 from app.models import IdempotentRequest, User
 from app.problems import Problem
+from app.vault import web_cipher
 
 KEPT = timedelta(hours=24)
 _SWEEP_BATCH = 1000
@@ -67,8 +72,21 @@ def finish(user: User, key: str, fingerprint: str, status: int, headers: dict[st
     if row is None:
         row = IdempotentRequest(user_id=user.id, key=key, fingerprint=fingerprint)
         db.session.add(row)
-    row.http_status, row.headers, row.body, row.upload_id = status, headers, body, None
+    row.http_status, row.headers, row.upload_id = status, headers, None
+    row.body = _cipher(row).encrypt(body.encode()).decode()
     db.session.flush()
+
+
+def body_of(row: IdempotentRequest) -> str:
+    """Of its answer. Raises Problem where SECRET_KEY has been replaced since."""
+    try:
+        return _cipher(row).decrypt(row.body).decode()
+    except InvalidToken:
+        raise Problem("idempotency_answer_lost") from None
+
+
+def _cipher(row: IdempotentRequest) -> Fernet:
+    return web_cipher(current_app.config["SECRET_KEY"], f"idempotent request: {row.user_id} {row.key}")
 
 
 def forget(row: IdempotentRequest) -> None:

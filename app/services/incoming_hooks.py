@@ -1,8 +1,6 @@
 """Incoming webhooks: the addresses at which a user's other programs announce clips, and what they sent last."""
 
-import base64
 import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,7 @@ from app.models import HookDelivery, IncomingHook, User, lock_user
 from app.observability import redact
 from app.problems import NotFound, Problem
 from app.services import clips
+from app.vault import web_cipher
 from app.webhooks import signatures
 
 MAX_HOOKS = 20
@@ -182,6 +181,4 @@ def _hash(key: str) -> str:
 
 
 def _cipher(hook_id: int) -> Fernet:
-    """A key for each webhook: a secret that is copied to another row does not open there."""
-    key = hmac.digest(current_app.config["SECRET_KEY"].encode(), f"incoming hook: {hook_id}".encode(), "sha256")
-    return Fernet(base64.urlsafe_b64encode(key))
+    return web_cipher(current_app.config["SECRET_KEY"], f"incoming hook: {hook_id}")

@@ -22,6 +22,7 @@ from app.db import db
 from app.models import Passkey, RecoveryCode, SecondFactorFailures, TotpSecret, User, lock_user
 from app.problems import Problem
 from app.services import audit_log, security_notices
+from app.vault import web_cipher
 
 ISSUER = "Везде"
 STEP_SECONDS = 30
@@ -221,6 +222,4 @@ def _key(secret: TotpSecret) -> str | None:
 
 
 def _cipher(user_id: int) -> Fernet:
-    """A key for each user: a secret that is copied to another user's row does not open there."""
-    key = hmac.digest(current_app.config["SECRET_KEY"].encode(), f"totp: {user_id}".encode(), "sha256")
-    return Fernet(base64.urlsafe_b64encode(key))
+    return web_cipher(current_app.config["SECRET_KEY"], f"totp: {user_id}")

@@ -78,6 +78,7 @@ PROBLEMS = {
     "too_many_requests": "С этим ключом слишком много запросов. Повторите через {seconds} с.",
     "idempotency_key_malformed": "Idempotency-Key — от 1 до 255 знаков ASCII, без пробелов по краям.",
     "idempotency_key_reused": "С этим Idempotency-Key уже был другой запрос. Для нового возьмите новый ключ.",
+    "idempotency_answer_lost": "Запрос с этим Idempotency-Key выполнен, но ответ не сохранился. Посмотрите, что вышло.",
     "idempotency_under_way": "Первый запрос с этим Idempotency-Key ещё выполняется. Повторите через секунду.",
     # Uploads
     "no_file": "Выберите файл с видео.",

@@ -58,6 +58,17 @@ def test_a_refusal_is_looked_at_anew(api, body, owner, ready_clip):
     assert api.post("/publications", wrong, key="render-1").status_code == 201
 
 
+def test_the_answer_is_stored_encrypted(api, app):
+    wanted = {"url": "https://93.184.215.14/hook", "events": ["publication.published"]}
+    first = api.post("/webhooks", wanted, key="hook-1")
+    secret = first.json["secret"]
+    assert secret and secret not in db.session.query(IdempotentRequest).one().body
+    assert api.post("/webhooks", wanted, key="hook-1").json["secret"] == secret
+    app.config["SECRET_KEY"] = "another-" * 8
+    lost = api.post("/webhooks", wanted, key="hook-1")
+    assert (lost.status_code, lost.json["code"]) == (409, "idempotency_answer_lost")
+
+
 def test_after_a_day_the_key_is_free(api, body):
     api.post("/publications", body, key="render-1")
     row = db.session.query(IdempotentRequest).one()

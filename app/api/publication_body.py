@@ -11,7 +11,7 @@ from app.api.fields import Answers, Body, Choice, Inner, Listed, Moment, Number,
 from app.api.paging import page_of
 from app.api.when import When
 from app.db import db
-from app.models import Publication, Slot, Stage, Status
+from app.models import Publication, Slot, Stage, Status, WhenKind
 from app.services import when as times
 
 
@@ -84,7 +84,7 @@ def _body(one: Publication, set_id: int | None) -> dict[str, Any]:
     more = ("due_at", "published_at", "url", "created_at")
     when = None
     if one.status == Status.SCHEDULED:
-        when = {"kind": times.SLOT, "set_id": set_id} if set_id else times.at(one.due_at)
+        when = {"kind": WhenKind.SLOT, "set_id": set_id} if set_id else times.at(one.due_at)
     return {
         **{name: getattr(one, name) for name in (*names, *more)},
         "account": one.account_name,

@@ -20,7 +20,7 @@ from app.api.publication_body import (
 )
 from app.api.publication_requests import BatchBody, ConfirmBody, MoveBody, NewPublicationsBody, PublicationFilters
 from app.db import db
-from app.models import Clip, Publication, User
+from app.models import Clip, Publication, User, WhenKind
 from app.paging import indexed_eq
 from app.problems import NotFound, Problem
 from app.services import account_sets, clips, history, moves, publications, retries
@@ -153,7 +153,7 @@ def move_publication(publication_id: int, body: dict[str, Any]) -> dict[str, Any
     """Перенести запланированную публикацию."""
     user = current_user()
     publications.get_scheduled(user, publication_id)
-    if body["when"]["kind"] == times.NOW:
+    if body["when"]["kind"] == WhenKind.NOW:
         return as_body(publications.publish_now(user, publication_id))
     due = times.resolve(user, body["when"])
     result = moves.move_many(user, [Move(publication_id, due.due_at, due.slot_id)])

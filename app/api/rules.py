@@ -24,7 +24,6 @@ from app.api.when import When
 from app.models import Rule, Source, WhenKind
 from app.problems import Problem
 from app.services import rule_dry_runs, rule_times, rules
-from app.services import when as times
 from app.services.rule_dry_runs import Line
 from app.services.rule_plans import Obstacle, Plan
 from app.services.rules import Wish
@@ -32,7 +31,7 @@ from app.services.rules import Wish
 blueprint = Blueprint("rules", "Правила")
 
 _MOST_ACCOUNTS = 100
-_DEFAULT_WHEN = {"kind": times.NOW}
+_DEFAULT_WHEN = {"kind": WhenKind.NOW}
 _WHEN = {"description": "now, after или slot; набор слота — тот же, что set_id"}
 _TEMPLATE = {"description": "Подстановки: {title}, {text}, {file}, {date}, {source}"}
 
@@ -208,7 +207,7 @@ def _body(rule: Rule) -> dict[str, Any]:
 def _when(rule: Rule) -> dict[str, Any] | None:
     own = rule_times.own(rule)
     if own.kind == WhenKind.SLOT:
-        return {"kind": times.SLOT, "set_id": own.set_id} if own.set_id else {"kind": times.NOW}
+        return {"kind": WhenKind.SLOT, "set_id": own.set_id} if own.set_id else {"kind": WhenKind.NOW}
     return own.stored()
 
 
@@ -216,9 +215,9 @@ def _wish(body: dict[str, Any]) -> Wish:
     """Raises NotFound, Problem."""
     when = body.get("when", _DEFAULT_WHEN)
     set_id = body.get("set_id")
-    if when["kind"] == times.AT:
+    if when["kind"] == WhenKind.AT:
         raise Problem("rule_time_of_its_own", "when")
-    if when["kind"] == times.SLOT and when["set_id"] != set_id:
+    if when["kind"] == WhenKind.SLOT and when["set_id"] != set_id:
         raise Problem("rule_slot_needs_set", "when")
     given = {name: body[name] for name in ("title_template", "text_template", "needs_approval") if name in body}
     return Wish(

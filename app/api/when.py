@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import fields, missing
 
 from app.api.fields import MAX_ID, Coded, Moment, Number, between
+from app.models import WhenKind
 from app.services import when as times
 
 
@@ -16,10 +17,10 @@ def _schema(kind: str, **properties: Any) -> dict[str, Any]:
 
 
 SCHEMAS = {
-    "WhenNow": _schema(times.NOW),
-    "WhenAt": _schema(times.AT, at={"type": "string", "format": "date-time"}),
-    "WhenAfter": _schema(times.AFTER, minutes={"type": "integer", "minimum": 0, "maximum": times.MAX_MINUTES}),
-    "WhenSlot": _schema(times.SLOT, set_id={"type": "integer", "minimum": 1, "maximum": MAX_ID}),
+    "WhenNow": _schema(WhenKind.NOW),
+    "WhenAt": _schema(WhenKind.AT, at={"type": "string", "format": "date-time"}),
+    "WhenAfter": _schema(WhenKind.AFTER, minutes={"type": "integer", "minimum": 0, "maximum": times.MAX_MINUTES}),
+    "WhenSlot": _schema(WhenKind.SLOT, set_id={"type": "integer", "minimum": 1, "maximum": MAX_ID}),
 }
 
 
@@ -34,10 +35,10 @@ class When(fields.Field):
         "unknown": Coded("field_unknown"),
     }
     _OF_KIND: Mapping[str, tuple[str, fields.Field] | None] = {
-        times.NOW: None,
-        times.AT: ("at", Moment(required=True)),
-        times.AFTER: ("minutes", Number(required=True, validate=between(0, times.MAX_MINUTES))),
-        times.SLOT: ("set_id", Number(required=True, validate=between(1, MAX_ID))),
+        WhenKind.NOW: None,
+        WhenKind.AT: ("at", Moment(required=True)),
+        WhenKind.AFTER: ("minutes", Number(required=True, validate=between(0, times.MAX_MINUTES))),
+        WhenKind.SLOT: ("set_id", Number(required=True, validate=between(1, MAX_ID))),
     }
     json_schema = {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in SCHEMAS]}
 
@@ -54,4 +55,4 @@ class When(fields.Field):
             return {"kind": kind}
         name, field = inner
         found = field.deserialize(value.get(name, missing), name, value)
-        return times.at(found) if kind == times.AT else {"kind": kind, name: found}
+        return times.at(found) if kind == WhenKind.AT else {"kind": kind, name: found}

@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app import clock
-from app.models import User, lock_plan
+from app.models import User, WhenKind, lock_plan
 from app.problems import NotFound, Problem
 from app.services import due_times, slots
 
-NOW, AT, AFTER, SLOT = "now", "at", "after", "slot"
-AT_ONCE = {"kind": NOW}
+AT_ONCE = {"kind": WhenKind.NOW}
 MAX_MINUTES = due_times.MAX_AHEAD.days * 24 * 60
 
 
@@ -27,7 +26,7 @@ class Due:
 
 
 def at(moment: datetime) -> dict[str, Any]:
-    return {"kind": AT, "at": moment.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    return {"kind": WhenKind.AT, "at": moment.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
 def resolve(user: User, when: Mapping[str, Any]) -> Due:
@@ -36,11 +35,11 @@ def resolve(user: User, when: Mapping[str, Any]) -> Due:
     Raises NotFound; Problem where there is no free slot. Whether the time may be chosen is checked later.
     """
     kind = when["kind"]
-    if kind == AT:
+    if kind == WhenKind.AT:
         return Due(datetime.fromisoformat(when["at"]))
-    if kind == AFTER:
+    if kind == WhenKind.AFTER:
         return Due(clock.now() + timedelta(minutes=when["minutes"]))
-    if kind == SLOT:
+    if kind == WhenKind.SLOT:
         lock_plan(user.id)
         free = slots.next_free(user, when["set_id"], 1)
         if not free:
@@ -55,7 +54,7 @@ def resolve_many(user: User, wishes: Sequence[tuple[int, Mapping[str, Any]]]) ->
     """
     wanted: dict[int, list[int]] = {}  # clips by set
     for clip_id, when in wishes:
-        if when["kind"] == SLOT:
+        if when["kind"] == WhenKind.SLOT:
             wanted.setdefault(when["set_id"], []).append(clip_id)
     found: dict[tuple[int, int], Due | Problem | NotFound] = {}
     if wanted:
@@ -63,7 +62,10 @@ def resolve_many(user: User, wishes: Sequence[tuple[int, Mapping[str, Any]]]) ->
     for set_id, some in wanted.items():
         for clip_id, due in zip(ids := list(dict.fromkeys(some)), _free(user, set_id, len(ids)), strict=True):
             found[set_id, clip_id] = due
-    return [found[when["set_id"], clip_id] if when["kind"] == SLOT else resolve(user, when) for clip_id, when in wishes]
+    return [
+        found[when["set_id"], clip_id] if when["kind"] == WhenKind.SLOT else resolve(user, when)
+        for clip_id, when in wishes
+    ]
 
 
 def _free(user: User, set_id: int, count: int) -> list[Due | Problem | NotFound]:

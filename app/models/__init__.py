@@ -7,6 +7,7 @@ from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState,
 from app.models.event import Event, EventCursor, record_event, record_events
 from app.models.heartbeat import Heartbeat
 from app.models.inbox_file import InboxFile, InboxState
+from app.models.incident import Incident
 from app.models.incoming_hook import HookDelivery, IncomingHook
 from app.models.notification import Notification
 from app.models.passkey import Passkey, PasskeyChallenge

@@ -20,6 +20,8 @@ _KINDS: dict[str, str] = {
     "clip.import_failed": "import_failed",
     "plan.withheld": "plan_withheld",
     "plan.returnable": "plan_returnable",
+    "platform.incident": "incident",
+    "platform.recovered": "recovered",
     "webhook.paused": "webhook_paused",
     "session.new_device": "new_device",
     "security.second_factor_added": "second_factor_added",
@@ -30,7 +32,7 @@ _KINDS: dict[str, str] = {
     "security.api_key_revoked": "api_key_revoked",
     "security.passkey_removed": "passkey_removed",
 }
-_OWN_FACTS = ("session.", "security.", "clip.", "plan.", "webhook.")
+_OWN_FACTS = ("session.", "security.", "clip.", "plan.", "webhook.", "platform.")
 _KEYS_PER_QUERY = 500
 
 
@@ -39,7 +41,7 @@ def read_events() -> None:
 
 
 def _notify(events: Sequence[Event]) -> None:
-    events = [event for event in events if event.kind in _KINDS]
+    events = [event for event in events if event.kind in _KINDS and not _is_told_otherwise(event)]
     if not events:
         return
     accounts = {event.connection_id for event in events if event.connection_id and not event.publication_id}
@@ -54,8 +56,15 @@ def _notify(events: Sequence[Event]) -> None:
         db.session.execute(update(Clip).where(Clip.id.in_(clip_ids)).values(version=Clip.version + 1))
 
 
+def _is_told_otherwise(event: Event) -> bool:
+    """Of all that an incident has kept from going out, one notification tells: at its end."""
+    return event.kind == "publication.failed" and event.data["reason"] == "incident"
+
+
 def _of(event: Event) -> Notification:
     kind, data = _KINDS[event.kind], event.data
+    if event.kind.startswith("platform."):
+        data = data | {"key": data["platform"], "platform": platforms.ADAPTERS[data["platform"]].name}
     if event.kind.startswith(_OWN_FACTS):
         return Notification(
             user_id=event.user_id,

@@ -1,6 +1,8 @@
 """What a user sees of the notifications: the bell and the page. The caller commits."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import delete, select, update
 
@@ -63,11 +65,19 @@ def link(notification: Notification) -> tuple[str, str]:
         return "Решить", "/settings/rules/approvals"
     if notification.kind == "webhook_paused":
         return "Открыть вебхуки", "/settings/webhooks"
+    if notification.kind in ("incident", "recovered"):
+        return _after_incident(notification.facts)
     if notification.kind == "import_failed":
         return "К клипам", "/"
     if notification.kind == "not_published":
         return "Открыть клип", f"/clips/{notification.facts['clip']}"
     return "Открыть публикацию", f"/publications/{notification.publication_id}"
+
+
+def _after_incident(facts: Mapping[str, Any]) -> tuple[str, str]:
+    if facts.get("missed"):
+        return "Повторить все", f"/bulk/publications?do=retry&found=on&status=failed&platform={facts['key']}"
+    return "К публикациям", f"/publications/?platform={facts['key']}"
 
 
 def sweep() -> None:

@@ -54,6 +54,7 @@ def text(figures: "ops.Figures") -> bytes:
             ended.labels(one.platform, outcome).set(getattr(one, outcome))
         connections.labels(one.platform, "active").set(one.connections - one.reconnect)
         connections.labels(one.platform, "reconnect").set(one.reconnect)
+    by("platform", "incident", "1 while publishing there pauses", figures.incidents)
     gauge("clips", "Clips").set(figures.clips)
     gauge("clips_bytes", "Size of all clips").set(figures.clip_bytes)
     gauge("uploads", "Uploads under way").set(figures.uploads)

@@ -12,7 +12,7 @@ from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platform_access.tokens import TokenReplaced, with_fresh_token
 from app.platforms import errors
 from app.platforms.base import Receipt
-from app.publishing import context, outcomes, receipts
+from app.publishing import context, incidents, outcomes, receipts
 from app.publishing.lease import AskUser, Cancelled, Lease, LeaseLost, ResumeAt, SetDeadline, claim_publication
 from app.vault import CannotOpen
 
@@ -46,6 +46,9 @@ def advance(publication_id: int, set_deadline: SetDeadline = lambda _deadline: N
 def _try(lease: Lease, publication: Publication) -> None:
     """Runs the adapter and turns every way in which that can end into a write of the row."""
     try:
+        if publication.connection and incidents.stands_in_the_way(publication):
+            outcomes.hold(lease, publication)
+            return
         if publication.connection:
             receipt = with_fresh_token(publication.connection, partial(context.publish, lease, [publication]))
         else:
@@ -58,9 +61,12 @@ def _try(lease: Lease, publication: Publication) -> None:
         outcomes.wait_for_quota(lease, publication, spent)
     except errors.AccountMoved as moved:
         outcomes.move_account(lease, publication, moved)
-    except (errors.Reconnect, errors.TokenExpired, errors.Refused, errors.OutcomeUnknown) as error:
+    except errors.Refused as error:
+        outcomes.refuse(lease, publication, error)
+    except (errors.Reconnect, errors.TokenExpired, errors.OutcomeUnknown) as error:
         outcomes.give_up(lease, publication, error)
     except AskUser as ask:
+        incidents.succeeds(publication)
         outcomes.move(lease, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
     except TokenReplaced:
         lease.release(clock.now(), stage=Stage.QUEUED)
@@ -83,6 +89,7 @@ def _try(lease: Lease, publication: Publication) -> None:
     else:
         if not lease.settled:
             outcomes.move(lease, Status.PUBLISHED, **receipts.as_published(receipt))
+        incidents.succeeds(publication)
 
 
 def _receipt_left(publication: Publication) -> Receipt:

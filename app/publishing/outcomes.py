@@ -12,7 +12,7 @@ from app.models import Publication, Stage, Status
 from app.platform_access import account_info
 from app.platform_access.tokens import with_fresh_token
 from app.platforms import errors
-from app.publishing import state_machine
+from app.publishing import incidents, state_machine
 from app.publishing.context import PublishContext
 from app.publishing.lease import Lease
 
@@ -50,9 +50,29 @@ def move(lease: Lease, to: Status, **values: Any) -> None:
         lease.lost()
 
 
+def refuse(lease: Lease, publication: Publication, refused: errors.Refused) -> None:
+    """Final, unless the platform refuses everyone alike."""
+    is_incident = incidents.fails(publication, refused)
+    now = lease.load()
+    if is_incident and not now.commit_in_doubt and not now.has_receipt:
+        hold(lease, publication)
+    else:
+        give_up(lease, publication, refused)
+
+
+def hold(lease: Lease, publication: Publication) -> None:
+    """The platform fails for everyone: no try is used, until it is too late to publish."""
+    if not incidents.hold(lease, publication):
+        give_up(lease, publication, errors.PlatformError("incident"))
+
+
 def retry(lease: Lease, publication: Publication, error: errors.PlatformError) -> None:
+    is_incident = incidents.fails(publication, error)
     if publication.commit_in_doubt and (asked := lease.load()).commit_in_doubt:
         _ask_later(lease, asked, error)
+        return
+    if is_incident:
+        hold(lease, publication)
         return
     pauses = current_app.config["RETRY_SECONDS"]
     tries = publication.attempt

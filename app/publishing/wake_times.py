@@ -66,6 +66,7 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
         (Publication.stage == Stage.QUOTA, _at(now + LONGEST_DAY)),
+        (Publication.stage == Stage.INCIDENT, _at(now + timedelta(minutes=current_app.config["LATE_MINUTES"]))),
         (Publication.stage.in_((Stage.STORAGE, Stage.OUTAGE)), _at(now + LONGEST_OUTAGE_PAUSE)),
         *retries,
         else_=_at(now),

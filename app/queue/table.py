@@ -39,6 +39,7 @@ JOBS = {
 PERIODIC = {
     "app.jobs.release_publications": 1,
     "app.publishing.lease_expiry.expire_leases_of_dead_workers": 1,
+    "app.publishing.incidents.nominate": 1,
     "app.notifications.create.read_events": 1,
     "app.services.rule_checks.read_events": 1,
     "app.jobs.wake_questions": 1,

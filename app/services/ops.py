@@ -20,7 +20,7 @@ from app.models import (
 )
 from app.observability import refusals
 from app.publishing.lease import CLAIMABLE
-from app.services import heartbeats
+from app.services import heartbeats, incidents
 
 WINDOW = timedelta(hours=24)
 SOON = timedelta(days=3)
@@ -68,6 +68,7 @@ class Figures:
     clips: int
     clip_bytes: int
     uploads: int  # under way
+    incidents: dict[str, int]  # by platform: 1 where one is open
 
 
 def figures() -> Figures:
@@ -87,6 +88,7 @@ def figures() -> Figures:
         clips=clips,
         clip_bytes=clip_bytes,
         uploads=db.session.scalar(select(func.count()).select_from(Upload).where(Upload.clip_id.is_(None))),
+        incidents=incidents.open_by_platform(),
     )
 
 

@@ -14,7 +14,7 @@ from rq_dashboard.web import config as dashboard
 from werkzeug.exceptions import NotFound
 
 from app.queue.wake_ups import SERIALIZER, WakeUp, WakeUpQueue
-from app.services import heartbeats, ops
+from app.services import heartbeats, incidents, ops
 from app.web.access import READING, require_admin
 
 blueprint = Blueprint("ops", __name__, url_prefix="/ops")
@@ -35,7 +35,12 @@ KINDS = {
 @blueprint.get("")
 def page() -> ResponseReturnValue:
     return render_template(
-        "ops/page.html", figures=ops.figures(), waiting=ops.waiting(), workers=heartbeats.alive(), kinds=KINDS
+        "ops/page.html",
+        figures=ops.figures(),
+        incidents=incidents.overviews(),
+        waiting=ops.waiting(),
+        workers=heartbeats.alive(),
+        kinds=KINDS,
     )
 
 

@@ -14,7 +14,7 @@ from app import clock, platforms
 from app.db import db
 from app.models import Publication, Status
 from app.problems import Problem
-from app.services import history, moves, publication_options, publications, retries
+from app.services import history, incidents, moves, publication_options, publications, retries
 from app.services.history import STATES, Attempt, Filters, State
 from app.services.plan import Span
 from app.web import due_time, notifications, plan_page, publish_form, responses
@@ -24,6 +24,7 @@ from app.web.clips import known_versions
 from app.web.publish import scheduled_text
 
 blueprint = Blueprint("publications", __name__, url_prefix="/publications")
+blueprint.add_app_template_global(lambda: incidents.of_user(current_user), "incidents_of_user")
 
 MAX_QUERY = 100
 _KNOWN = re.compile(r"(\d{1,18}):([\d.]{1,64})")

@@ -1,0 +1,237 @@
+"""A platform that fails for one account after the other: publishing there pauses, and one at a time tries again.
+
+What counts is `Unavailable`, and a refusal that the adapter has no reason of its own for, in the same words for
+different users. Each failure is counted of another account and another clip than those before: neither a clip that a
+platform cannot digest nor an account's own trouble opens an incident. A success in between begins the count anew.
+
+While one is open, publications that have nothing at the platform yet are held: they are awake at their latest moment
+only, and use up no tries. `nominate` wakes the one that is due first; where it comes through, the incident is closed
+and the others go on. What a commit has left in doubt is not held: it is only asked about.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app import clock
+from app.db import db, durable, reading, transaction
+from app.models import Incident, Publication, Stage, Status, record_event
+from app.models.types import UTCDateTime
+from app.platforms import errors
+from app.publishing.lease import Lease
+
+# Failures further apart are not in a row: in between nobody published.
+IN_A_ROW = timedelta(minutes=30)
+# A trial that lasts, such as a long processing, makes room for the next.
+TRIAL = timedelta(minutes=10)
+_SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
+HELD = and_(Publication.status == Status.PUBLISHING, Publication.stage == Stage.INCIDENT)
+
+
+def current(platform: str) -> Incident | None:
+    """The incident that is open there."""
+    return db.session.scalar(select(Incident).where(_is_current(platform), Incident.opened_at.is_not(None)))
+
+
+def _is_current(platform: str) -> ColumnElement[bool]:
+    return and_(Incident.platform == platform, Incident.closed_at.is_(None))
+
+
+def _locked(platform: str) -> Incident | None:
+    return db.session.scalar(
+        select(Incident).where(_is_current(platform)).with_for_update().execution_options(populate_existing=True)
+    )
+
+
+# Counting
+
+
+def fails(publication: Publication, error: errors.PlatformError) -> bool:
+    """Counts a failed try; whether an incident is open there now."""
+    if not _counts(error):
+        return False
+    return _count(publication, error)
+
+
+def _counts(error: errors.PlatformError) -> bool:
+    unexplained = type(error) is errors.Refused and error.reason == "refused"
+    return isinstance(error, errors.Unavailable) or unexplained
+
+
+@durable
+def _count(publication: Publication, error: errors.PlatformError) -> bool:
+    now = clock.now()
+    incident = _locked(publication.platform) or _begin(publication.platform)
+    incident.detail = error.detail or None
+    if incident.opened_at is None:
+        _add(incident, publication, error, now)
+        if len(incident.failures) >= current_app.config["INCIDENT_ACCOUNTS"]:
+            incident.opened_at, incident.next_trial_at = now, now + _SHORTEST_PAUSE
+    elif incident.trial_publication_id == publication.id:
+        incident.failed_trials += 1
+        _end_trial(incident, now + min(_SHORTEST_PAUSE * 2 ** min(incident.failed_trials, 10), _LONGEST_PAUSE))
+    return incident.opened_at is not None
+
+
+def _begin(platform: str) -> Incident:
+    try:
+        with db.session.begin_nested():
+            db.session.execute(insert(Incident).values(platform=platform))
+    except IntegrityError:  # another worker was faster
+        pass
+    return _locked(platform) or _begin(platform)
+
+
+def _add(incident: Incident, publication: Publication, error: errors.PlatformError, now: datetime) -> None:
+    said = error.detail if isinstance(error, errors.Refused) else ""
+    one = {
+        "at": now.timestamp(),
+        "account": publication.connection_id,
+        "clip": publication.clip_id,
+        "user": publication.user_id,
+        "refusal": said,
+    }
+    incident.failures = [*_still_in_a_row(incident.failures, one), one]
+
+
+def _still_in_a_row(failures: list[dict[str, Any]], new: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The earlier failures beside which the new one counts; one of the same account or clip gives way to it."""
+    unlike = ("account", "clip", "user") if new["refusal"] else ("account", "clip")
+    for old in failures:
+        is_recent = old["at"] > new["at"] - IN_A_ROW.total_seconds()
+        if is_recent and old["refusal"] == new["refusal"] and all(old[name] != new[name] for name in unlike):
+            yield old
+
+
+# What waits
+
+
+def stands_in_the_way(publication: Publication) -> bool:
+    """Whether an incident holds it: it is not the one that tries, and nothing of it can be at the platform yet."""
+    if publication.commit_in_doubt or publication.has_receipt:
+        return False
+    with reading():
+        incident = current(publication.platform)
+    return incident is not None and incident.trial_publication_id != publication.id
+
+
+@durable
+def hold(lease: Lease, publication: Publication) -> bool:
+    """Until the incident is over, or the publication too late; False where it is too late now."""
+    now, since = clock.now(), publication.outage_since or clock.now()
+    latest = since + timedelta(minutes=current_app.config["LATE_MINUTES"])
+    incident = _locked(publication.platform)  # before the publication: who closes it wakes all that are held
+    if incident is None or incident.opened_at is None:
+        lease.release(now, stage=Stage.QUEUED)
+        return True
+    if now >= latest:
+        return False
+    _tell(incident, publication.user_id)
+    first = None if publication.outage_since else "incident"
+    lease.release(latest, event=first, stage=Stage.INCIDENT, reason=None, detail=None, outage_since=since)
+    return True
+
+
+def _tell(incident: Incident, user_id: int) -> None:
+    if user_id not in incident.told:
+        incident.told = [*incident.told, user_id]
+        record_event(user_id, "platform.incident", {"platform": incident.platform})
+
+
+# Trying again
+
+
+def nominate() -> None:
+    """Wakes, of each platform with an open incident, the publication that is to try next."""
+    with reading():
+        is_open = Incident.closed_at.is_(None), Incident.opened_at.is_not(None)
+        names = db.session.scalars(select(Incident.platform).where(*is_open)).all()
+    for platform in names:
+        with transaction():
+            if incident := _locked(platform):
+                _nominate(incident)
+
+
+def _nominate(incident: Incident) -> None:
+    now = clock.now()
+    if incident.trial_publication_id is not None and not _is_trying(incident, now):
+        _end_trial(incident, now)
+    if incident.opened_at is None or incident.trial_publication_id is not None or incident.next_trial_at > now:
+        return
+    first = select(Publication.id).where(HELD, Publication.platform == incident.platform)
+    found = db.session.scalar(first.order_by(Publication.due_at, Publication.id).limit(1))
+    if found is None:
+        return
+    incident.trial_publication_id, incident.trial_until = found, now + TRIAL
+    incident.tried = [*incident.tried, found]
+    db.session.flush()
+    _wake(Publication.id == found, literal(now, UTCDateTime()))
+
+
+def _is_trying(incident: Incident, now: datetime) -> bool:
+    """Whether the one that tries has not come to an end of its own, such as a cancel or a fault of its account."""
+    under_way = or_(Publication.stage != Stage.INCIDENT, Publication.wake_at <= now)
+    row = Publication.id == incident.trial_publication_id, Publication.status == Status.PUBLISHING, under_way
+    return incident.trial_until > now and bool(db.session.scalar(select(exists().where(*row))))
+
+
+def _end_trial(incident: Incident, next_trial_at: datetime) -> None:
+    incident.trial_publication_id = incident.trial_until = None
+    incident.next_trial_at = next_trial_at
+
+
+def _wake(which: ColumnElement[bool], wake_at: ColumnElement[datetime]) -> None:
+    held = update(Publication).where(HELD, which, Publication.lease_until.is_(None))
+    db.session.execute(held.values(wake_at=wake_at, queued_at=None).execution_options(synchronize_session=False))
+
+
+# The end
+
+
+def succeeds(publication: Publication) -> None:
+    """A publication has come through: the count begins anew; where it was one that tried, the incident is over."""
+    with reading():
+        incident = db.session.scalar(select(Incident).where(_is_current(publication.platform)))
+    if incident is not None and (incident.opened_at is None or publication.id in incident.tried):
+        _end(publication)
+
+
+@durable
+def _end(publication: Publication) -> None:
+    incident = _locked(publication.platform)
+    if incident is None:
+        return
+    if incident.opened_at is None:
+        db.session.execute(delete(Incident).where(Incident.id == incident.id))
+    elif publication.id in incident.tried:
+        _close(incident)
+
+
+def _close(incident: Incident) -> None:
+    now = clock.now()
+    incident.closed_at = now
+    _end_trial(incident, now)
+    db.session.flush()
+    held = _count_by_user(incident, HELD)
+    missed = _count_by_user(
+        incident,
+        Publication.status == Status.FAILED,
+        Publication.reason == "incident",
+    )
+    for user_id in incident.told:
+        counts = {"waiting": held.get(user_id, 0), "missed": missed.get(user_id, 0)}
+        record_event(user_id, "platform.recovered", {"platform": incident.platform, **counts})
+    # In the order in which they were due.
+    due = case((Publication.due_at < now, Publication.due_at), else_=literal(now, UTCDateTime()))
+    _wake(Publication.platform == incident.platform, due)
+
+
+def _count_by_user(incident: Incident, *which: ColumnElement[bool]) -> dict[int, int]:
+    theirs = Publication.platform == incident.platform, Publication.user_id.in_(incident.told), *which
+    return dict(
+        db.session.execute(select(Publication.user_id, func.count()).where(*theirs).group_by(Publication.user_id)).all()
+    )

@@ -22,6 +22,8 @@ from app.problems import Problem
 from app.vault import CannotOpen
 
 MAX_WAITING_PER_USER = 5
+# A window asks for all of a user's accounts at once; one waits for each at most.
+_ONE_PER_ACCOUNT = ("options",)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def ask(
         waiting = select(Question).where(*same, Question.state == QuestionState.WAITING)
         if question := db.session.scalars(waiting).first():
             return question
-    require_room(user_id)
+    if kind not in _ONE_PER_ACCOUNT:
+        require_room(user_id)
     question = Question(user_id=user_id, kind=kind, connection_id=connection_id, **columns)
     db.session.add(question)
     db.session.flush()
@@ -71,6 +74,7 @@ def wake(question_id: int) -> None:
 def require_room(user_id: int) -> None:
     """Raises Problem where too many of the user's questions wait. The user is locked."""
     waiting = Question.user_id == user_id, Question.state == QuestionState.WAITING
+    waiting = *waiting, Question.kind.not_in(_ONE_PER_ACCOUNT)
     if db.session.scalar(select(func.count(Question.id)).where(*waiting)) >= MAX_WAITING_PER_USER:
         raise Problem("too_many_questions")
 

@@ -193,6 +193,34 @@ def _for_account(option: Option, said: AccountOptions | None) -> Option:
     return replace(option, off=said.off.get(option.name, ""))
 
 
+def for_all(declared: Sequence[Sequence[Option]]) -> list[Option]:
+    """Of several accounts of one platform, for one answer: what each of them offers, and off where it is off on all.
+
+    Where they have no choice in common, all of the first: each account is checked by itself.
+    """
+    return [_for_all(same) for same in zip(*declared, strict=True)]
+
+
+def _for_all(same: Sequence[Option]) -> Option:
+    first = replace(same[0], off=same[0].off if all(one.off for one in same) else "")
+    known = [one.choices for one in same if isinstance(one, Select) and one.choices]
+    if not isinstance(first, Select) or not known:
+        return first
+    common = {value: text for value, text in known[0].items() if all(value in choices for choices in known)}
+    return replace(first, choices=common or known[0])
+
+
+def with_texts(declared: Sequence[Option], said: AccountOptions | None) -> list[Option]:
+    """For showing values that were chosen before: all choices of which a text is known."""
+    asked = said.choices if said else {}
+    return [
+        replace(option, choices={**option.choices, **asked.get(option.name, {})})
+        if isinstance(option, Select)
+        else option
+        for option in declared
+    ]
+
+
 def check(
     declared: Sequence[Option],
     values: Mapping[str, Any],

@@ -130,6 +130,10 @@ def _problems(
     adapter = platforms.ADAPTERS[destination.connection.platform]
     for problem in (*destination.problems, *preflight.text_problems(adapter, current_app.config, title, description)):
         yield Problem(problem.code, at, **problem.params)
+    try:
+        asked_options.check_length(destination.connection, clip)
+    except Problem as problem:
+        yield problem
     if destination.published and not item.choice.again:
         yield Problem("already_published", at)
 

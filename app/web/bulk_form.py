@@ -19,11 +19,13 @@ from app.platforms import options
 from app.platforms.options import Option
 from app.problems import NotFound, Problem
 from app.services import account_sets, bulk, destinations, due_times, spreading
+from app.services.asked_options import Look
 from app.services.bulk import Line
 from app.services.destinations import Destination
 from app.services.drafts import Choice, Item
 from app.services.spreading import How, Time
 from app.texts import moments
+from app.web import asking
 from app.web.input_guard import row_id
 from app.web.publish_form import OF_TEXT, OF_TITLE
 
@@ -48,16 +50,24 @@ class Place:
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of a platform that is chosen: `answers` by name, `problem` at one of them."""
+    """The options of a platform that is chosen: `answers` by name, `problem` at one of them. `looks`: how far the
+    platform's answers about its accounts are, where it is asked.
+    """
 
     platform: str
     declared: Sequence[Option]
     answers: Mapping[str, object]
     problem: Problem | None
+    looks: Sequence[Look] = ()
 
     @property
     def must_choose(self) -> bool:
         return bool(self.problem) or any(one.required and not one.quiet for one in self.declared)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is something to choose from: of accounts that are not known yet nothing can be made."""
+        return not self.looks or any(look.is_shown for look in self.looks)
 
 
 @dataclass(frozen=True)
@@ -209,11 +219,14 @@ def _wishes(
     some: Sequence[Clip], chosen: Sequence[Place], answers: Mapping[str, Mapping[str, object]], again: bool
 ) -> list[Item]:
     """Without a time still."""
-    return [
-        Item(clip.id, Choice(place.id, *_texts(clip), again, answers[place.destination.connection.platform]))
-        for clip in some
-        for place in chosen
-    ]
+    given = {place.id: _answers_of(place, answers) for place in chosen}
+    return [Item(clip.id, Choice(place.id, *_texts(clip), again, given[place.id])) for clip in some for place in chosen]
+
+
+def _answers_of(place: Place, answers: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """Without what this account, of all on its platform, has switched off."""
+    off = {option.name for option in place.destination.options if option.off}
+    return {name: one for name, one in answers[place.destination.connection.platform].items() if name not in off}
 
 
 def _texts(clip: Clip) -> tuple[str, str]:
@@ -241,12 +254,21 @@ def _answers(chosen: Sequence[Place]) -> dict[str, dict[str, object]]:
 
 def _asked(chosen: Sequence[Place], answers: Mapping[str, Mapping[str, object]], lines: Sequence[Line]) -> list[Asked]:
     """Once for all accounts of a platform; where something was sent already, with what is wrong."""
-    found: dict[str, Asked] = {}
+    looks = asking.looks([place.destination.connection for place in chosen])
+    on: dict[str, list[Place]] = {}
     for place in chosen:
-        platform, declared = place.destination.connection.platform, place.destination.options
-        if declared and platform not in found:
-            found[platform] = Asked(platform, declared, answers[platform], _at_option(platform, lines))
-    return list(found.values())
+        if place.destination.options:
+            on.setdefault(place.destination.connection.platform, []).append(place)
+    return [
+        Asked(
+            platform,
+            options.for_all([place.destination.options for place in places]),
+            answers[platform],
+            _at_option(platform, lines),
+            [looks[place.id] for place in places if place.id in looks],
+        )
+        for platform, places in on.items()
+    ]
 
 
 def _at_option(platform: str, lines: Sequence[Line]) -> Problem | None:

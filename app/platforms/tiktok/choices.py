@@ -57,7 +57,11 @@ _MUSIC = (
 _BRANDED = ("Правилами о брендированном контенте", "https://www.tiktok.com/legal/page/global/bc-policy/en")
 NOTICES = (
     Notice("Публикуя, вы соглашаетесь с {0} TikTok.", (_MUSIC,), shown_when=("branded", False)),
-    Notice("Публикуя, вы соглашаетесь с {0} и {1} TikTok.", (_BRANDED, _MUSIC), shown_when=("branded", True)),
+    Notice(
+        "Публикуя платное партнёрство, вы соглашаетесь с {0} и {1} TikTok.",
+        (_BRANDED, _MUSIC),
+        shown_when=("branded", True),
+    ),
     Notice("После публикации TikTok ещё несколько минут обрабатывает клип, и только потом его видно в профиле."),
 )
 

@@ -238,7 +238,7 @@ def check(
     for option in declared:
         checked[option.name] = _checked(option, values, checked, f"{field}{option.name}")
     try:
-        if across:
+        if across and declared:
             across(checked)
     except Problem as problem:
         raise Problem(problem.code, f"{field}{problem.field}", **problem.params) from None

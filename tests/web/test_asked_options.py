@@ -14,7 +14,7 @@ from app.models import PlatformConnection, Publication, Question, Rule
 from app.platforms.base import Account, Token
 from app.platforms.errors import Unavailable
 from app.platforms.tiktok import choices
-from app.services import connections
+from app.services import connections, plan_import
 from app.services.publications import Choice, publish
 from tests.publishing.conftest import settle
 from tests.publishing.toy import Toy
@@ -329,3 +329,15 @@ def test_a_rule_is_not_saved_before_the_privacy_is_chosen_for_each_account(web, 
     )
     db.session.rollback()
     assert db.session.query(Rule).one().options[str(connection.id)]["privacy"] == "SELF_ONLY"
+
+
+def test_a_table_names_the_choices_by_their_words(web, owner, clip, connection, asker):
+    due = in_hours(30)
+    table = f"Файл;Когда;Куда;Игрушка: Кто увидит\n{clip.title};{typed(due)};Игрушка;Только вы\n"
+    one = plan_import.start(owner, "план.csv", table.encode())
+    commit()
+    [row] = plan_import.check(owner, one).rows
+    assert [line.options["privacy"] for line in row.lines] == ["SELF_ONLY"] and row.state == plan_import.State.READY
+    one = plan_import.start(owner, "план.csv", table.replace("Только вы", "").encode())
+    [row] = plan_import.check(owner, one).rows
+    assert [problem.code for problem in row.lines[0].problems] == ["option_not_chosen"]

@@ -69,6 +69,7 @@ class TikTok(Emulator):
         blueprint.add_url_rule("/tiktok-web/@<username>/video/<number>", "video", self._show)
         blueprint.add_url_rule("/tiktok-web/inbox", "inbox", self._show_inbox)
         blueprint.add_url_rule("/tiktok-web/inbox", "finish", self._finish, methods=["POST"])
+        blueprint.add_url_rule("/tiktok-web/moderate", "moderate", self._moderate, methods=["POST"])
         return blueprint
 
     def username(self, account: str) -> str:
@@ -100,6 +101,11 @@ class TikTok(Emulator):
         video.facts["post_info"] = {"title": video.title, "privacy_level": request.form["privacy_level"]}
         self._posts.publish(video)
         return redirect("/tiktok-web/inbox", 303)
+
+    def _moderate(self) -> Response:
+        """Ends the moderation of all that waits for it."""
+        self._posts.end_moderation()
+        return redirect("/", 303)
 
     def _delivered(self) -> list[Video]:
         return [one for one in self._posts.all() if one.facts["delivered"] and not one.published]

@@ -67,6 +67,11 @@ class Posts:
                 video.visible = True
                 self._state.save(video)
 
+    def end_moderation(self) -> None:
+        for video in self._moderated:
+            video.facts["public_at"] = time.time()
+        self.advance()
+
     def _finish(self, video: Video) -> None:
         reason = self._emulator.option("fail_reason")
         if not reason and self._emulator.option("checks_media"):

@@ -84,7 +84,8 @@ class TikTok(TikTokAccess):
 
     @classmethod
     def check_options(cls, values: Mapping[str, Any]) -> None:
-        choices.check(values)
+        if values:  # in the inbox's way none is offered
+            choices.check(values)
 
     def ask_options(self, token: Token, account: Account) -> AccountOptions:
         try:

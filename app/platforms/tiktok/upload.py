@@ -86,6 +86,7 @@ class Upload:
 
     def _send_from(self, stored: int, begin_commit: Callable[..., None]) -> int:
         """Reads the clip once, and sends chunk after chunk of it until one is not taken; returns what TikTok has."""
+        began = stored
         with self._context.clip.open() as file:
             _skip(file, stored, lambda done: self._context.progress(done, self._chunks.total))
             while stored < self._chunks.total:
@@ -94,7 +95,7 @@ class Upload:
                 try:
                     response = self._put(file, stored, end, begin_commit if is_last else None)
                 except Unavailable:
-                    if is_last:
+                    if is_last or stored == began:  # nothing gets through at all: later
                         raise
                     return self.ask()
                 if response.status != (201 if is_last else 206):

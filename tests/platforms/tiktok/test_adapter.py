@@ -156,8 +156,14 @@ class TestTikTok(Contract):
 
     def test_what_was_chosen_is_what_tiktok_gets(self, publication):
         self.options = {
-            "privacy": "MUTUAL_FOLLOW_FRIENDS", "comment": True, "duet": False, "stitch": True,
-            "ad": True, "own_brand": True, "branded": True, "synthetic": True,
+            "privacy": "MUTUAL_FOLLOW_FRIENDS",
+            "comment": True,
+            "duet": False,
+            "stitch": True,
+            "ad": True,
+            "own_brand": True,
+            "branded": True,
+            "synthetic": True,
         }
         done = settle(publication())
         assert (done.status, done.reason) == (Status.PUBLISHED, "tiktok_not_for_all")
@@ -165,8 +171,12 @@ class TestTikTok(Contract):
         assert post["facts"]["post_info"] == {
             "title": "Закат\n\nВолга, июль",
             "privacy_level": "MUTUAL_FOLLOW_FRIENDS",
-            "disable_comment": False, "disable_duet": True, "disable_stitch": False,
-            "brand_organic_toggle": True, "brand_content_toggle": True, "is_aigc": True,
+            "disable_comment": False,
+            "disable_duet": True,
+            "disable_stitch": False,
+            "brand_organic_toggle": True,
+            "brand_content_toggle": True,
+            "is_aigc": True,
         }
 
     def test_what_the_creator_has_switched_off_meanwhile_stays_off(self, publication):

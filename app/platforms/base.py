@@ -118,16 +118,24 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Stats:
-    """Counts of one publication; None where the platform does not give the number."""
+    """Counts of one publication; None where the platform does not give the number.
+
+    `receipt`: the publication's own id and link, where the platform has told them only now.
+    """
 
     views: int | None = None
     likes: int | None = None
     shares: int | None = None
+    receipt: Receipt | None = None
 
     @classmethod
     def of(cls, **given: Any) -> "Stats":
         """As the platform gave them: what is not a count that can be stored is unknown."""
         return cls(**{name: value for name, value in given.items() if type(value) is int and 0 <= value < 2**63})
+
+    @property
+    def is_empty(self) -> bool:
+        return all(getattr(self, count) is None for count in COUNTS)
 
 
 COUNTS = ("views", "likes", "shares")
@@ -224,7 +232,7 @@ class PublishContext(Protocol):
         self, name: str, fn: Callable[..., Receipt], *args: Any, find: Callable | None = None, last: bool = False
     ) -> Receipt: ...
     def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any: ...
-    def ask_user(self, text: str, link: str, label: str) -> Receipt: ...
+    def ask_user(self, text: str, link: str, label: str, how: str = "") -> Receipt: ...
     def answer(self, name: str) -> Any | None: ...
     def age(self, name: str) -> float: ...
     def link(self) -> str: ...

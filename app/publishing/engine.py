@@ -61,7 +61,8 @@ def _try(lease: Lease, publication: Publication) -> None:
     except (errors.Reconnect, errors.TokenExpired, errors.Refused, errors.OutcomeUnknown) as error:
         outcomes.give_up(lease, publication, error)
     except AskUser as ask:
-        outcomes.move(lease, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
+        asked = {"text": ask.text, "link": ask.link, "label": ask.label, "how": ask.how}
+        outcomes.move(lease, Status.AWAITING_USER, ask=asked)
     except TokenReplaced:
         lease.release(clock.now(), stage=Stage.QUEUED)
     except errors.Stale as error:

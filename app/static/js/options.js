@@ -15,7 +15,7 @@ function valueOf(field) {
 function showConditions() {
   for (const part of document.querySelectorAll("[data-shown-when]")) {
     const on = byName(part.dataset.shownWhen);
-    part.toggleAttribute("data-shown", Boolean(on) && isShown(on) && valueOf(on) === part.dataset.shownValue);
+    part.toggleAttribute("data-shown", Boolean(on) && valueOf(on) === part.dataset.shownValue);
   }
 }
 

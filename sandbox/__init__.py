@@ -22,10 +22,11 @@ from sandbox.pages import Pages
 from sandbox.rutube import Rutube
 from sandbox.state import DraftGone, State
 from sandbox.telegram import Telegram
+from sandbox.tiktok import TikTok
 from sandbox.vk import Vk
 from sandbox.youtube import YouTube
 
-EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube)
+EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube, TikTok)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

@@ -67,6 +67,8 @@ class OAuth:
     """`scopes`: known scopes with their Russian descriptions. `scopes_option`: the option that limits the granted ones.
 
     `callback(grant, state)` returns the parameters of the redirect to the app; it may add facts to the grant.
+    `client_parameter`: what the vendor calls `client_id` in the consent page's address; `scope_separator`: between two
+    scopes there.
     """
 
     def __init__(
@@ -77,6 +79,9 @@ class OAuth:
         scopes: Mapping[str, str],
         scopes_option: str,
         callback: Callable[[Grant, str], Mapping[str, str]],
+        *,
+        client_parameter: str = "client_id",
+        scope_separator: str | None = None,
     ) -> None:
         self._emulator = emulator
         self._state = emulator.state
@@ -85,6 +90,8 @@ class OAuth:
         self._scopes = scopes
         self._scopes_option = scopes_option
         self._callback = callback
+        self._client_parameter = client_parameter
+        self._scope_separator = scope_separator
         self._accounts = self._state.table(f"{key}_account", Account)
         self._grants = self._state.table(f"{key}_grant", Grant)
 
@@ -111,7 +118,7 @@ class OAuth:
                 "oauth/consent.html",
                 key=self._key,
                 name=self._name,
-                client_id=request.args["client_id"],
+                client_id=request.args[self._client_parameter],
                 host=urlsplit(request.args["redirect_uri"]).netloc,
                 scopes=[self._scopes[scope] for scope in asked if scope in self._scopes],
                 accounts=list(self._accounts),
@@ -130,7 +137,8 @@ class OAuth:
 
     def _requested_scopes(self, known_scopes_only: bool) -> list[str]:
         """Returns the requested scopes. Raises BadAuthorizationRequest."""
-        for name in ("response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"):
+        needed = ("response_type", "redirect_uri", "state", "code_challenge", "code_challenge_method")
+        for name in (self._client_parameter, *needed):
             if not request.args.get(name):
                 raise BadAuthorizationRequest(f"нет параметра {name}")
         if request.args["response_type"] != "code":
@@ -142,7 +150,7 @@ class OAuth:
         target = urlsplit(request.args["redirect_uri"])
         if target.scheme not in ("http", "https") or not target.netloc or target.fragment:
             raise BadAuthorizationRequest("redirect_uri — полный адрес без #")
-        scopes = request.args.get("scope", "").split()
+        scopes = [scope for scope in request.args.get("scope", "").split(self._scope_separator) if scope]
         unknown = [scope for scope in scopes if scope not in self._scopes]
         if known_scopes_only and unknown:
             raise BadAuthorizationRequest(f"invalid_scope: {' '.join(unknown)}")
@@ -152,7 +160,7 @@ class OAuth:
         allowed = self._state.options[self._scopes_option]
         return Grant(
             code=secrets.token_hex(16),
-            client_id=request.args["client_id"],
+            client_id=request.args[self._client_parameter],
             redirect_uri=request.args["redirect_uri"],
             challenge=request.args["code_challenge"],
             account=account.id,

@@ -15,6 +15,7 @@ from jinja2 import Environment
 from app import plans, platforms, texts
 from app.models import Stage, Status
 from app.platforms.telegram import bot_api
+from app.platforms.tiktok import reasons as tiktok_reasons
 from app.platforms.vk import api as vk_api
 from app.platforms.youtube import api as youtube_api
 from app.platforms.youtube import choices
@@ -83,7 +84,9 @@ def raised_problems() -> Iterator[Raised]:
     for file, tree in trees.items():
         for node in ast.walk(tree):
             copied = (
-                isinstance(node, ast.Call) and node.args and getattr(node.args[0], "attr", "") in ("code", "reason")
+                isinstance(node, ast.Call)
+                and node.args
+                and (getattr(node.args[0], "attr", "") in COPIED or getattr(node.args[0], "id", "") == "reason")
             )
             if isinstance(node, ast.Call) and called(node) in names and not copied:
                 params = frozenset(str(one.arg) for one in node.keywords) - {"field", "status"}
@@ -162,9 +165,13 @@ def test_every_job_name_resolves(job):
 
 def test_every_reason_has_russian_text(app):
     used = {*bot_api.REFUSALS.values(), *vk_api.REASONS.values(), *youtube_api.REASONS.values()}
+    used |= {*tiktok_reasons.CODES.values(), *tiktok_reasons.FAILURES.values(), *tiktok_reasons.OF_THE_CREATOR}
     used |= {*REJECTIONS.values(), *(f"youtube_became_{privacy}" for privacy in choices.PRIVACY.choices)}
     for node in calls():
-        if called(node) in ("Refused", "PlatformError", "Unusable", "Stale", "OwnOutage") and node.args:
+        if (
+            called(node) in ("Refused", "PlatformError", "Unusable", "Stale", "Undone", "Rejected", "OwnOutage")
+            and node.args
+        ):
             used.update(words(node.args[0]) if isinstance(node.args[0], ast.Constant) else [])
         if isinstance(reason := keyword(node, "reason"), ast.Constant) and reason.value:
             used.add(reason.value)

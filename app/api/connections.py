@@ -6,17 +6,19 @@ from typing import Any
 from flask import current_app
 
 from app import platforms, texts
-from app.api.access import READ, current_user
+from app.api.access import READ, WRITE, current_user
 from app.api.blueprint import Blueprint
 from app.api.fields import Answers, Body, Choice, Flag, Inner, Listed, Moment, Number, Seconds, Text
-from app.models import ConnectionStatus, PlatformConnection
+from app.models import ConnectionStatus, PlatformConnection, QuestionState
 from app.platforms.base import Limits
 from app.platforms.options import Option, Select
 from app.platforms.options import Text as TextOption
 from app.problems import NotFound
-from app.services import connection_list
+from app.services import asked_options, connection_list, connections
 
 blueprint = Blueprint("connections", "Аккаунты")
+
+_STATES = tuple(QuestionState)
 
 
 class LimitsBody(Body):
@@ -41,6 +43,12 @@ class OptionBody(Body):
     required = Flag(required=True)
     choices = Answers(required=True, allow_none=True, metadata={"description": "Значения и что они значат"})
     max_length = Number(required=True, allow_none=True)
+    off = Text(required=True, allow_none=True, metadata={"description": "Почему выбрать нельзя; null — можно"})
+    only_if = Answers(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Считается, только пока у этой настройки это значение"},
+    )
 
 
 class ConnectionBody(Body):
@@ -56,6 +64,20 @@ class ConnectionBody(Body):
     created_at = Moment(required=True)
     limits = Inner(LimitsBody, required=True)
     options = Listed(Inner(OptionBody), required=True)
+
+
+class AskedOptionsBody(Body):
+    """Что можно выбрать на аккаунте, как площадка сказала последний раз."""
+
+    state = Choice(_STATES, required=True, metadata={"description": "waiting: площадку сейчас спрашивают"})
+    reason = Text(required=True, allow_none=True, metadata={"description": "Код: почему площадка не ответила"})
+    detail = Text(required=True, allow_none=True, metadata={"description": "То же по-русски"})
+    asked_at = Moment(required=True, allow_none=True, metadata={"description": "null: площадка ещё не отвечала"})
+    account = Text(required=True, allow_none=True, metadata={"description": "Имя аккаунта на площадке сейчас"})
+    avatar_url = Text(required=True, allow_none=True)
+    max_seconds = Seconds(required=True, allow_none=True, metadata={"description": "Самый длинный клип аккаунта"})
+    refusal = Text(required=True, allow_none=True, metadata={"description": "Почему сейчас не примет ничего"})
+    items = Listed(Inner(OptionBody), required=True)
 
 
 class ConnectionsBody(Body):
@@ -77,6 +99,48 @@ def get_connection(connection_id: int) -> dict[str, Any]:
     raise NotFound
 
 
+@blueprint.endpoint("/<int:connection_id>/options", name="get_connection_options", scope=READ, returns=AskedOptionsBody)
+def get_connection_options(connection_id: int) -> dict[str, Any]:
+    """Настройки публикации на аккаунте: что площадка о них сказала последний раз."""
+    return _account_options(connections.get(current_user(), connection_id))
+
+
+@blueprint.endpoint(
+    "/<int:connection_id>/options",
+    method="POST",
+    name="ask_connection_options",
+    scope=WRITE,
+    returns=AskedOptionsBody,
+    status=202,
+)
+def ask_connection_options(connection_id: int) -> dict[str, Any]:
+    """Спросить площадку, что можно выбрать на аккаунте сейчас.
+
+    Ответ, когда он придёт, покажет `GET` по тому же адресу: спрашивайте, пока state — waiting.
+    """
+    one = connections.get(current_user(), connection_id)
+    if asked_options.is_asked(one):
+        asked_options.ask(one.user_id, [one.id])
+    return _account_options(one)
+
+
+def _account_options(one: PlatformConnection) -> dict[str, Any]:
+    look = asked_options.looks(current_user(), [one], {}).get(one.id)
+    question, answer = (look.question, look.said) if look else (None, None)
+    failed = question is not None and question.state == QuestionState.FAILED
+    return {
+        "state": question.state if question else QuestionState.ANSWERED,
+        "reason": question.reason if failed else None,
+        "detail": texts.sentence(question.reason, question.params) if failed else None,
+        "asked_at": one.options_asked_at,
+        "account": answer.name if answer else None,
+        "avatar_url": answer.avatar_url if answer else None,
+        "max_seconds": answer.max_seconds if answer else None,
+        "refusal": (look.refusal or None) if look else None,
+        "items": _options(asked_options.declared(one)),
+    }
+
+
 def _connection(one: PlatformConnection) -> dict[str, Any]:
     adapter = platforms.ADAPTERS[one.platform]
     return {
@@ -89,7 +153,7 @@ def _connection(one: PlatformConnection) -> dict[str, Any]:
         "detail": texts.sentence(one.reason) if one.reason else None,
         "created_at": one.created_at,
         "limits": _limits(adapter.limits(current_app.config)),
-        "options": _options(adapter.options),
+        "options": _options(asked_options.declared(one)),
     }
 
 
@@ -104,6 +168,8 @@ def _options(declared: Sequence[Option]) -> list[dict[str, Any]]:
         | {
             "choices": dict(one.choices) if isinstance(one, Select) else None,
             "max_length": one.max_length if isinstance(one, TextOption) else None,
+            "off": one.off or None,
+            "only_if": dict([one.shown_when]) if one.shown_when else None,
         }
         for one in declared
     ]

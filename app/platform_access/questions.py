@@ -17,10 +17,13 @@ from app.platform_access.tokens import with_fresh_token
 from app.platforms.base import Account, Adapter, Token
 from app.platforms.code_exchange import exchange_code
 from app.platforms.errors import RateLimited, Reconnect, Refused, Unavailable
+from app.platforms.options import AccountOptions
 from app.problems import Problem
 from app.vault import CannotOpen
 
 MAX_WAITING_PER_USER = 5
+# A window asks for all of a user's accounts at once; one waits for each at most.
+_ONE_PER_ACCOUNT = ("options",)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def ask(
         waiting = select(Question).where(*same, Question.state == QuestionState.WAITING)
         if question := db.session.scalars(waiting).first():
             return question
-    require_room(user_id)
+    if kind not in _ONE_PER_ACCOUNT:
+        require_room(user_id)
     question = Question(user_id=user_id, kind=kind, connection_id=connection_id, **columns)
     db.session.add(question)
     db.session.flush()
@@ -70,6 +74,7 @@ def wake(question_id: int) -> None:
 def require_room(user_id: int) -> None:
     """Raises Problem where too many of the user's questions wait. The user is locked."""
     waiting = Question.user_id == user_id, Question.state == QuestionState.WAITING
+    waiting = *waiting, Question.kind.not_in(_ONE_PER_ACCOUNT)
     if db.session.scalar(select(func.count(Question.id)).where(*waiting)) >= MAX_WAITING_PER_USER:
         raise Problem("too_many_questions")
 
@@ -104,6 +109,15 @@ def _accounts(question: Question, _payload: None) -> dict[str, Any]:
         raise Reconnect("аккаунт отключён")
     accounts, limitation = with_fresh_token(connection, lambda adapter, _account, token: adapter.accounts(token))
     return {"accounts": [asdict(account) for account in accounts], "limitation": limitation}
+
+
+def _options(question: Question, _payload: None) -> AccountOptions:
+    """What can be chosen for a publication on the account of a connection."""
+    with reading():
+        connection = db.session.get(PlatformConnection, question.connection_id)
+    if connection is None:
+        raise Reconnect("аккаунт отключён")
+    return with_fresh_token(connection, lambda adapter, account, token: adapter.ask_options(token, account))
 
 
 def _connect(question: Question, secrets: Mapping[str, str]) -> Granted:
@@ -141,4 +155,9 @@ def _granted(adapter: Adapter, arguments: Mapping[str, str], begun: Mapping[str,
 
 
 # How each kind is put: gets the row and what its payload was.
-KINDS: dict[str, Callable[[Question, Any], Any]] = {"accounts": _accounts, "connect": _connect, "consent": _consent}
+KINDS: dict[str, Callable[[Question, Any], Any]] = {
+    "accounts": _accounts,
+    "connect": _connect,
+    "consent": _consent,
+    "options": _options,
+}

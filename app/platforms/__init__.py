@@ -10,10 +10,11 @@ from app.platforms.http.client import Http
 from app.platforms.http.ssrf_guard import own_origins
 from app.platforms.rutube.adapter import Rutube
 from app.platforms.telegram.adapter import Telegram
+from app.platforms.tiktok.adapter import TikTok
 from app.platforms.vk.adapter import VK
 from app.platforms.youtube.adapter import YouTube
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram, YouTube)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram, YouTube, TikTok)}
 
 
 def settings() -> list[Setting]:

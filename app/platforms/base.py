@@ -17,7 +17,7 @@ from app.platforms.errors import Reconnect, Unavailable
 from app.platforms.foreign_text import clean_inside
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth
-from app.platforms.options import Choices, Option
+from app.platforms.options import AccountOptions, Notice, Option
 from app.platforms.quota import DailyQuota
 from app.platforms.text_units import TextUnit
 
@@ -118,16 +118,24 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Stats:
-    """Counts of one publication; None where the platform does not give the number."""
+    """Counts of one publication; None where the platform does not give the number.
+
+    `receipt`: the publication's own id and link, where the platform has told them only now.
+    """
 
     views: int | None = None
     likes: int | None = None
     shares: int | None = None
+    receipt: Receipt | None = None
 
     @classmethod
     def of(cls, **given: Any) -> "Stats":
         """As the platform gave them: what is not a count that can be stored is unknown."""
         return cls(**{name: value for name, value in given.items() if type(value) is int and 0 <= value < 2**63})
+
+    @property
+    def is_empty(self) -> bool:
+        return all(getattr(self, count) is None for count in COUNTS)
 
 
 COUNTS = ("views", "likes", "shares")
@@ -224,7 +232,7 @@ class PublishContext(Protocol):
         self, name: str, fn: Callable[..., Receipt], *args: Any, find: Callable | None = None, last: bool = False
     ) -> Receipt: ...
     def wait(self, name: str, fn: Callable[..., Any], *args: Any, every: float, until: float) -> Any: ...
-    def ask_user(self, text: str, link: str, label: str) -> Receipt: ...
+    def ask_user(self, text: str, link: str, label: str, how: str = "") -> Receipt: ...
     def answer(self, name: str) -> Any | None: ...
     def age(self, name: str) -> float: ...
     def link(self) -> str: ...
@@ -243,6 +251,10 @@ class Adapter(ABC):
     has_more_accounts: ClassVar[bool] = False
     # What a user decides for each publication beside its texts.
     options: ClassVar[Sequence[Option]] = ()
+    # Whether the platform is asked for the options of an account, by `ask_options`; and whether anew whenever a user
+    # sees them, or once a day.
+    asks_options: ClassVar[bool] = False
+    asks_options_each_time: ClassVar[bool] = False
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # The names of `publish`'s steps, commits and waits in the history that users read.
@@ -278,6 +290,20 @@ class Adapter(ABC):
     def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
         """Steps to what `form` asks for. `known`: the facts of a connected account, and the params of a refusal."""
         return ()
+
+    @classmethod
+    def offered_options(cls, config: Mapping[str, Any]) -> Sequence[Option]:
+        """Those of `options` that count in this installation. Where there are none, no account is asked for them."""
+        return cls.options
+
+    @classmethod
+    def notices(cls, config: Mapping[str, Any]) -> Sequence[Notice]:
+        """What a user must always read where the options of a publication are chosen."""
+        return ()
+
+    @classmethod
+    def check_options(cls, values: Mapping[str, Any]) -> None:
+        """Rules across options. Raises `options.conflict`."""
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
@@ -334,9 +360,9 @@ class Adapter(ABC):
     def revoke(self, token: Token) -> None:
         """Revokes the token at the platform; does nothing where the platform has no such call."""
 
-    def option_choices(self, token: Token, account: Account) -> Mapping[str, Choices]:
-        """By name, the choices of those `options` whose choices are `asked` of the platform for one account."""
-        raise NotImplementedError(f"{self.key} has no choices to ask for")
+    def ask_options(self, token: Token, account: Account) -> AccountOptions:
+        """What the platform says of an account's options now. Called where `asks_options`."""
+        raise NotImplementedError(f"{self.key} has no options to ask for")
 
     # Publishing
 

@@ -1,11 +1,12 @@
 """A consent's code for its token, through Authlib: only workers do it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
 import structlog
+from authlib.common.urls import add_params_to_qs
 from authlib.integrations.base_client.errors import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 from urllib3.exceptions import HTTPError
@@ -14,6 +15,7 @@ from app.platforms.base import Adapter
 from app.platforms.errors import Refused
 from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import Transport
+from app.platforms.oauth import OAuth
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +41,7 @@ def exchange_code(
     session = _Session(
         settings.client_id,
         settings.client_secret or None,
-        token_endpoint_auth_method=settings.client_auth,
+        token_endpoint_auth_method=_client_auth(settings),
         redirect_uri=redirect_uri,
     )
     try:
@@ -57,3 +59,16 @@ def exchange_code(
     except (requests.RequestException, HTTPError, OSError) as error:
         log.warning("consent could not be finished", platform=adapter.key, error=type(error).__name__)
         raise Refused("consent_unavailable", platform=adapter.name) from None
+
+
+def _client_auth(settings: OAuth) -> str | Callable[..., tuple[str, dict, str]]:
+    """Authlib's name of the method; a method of our own where the platform calls the client's id something else."""
+    if settings.client_id_name == "client_id":
+        return settings.client_auth
+    client = [(settings.client_id_name, settings.client_id), ("client_secret", settings.client_secret)]
+
+    def add_client(_client: OAuth2Session, _method: str, uri: str, headers: dict, body: str) -> tuple[str, dict, str]:
+        sent = add_params_to_qs(body or "", client)
+        return uri, {**headers, "Content-Length": str(len(sent))}, sent
+
+    return add_client

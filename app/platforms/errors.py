@@ -82,6 +82,10 @@ class Stale(PlatformError):
     """What earlier steps made there is no longer good: begin again, as a failed try. Only before a commit."""
 
 
+class Undone(Stale):
+    """The platform took it all and says for certain that nothing came of it: begin again, even after a commit."""
+
+
 class AccountMoved(PlatformError):
     """The platform knows the account under other facts now; with them the same call will do.
 

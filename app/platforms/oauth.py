@@ -15,6 +15,8 @@ class OAuth:
     authorize_url: str
     token_url: str
     client_id: str
+    # What the platform calls the client's id in the page's address and at the token address.
+    client_id_name: str = "client_id"
     client_secret: str = field(default="", repr=False)
     scope: str = ""
     # How the client authenticates at the token address: RFC 7591's names.

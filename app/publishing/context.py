@@ -249,8 +249,9 @@ class PublishContext:
             raise ResumeAt(max(again, limited_until), Stage.WAITING)
         raise ResumeAt(again, Stage.PROCESSING)
 
-    def ask_user(self, text: str, link: str, label: str) -> NoReturn:
-        raise AskUser(text, link, label)
+    def ask_user(self, text: str, link: str, label: str, how: str = "") -> NoReturn:
+        """`how`: what the user has to do, where the platform has the file already."""
+        raise AskUser(text, link, label, how)
 
     # Storage of answers
 

@@ -67,7 +67,8 @@ def _try(lease: Lease, publication: Publication) -> None:
         outcomes.give_up(lease, publication, error)
     except AskUser as ask:
         incidents.succeeds(publication)
-        outcomes.move(lease, Status.AWAITING_USER, ask={"text": ask.text, "link": ask.link, "label": ask.label})
+        asked = {"text": ask.text, "link": ask.link, "label": ask.label, "how": ask.how}
+        outcomes.move(lease, Status.AWAITING_USER, ask=asked)
     except TokenReplaced:
         lease.release(clock.now(), stage=Stage.QUEUED)
     except errors.Stale as error:

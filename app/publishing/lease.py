@@ -54,8 +54,8 @@ class ResumeAt(Exception):
 class AskUser(Exception):
     """The user has to finish it by hand: with this text, at this link, which is called so."""
 
-    def __init__(self, text: str, link: str, label: str) -> None:
-        self.text, self.link, self.label = text, link, label
+    def __init__(self, text: str, link: str, label: str, how: str = "") -> None:
+        self.text, self.link, self.label, self.how = text, link, label, how
 
 
 @dataclass

@@ -120,13 +120,15 @@ def wait_out(lease: Lease, publication: Publication, outage: errors.OwnOutage) -
 
 
 def begin_again(lease: Lease, publication: Publication, stale: errors.Stale) -> None:
-    """What was made at the platform goes, and the next try makes it anew. Not after a commit: the clip may be there."""
+    """What was made at the platform goes, and the next try makes it anew. Not after a commit, where the clip may be
+    there.
+    """
     now = lease.load()
-    if now.commit_in_doubt or now.has_receipt:
+    if now.commit_in_doubt or (now.has_receipt and not isinstance(stale, errors.Undone)):
         give_up(lease, now, stale)
         return
     _discard(lease, now)
-    _erase_steps(lease, sent=None, total=None)
+    _erase_steps(lease, sent=None, total=None, has_receipt=False, external_id=None, url=None)
     retry(lease, now, stale)
 
 
@@ -176,7 +178,7 @@ def clean_up(lease: Lease, publication: Publication) -> None:
 
 
 @durable
-def _erase_steps(lease: Lease, **values: None) -> None:
+def _erase_steps(lease: Lease, **values: bool | None) -> None:
     lease.write(**values)
     state_machine.erase_steps(lease.publication_id)
 

@@ -25,7 +25,7 @@ from app.platform_access import questions, revocations, tokens
 from app.platforms.base import Account, Token
 from app.problems import NotFound, Problem
 from app.publishing import state_machine
-from app.services import audit_log, undo, withheld
+from app.services import asked_options, audit_log, undo, withheld
 from app.services.publications import cancel_all_of
 
 CHOICE_LIFETIME = timedelta(hours=1)
@@ -87,6 +87,7 @@ def save(
     tokens.seal_token(connection, token)
     if connection.status == ConnectionStatus.ACTIVE:
         audit_log.record(user.id, "connected", _audit_detail(connection))
+        asked_options.ask_first(connection)
     if has_more:
         questions.ask(user.id, "accounts", connection.id)
     return connection
@@ -166,6 +167,7 @@ def _choose(connection: PlatformConnection, account: Account) -> None:
     connection.account_id = account.id
     _describe(connection, account)
     audit_log.record(connection.user_id, "connected", _audit_detail(connection))
+    asked_options.ask_first(connection)
 
 
 def sweep() -> None:

@@ -52,7 +52,7 @@ _RULE = (
 _TABLES: dict[str, tuple[type, str]] = {
     "connections": (
         PlatformConnection,
-        "platform account_id account_name account_url avatar_url facts status created_at",
+        "platform account_id account_name account_url avatar_url facts asked_options status created_at",
     ),
     "account_sets": (AccountSet, "name connection_ids weekly_slots paused_at created_at"),
     "rules": (Rule, _RULE),

@@ -11,6 +11,7 @@ from app import platforms
 from app.models import fold
 from app.platforms.options import Option
 from app.problems import Problem
+from app.services import asked_options
 
 
 class Meaning(StrEnum):
@@ -75,7 +76,7 @@ def recognize(head: str) -> str:
     platform = platform_called(parts[1]) if parts else None
     if platform is None:
         return Meaning.NOTHING
-    labels = {_plain(one.label): one.name for one in platforms.ADAPTERS[platform].options}
+    labels = {_plain(one.label): one.name for one in asked_options.offered(platform)}
     return option_meaning(platform, labels[parts[2]]) if parts[2] in labels else Meaning.UNKNOWN_OPTION
 
 
@@ -97,7 +98,7 @@ def options() -> dict[str, tuple[str, Option]]:
     return {
         option_meaning(key, one.name): (f"{adapter.name}: {one.label}", one)
         for key, adapter in platforms.ADAPTERS.items()
-        for one in adapter.options
+        for one in asked_options.offered(key)
     }
 
 

@@ -19,7 +19,7 @@ from app.models import PlanImport, Publication, User
 from app.platforms import options
 from app.platforms.options import Checkbox, Option, Select
 from app.problems import NotFound, Problem
-from app.services import bulk, clips, plan_columns, tables, typed_times
+from app.services import asked_options, bulk, clips, plan_columns, tables, typed_times
 from app.services.bulk import Line
 from app.services.drafts import Choice, Item
 from app.services.plan_columns import Meaning
@@ -198,7 +198,9 @@ def _read(user: User, one: PlanImport, table: Table) -> list[Row]:
         text = row.cell(Meaning.TEXT) or descriptions[row.clip_id]
         answers = _answers(row.cells)
         for number in row.connection_ids:
-            choice = Choice(number, title, text, one.again, answers[places.platform(number)])
+            account = places.account(number)
+            given = asked_options.called(account, answers[account.platform])
+            choice = Choice(number, title, text, one.again, given)
             items.append(Item(row.clip_id, choice, row.due_at))
             owners.append(row)
     if len(items) > MAX_PUBLICATIONS:
@@ -234,7 +236,7 @@ def _resolved(user: User, one: PlanImport, table: Table, line: tables.Line, name
 
 def _answers(cells: Mapping[str, str]) -> dict[str, dict[str, object]]:
     """By platform: what the line says, and what is quiet where it says nothing."""
-    answers = {key: options.quiet(adapter.options) for key, adapter in platforms.ADAPTERS.items()}
+    answers = {key: options.quiet(asked_options.offered(key)) for key in platforms.ADAPTERS}
     for meaning, (_, option) in plan_columns.options().items():
         if cell := cells.get(meaning, ""):
             _, platform, name = meaning.split(":")

@@ -111,8 +111,8 @@ class Places:
             raise Problem("import_where_missing", "where")
         return list(dict.fromkeys(found))
 
-    def platform(self, connection_id: int) -> str:
-        return self._by_id[connection_id].platform
+    def account(self, connection_id: int) -> PlatformConnection:
+        return self._by_id[connection_id]
 
     def name_of(self, connection: PlatformConnection) -> str:
         """What finds just this account, among others too."""

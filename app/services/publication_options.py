@@ -5,18 +5,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app import platforms
 from app.db import db
 from app.models import PlatformConnection, Publication, Status, User
 from app.platforms import options
 from app.problems import Problem
 from app.publishing import pausing, state_machine
-from app.services import publications
+from app.services import asked_options, publications
 
 
 def remembered(user: User, connections: Sequence[PlatformConnection]) -> dict[int, dict[str, Any]]:
     """By connection, what its newest publication was given of the options that the platform lets us remember."""
-    kept = {one.id: _kept(one.platform) for one in connections if _kept(one.platform)}
+    kept = {one.id: found for one in connections if (found := _kept(one))}
     if not kept:
         return {}
     newest = (
@@ -35,8 +34,8 @@ def remembered(user: User, connections: Sequence[PlatformConnection]) -> dict[in
     return {number: _still_good(kept[number], given or {}) for number, given in db.session.execute(mine)}
 
 
-def _kept(platform: str) -> list[options.Option]:
-    return [one for one in platforms.ADAPTERS[platform].options if one.remembered]
+def _kept(connection: PlatformConnection) -> list[options.Option]:
+    return [one for one in asked_options.declared(connection) if one.remembered]
 
 
 def _still_good(kept: Sequence[options.Option], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +54,9 @@ def change(user: User, publication_id: int, answers: Mapping[str, Any], field: s
     A worker that has claimed it just now loses it, and it wakes once more.
     """
     publication = publications.get_scheduled(user, publication_id)
-    chosen = options.check(platforms.ADAPTERS[publication.platform].options, answers, field)
+    if publication.connection is None:
+        raise Problem("account_disconnected")
+    chosen = asked_options.check(publication.connection, answers, field)
     wakes = pausing.wake_at(Publication.due_at, Publication.slot_id)
     again = pausing.RESTART | {"queued_at": None, "stage": None, "wake_at": wakes}
     scheduled = Publication.status == Status.SCHEDULED

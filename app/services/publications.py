@@ -29,7 +29,7 @@ from app.models import (
 from app.problems import NotFound, Problem
 from app.publishing import cancellation, dispatch, rescheduling, state_machine
 from app.publishing.cancellation import Kept
-from app.services import clips, drafts, slots, undo
+from app.services import asked_options, clips, drafts, slots, undo
 from app.services.drafts import Choice, Draft, Item
 
 MAX_URL = 2000
@@ -77,7 +77,10 @@ def publish_many(user: User, items: Sequence[Item]) -> list[Publication | Proble
 def _refusal(draft: Draft, taken: Mapping[tuple, Problem | NotFound]) -> Problem | NotFound | None:
     """`taken`: by slot, due time and clip, where another clip waits by now."""
     item = draft.item
-    return taken.get((item.slot_id, item.due_at, item.clip_id)) or next(iter(draft.problems), None)
+    refusal = taken.get((item.slot_id, item.due_at, item.clip_id)) or next(iter(draft.problems), None)
+    if refusal is None and draft.destination and item.due_at is None:
+        return asked_options.refusal_now(draft.destination.connection)
+    return refusal
 
 
 def _make(some: Sequence[Draft]) -> dict[tuple[int, int], Publication]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app import clock, platforms, texts
+from app import clock, texts
 from app.models import Clip, PlatformConnection, Rule, User
 from app.platforms import options
 from app.problems import NotFound, Problem
-from app.services import drafts, rule_texts, rule_times, rules
+from app.services import asked_options, drafts, rule_texts, rule_times, rules
 from app.services.drafts import Choice, Draft, Item
 from app.services.rule_times import Pressure
 from app.services.spreading import Time
@@ -133,7 +133,7 @@ def _items(user: User, rule: Rule, clip: Clip, accounts: Sequence[PlatformConnec
 
 def _answers(rule: Rule, account: PlatformConnection) -> dict[str, Any]:
     """What was chosen for the account. What the platform wants to be chosen and nobody has chosen stays out."""
-    declared = platforms.ADAPTERS[account.platform].options
+    declared = asked_options.offered(account.platform)
     known = {option.name for option in declared}
     chosen = rule.options.get(str(account.id), {})
     return options.quiet(declared) | {name: value for name, value in chosen.items() if name in known}

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from app import clock, platforms
+from app import clock
 from app.db import db
 from app.models import PlatformConnection, Rule, RuleMember, RuleRun, RunState, Source, User, WhenKind, lock_plan
 from app.platforms import options
 from app.problems import NotFound, Problem
-from app.services import account_sets, clips, connection_list, due_times, rule_texts, when_parsing
+from app.services import account_sets, asked_options, clips, connection_list, due_times, rule_texts, when_parsing
 
 MAX_RULES = 50
 MAX_NAME = Rule.name.type.impl.length
@@ -150,9 +150,9 @@ def _options(user: User, rule: Rule, wish: Wish) -> dict[str, dict[str, Any]]:
     """What a platform wants a person to choose has to be chosen here: nobody is there when the rule acts."""
     found = {}
     for one in accounts_of(user, rule):
-        if declared := platforms.ADAPTERS[one.platform].options:
-            given = options.quiet(declared) | dict(wish.options.get(one.id, {}))
-            found[str(one.id)] = options.check(declared, given, f"option-{one.id}-")
+        if offered := asked_options.offered(one.platform):
+            given = options.quiet(offered) | dict(wish.options.get(one.id, {}))
+            found[str(one.id)] = asked_options.check(one, given, f"option-{one.id}-")
     return found
 
 

@@ -17,7 +17,7 @@ from app.models.types import UTCDateTime, is_due
 from app.platform_access import account_info
 from app.platform_access.rate_limits import paced_adapter
 from app.platform_access.tokens import TokenReplaced, with_fresh_token
-from app.platforms.base import COUNTS, Account, Adapter, Stats, Token
+from app.platforms.base import COUNTS, Account, Adapter, Receipt, Stats, Token
 from app.platforms.errors import AccountMoved, PlatformError, RateLimited, Reconnect, TokenExpired, Unavailable
 from app.statistics import cadence, daily
 
@@ -193,7 +193,15 @@ def _put(publication: Publication, seen: Stats, now: datetime, sampled_at: datet
     for count, value in news.items():
         setattr(publication, count, value)
     publication.stats_at = now
-    return seen != Stats() and (bool(news) or sampled_at is None or now - sampled_at >= _SAME_AGAIN)
+    if seen.receipt:
+        _learn(publication, seen.receipt)
+    return not seen.is_empty and (bool(news) or sampled_at is None or now - sampled_at >= _SAME_AGAIN)
+
+
+def _learn(publication: Publication, receipt: Receipt) -> None:
+    """What the platform tells only some time after it has published: the id, and the link for the page."""
+    publication.external_id, publication.url, publication.reason = receipt.id, receipt.url, receipt.remark
+    touch(publication.id)
 
 
 def _postpone(some: Due, until: datetime | None) -> None:

@@ -3,6 +3,9 @@
 PROBLEMS = {
     # Publication options
     "option_unknown": "Настройки «{name}» у этой площадки нет. Обновите страницу.",
+    "clip_too_long_for_account": "Клип длиннее, чем разрешено этому аккаунту ({max_seconds} с): укоротите его.",
+    "option_off": "«{label}» выбрать нельзя. {why}",
+    "options_not_asked": "{platform} ещё не сказал, что можно выбрать для аккаунта. Подождите и повторите.",
     "option_not_chosen": "Выберите, что указать в настройке «{label}».",
     "option_not_among_choices": "«{label}»: такого варианта нет. Выберите один из списка.",
     "option_not_true_or_false": "«{label}»: ответьте «да» или «нет».",

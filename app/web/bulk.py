@@ -10,10 +10,10 @@ from markupsafe import Markup
 from app.db import db
 from app.models import Clip, Publication, Status
 from app.problems import Problem
-from app.services import account_sets, bulk, bulk_changes
+from app.services import account_sets, bulk, bulk_changes, connection_list
 from app.services.bulk import Line, Result
 from app.texts import moments
-from app.web import bulk_form, due_time, id_ranges
+from app.web import asking, bulk_form, due_time, id_ranges
 from app.web.access import reads
 from app.web.bulk_form import Sheet
 from app.web.filters import plural
@@ -42,7 +42,20 @@ def page() -> ResponseReturnValue:
         some = bulk.all_ready(current_user)
     else:
         some = bulk.clips_of(current_user, bulk_form.clip_ids())
-    return _shown(some, bulk_form.sheet(some))
+    sheet = bulk_form.sheet(some)
+    if asking.ask([place.destination.connection for place in sheet.places if place.chosen]):
+        some = bulk.clips_of(current_user, [clip.id for clip in some])
+        sheet = bulk_form.sheet(some)
+    return _shown(some, sheet)
+
+
+@blueprint.get("/options")
+def options() -> ResponseReturnValue:
+    """The poll of a sheet that waits for a platform: empty until it has answered, then the sheet is renewed."""
+    looks = asking.looks(connection_list.usable(current_user)).values()
+    if all(asking.is_waited_for(look) for look in looks if look.question and asking.is_known(look)):
+        return Response(status=204)
+    return Response(headers={"HX-Trigger": "renew"})
 
 
 @blueprint.post("/publish")

@@ -1,7 +1,7 @@
 """The form of «Опубликовать несколько»: what was sent, and the sheet that the page shows of it.
 
 `clip` names the clips in order; `title-7` and `description-7` are the texts of clip 7, where they are not its own.
-`option-vk-notify` is an answer for all publications on one platform.
+Options: `bulk_options`.
 """
 
 from collections import Counter
@@ -15,8 +15,6 @@ from flask_login import current_user
 from app import clock, texts
 from app.models import Clip
 from app.platform_access.rate_limits import quotas_left
-from app.platforms import options
-from app.platforms.options import Option
 from app.problems import NotFound, Problem
 from app.services import account_sets, bulk, destinations, due_times, spreading
 from app.services.bulk import Line
@@ -24,6 +22,7 @@ from app.services.destinations import Destination
 from app.services.drafts import Choice, Item
 from app.services.spreading import How, Time
 from app.texts import moments
+from app.web import bulk_options
 from app.web.input_guard import row_id
 from app.web.publish_form import OF_TEXT, OF_TITLE
 
@@ -44,20 +43,6 @@ class Place:
     @property
     def id(self) -> int:
         return self.destination.connection.id
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The options of a platform that is chosen: `answers` by name, `problem` at one of them."""
-
-    platform: str
-    declared: Sequence[Option]
-    answers: Mapping[str, object]
-    problem: Problem | None
-
-    @property
-    def must_choose(self) -> bool:
-        return bool(self.problem) or any(one.required and not one.quiet for one in self.declared)
 
 
 @dataclass(frozen=True)
@@ -97,7 +82,7 @@ class Sheet:
 
     rows: Sequence[Row]
     places: Sequence[Place]
-    asked: Sequence[Asked]
+    asked: Sequence[bulk_options.Asked]
     how: How
     hours: str
     again: bool
@@ -145,7 +130,7 @@ def sheet(some: Sequence[Clip]) -> Sheet:
     here = destinations.for_clips(user, some[:1])[some[0].id] if some else []
     places, typed_hours = _places(here), form.get("hours", USUAL_HOURS)
     chosen = [place for place in places if place.chosen]
-    again, answers = "again" in form, _answers(chosen)
+    again, answers = "again" in form, bulk_options.answers([place.destination for place in chosen])
     times: dict[int, Time] = {}
     lines: list[Line] = []
     problem = None
@@ -161,7 +146,8 @@ def sheet(some: Sequence[Clip]) -> Sheet:
     for line in lines:
         of_clip[line.item.clip_id].append(line)
     rows = [_row(clip, times.get(clip.id), of_clip[clip.id]) for clip in some]
-    return Sheet(rows, places, _asked(chosen, answers, lines), how, typed_hours, again, problem, lines)
+    asked = bulk_options.asked([place.destination for place in chosen], answers, lines)
+    return Sheet(rows, places, asked, how, typed_hours, again, problem, lines)
 
 
 def _times(how: How, typed_hours: str, count: int) -> Sequence[Time]:
@@ -209,11 +195,8 @@ def _wishes(
     some: Sequence[Clip], chosen: Sequence[Place], answers: Mapping[str, Mapping[str, object]], again: bool
 ) -> list[Item]:
     """Without a time still."""
-    return [
-        Item(clip.id, Choice(place.id, *_texts(clip), again, answers[place.destination.connection.platform]))
-        for clip in some
-        for place in chosen
-    ]
+    given = {place.id: bulk_options.answers_of(place.destination, answers) for place in chosen}
+    return [Item(clip.id, Choice(place.id, *_texts(clip), again, given[place.id])) for clip in some for place in chosen]
 
 
 def _texts(clip: Clip) -> tuple[str, str]:
@@ -224,40 +207,6 @@ def _texts(clip: Clip) -> tuple[str, str]:
 def _row(clip: Clip, at: Time | None, lines: Sequence[Line]) -> Row:
     row = Row(clip, *_texts(clip), f"description-{clip.id}" in request.form, at, lines)
     return Row(clip, row.title, row.description, row.edits_description or "description" in row.blamed, at, lines)
-
-
-def _answers(chosen: Sequence[Place]) -> dict[str, dict[str, object]]:
-    """By platform: what was answered, and what is quiet where nothing was."""
-    answers = {}
-    for place in chosen:
-        platform = place.destination.connection.platform
-        prefix = f"option-{platform}-"
-        given = {
-            name.removeprefix(prefix): values[-1] for name, values in request.form.lists() if name.startswith(prefix)
-        }
-        answers[platform] = options.quiet(place.destination.options) | given
-    return answers
-
-
-def _asked(chosen: Sequence[Place], answers: Mapping[str, Mapping[str, object]], lines: Sequence[Line]) -> list[Asked]:
-    """Once for all accounts of a platform; where something was sent already, with what is wrong."""
-    found: dict[str, Asked] = {}
-    for place in chosen:
-        platform, declared = place.destination.connection.platform, place.destination.options
-        if declared and platform not in found:
-            found[platform] = Asked(platform, declared, answers[platform], _at_option(platform, lines))
-    return list(found.values())
-
-
-def _at_option(platform: str, lines: Sequence[Line]) -> Problem | None:
-    for line in lines:
-        connection = line.destination.connection if line.destination else None
-        for problem in line.problems if connection and connection.platform == platform else ():
-            prefix = f"option-{connection.id}-"
-            if isinstance(problem, Problem) and (problem.field or "").startswith(prefix):
-                name = problem.field.removeprefix(prefix)
-                return Problem(problem.code, f"option-{platform}-{name}", **problem.params)
-    return None
 
 
 # Notes of a clip

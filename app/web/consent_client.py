@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import structlog
 from authlib.integrations.flask_client import FlaskIntegration, FlaskOAuth2App, OAuth
@@ -30,8 +31,21 @@ class _States(FlaskIntegration):
         consents.begin(current_user, self.name, browser_id(), state, json.dumps(data))
 
 
+class _Client(FlaskOAuth2App):
+    def create_authorization_url(self, redirect_uri: str | None = None, **kwargs: Any) -> dict[str, Any]:
+        """With the client's id under the name that the platform has for it."""
+        created = super().create_authorization_url(redirect_uri, **kwargs)
+        name = platforms.ADAPTERS[self.name].oauth(current_app.config).client_id_name
+        if name == "client_id":
+            return created
+        parts = urlsplit(created["url"])
+        named = [(name if one == "client_id" else one, value) for one, value in parse_qsl(parts.query)]
+        return {**created, "url": parts._replace(query=urlencode(named)).geturl()}
+
+
 class _OAuth(OAuth):
     framework_integration_cls = _States
+    oauth2_client_cls = _Client
 
 
 def register(app: Flask) -> None:

@@ -15,11 +15,10 @@ from app.media import containers
 from app.models import Publication
 from app.notifications import inbox
 from app.paging import COUNTED, Page
-from app.platforms import options
-from app.services import clips, history, publications, retention, retries, uploads
+from app.services import asked_options, clips, history, publications, questions, retention, retries, uploads
 from app.statistics import report
 from app.texts import moments
-from app.web import media
+from app.web import media, option_texts
 
 NBSP = "\u00a0"
 _plural_form = Locale("ru").plural_form
@@ -51,9 +50,12 @@ def register(app: Flask) -> None:
     for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
     app.add_template_filter(platform_name)
+    app.add_template_filter(option_texts.with_links)
     for named in (full_day, short_weekday, month_of, short_month, near_day, groupby_day):
         app.add_template_filter(named)
-    app.jinja_env.tests.update(with_countdown=has_countdown, due_soon=due_soon, awaiting_numbers=report.awaits_first)
+    app.jinja_env.tests.update(
+        with_countdown=has_countdown, late=questions.is_late, due_soon=due_soon, awaiting_numbers=report.awaits_first
+    )
     app.jinja_env.globals.update(
         now=clock.now,
         moment_texts=moment_texts,
@@ -65,8 +67,10 @@ def register(app: Flask) -> None:
         publication_version=history.version,
         story_version=history.story_version,
         platform_name=platform_name,
-        option_facts=option_facts,
-        has_options=has_options,
+        option_facts=option_texts.facts,
+        has_options=option_texts.has_options,
+        option_notices=asked_options.notices,
+        option_holds=option_texts.holds,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
         pace=pace,
@@ -201,16 +205,6 @@ def duration(milliseconds: int) -> str:
 def initials(name: str) -> str:
     parts = [part for part in name.split() if part[0].isalnum()]
     return "".join(part[0] for part in parts[:2]).upper() or "•"
-
-
-def option_facts(publication) -> list[tuple[str, str]]:
-    """What the user chose of the platform's publication options: label, text."""
-    return list(options.facts(platforms.ADAPTERS[publication.platform].options, publication.options))
-
-
-def has_options(publication) -> bool:
-    """Whether its platform asks anything about a publication beside its texts."""
-    return bool(platforms.ADAPTERS[publication.platform].options)
 
 
 def progress_percent(publication) -> int | None:

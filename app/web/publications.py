@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, make_response, render_template, request, url_for
@@ -12,12 +13,12 @@ from werkzeug.datastructures import MultiDict
 
 from app import clock, platforms
 from app.db import db
-from app.models import Publication, Status
-from app.problems import Problem
-from app.services import history, incidents, moves, publication_options, publications, retries
+from app.models import PlatformConnection, Publication, Status
+from app.problems import NotFound, Problem
+from app.services import asked_options, history, incidents, moves, publication_options, publications, retries
 from app.services.history import STATES, Attempt, Filters, State
 from app.services.plan import Span
-from app.web import due_time, notifications, plan_page, publish_form, responses
+from app.web import asking, due_time, notifications, plan_page, publish_form, responses
 from app.web.access import address_of
 from app.web.clip_cards import cards
 from app.web.clips import known_versions
@@ -129,17 +130,44 @@ def move(publication_id: int) -> ResponseReturnValue:
 def change_options(publication_id: int) -> ResponseReturnValue:
     publication, problem = publications.get_scheduled(current_user, publication_id), None
     prefix = f"option-{publication_id}-"
-    answers = publish_form.options_sent(prefix) if request.method == "POST" else publication.options
-    if request.method == "POST":
+    if request.method == "POST" and not asking.is_look():
         try:
+            answers = publish_form.options_sent(prefix)
             changed = publication_options.change(current_user, publication_id, answers, prefix)
             return _changed(changed, "Настройки изменены.")
         except Problem as refusal:
             db.session.rollback()
             problem = refusal
-    declared = platforms.ADAPTERS[publication.platform].options
-    context = {"publication": publication, "declared": declared, "answers": answers, "problem": problem}
-    return responses.dialog("publications/_options_form.html", **context)
+    if asking.ask(_account(publication)):
+        publication = publications.get_scheduled(current_user, publication_id)
+    return responses.dialog("publications/_options_form.html", **_options(publication), problem=problem)
+
+
+@blueprint.get("/<int:publication_id>/options/answer")
+def options_answer(publication_id: int) -> ResponseReturnValue:
+    """The poll of the open dialog: empty while the platform has not answered."""
+    context = _options(publications.get_scheduled(current_user, publication_id))
+    if context["look"] is None:
+        raise NotFound
+    if asking.is_waited_for(context["look"]):
+        return "", 204
+    return render_template("publications/_options_asked.html", **context, problem=None)
+
+
+def _account(publication: Publication) -> list[PlatformConnection]:
+    return [publication.connection] if publication.connection else []
+
+
+def _options(publication: Publication) -> dict[str, Any]:
+    """What the dialog shows: as it was sent, or as it is."""
+    [connection, *_] = _account(publication) or [None]
+    platform, sent = publication.platform, publish_form.options_sent(f"option-{publication.id}-")
+    return {
+        "publication": publication,
+        "declared": asked_options.declared(connection) if connection else asked_options.offered(platform),
+        "answers": sent if request.method == "POST" and sent else publication.options,
+        "look": asking.looks(_account(publication)).get(connection.id) if connection else None,
+    }
 
 
 @blueprint.post("/<int:publication_id>/now")

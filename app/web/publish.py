@@ -11,9 +11,11 @@ from app import texts
 from app.db import db
 from app.models import Clip, Publication
 from app.platform_access.rate_limits import quotas_left
-from app.problems import Problem
+from app.problems import NotFound, Problem
 from app.services import account_sets, clips, destinations, history, publication_options, publications, slot_queue
-from app.web import due_time, plan_page, publish_form, responses
+from app.services.asked_options import Look
+from app.services.destinations import Destination
+from app.web import asking, due_time, plan_page, publish_form, responses
 from app.web.clip_cards import cards
 
 blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
@@ -21,10 +23,9 @@ blueprint = Blueprint("publish", __name__, url_prefix="/clips/<int:clip_id>")
 
 @blueprint.get("/publish")
 def choose(clip_id: int) -> ResponseReturnValue:
-    clip = clips.get(current_user, clip_id)
-    found = destinations.for_clip(current_user, clip)
+    clip, found, looks = _asked(clip_id)
     remembered = publication_options.remembered(current_user, [one.connection for one in found])
-    return _window(clip, publish_form.fresh(clip, found, remembered), when=due_time.asked_for())
+    return _window(clip, publish_form.fresh(clip, found, remembered, looks), when=due_time.asked_for())
 
 
 @blueprint.post("/publish")
@@ -67,8 +68,8 @@ def put_in_queue(clip_id: int) -> ResponseReturnValue:
 @blueprint.post("/sets")
 def sets(clip_id: int) -> ResponseReturnValue:
     """Chooses, saves or deletes a set of accounts; the window comes back with all that is typed in it."""
-    clip, form, ticked = clips.get(current_user, clip_id), request.form, None
-    found = destinations.for_clip(current_user, clip)
+    form, ticked = request.form, None
+    clip, found, looks = _asked(clip_id)
     try:
         if "save-set" in form:
             account_sets.save(current_user, form.get("set-name", ""), publish_form.chosen())
@@ -79,7 +80,31 @@ def sets(clip_id: int) -> ResponseReturnValue:
             ticked = publish_form.ids_of(chosen, found)
     except Problem as problem:
         return _refused(clip_id, problem)
-    return _window(clip, publish_form.sent(clip, found, ticked=ticked))
+    return _window(clip, publish_form.sent(clip, found, looks, ticked=ticked))
+
+
+@blueprint.post("/publish/options")
+def look_again(clip_id: int) -> ResponseReturnValue:
+    """The window with what platforms have answered by now, and with all that is typed in it. `look`: the account whose
+    platform is asked once more.
+    """
+    clip, found, looks = _asked(clip_id)
+    return _window(clip, publish_form.sent(clip, found, looks))
+
+
+@blueprint.get("/publish/options/<int:connection_id>")
+def options(clip_id: int, connection_id: int) -> ResponseReturnValue:
+    """The poll of an account's tab: empty while its platform has not answered."""
+    clip = clips.get(current_user, clip_id)
+    found = [one for one in destinations.for_clip(current_user, clip) if one.connection.id == connection_id]
+    looks = asking.looks([one.connection for one in found])
+    if connection_id not in looks:
+        raise NotFound
+    if asking.is_waited_for(looks[connection_id]):
+        return Response(status=204)
+    remembered = publication_options.remembered(current_user, [one.connection for one in found])
+    [row] = publish_form.fresh(clip, found, remembered, looks).rows
+    return render_template("publish/_asked.html", clip=clip, row=row, problem=None)
 
 
 @blueprint.get("/publish/progress")
@@ -124,9 +149,18 @@ def _window(
 def _refused(clip_id: int, problem: Problem) -> Response:
     """With what was typed and ticked, and nothing of the request kept."""
     db.session.rollback()
+    clip, found, looks = _asked(clip_id)
+    return _window(clip, publish_form.sent(clip, found, looks, problem), problem)
+
+
+def _asked(clip_id: int) -> tuple[Clip, list[Destination], dict[int, Look]]:
+    """The clip, where it can go, and how far the answers of platforms are that must be asked first."""
     clip = clips.get(current_user, clip_id)
     found = destinations.for_clip(current_user, clip)
-    return _window(clip, publish_form.sent(clip, found, problem), problem)
+    if asking.ask([one.connection for one in found if not one.blocked]):
+        clip = clips.get(current_user, clip_id)
+        found = destinations.for_clip(current_user, clip)
+    return clip, found, asking.looks([one.connection for one in found])
 
 
 def _remember() -> None:

@@ -6,13 +6,14 @@ texts names those of each account.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import request
 
 from app.models import AccountSet, Clip
 from app.problems import Problem
+from app.services.asked_options import Look
 from app.services.destinations import Destination
 from app.services.publications import Choice
 
@@ -40,6 +41,7 @@ class Row:
     texts: Texts
     options: Mapping[str, Any]
     problem: Problem | None  # of a refusal, at this account
+    look: Look | None = None  # how far the platform's answer is, where it is asked for options
 
     @property
     def id(self) -> int:
@@ -111,19 +113,26 @@ def choices() -> list[Choice]:
     return [_choice(number, number in again) for number in chosen()]
 
 
-def fresh(clip: Clip, destinations: Sequence[Destination], remembered: Mapping[int, Mapping[str, Any]]) -> Window:
+def fresh(
+    clip: Clip,
+    destinations: Sequence[Destination],
+    remembered: Mapping[int, Mapping[str, Any]],
+    looks: Mapping[int, Look],
+) -> Window:
     """As it opens: for later where the address names a time. `remembered`: options, by account."""
     texts = Texts(clip.title, clip.description)
     rows = []
     for one in destinations:
         ticked = not (one.published or one.connection.left_out or one.blocked)
-        rows.append(Row(one, ticked, False, False, texts, remembered.get(one.connection.id, {}), None))
+        number = one.connection.id
+        rows.append(Row(one, ticked, False, False, texts, remembered.get(number, {}), None, looks.get(number)))
     return Window(texts, rows, SHARED, "", "later" if request.args.get("due") else "now")
 
 
 def sent(
     clip: Clip,
     destinations: Sequence[Destination],
+    looks: Mapping[int, Look],
     problem: Problem | None = None,
     ticked: Collection[int] | None = None,
 ) -> Window:
@@ -134,7 +143,13 @@ def sent(
     else:
         again = again & set(ticked)
     shared = _shared() or Texts(clip.title, clip.description)
-    rows = [_row(one, shared, one.connection.id in ticked, one.connection.id in again, problem) for one in destinations]
+    rows = [
+        replace(
+            _row(one, shared, one.connection.id in ticked, one.connection.id in again, problem),
+            look=looks.get(one.connection.id),
+        )
+        for one in destinations
+    ]
     at_fault = [str(row.id) for row in rows if row.problem]
     wanted = at_fault[0] if at_fault else request.form.get("tab", "")
     tab = wanted if wanted in {str(row.id) for row in rows if row.takes_part} else SHARED

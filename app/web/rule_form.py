@@ -10,12 +10,13 @@ from typing import Any
 from flask import request
 from flask_login import current_user
 
-from app import platforms
 from app.models import AccountSet, PlatformConnection, Rule, WhenKind
 from app.platforms import options
 from app.platforms.options import Option
-from app.services import account_sets, clips, connection_list, rules
+from app.services import account_sets, asked_options, clips, connection_list, rules
+from app.services.asked_options import Look
 from app.services.rules import Wish
+from app.web import asking
 from app.web.input_guard import row_id
 
 ACCOUNTS = "accounts"
@@ -29,6 +30,7 @@ class Asked:
     account: PlatformConnection
     declared: Sequence[Option]
     options: Mapping[str, Any]
+    look: Look | None = None  # how far the platform's answer is, where it is asked
 
     @property
     def must_choose(self) -> bool:
@@ -75,12 +77,13 @@ def _names() -> tuple[str, ...]:
 
 
 def _asked(accounts: Sequence[PlatformConnection], rule: Rule | None) -> list[Asked]:
-    sent = _options()
+    sent, looks = _options(), asking.looks(accounts)
     found = []
     for one in accounts:
-        if declared := platforms.ADAPTERS[one.platform].options:
+        if declared := asked_options.declared(one):
             known = rule.options.get(str(one.id), {}) if rule else {}
-            found.append(Asked(one, declared, options.quiet(declared) | known | sent.get(one.id, {})))
+            given = options.quiet(declared) | known | sent.get(one.id, {})
+            found.append(Asked(one, declared, given, looks.get(one.id)))
     return found
 
 

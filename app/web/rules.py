@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.db import db
-from app.problems import Problem
-from app.services import rule_dry_runs, rule_journal, rule_overviews, rules
-from app.web import responses, rule_form
+from app.problems import NotFound, Problem
+from app.services import connection_list, rule_dry_runs, rule_journal, rule_overviews, rules
+from app.web import asking, responses, rule_form
 from app.web.filters import plural
 
 blueprint = Blueprint("rules", __name__, url_prefix="/settings/rules")
@@ -106,7 +106,8 @@ def _changed(text: str, rule_id: int | None = None) -> Response:
 
 def _edit(rule_id: int | None) -> ResponseReturnValue:
     problem = None
-    if request.method == "POST":
+    asking.ask(connection_list.usable(current_user))
+    if request.method == "POST" and not asking.is_look():
         try:
             rules.save(current_user, rule_form.wish(), rule_id)
             responses.flash("Правило добавлено и включено." if rule_id is None else "Правило сохранено.", "ok")
@@ -115,6 +116,19 @@ def _edit(rule_id: int | None) -> ResponseReturnValue:
             db.session.rollback()
             problem = refusal
     return _form(rule_id, problem)
+
+
+@blueprint.get("/options/<int:connection_id>")
+def options(connection_id: int) -> ResponseReturnValue:
+    """The poll of a form: empty while the platform has not answered."""
+    rule_id = request.args.get("rule_id", type=int)
+    shown = rule_form.of(rules.get(current_user, rule_id) if rule_id is not None else None)
+    asked = next((one for one in shown.asked if one.account.id == connection_id and one.look), None)
+    if asked is None:
+        raise NotFound
+    if asking.is_waited_for(asked.look):
+        return Response(status=204)
+    return render_template("rules/_options_asked.html", asked=asked, rule_id=rule_id, problem=None)
 
 
 def _dry_run(rule_id: int | None) -> ResponseReturnValue:

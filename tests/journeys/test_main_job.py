@@ -8,7 +8,18 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests import clips as test_clips
 from tests.journeys.conftest import Running
-from tests.journeys.steps import PUBLISHING_MS, connect_telegram, publish, row, sign_in, sign_up, upload
+from tests.journeys.steps import (
+    PUBLISHING_MS,
+    begin,
+    close_progress,
+    connect_by_consent,
+    connect_telegram,
+    publish,
+    row,
+    sign_in,
+    sign_up,
+    upload,
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +43,29 @@ def test_from_sign_up_to_the_link(page: Page, vezde: Running, minute):
     assert sent.ok and "<video" in sent.text
     assert post["sha256"] == hashlib.sha256(minute.read_bytes()).hexdigest()
     assert post["bytes"] == minute.stat().st_size
+
+
+def test_one_press_publishes_the_same_bytes_to_six_platforms(page: Page, vezde: Running, tmp_path):
+    platforms = ("vk", "rutube", "dzen", "telegram", "tiktok", "youtube")
+    begin(page, vezde, "six@example.org", "Pro", platforms[:-1])
+    connect_by_consent(page, "YouTube")
+    clip = test_clips.write(tmp_path / "Закат.mp4", shape=(360, 640), seconds=6)
+    card = upload(page, clip)
+    card.get_by_role("button", name="Опубликовать").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("tab", name="TikTok").click()
+    # What TikTok wants a person to choose for each clip.
+    dialog.get_by_role("tabpanel", name="TikTok").get_by_label("Кто увидит").select_option(label="Все")
+    dialog.get_by_role("button", name="Опубликовать в 6").click()
+    expect(dialog).to_contain_text("Опубликовано: 6 из 6", timeout=2 * PUBLISHING_MS)
+    close_progress(page)
+    posts = vezde.posts
+    assert sorted(post["platform"] for post in posts) == sorted(platforms)
+    assert {post["sha256"] for post in posts} == {hashlib.sha256(clip.read_bytes()).hexdigest()}
+    for name in ("VK", "Rutube", "Дзен", "Telegram", "YouTube", "TikTok"):
+        assert row(card, name).get_by_role("link", name="Опубликовано").get_attribute("href") in [
+            post["url"] for post in posts
+        ]
 
 
 def test_the_first_clip_takes_ten_presses_at_most(page: Page, vezde: Running, vertical_file):

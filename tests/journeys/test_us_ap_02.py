@@ -31,6 +31,6 @@ def test_a_wrong_token_is_told_at_its_field(page: Page, vezde: Running):
 def test_other_plans_see_an_upgrade_prompt(page: Page, vezde: Running, plan):
     begin(page, vezde, f"us-ap-02-other{plan.lower()}@example.org", plan)
     open_integrations(page)
-    for name in ("Rutube", "Дзен", "Telegram", "YouTube"):
+    for name in ("Rutube", "Дзен", "Telegram", "YouTube", "TikTok"):
         expect(page.get_by_role("button", name=f"Подключить {name}")).to_have_count(0)
         expect(platform_card(page, name)).to_contain_text("Доступно на тарифе Pro")

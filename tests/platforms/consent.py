@@ -21,7 +21,7 @@ def connect(user: User, platform: str, account: str = "") -> PlatformConnection:
     state, verifier = secrets.token_urlsafe(16), secrets.token_urlsafe(48)
     asked = {
         "response_type": "code",
-        "client_id": oauth.client_id,
+        oauth.client_id_name: oauth.client_id,
         "redirect_uri": back,
         "scope": oauth.scope,
         "state": state,

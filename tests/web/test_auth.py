@@ -62,7 +62,7 @@ def test_a_stranger_reads_what_this_is_first(browser, user):
         page = browser.get(path).text
         assert page.index("<h1>Один клип — везде</h1>") < page.index(f"<h2>{form}</h2>") < page.index("<form")
         assert "С возвращением" not in page
-        for platform in ("VK", "Rutube", "Дзен", "Telegram", "YouTube"):
+        for platform in ("VK", "Rutube", "Дзен", "Telegram", "YouTube", "TikTok"):
             assert f"<span>{platform}</span>" in page
     assert browser.get(re.search(r'src="([^"]*clip\.svg[^"]*)"', page)[1]).mimetype == "image/svg+xml"
 

@@ -235,7 +235,7 @@ def test_free_plan_cannot_begin(app, user, sign_in, platform):
 def test_start_plan_has_vk_alone(app, user, sign_in):
     page = sign_in(user(plan="start")).get(CARDS).text
     assert "Подключить VK" in page
-    for name in ("Rutube", "Дзен", "Telegram", "YouTube"):
+    for name in ("Rutube", "Дзен", "Telegram", "YouTube", "TikTok"):
         assert f"Подключить {name}" not in page
 
 

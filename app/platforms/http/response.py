@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,14 +26,15 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
+    def json(self, number: Callable[[str], Any] = int) -> Any:
         """The parsed body, or None where it is not JSON (an HTML page of some gateway) or none that is safe to use.
 
         Safe: in UTF-8, each name once, nested _MAX_DEPTH deep, with numbers that a database holds. Zero bytes and
         halves of surrogate pairs, which JSON can escape, but no page and no database holds, are left out.
+        `number` makes a value of an integer's digits: some are ids.
         """
         try:
-            return _checked(json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_unique))
+            return _checked(json.loads(self.body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=number))
         except (ValueError, RecursionError):
             return None
 

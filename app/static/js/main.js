@@ -9,6 +9,7 @@ import "./session.js";
 import "./calendar.js";
 import "./bulk.js";
 import "./publish.js";
+import "./options.js";
 import "./copy.js";
 import "./menus.js";
 import "./clip-panel.js";

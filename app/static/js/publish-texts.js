@@ -111,12 +111,13 @@ function showTabs() {
     const [id, tab] = [panel.dataset.panel, tabOf(panel)];
     const takesPart = Boolean($(`[name="connection"][value="${id}"]:checked, [name="again"][value="${id}"]:checked`, form()));
     const fits = measure(panel);
+    const isRefused = $("[data-unfit]", panel) !== null; // by the platform, whatever the text
     if (takesPart && !fits) misfits.push($("span:not([class])", tab).textContent);
     tab.hidden = !takesPart;
-    tab.classList.toggle("misfitting", !fits);
+    tab.classList.toggle("misfitting", !fits || isRefused);
     tab.classList.toggle("own", "own" in panel.dataset);
     const isWrong = tab.classList.contains("wrong") && fits; // of a refusal, until something is changed there
-    const says = ["own" in panel.dataset && "свой текст", !fits && "не помещается", isWrong && "исправьте"].filter(Boolean);
+    const says = ["own" in panel.dataset && "свой текст", !fits && "не помещается", isRefused && "не примет", isWrong && "исправьте"].filter(Boolean);
     $("[data-says]", tab).textContent = says.length ? ` (${says.join(", ")})` : "";
     if (!takesPart && panel === openPanel()) open("shared");
   }

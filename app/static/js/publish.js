@@ -150,6 +150,7 @@ function look() {
 document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id === "dialog") looks = 0;
   setUp();
+  if (form() && detail.target.id?.startsWith("asked-")) refreshTexts();
 });
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.id === "confirmations") look(); // also where the request has failed

@@ -1,0 +1,65 @@
+"""Platforms that are asked for an account's options while a page shows them.
+
+`asked-7` in a form is the question that the page has asked about account 7; `look` the account to be asked once more.
+"""
+
+from collections.abc import Sequence
+
+from flask import request
+from flask_login import current_user
+
+from app.db import commit, db, reads_only
+from app.models import PlatformConnection
+from app.services import asked_options, questions
+from app.services.asked_options import Look
+
+PREFIX = "asked-"
+
+
+def ask(connections: Sequence[PlatformConnection]) -> bool:
+    """Asks for those accounts that this page has not asked for, in a unit of work of its own: what was read before is
+    to be read anew, where it returns True.
+    """
+    ids = asked_options.to_ask(connections, _known().keys())
+    if not ids:
+        return False
+    user_id = current_user.id
+    db.session.rollback()  # a page that reads has no write lock
+    before = reads_only.set(False)
+    try:
+        asked_options.ask(user_id, ids)
+        commit()
+    finally:
+        db.session.rollback()
+        reads_only.reset(before)
+    return True
+
+
+def looks(connections: Sequence[PlatformConnection]) -> dict[int, Look]:
+    return asked_options.looks(current_user, connections, _known())
+
+
+def is_waited_for(look: Look) -> bool:
+    """Whether a poll has nothing to add to what its page shows."""
+    return look.waits and questions.is_late(look.question) == ("late" in request.values)
+
+
+def is_known(look: Look) -> bool:
+    """Whether this page has asked for the account."""
+    return look.connection.id in _known()
+
+
+def is_look() -> bool:
+    """Whether a form was sent only to see what platforms have answered by now."""
+    return "look" in request.form
+
+
+def _known() -> dict[int, int]:
+    """By account, the question of the page."""
+    found = {}
+    for field in request.values:
+        number = field.removeprefix(PREFIX)
+        if field != number and number.isascii() and number.isdigit() and len(number) < 18:
+            found[int(number)] = request.values.get(field, 0, int)
+    found.pop(request.form.get("look", 0, int), None)
+    return found

@@ -49,6 +49,7 @@ class Api:
             "shortVideo.publish": Method(videos.publish_clip, "video", publishes=True),
             "wall.post": Method(wall.post, "wall", for_communities=True, publishes=True),
             "wall.get": Method(wall.get),
+            "wall.closeComments": Method(wall.close_comments, "wall", for_communities=True),
         }
 
     def add_routes(self, blueprint: Blueprint) -> None:

@@ -8,7 +8,7 @@ from app import clock
 from app.db import commit
 from app.models import ConnectionStatus, PlatformConnection, Status
 from app.platform_access.lease_times import AFTER_DEADLINE
-from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
+from app.platforms.vk.wall import WALL_PAGE, WALL_PAGES
 from app.problems import Problem
 from app.services import connections, publications, retries
 from app.services.publications import Choice
@@ -126,6 +126,63 @@ class TestClipsRoute(VKContract):
         commit()
         self._ends_once(publication_id)
 
+    def test_without_a_post_on_the_wall(self, publication):
+        self.options = {"wallpost": False}
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"comments": True, "wall": None}
+
+    def test_comments_off(self, publication):
+        """Of the clip, and of the post that VK makes with it."""
+        self.options = {"no_comments": True}
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"comments": False, "wall": {"id": 1, "comments": False}}
+
+    @pytest.mark.parametrize("do", ["error:15", "error:3", "status:502"])
+    def test_a_post_whose_comments_stay_open_is_told(self, publication, do):
+        self.options = {"no_comments": True}
+        self.sandbox.trouble({"match": call("wall.closeComments"), "do": do})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.PUBLISHED, "vk_comments_open")
+        assert self.posts()[0]["facts"]["comments"] is False
+
+    def test_without_a_post_a_lost_answer_is_the_users_to_settle(self, publication):
+        """Sent again by mistake, VK refuses: that is no failure, from which a second clip could be begun."""
+        self.options = {"wallpost": False}
+        publication_id = self._publish_and_lose_the_answer(publication)
+        for _ in range(2):
+            done = settle(publication_id)
+            assert (done.status, len(self.posts())) == (Status.UNCONFIRMED, 1)
+            wait_until(done.in_doubt_until + AFTER_DEADLINE)
+            retries.resend(self.owner, publication_id)
+            commit()
+        settle(publication_id)
+        publications.confirm(self.owner, publication_id)
+        commit()
+        self._ends_once(publication_id)
+
+    @pytest.mark.parametrize("first", ["status:502", "error:6"])
+    def test_without_a_post_a_clip_that_was_not_published_is_sent_again(self, publication, first):
+        self.options = {"wallpost": False}
+        self.sandbox.trouble({"match": self.commit, "do": first, "nth": 1})
+        publication_id = publication()
+        done = settle(publication_id)
+        if first == "status:502":
+            assert (done.status, self.posts()) == (Status.UNCONFIRMED, [])
+            wait_until(done.in_doubt_until + AFTER_DEADLINE)
+            retries.resend(self.owner, publication_id)
+            commit()
+        self._ends_once(publication_id)
+
+    def test_without_a_post_a_first_refusal_is_one(self, publication):
+        self.options = {"wallpost": False}
+        self.sandbox.trouble(
+            {"match": self.commit, "do": "error:6", "nth": 1}, {"match": self.commit, "do": "error:100"}
+        )
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "refused")
+
     def _publish_and_lose_the_answer(self, publication) -> int:
         self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
         publication_id = publication()
@@ -163,6 +220,23 @@ class TestVideoRoute(VKContract):
         self.sandbox.trouble({"match": UPLOAD, "do": f"status:{status}", "nth": 1})
         self._ends_once(publication())
         assert len([one for one in self.sandbox.requests if one["path"].endswith("video.save")]) == 2
+
+    def test_without_a_post_on_the_wall(self, publication):
+        self.options = {"wallpost": False, "no_comments": True}
+        self.sandbox.trouble({"match": UPLOAD, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"comments": False, "wall": None}
+        assert not [one for one in self.sandbox.requests if one["path"].endswith("wall.post")]
+
+    @pytest.mark.parametrize("where", ["1", "-101"])
+    def test_comments_off(self, publication, where):
+        """Of the video and of its post; VK has a parameter for people and one for communities."""
+        self.options = {"no_comments": True}
+        self.connection_id = committed(connections.choose(self.owner, connect_vk(self.owner).id, where)).id
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert (post["account"], post["facts"]) == (where, {"comments": False, "wall": {"id": 1, "comments": False}})
 
     def test_the_post_is_on_the_wall_once(self, publication):
         self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})

@@ -83,7 +83,9 @@ def raised_problems() -> Iterator[Raised]:
     for file, tree in trees.items():
         for node in ast.walk(tree):
             copied = (
-                isinstance(node, ast.Call) and node.args and getattr(node.args[0], "attr", "") in ("code", "reason")
+                isinstance(node, ast.Call)
+                and node.args
+                and (getattr(node.args[0], "attr", "") in COPIED or getattr(node.args[0], "id", "") == "reason")
             )
             if isinstance(node, ast.Call) and called(node) in names and not copied:
                 params = frozenset(str(one.arg) for one in node.keywords) - {"field", "status"}

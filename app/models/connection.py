@@ -40,6 +40,9 @@ class PlatformConnection(SoftDeleted, db.Model):
     token_refresh_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # One worker refreshes at a time: a lease on this row, not a lock in Redis.
     refresh_until: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # What the platform has said of its options last: AccountOptions, as JSON.
+    asked_options: Mapped[dict | None] = mapped_column(JSON)
+    options_asked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Not ticked when its user last published: the next time it is not ticked either.
     left_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=clock.now)

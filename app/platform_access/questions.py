@@ -17,6 +17,7 @@ from app.platform_access.tokens import with_fresh_token
 from app.platforms.base import Account, Adapter, Token
 from app.platforms.code_exchange import exchange_code
 from app.platforms.errors import RateLimited, Reconnect, Refused, Unavailable
+from app.platforms.options import AccountOptions
 from app.problems import Problem
 from app.vault import CannotOpen
 
@@ -106,6 +107,15 @@ def _accounts(question: Question, _payload: None) -> dict[str, Any]:
     return {"accounts": [asdict(account) for account in accounts], "limitation": limitation}
 
 
+def _options(question: Question, _payload: None) -> AccountOptions:
+    """What can be chosen for a publication on the account of a connection."""
+    with reading():
+        connection = db.session.get(PlatformConnection, question.connection_id)
+    if connection is None:
+        raise Reconnect("аккаунт отключён")
+    return with_fresh_token(connection, lambda adapter, account, token: adapter.ask_options(token, account))
+
+
 def _connect(question: Question, secrets: Mapping[str, str]) -> Granted:
     """By what the user has typed into the platform's form."""
     adapter = platforms.adapter(question.platform, current_app.config)
@@ -141,4 +151,9 @@ def _granted(adapter: Adapter, arguments: Mapping[str, str], begun: Mapping[str,
 
 
 # How each kind is put: gets the row and what its payload was.
-KINDS: dict[str, Callable[[Question, Any], Any]] = {"accounts": _accounts, "connect": _connect, "consent": _consent}
+KINDS: dict[str, Callable[[Question, Any], Any]] = {
+    "accounts": _accounts,
+    "connect": _connect,
+    "consent": _consent,
+    "options": _options,
+}

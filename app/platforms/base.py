@@ -17,7 +17,7 @@ from app.platforms.errors import Reconnect, Unavailable
 from app.platforms.foreign_text import clean_inside
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth
-from app.platforms.options import Choices, Option
+from app.platforms.options import AccountOptions, Notice, Option
 from app.platforms.quota import DailyQuota
 from app.platforms.text_units import TextUnit
 
@@ -243,6 +243,10 @@ class Adapter(ABC):
     has_more_accounts: ClassVar[bool] = False
     # What a user decides for each publication beside its texts.
     options: ClassVar[Sequence[Option]] = ()
+    # Whether the platform is asked for the options of an account, by `ask_options`; and whether anew whenever a user
+    # sees them, or once a day.
+    asks_options: ClassVar[bool] = False
+    asks_options_each_time: ClassVar[bool] = False
     # Reasons of its own: what is wrong, what to do.
     reasons: ClassVar[Mapping[str, tuple[str, str]]] = {}
     # The names of `publish`'s steps, commits and waits in the history that users read.
@@ -278,6 +282,20 @@ class Adapter(ABC):
     def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
         """Steps to what `form` asks for. `known`: the facts of a connected account, and the params of a refusal."""
         return ()
+
+    @classmethod
+    def offered_options(cls, config: Mapping[str, Any]) -> Sequence[Option]:
+        """Those of `options` that count in this installation. Where there are none, no account is asked for them."""
+        return cls.options
+
+    @classmethod
+    def notices(cls, config: Mapping[str, Any]) -> Sequence[Notice]:
+        """What a user must always read where the options of a publication are chosen."""
+        return ()
+
+    @classmethod
+    def check_options(cls, values: Mapping[str, Any]) -> None:
+        """Rules across options. Raises `options.conflict`."""
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
@@ -334,9 +352,9 @@ class Adapter(ABC):
     def revoke(self, token: Token) -> None:
         """Revokes the token at the platform; does nothing where the platform has no such call."""
 
-    def option_choices(self, token: Token, account: Account) -> Mapping[str, Choices]:
-        """By name, the choices of those `options` whose choices are `asked` of the platform for one account."""
-        raise NotImplementedError(f"{self.key} has no choices to ask for")
+    def ask_options(self, token: Token, account: Account) -> AccountOptions:
+        """What the platform says of an account's options now. Called where `asks_options`."""
+        raise NotImplementedError(f"{self.key} has no options to ask for")
 
     # Publishing
 

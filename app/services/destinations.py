@@ -14,7 +14,7 @@ from app.platforms.base import Adapter, Limits
 from app.platforms.options import Option
 from app.problems import Problem
 from app.publishing import preflight
-from app.services import connection_list
+from app.services import asked_options, connection_list
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _destination(
         published=newest.get((*account, False)),
         limits=limits,
         max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
-        options=adapter.options,
+        options=asked_options.declared(connection),
     )
 
 

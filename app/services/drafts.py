@@ -11,10 +11,9 @@ from sqlalchemy import select
 from app import platforms
 from app.db import db
 from app.models import Clip, ClipStatus, PlatformConnection, User
-from app.platforms import options
 from app.problems import NotFound, Problem
 from app.publishing import preflight
-from app.services import clips, destinations, due_times
+from app.services import asked_options, clips, destinations, due_times
 from app.services.destinations import Destination
 
 
@@ -105,7 +104,7 @@ def _draft(
     else:
         problems += _problems(user, item, clip, destination, title, description)
         try:
-            chosen = options.check(destination.options, choice.options, f"option-{choice.connection_id}-")
+            chosen = asked_options.check(destination.connection, choice.options, f"option-{choice.connection_id}-")
         except Problem as problem:
             problems.append(problem)
     draft = Draft(item, clip, destination, title, description, chosen, problems)

@@ -15,7 +15,7 @@ from app.models.types import is_due
 from app.platform_access import questions
 from app.platforms.errors import PlatformError, RateLimited, Unavailable
 from app.problems import NotFound, Problem
-from app.services import connecting, connections
+from app.services import asked_options, connecting, connections
 from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,7 @@ ON_ANSWER: dict[str, Callable[[Question, Any], Any]] = {
     "accounts": connections.add_accounts,
     "connect": connecting.add_granted,
     "consent": connecting.add_granted,
+    "options": asked_options.store,
 }
 
 # What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.

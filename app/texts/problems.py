@@ -3,6 +3,8 @@
 PROBLEMS = {
     # Publication options
     "option_unknown": "Настройки «{name}» у этой площадки нет. Обновите страницу.",
+    "option_off": "«{label}» выбрать нельзя. {why}",
+    "options_not_asked": "{platform} ещё не сказал, что можно выбрать для аккаунта. Подождите и повторите.",
     "option_not_chosen": "Выберите, что указать в настройке «{label}».",
     "option_not_among_choices": "«{label}»: такого варианта нет. Выберите один из списка.",
     "option_not_true_or_false": "«{label}»: ответьте «да» или «нет».",

@@ -10,7 +10,7 @@ from app.db import db, transaction
 from app.models import PlatformConnection, Publication, Status
 from app.platforms import options
 from app.platforms.base import Account, Token
-from app.platforms.options import Checkbox, Select, Text
+from app.platforms.options import AccountOptions, Checkbox, Select, Text
 from app.problems import Problem
 from app.publishing import lease
 from app.services import connections, data_export, publication_options, publications, retries
@@ -35,8 +35,8 @@ PLAYLIST = Select(name="playlist", label="Плейлист", asked=True)
 class Chooser(Toy):
     options = (AUDIENCE, COMMENTS, PLACE)
 
-    def option_choices(self, token: Token, account: Account) -> dict[str, dict[str, str]]:
-        return {"playlist": {"7": f"Лето, {account.name}"}}
+    def ask_options(self, token: Token, account: Account) -> AccountOptions:
+        return AccountOptions(choices={"playlist": {"7": f"Лето, {account.name}"}})
 
 
 @pytest.fixture
@@ -260,11 +260,68 @@ def test_required_ones():
 
 def test_choices_that_are_asked_of_the_platform(app, chooser):
     adapter = platforms.adapter("toy", app.config)
-    asked = adapter.option_choices(Token("toy-token"), Account("1", "Игрушка"))
-    declared = options.with_choices((AUDIENCE, PLAYLIST), asked)
+    asked = adapter.ask_options(Token("toy-token"), Account("1", "Игрушка"))
+    declared = options.for_account((AUDIENCE, PLAYLIST), asked)
     assert options.check(declared, {"audience": "all", "playlist": "7"}) == {"audience": "all", "playlist": "7"}
     assert list(options.facts(declared, {"playlist": "7"})) == [("Плейлист", "Лето, Игрушка")]
-    for unknown in (declared, options.with_choices((AUDIENCE, PLAYLIST), {})):
+    for unknown in (declared, options.for_account((AUDIENCE, PLAYLIST), AccountOptions())):
         with pytest.raises(Problem) as refused:
             options.check(unknown, {"audience": "all", "playlist": "8"})
         assert refused.value.code == "option_not_among_choices"
+
+
+SAID = AccountOptions(choices={"privacy": {"ALL": "Все", "ME": "Только вы"}}, off={"duet": "Дуэты выключены."})
+FORM = (
+    Select(name="privacy", label="Кто увидит", asked=True, required=True),
+    Checkbox(name="duet", label="Дуэт"),
+    Checkbox(name="ad", label="Реклама"),
+    Checkbox(name="branded", label="Партнёрство", shown_when=("ad", True), rules_out=("privacy", "ME")),
+)
+
+
+def _no_private_partners(values) -> None:
+    if values["branded"] and values["privacy"] == "ME":
+        raise options.conflict("privacy", "refused")
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "field"),
+    [
+        ({"privacy": "FRIENDS"}, "option_not_among_choices", "option-privacy"),
+        ({"privacy": "ALL", "duet": True}, "option_off", "option-duet"),
+        ({"privacy": "ME", "ad": True, "branded": True}, "refused", "option-privacy"),
+    ],
+)
+def test_what_the_platform_has_said_of_an_account_is_held(answers, code, field):
+    with pytest.raises(Problem) as refused:
+        options.check(options.for_account(FORM, SAID), answers, across=_no_private_partners)
+    assert (refused.value.code, refused.value.field) == (code, field)
+    assert "{" not in refused.value.text
+
+
+def test_what_is_hidden_does_not_count():
+    given = {"privacy": "ME", "ad": "", "branded": "on"}
+    checked = options.check(options.for_account(FORM, SAID), given, across=_no_private_partners)
+    assert checked == {"privacy": "ME", "duet": False, "ad": False, "branded": False}
+    assert "Партнёрство" not in dict(options.facts(FORM, checked))
+
+
+def test_nothing_can_be_chosen_before_the_platform_has_answered():
+    assert options.needs_answer(FORM) and not options.needs_answer((PLAYLIST, AUDIENCE))
+    assert options.for_account(FORM, None)[0].choices == {}
+    known = Select(name="category", label="Рубрика", asked=True, required=True, default="1", choices={"1": "Разное"})
+    assert options.check(options.for_account([known], None), {}) == {"category": "1"}
+
+
+@pytest.mark.parametrize(
+    "said", [{"choices": {"privacy": {"ALL": 7}}}, {"choices": {"privacy": ["ALL"]}}, {"max_seconds": "600"}]
+)
+def test_what_the_platform_says_has_its_shape(said):
+    with pytest.raises((TypeError, AttributeError)):
+        AccountOptions(**said)
+
+
+def test_what_the_platform_says_is_cleaned_and_comes_back_as_stored():
+    said = AccountOptions(choices={"a": {"1": "Лето\u202e"}}, name=" Аня\n", avatar_url="javascript:alert(1)")
+    assert (said.choices, said.name, said.avatar_url) == ({"a": {"1": "Лето"}}, "Аня", None)
+    assert AccountOptions.of(json.loads(json.dumps(said.stored()))) == said

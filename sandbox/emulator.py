@@ -68,6 +68,10 @@ class Emulator:
         """Returns what else tests may know of a clip: what it was published with, beside its texts."""
         return {}
 
+    def notes(self, video: Video) -> list[str]:
+        """Returns what else the owner sees of a clip, for the web pages."""
+        return []
+
     def redact(self, path: str) -> str:
         """Returns the path without secrets."""
         return path

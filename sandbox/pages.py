@@ -36,6 +36,7 @@ class Pages:
         blueprint.app_template_filter("platform")(lambda video: self._emulator(video).name)
         blueprint.app_template_filter("account_label")(lambda video: self._emulator(video).account_label(video))
         blueprint.app_template_filter("draft_status")(lambda video: self._emulator(video).draft_status(video))
+        blueprint.app_template_filter("notes")(lambda video: self._emulator(video).notes(video))
         return blueprint
 
     def _emulator(self, video: Video) -> Emulator:

@@ -111,6 +111,18 @@ def _accounts(question: Question, _payload: None) -> dict[str, Any]:
     return {"accounts": [asdict(account) for account in accounts], "limitation": limitation}
 
 
+def _share(question: Question, _payload: None) -> list[Account]:
+    """The account at the address that was typed; none where only accounts of the list were chosen."""
+    with reading():
+        connection = db.session.get(PlatformConnection, question.connection_id)
+    if connection is None:
+        raise Reconnect("аккаунт отключён")
+    address = question.typed["address"]
+    if not address:
+        return []
+    return [with_fresh_token(connection, lambda adapter, _account, token: adapter.find_account(token, address))]
+
+
 def _options(question: Question, _payload: None) -> AccountOptions:
     """What can be chosen for a publication on the account of a connection."""
     with reading():
@@ -124,7 +136,8 @@ def _connect(question: Question, secrets: Mapping[str, str]) -> Granted:
     """By what the user has typed into the platform's form."""
     adapter = platforms.adapter(question.platform, current_app.config)
     accounts, token = adapter.connect({**question.typed, **secrets})
-    return Granted(accounts, token, adapter.has_more_accounts)
+    by_address = adapter.address_field and question.typed.get(adapter.address_field.name, "").strip()
+    return Granted(accounts, token, adapter.has_more_accounts and not by_address)
 
 
 def consent_payload(sealed: bytes, sealed_for: str, arguments: Mapping[str, str]) -> dict[str, Any]:
@@ -160,4 +173,5 @@ KINDS: dict[str, Callable[[Question, Any], Any]] = {
     "connect": _connect,
     "consent": _consent,
     "options": _options,
+    "share": _share,
 }

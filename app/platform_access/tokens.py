@@ -18,6 +18,7 @@ from app.platform_access.account_info import account_of
 from app.platform_access.rate_limits import paced_adapter
 from app.platforms.base import Account, Adapter, Token
 from app.platforms.errors import Paced, PlatformError, RateLimited, Reconnect, TokenExpired
+from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -104,26 +105,28 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     lease = PlatformConnection.refresh_until
     free = or_(lease.is_(None), is_due(lease, clock.now(), _REFRESH_LEASE))
     with transaction():
-        claimed = claim(PlatformConnection, connection_id, free, lease=_REFRESH_LEASE, column="refresh_until")
-        connection = claimed or db.session.get(PlatformConnection, connection_id, execution_options=WITH_DELETED)
+        holder = _lease_holder(connection_id, used)
+        claimed = claim(PlatformConnection, holder, free, lease=_REFRESH_LEASE, column="refresh_until")
+        fresh_row = {"populate_existing": True, "execution_options": WITH_DELETED}
+        connection = db.session.get(PlatformConnection, connection_id, **fresh_row)
         if connection is None:
             raise Reconnect("аккаунт отключён")
         stored, sealed = open_token(connection), connection.sealed_token
     if stored != used:
         if claimed:
-            _end_refresh(connection_id, sealed)
+            _end_refresh(connection_id, holder, sealed)
         return stored
     if claimed is None:
         raise Paced(clock.now() + _ASK_AGAIN)
     try:
         fresh = adapter.refresh(stored)
     except Exception as error:
-        renewed = _end_refresh(connection_id, sealed)
+        renewed = _end_refresh(connection_id, holder, sealed)
         if renewed and isinstance(error, Reconnect):
             return renewed
         raise
     # The old refresh token may be spent: losing the new pair would cost the user a new consent.
-    kept = retry_while_db_down(lambda: _end_refresh(connection_id, sealed, fresh))
+    kept = retry_while_db_down(lambda: _end_refresh(connection_id, holder, sealed, fresh))
     if kept is None:  # disconnected meanwhile: the new token is revoked too
         bound_to = PlatformConnection(id=connection_id).sealed_for
         with transaction():
@@ -132,23 +135,58 @@ def refresh(connection_id: int, adapter: Adapter, used: Token) -> Token:
     return kept
 
 
-def _end_refresh(connection_id: int, sealed: bytes, fresh: Token | None = None) -> Token | None:
+def _lease_holder(connection_id: int, used: Token) -> int:
+    """The id of the row whose lease counts: one for all connections that have the token in common."""
+    return min([connection_id, *(one.id for one in _sharing(connection_id, used))])
+
+
+def _sharing(connection_id: int, token: Token) -> list[PlatformConnection]:
+    """The other connections that were made with the same token, those too whose end can be taken back.
+
+    A refresh token is good for one refresh: what it gives is all of theirs.
+    """
+    connection = db.session.get(PlatformConnection, connection_id, execution_options=WITH_DELETED)
+    if connection is None or not token.refresh:
+        return []
+    others = select(PlatformConnection).where(
+        PlatformConnection.user_id == connection.user_id,
+        PlatformConnection.platform == connection.platform,
+        PlatformConnection.id != connection_id,
+        PlatformConnection.sealed_token.is_not(None),
+    )
+    found = db.session.scalars(others.order_by(PlatformConnection.id).execution_options(**WITH_DELETED))
+    return [one for one in found if _opens_to(one, token)]
+
+
+def _opens_to(connection: PlatformConnection, token: Token) -> bool:
+    try:
+        return open_token(connection) == token
+    except CannotOpen:  # its own refresh says so
+        return False
+
+
+def _end_refresh(connection_id: int, holder: int, sealed: bytes, fresh: Token | None = None) -> Token | None:
     """Gives the lease back and stores `fresh` in the place of `sealed`; returns it, None where the account is gone.
 
     What the user has renewed meanwhile by connecting again stands, and is returned instead.
     """
     with transaction():
+        db.session.execute(update(PlatformConnection).filter_by(id=holder).values(refresh_until=None))
         # Of a disconnected one too, for as long as that can be taken back.
         connection = db.session.get(
-            PlatformConnection, connection_id, with_for_update=True, execution_options=WITH_DELETED
+            PlatformConnection,
+            connection_id,
+            with_for_update=True,
+            populate_existing=True,
+            execution_options=WITH_DELETED,
         )
         if connection is None:
             return None
-        connection.refresh_until = None
         if connection.sealed_token != sealed:
             return open_token(connection)
         if fresh:
-            seal_token(connection, fresh)
+            for one in (*_sharing(connection_id, open_token(connection)), connection):
+                seal_token(one, fresh)
         return fresh
 
 

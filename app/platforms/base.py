@@ -168,6 +168,7 @@ class FormField:
     help: str
     secret: bool = False
     placeholder: str = ""
+    required: bool = True
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,10 @@ class Adapter(ABC):
     form: ClassVar[Sequence[FormField]] = ()
     # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
     has_more_accounts: ClassVar[bool] = False
+    # What the button says by which a connected account leads to those; empty: it has none.
+    more_label: ClassVar[str] = ""
+    # Where an account can also be named by its address: the field for it, which may be one of `form` too.
+    address_field: ClassVar[FormField | None] = None
     # What a user decides for each publication beside its texts.
     options: ClassVar[Sequence[Option]] = ()
     # Whether the platform is asked for the options of an account, by `ask_options`; and whether anew whenever a user
@@ -337,6 +342,10 @@ class Adapter(ABC):
         to list them.
         """
         raise NotImplementedError(f"{self.key} has one account")
+
+    def find_account(self, token: Token, address: str) -> Account:
+        """The account at an address of `address_field`, where the token may publish to it. Raises Refused there."""
+        raise NotImplementedError(f"{self.key} finds no account by an address")
 
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
         """The callback's arguments as OAuth knows them, where a platform wraps them."""

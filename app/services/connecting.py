@@ -34,9 +34,9 @@ def connect(user: User, platform: str, fields: Mapping[str, str], kept_id: int |
     adapter = platforms.ADAPTERS[platform]
     kept = kept_of(user, platform, kept_id) if kept_id and not _typed_secrets(adapter, fields) else None
     for field in adapter.form:
-        if not fields.get(field.name, "").strip() and not (kept and field.secret):
+        if field.required and not fields.get(field.name, "").strip() and not (kept and field.secret):
             raise Problem("field_missing", field.name, label=field.label)
-    typed = {field.name: fields[field.name] for field in adapter.form if not field.secret}
+    typed = {field.name: fields.get(field.name, "") for field in adapter.form if not field.secret}
     if kept and kept.state == QuestionState.WAITING:
         return kept  # a double click
     if kept:
@@ -55,11 +55,11 @@ def accept(user: User, platform: str, consent: SealedConsent, arguments: Mapping
 
 
 def _ask(user: User, kind: str, platform: str, payload: Mapping[str, Any], typed: Mapping[str, str]) -> Question:
-    address = _throttled(user)
+    address = throttled(user)
     return questions.ask(user.id, kind, payload=payload, platform=platform, typed=dict(typed), address=address)
 
 
-def _throttled(user: User) -> str | None:
+def throttled(user: User) -> str | None:
     """The user's address. Raises Problem after too many tries."""
     address = (audit_log.client_ip.get() or "")[: audit_log.MAX_ADDRESS]  # a proxy may hand on more than an address
     throttle.hit((_PER_USER, str(user.id)), *([(_PER_ADDRESS, throttle.network_of(address))] if address else []))
@@ -93,7 +93,7 @@ def kept_of(user: User, platform: str, question_id: int | None) -> Question | No
 
 def _ask_again(user: User, kept: Question, typed: Mapping[str, str]) -> Question:
     """The same row: what it has sealed is bound to it, and only workers could seal it for another one."""
-    address, now = _throttled(user), clock.now()
+    address, now = throttled(user), clock.now()
     lock_user(user.id)
     questions.require_room(user.id)
     db.session.execute(

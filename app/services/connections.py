@@ -1,10 +1,9 @@
 """The connected accounts of a user: made, renewed, chosen, disconnected. What leads to them: `services.connecting`."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
@@ -15,7 +14,6 @@ from app.models import (
     ConnectionStatus,
     PlatformConnection,
     Publication,
-    Question,
     Status,
     UndoKind,
     User,
@@ -28,6 +26,8 @@ from app.publishing import state_machine
 from app.services import asked_options, audit_log, undo, withheld
 from app.services.publications import cancel_all_of
 
+# The name of a fact: by which account's token another one was connected (`services.further_accounts`).
+THROUGH = "through"
 CHOICE_LIFETIME = timedelta(hours=1)
 MAX_ACCOUNT_ID = PlatformConnection.account_id.type.impl.length  # cut, it would identify another account
 
@@ -76,18 +76,22 @@ def save(
     Of several accounts the user has to `choose()`; until then nothing is published with the connection. With `has_more`
     a worker asks for further ones first.
     """
-    if not all(_fits(account.id) for account in accounts):
+    if not all(fits(account.id) for account in accounts):
         raise Problem("unexpected_answer")
     lock_user(user.id)
     if len(accounts) == 1 and not has_more:
-        connection = _of_account(user, platform, accounts[0])
+        connection = of_account(user, platform, accounts[0])
+        renewed = _shared_with(connection)
     else:
+        renewed = []
         connection = _to_choose(user, platform, accounts)
     db.session.flush()
-    tokens.seal_token(connection, token)
-    if connection.status == ConnectionStatus.ACTIVE:
-        audit_log.record(user.id, "connected", _audit_detail(connection))
-        asked_options.ask_first(connection)
+    for one in renewed:
+        one.status, one.reason = ConnectionStatus.ACTIVE, None
+    for one in (connection, *renewed):
+        tokens.seal_token(one, token)
+        if one.status == ConnectionStatus.ACTIVE:
+            record_connected(one)
     if has_more:
         questions.ask(user.id, "accounts", connection.id)
     return connection
@@ -115,30 +119,8 @@ def _to_choose(user: User, platform: str, accounts: Sequence[Account]) -> Platfo
     return connection
 
 
-def _fits(account_id: str) -> bool:
+def fits(account_id: str) -> bool:
     return 0 < len(account_id) <= MAX_ACCOUNT_ID
-
-
-def ask_for_accounts(user: User, connection_id: int) -> None:
-    """Asks once more for the accounts to choose from. Raises NotFound or Problem."""
-    if get(user, connection_id).status == ConnectionStatus.CHOOSING:
-        questions.ask(user.id, "accounts", connection_id)
-
-
-def add_accounts(question: Question, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Adds the answer's accounts to those to choose from; where there is only one, that is chosen. Returns it."""
-    lock_user(question.user_id)
-    connection = db.session.get(
-        PlatformConnection, question.connection_id, with_for_update=True, populate_existing=True
-    )
-    if connection is None or connection.status != ConnectionStatus.CHOOSING:
-        return answer
-    [first, *_] = connection.choices
-    more = [account for account in answer["accounts"] if _fits(account["id"])]
-    connection.choices = [{**first, "limitation": answer["limitation"]}, *more]
-    if not more:
-        _choose(connection, Account(**connection.choices[0]))
-    return answer
 
 
 def choose(user: User, connection_id: int, account_id: str) -> PlatformConnection:
@@ -150,11 +132,12 @@ def choose(user: User, connection_id: int, account_id: str) -> PlatformConnectio
     chosen = next((Account(**one) for one in connection.choices or [] if one["id"] == account_id), None)
     if connection.status != ConnectionStatus.CHOOSING or chosen is None:
         raise NotFound
-    _choose(connection, chosen)
+    take(connection, chosen)
     return connection
 
 
-def _choose(connection: PlatformConnection, account: Account) -> None:
+def take(connection: PlatformConnection, account: Account) -> None:
+    """Makes an account the one of a connection whose account was to be chosen."""
     # The token is sealed for this row, so it takes the place of an older connection of the same account.
     older = _find(connection.user_id, connection.platform, account.id)
     if older is not None:
@@ -166,6 +149,11 @@ def _choose(connection: PlatformConnection, account: Account) -> None:
         db.session.flush()
     connection.account_id = account.id
     _describe(connection, account)
+    record_connected(connection)
+
+
+def record_connected(connection: PlatformConnection) -> None:
+    """In the audit log; the platform is asked what the account can choose."""
     audit_log.record(connection.user_id, "connected", _audit_detail(connection))
     asked_options.ask_first(connection)
 
@@ -181,7 +169,8 @@ def sweep() -> None:
         db.session.delete(connection)
 
 
-def _of_account(user: User, platform: str, account: Account) -> PlatformConnection:
+def of_account(user: User, platform: str, account: Account) -> PlatformConnection:
+    """The user's connection to an account, as the platform describes it now, or a new one without a token."""
     connection = _find(user.id, platform, account.id)
     if account.previous_id:
         withheld.move_account(user, platform, account.previous_id, account.id)
@@ -197,6 +186,17 @@ def _of_account(user: User, platform: str, account: Account) -> PlatformConnecti
         db.session.add(connection)
     _describe(connection, account)
     return connection
+
+
+def _shared_with(connection: PlatformConnection) -> list[PlatformConnection]:
+    """Those that were connected by this account's token and have lost it with it."""
+    lost = select(PlatformConnection).where(
+        PlatformConnection.user_id == connection.user_id,
+        PlatformConnection.platform == connection.platform,
+        PlatformConnection.status == ConnectionStatus.RECONNECT,
+    )
+    others = (one for one in db.session.scalars(lost.with_for_update()) if one is not connection)
+    return [one for one in others if one.facts.get(THROUGH) == connection.account_id]
 
 
 def _find(user_id: int, platform: str, account_id: str) -> PlatformConnection | None:

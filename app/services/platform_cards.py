@@ -12,6 +12,7 @@ from app.plans import Plan, cheapest_for
 from app.platforms.base import FormField, GuideStep
 from app.problems import NotFound
 from app.services import connection_list, withheld
+from app.services.connections import THROUGH
 from app.services.withheld import Offer
 
 
@@ -29,6 +30,8 @@ class PlatformCard:
     unready: str  # why nothing can be published in this installation
     connections: list[PlatformConnection]
     offers: Mapping[int, Offer]  # by connection: what was planned there and can be brought back
+    more_label: str  # of the button that leads to further accounts
+    sources: frozenset[int]  # the connections that have it: one for each token
 
     @property
     def connected(self) -> bool:
@@ -72,4 +75,15 @@ def _card(
         unready=adapter.unready(config),
         connections=here,
         offers={one.connection_id: one for one in offers if one.platform == platform},
+        more_label=adapter.more_label,
+        sources=_sources(here) if adapter.more_label else frozenset(),
     )
+
+
+def _sources(here: Sequence[PlatformConnection]) -> frozenset[int]:
+    """Of the connections that have a token in common the one of the token's own page, or else the first."""
+    active = [one for one in here if one.status == ConnectionStatus.ACTIVE]
+    found: dict[str, int] = {}
+    for one in sorted(active, key=lambda one: THROUGH in one.facts):
+        found.setdefault(one.facts.get(THROUGH, one.account_id), one.id)
+    return frozenset(found.values())

@@ -15,7 +15,7 @@ from app.models.types import is_due
 from app.platform_access import questions
 from app.platforms.errors import PlatformError, RateLimited, Unavailable
 from app.problems import NotFound, Problem
-from app.services import asked_options, connecting, connections
+from app.services import asked_options, connecting, further_accounts
 from app.vault import CannotOpen
 
 log = structlog.get_logger(__name__)
@@ -23,10 +23,11 @@ log = structlog.get_logger(__name__)
 # What else an answer changes, in the transaction that stores it.
 # Returns the answer as it is stored: without secrets.
 ON_ANSWER: dict[str, Callable[[Question, Any], Any]] = {
-    "accounts": connections.add_accounts,
+    "accounts": further_accounts.add_to_choice,
     "connect": connecting.add_granted,
     "consent": connecting.add_granted,
     "options": asked_options.store,
+    "share": further_accounts.share,
 }
 
 # What reading an answer of an unexpected shape raises: a missing field, text for a number, a number out of range.
@@ -53,16 +54,6 @@ def get(user: User, question_id: int) -> Question:
 def is_late(question: Question) -> bool:
     """Whether the answer should have been there: the workers are away or busy."""
     return question.state == QuestionState.WAITING and question.created_at <= clock.now() - _LATE
-
-
-def newest(user: User, kind: str, connection_id: int) -> Question | None:
-    """The user's latest question of that kind about one of their connections."""
-    return db.session.scalar(
-        select(Question)
-        .where(Question.user_id == user.id, Question.kind == kind, Question.connection_id == connection_id)
-        .order_by(Question.id.desc())
-        .limit(1)
-    )
 
 
 def due() -> list[int]:

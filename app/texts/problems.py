@@ -285,6 +285,7 @@ PROBLEMS = {
     "import_too_many": "Из таблицы выходит публикаций: {count}. За один раз можно {max}: разделите таблицу.",
     "import_nothing_ready": "Планировать нечего: исправьте строки с ошибками и пришлите таблицу ещё раз.",
     # Connections: what a platform refuses has a code of texts.REASONS
+    "no_account_ticked": "Отметьте, куда публиковать, или введите адрес.",
     "field_missing": "Заполните поле «{label}».",
     "platform_not_in_plan": "{platform} доступен на тарифе {plan}. Смените тариф.",
     "too_many_questions": "Мы ещё ждём ответа площадки на прошлые вопросы. Попробуйте через минуту.",

@@ -1,6 +1,6 @@
 """«Настройки → Интеграции»: connecting accounts by a form or a consent page, and disconnecting them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,7 +10,8 @@ from app import platforms, texts
 from app.db import db
 from app.models import ConnectionStatus, PlatformConnection, Question, QuestionState
 from app.problems import Problem
-from app.services import connecting, connections, platform_cards, questions
+from app.services import connecting, connections, further_accounts, platform_cards, questions
+from app.services.further_accounts import Window
 from app.web import responses
 from app.web.access import writes
 from app.web.consent_client import callback_url, client_of, take_consent
@@ -60,29 +61,45 @@ def answer(question_id: int) -> ResponseReturnValue:
 
 @blueprint.route("/<int:connection_id>/choose", methods=["GET", "POST"])
 def choose(connection_id: int) -> ResponseReturnValue:
-    """Of several accounts that one token leads to, the one to publish to."""
+    """Of the accounts that one token leads to, those to publish to."""
     if request.method == "POST":
-        return _connected(connections.choose(current_user, connection_id, request.form.get("account", "")))
-    return _accounts_dialog(connections.get(current_user, connection_id))
+        return _choose(connection_id)
+    connection = connections.get(current_user, connection_id)
+    if connection.status != ConnectionStatus.CHOOSING:
+        return _connected([connection])
+    return _accounts_dialog(further_accounts.window(current_user, connection_id))
+
+
+@blueprint.get("/<int:connection_id>/more")
+@writes
+def more(connection_id: int) -> ResponseReturnValue:
+    """The same for an account that is connected: the platform is asked which others its token leads to.
+
+    `sent`: something was chosen here, and is being connected.
+    """
+    look = further_accounts.window if "sent" in request.args else further_accounts.open_window
+    try:
+        return _accounts_dialog(look(current_user, connection_id))
+    except Problem as problem:
+        return responses.refused(problem.text, 422, url_for(".page"))
 
 
 @blueprint.get("/<int:connection_id>/accounts")
 def accounts(connection_id: int) -> ResponseReturnValue:
     """The poll of the open dialog: empty until the platform's answer is there."""
-    connection = connections.get(current_user, connection_id)
-    if connection.status == ConnectionStatus.ACTIVE:
-        return _connected(connection)
-    question, waits = _question(connection)
-    if waits:
+    window = further_accounts.window(current_user, connection_id)
+    if window.waits:
         return Response(status=204)
-    return render_template("integrations/_accounts.html", connection=connection, question=question)
+    if done := _just_connected(window):
+        return done
+    return render_template("integrations/_accounts.html", window=window)
 
 
 @blueprint.post("/<int:connection_id>/ask")
 def ask(connection_id: int) -> ResponseReturnValue:
     """Once more, after a failure."""
-    connections.ask_for_accounts(current_user, connection_id)
-    return _accounts_dialog(connections.get(current_user, connection_id))
+    further_accounts.ask_for_list(current_user, connection_id)
+    return _after_post(further_accounts.window(current_user, connection_id))
 
 
 @blueprint.route("/<int:connection_id>/disconnect", methods=["GET", "POST"])
@@ -126,12 +143,14 @@ def callback(platform: str) -> ResponseReturnValue:
 def _outcome(asked: Question) -> Response:
     if asked.state == QuestionState.WAITING:
         late = questions.is_late(asked)
-        return _refreshed(responses.dialog("integrations/_asking.html", question=asked, late=late))
+        return _refreshed(responses.dialog("integrations/_asking.html", question=asked, late=late), waits=True)
     if asked.state == QuestionState.ANSWERED:
         connection = connections.get(current_user, asked.answer["connection_id"])
-        if connection.status == ConnectionStatus.CHOOSING and not request.htmx:
+        if connection.status != ConnectionStatus.CHOOSING:
+            return _connected([connection])
+        if not request.htmx:
             return responses.go(url_for(".choose", connection_id=connection.id))
-        return _accounts_dialog(connection)
+        return _accounts_dialog(further_accounts.window(current_user, connection.id))
     problem = Problem(asked.reason, **asked.params)
     if asked.kind == "consent":
         return responses.refused(problem.text, 400, url_for(".page"))
@@ -146,36 +165,62 @@ def _form(
     return responses.dialog("integrations/_connect.html", card=card, problem=problem, typed=typed or {}, kept=kept)
 
 
-def _refreshed(page: Response) -> Response:
+def _refreshed(page: Response, waits: str | bool) -> Response:
     """A dialog polls by its script instead."""
-    if not request.htmx:
+    if waits and not request.htmx:
         page.headers["Refresh"] = REFRESH_SECONDS
     return page
 
 
-def _accounts_dialog(connection: PlatformConnection) -> Response:
-    if connection.status == ConnectionStatus.ACTIVE:
-        return _connected(connection)
-    if request.method == "POST" and not request.htmx:
-        return responses.go(url_for(".choose", connection_id=connection.id))
-    question, waits = _question(connection)
-    response = responses.dialog("integrations/_choose.html", connection=connection, question=question)
-    return _refreshed(response) if waits else response
+def _choose(connection_id: int) -> Response:
+    form, window = request.form, further_accounts.window(current_user, connection_id)
+    chosen, field = form.getlist("account"), window.adapter.address_field
+    address = form.get(field.name, "") if field else ""
+    try:
+        further_accounts.connect(current_user, connection_id, chosen, address)
+    except Problem as problem:
+        db.session.rollback()
+        window = further_accounts.window(current_user, connection_id)
+        shown = further_accounts.as_sent(window, chosen, address, problem)
+        return responses.dialog("integrations/_choose.html", window=shown, problem=problem)
+    return _after_post(further_accounts.window(current_user, connection_id))
 
 
-def _question(connection: PlatformConnection) -> tuple[Question | None, bool]:
-    """The newest, and whether it waits for its answer."""
-    question = questions.newest(current_user, "accounts", connection.id)
-    return question, question is not None and question.state == QuestionState.WAITING
+def _after_post(window: Window) -> Response:
+    if not window.waits and (done := _just_connected(window)):
+        return done
+    if request.htmx:
+        return _accounts_dialog(window)
+    number = window.connection.id
+    if window.connection.status == ConnectionStatus.CHOOSING:
+        return responses.go(url_for(".choose", connection_id=number))
+    return responses.go(url_for(".more", connection_id=number, sent=1))
 
 
-def _connected(connection: PlatformConnection) -> Response:
-    text = f"{platforms.ADAPTERS[connection.platform].name} подключён: {connection.account_name}."
-    if connection.reason:
-        text += f" {texts.sentence(connection.reason)}"
-    if offer := platform_cards.get(current_user, connection.platform).offers.get(connection.id):
-        text += f" Можно вернуть запланированных публикаций: {offer.count}."
-    return _done(text, connection.platform)
+def _accounts_dialog(window: Window) -> Response:
+    if not window.waits and window.connected:
+        return _connected(window.connected)
+    return _refreshed(responses.dialog("integrations/_choose.html", window=window), window.waits)
+
+
+def _just_connected(window: Window) -> Response | None:
+    """Where nothing is left to choose."""
+    if window.connected:
+        return _connected(window.connected)
+    was_chosen = window.connection.status == ConnectionStatus.ACTIVE and "more" not in request.values
+    return _connected([window.connection]) if was_chosen else None
+
+
+def _connected(some: Sequence[PlatformConnection]) -> Response:
+    platform, [first, *_] = some[0].platform, some
+    names = ", ".join(one.account_name for one in some)
+    text = f"{platforms.ADAPTERS[platform].name} подключён: {names}."
+    if first.reason:
+        text += f" {texts.sentence(first.reason)}"
+    offers = platform_cards.get(current_user, platform).offers
+    if count := sum(offers[one.id].count for one in some if one.id in offers):
+        text += f" Можно вернуть запланированных публикаций: {count}."
+    return _done(text, platform)
 
 
 def _done(text: str, platform: str, undo: str | None = None) -> Response:

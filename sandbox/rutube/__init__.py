@@ -11,7 +11,7 @@ from sandbox.rutube.api import Api
 from sandbox.rutube.channels import Channel, Channels
 from sandbox.rutube.download import Downloader
 from sandbox.rutube.rest_framework import ApiError, too_many
-from sandbox.rutube.videos import Videos
+from sandbox.rutube.videos import CATEGORIES, Videos
 from sandbox.state import State, Video
 
 DEMO_TOKEN = "rutube-demo-token"
@@ -33,6 +33,7 @@ class Rutube(Emulator):
         "rutube_page": 100,
         "rutube_tells_hidden": True,
         "rutube_blocks": False,
+        "rutube_takes_adult": True,
     }
 
     def __init__(self, state: State) -> None:
@@ -64,6 +65,12 @@ class Rutube(Emulator):
     def account_label(self, video: Video) -> str:
         channel = self._channels.find(video.account)
         return channel.name if channel else video.account
+
+    def shown_facts(self, video: Video) -> dict[str, Any]:
+        return {"category": CATEGORIES[video.facts["category"]], "adult": video.facts.get("adult", False)}
+
+    def notes(self, video: Video) -> list[str]:
+        return [CATEGORIES[video.facts["category"]], *(["18+"] if video.facts.get("adult") else [])]
 
     def draft_status(self, draft: Video) -> str:
         match draft.facts["state"]:

@@ -86,7 +86,8 @@ class Api:
             "is_hidden": _flag,
             "category_id": _category,
         }
-        fields = parse_fields(json_body(), parsers, required=True)
+        body = json_body()
+        fields = parse_fields(body, parsers, required=True) | parse_fields(body, ADULT, required=False)
         video = self._videos.begin(
             token.account,
             source=fields["url"],
@@ -94,6 +95,7 @@ class Api:
             text=fields["description"],
             hidden=fields["is_hidden"],
             category=fields["category_id"],
+            adult=fields.get("is_adult", False),
         )
         self._downloader.start(video)
         return {"video_id": video.id}
@@ -126,13 +128,15 @@ class Api:
             "description": _text,
             "is_hidden": _flag,
             "category": _category,
-        }
+        } | ADULT
         fields = parse_fields(json_body(), parsers, required=False)
         with self._state.lock:
             video = self._owned(token, number)
             video.title = fields.get("title", video.title)
             video.text = fields.get("description", video.text)
             video.facts["category"] = fields.get("category", video.facts["category"])
+            if "is_adult" in fields:
+                video.facts["adult"] = fields["is_adult"] and self._emulator.option("takes_adult")
             if "is_hidden" in fields:
                 self._videos.hide(video, fields["is_hidden"])
             self._state.save(video)
@@ -247,6 +251,10 @@ def _flag(value: Any) -> bool:
     if value not in (0, 1):
         raise ValueError("Must be a valid boolean.")
     return bool(value)
+
+
+ADULT: dict[str, Parser] = {"is_adult": _flag}
+"""Which field takes it is an assumption; the option `rutube_takes_adult` has it ignored."""
 
 
 def _category(value: Any) -> int:

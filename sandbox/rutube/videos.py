@@ -30,13 +30,16 @@ class Videos:
         self._emulator = emulator
         self._state = emulator.state
 
-    def begin(self, account: str, source: str, title: str, text: str, hidden: bool, category: int) -> Video:
+    def begin(
+        self, account: str, source: str, title: str, text: str, hidden: bool, category: int, adult: bool
+    ) -> Video:
         number = uuid.uuid4().hex
         now = time.time()
         facts = {
             "state": "downloading",
             "source": source,
             "category": category,
+            "adult": adult and self._emulator.option("takes_adult"),
             "hidden": hidden,
             "revealed_at": now,
             "publish_at": None,
@@ -112,6 +115,7 @@ def video_json(video: Video, channel: Channel, show_is_hidden: bool) -> dict[str
         "status": facts["state"],
         "publication_ts": video.created_at if video.published else None,
         "origin_type": "rtb",
+        "is_adult": facts.get("adult", False),
         "category": {"id": facts["category"], "name": CATEGORIES[facts["category"]]},
         "author": {"id": int(channel.id), "name": channel.name, "avatar_url": avatar_url(channel.name)},
     }

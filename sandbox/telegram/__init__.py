@@ -56,6 +56,13 @@ class Telegram(Emulator):
         chat = self._chats.find(video.account)
         return (f"@{chat.username}" if chat.username else chat.title) if chat else video.account
 
+    def shown_facts(self, video: Video) -> dict[str, Any]:
+        return {name: video.facts.get(name, False) for name in ("silent", "protected")}
+
+    def notes(self, video: Video) -> list[str]:
+        words = {"silent": "без звука", "protected": "пересылать и сохранять нельзя"}
+        return [words[name] for name, is_so in self.shown_facts(video).items() if is_so]
+
     def redact(self, path: str) -> str:
         return re.sub(r"^(/telegram/(?:file/)?bot)[^/]+", r"\1<TOKEN>", path)
 

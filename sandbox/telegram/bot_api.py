@@ -2,7 +2,7 @@
 
 Error texts and the order of checks are those of the vendor's server,
 https://github.com/tdlib/telegram-bot-api (Client.cpp). Stricter than the vendor, which ignores them: a width, height
-or duration that is not a number; a thumbnail that is not a JPEG, or too large.
+or duration that is not a number; a Boolean that is not true or false; a thumbnail that is not a JPEG, or too large.
 """
 
 import json
@@ -176,6 +176,10 @@ class BotApi:
             raise ApiError(400, "Bad Request: unsupported parse_mode")
         if len(caption) > MAX_CAPTION:
             raise ApiError(400, "Bad Request: message caption is too long")
+        facts = _video_facts(call.fields) | {
+            "silent": _flag(call.fields, "disable_notification"),
+            "protected": _flag(call.fields, "protect_content"),
+        }
         with self._state.lock:
             self._check_flood(chat, call.bot)
             chat.last_message_id += 1
@@ -185,7 +189,7 @@ class BotApi:
             video.text = caption
             video.title = _first_line(caption)
             video.url = f"/telegram-web/{chat.path}/{video.id}"
-            video.facts = _video_facts(call.fields) | {
+            video.facts = facts | {
                 "file_id": "BAACAgIAAxkB" + uuid.uuid4().hex,
                 "date": int(time.time()),
             }
@@ -288,6 +292,13 @@ def _video_facts(fields: Mapping[str, str]) -> dict[str, int]:
             raise ApiError(400, f"Bad Request: invalid {name} specified")
         facts[name] = int(text)
     return facts
+
+
+def _flag(fields: Mapping[str, str], name: str) -> bool:
+    text = fields.get(name, "").lower()
+    if text not in ("", "true", "false"):
+        raise ApiError(400, f"Bad Request: invalid {name} specified")
+    return text == "true"
 
 
 def _plain(value: Any) -> str:

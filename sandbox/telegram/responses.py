@@ -100,4 +100,6 @@ def message_json(chat: Chat, video: Video) -> dict[str, Any]:
             "file_size": video.bytes,
         },
     }
-    return body | ({"caption": video.text} if video.text else {})
+    # Of a silent message only the recipients' phones know.
+    protected = {"has_protected_content": True} if video.facts.get("protected") else {}
+    return body | protected | ({"caption": video.text} if video.text else {})

@@ -66,6 +66,22 @@ class Vk(Emulator):
     def account_label(self, video: Video) -> str:
         return self._owner_name(int(video.account)) or video.account
 
+    def shown_facts(self, video: Video) -> dict[str, Any]:
+        """`wall`: the post that holds it, and whether that takes comments."""
+        post = self._wall.post_of(video)
+        shown = {"id": post.id, "comments": not post.closed} if post else None
+        return {"comments": video.facts.get("comments", True), "wall": shown}
+
+    def notes(self, video: Video) -> list[str]:
+        facts = self.shown_facts(video)
+        wall = facts["wall"]
+        notes = ["есть запись на стене" if wall else "без записи на стене"]
+        if not facts["comments"]:
+            notes.append("комментарии отключены")
+        if wall and not wall["comments"]:
+            notes.append("у записи комментарии отключены")
+        return notes
+
     def _owner_name(self, number: int) -> str | None:
         """Returns a user's name, or a community's for a negative number."""
         owner = self._communities.find(-number) if number < 0 else self._vk_id.oauth.account(str(number))

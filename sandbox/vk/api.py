@@ -9,12 +9,14 @@ from flask import Blueprint, Response, request
 from sandbox.emulator import Emulator, avatar_url, json_response, split_list
 from sandbox.oauth import Account, OAuth
 from sandbox.state import Token
-from sandbox.vk.call import Call
+from sandbox.vk.call import Call, raise_invalid
 from sandbox.vk.communities import FILTERS, Communities, Community
 from sandbox.vk.errors import ApiError
 from sandbox.vk.videos import Videos
 from sandbox.vk.wall import Wall
 
+MAX_GROUPS = 500
+"""https://dev.vk.com/ru/method/groups.getById"""
 USER_RATE = (3, 1.0)
 COMMUNITY_RATE = (20, 1.0)
 """Requests per seconds. https://dev.vk.com/ru/api/api-requests#Частотные ограничения"""
@@ -39,6 +41,7 @@ class Api:
         self._communities = communities
         self._methods = {
             "users.get": Method(self._users_get, for_communities=True),
+            "groups.getById": Method(self._groups_get_by_id, for_communities=True),
             "groups.get": Method(self._groups_get, "groups", scope_error=7),
             "video.save": Method(videos.save, "video", publishes=True),
             "video.get": Method(videos.get, "video"),
@@ -49,6 +52,7 @@ class Api:
             "shortVideo.publish": Method(videos.publish_clip, "video", publishes=True),
             "wall.post": Method(wall.post, "wall", for_communities=True, publishes=True),
             "wall.get": Method(wall.get),
+            "wall.closeComments": Method(wall.close_comments, "wall", for_communities=True),
         }
 
     def add_routes(self, blueprint: Blueprint) -> None:
@@ -120,6 +124,29 @@ class Api:
             "items": [_community(community, call.token.account, fields) for community in communities],
         }
 
+    def _groups_get_by_id(self, call: Call) -> dict[str, Any]:
+        """https://dev.vk.com/ru/method/groups.getById"""
+        names = split_list(call.text("group_ids")) or split_list(call.text("group_id"))
+        if not names and call.owner < 0:
+            names = [str(-call.owner)]
+        if not names or len(names) > MAX_GROUPS:
+            raise_invalid("group_ids is undefined")
+        return {"groups": [self._group(call, name) for name in names], "profiles": []}
+
+    def _group(self, call: Call, name: str) -> dict[str, Any]:
+        """A number that no community has is one that was deleted; an unknown short name is an error."""
+        community = self._communities.find(int(name)) if name.isdigit() else self._communities.find_by_name(name)
+        if community is None and not name.isdigit():
+            raise_invalid("group_ids is undefined")
+        if community is None:
+            return {"id": int(name), "name": "DELETED", "screen_name": f"club{name}", "deactivated": "deleted"}
+        fields = split_list(call.text("fields"))
+        shown = _community(community, call.token.account, fields)
+        if "groups" not in call.token.scopes:  # who manages it is told to this right only
+            for field in ("is_admin", "admin_level", "is_member"):
+                shown.pop(field, None)
+        return shown
+
 
 def _request_params(name: str) -> list[dict[str, str]]:
     """Returns the request's parameters for an error response, without the token."""
@@ -139,7 +166,7 @@ def _user(account: Account, fields: list[str]) -> dict[str, Any]:
 
 
 def _community(community: Community, user: str, fields: list[str]) -> dict[str, Any]:
-    role = community.roles[user]
+    role = community.roles.get(user, "none")
     admin_levels = {"moderator": 1, "editor": 2, "administrator": 3}
     return (
         {
@@ -148,11 +175,12 @@ def _community(community: Community, user: str, fields: list[str]) -> dict[str, 
             "screen_name": community.screen_name,
             "is_closed": 0,
             "type": "group",
-            "is_member": 1,
+            "is_member": int(role != "none"),
             "is_admin": int(role in admin_levels),
         }
         | ({"admin_level": admin_levels[role]} if role in admin_levels else {})
         | _photos(community.name, fields)
+        | {field: int(role in FILTERS["editor"]) for field in fields if field in ("can_post", "can_upload_video")}
     )
 
 

@@ -40,6 +40,9 @@ class Communities:
     def find(self, number: int) -> Community | None:
         return self._communities.get(str(number))
 
+    def find_by_name(self, name: str) -> Community | None:
+        return next((one for one in self._communities if one.screen_name.lower() == name.lower()), None)
+
     def set_role(self, community: Community, user: str, role: str) -> None:
         if role not in ROLES:
             raise BadCommand(f"role is one of {', '.join(ROLES)}")

@@ -24,6 +24,9 @@ MAX_DESCRIPTION = 5000
 """Characters. https://dev.vk.com/ru/method/video.save"""
 MAX_COUNT = 200
 """https://dev.vk.com/ru/method/video.get"""
+COMMENTS_OF_USERS = ("all", "friends", "friends_of_friends", "friends_of_friends_only", "nobody", "only_me")
+COMMENTS_OF_COMMUNITIES = ("all", "members", "editors", "nobody")
+"""https://dev.vk.com/ru/reference/objects/privacy, without lists and single people."""
 DURATION = 1
 """Seconds. Nothing is decoded: every processed video has this duration."""
 
@@ -54,8 +57,8 @@ class Videos:
             raise_invalid("link: the emulator takes uploads only")
         name, description = call.text("name", MAX_NAME), call.text("description", MAX_DESCRIPTION)
         _check_privacy(call)
-        wallpost = call.flag("wallpost")
-        video = self._begin(call, "video", title=name or "Без названия", text=description, facts={"wallpost": wallpost})
+        facts = {"wallpost": call.flag("wallpost"), "comments": not _closes_comments_of_video(call)}
+        video = self._begin(call, "video", title=name or "Без названия", text=description, facts=facts)
         return {
             "access_key": secrets.token_hex(9),
             "owner_id": int(video.account),
@@ -115,6 +118,8 @@ class Videos:
     def edit_clip(self, call: Call) -> int:
         video = self._owned(call, "clip")
         _check_privacy(call)
+        if "privacy_comment" in call.params:
+            video.facts["comments"] = _privacy_of_comments(call, int(video.account)) != "nobody"
         if "description" in call.params:
             video.text = call.text("description", MAX_DESCRIPTION)
             video.title = first_line(video.text)
@@ -189,6 +194,22 @@ def _check_privacy(call: Call) -> None:
         raise_invalid("privacy_view: the emulator knows only all")
 
 
+def _privacy_of_comments(call: Call, owner: int) -> str:
+    """https://dev.vk.com/ru/reference/objects/privacy"""
+    value = call.text("privacy_comment")
+    if value not in COMMENTS_OF_COMMUNITIES if owner < 0 else value not in COMMENTS_OF_USERS:
+        raise_invalid(f"privacy_comment {value!r} is unknown")
+    return value
+
+
+def _closes_comments_of_video(call: Call) -> bool:
+    """Each parameter counts for one kind of owner only: https://dev.vk.com/ru/method/video.save"""
+    closed = call.flag("no_comments")
+    if call.number("group_id", 0):
+        return closed
+    return bool(call.text("privacy_comment")) and _privacy_of_comments(call, call.owner) == "nobody"
+
+
 def _item(video: Video) -> dict[str, Any]:
     """https://dev.vk.com/ru/reference/objects/video. No field distinguishes a draft from a published video."""
     kind = video.facts["kind"]
@@ -200,6 +221,7 @@ def _item(video: Video) -> dict[str, Any]:
         "description": video.text,
         "date": video.facts["date"],
         "comments": 0,
+        "can_comment": int(video.facts.get("comments", True)),
         "duration": DURATION if video.ready else 0,
         "player": external_url(f"/vk/{kind}{video.account}_{video.id}"),
     }

@@ -17,7 +17,7 @@ MAX_COUNT = 100
 
 @dataclass
 class Post:
-    """`videos`: keys of the attached videos."""
+    """`videos`: keys of the attached videos. `closed`: it takes no comments."""
 
     id: int
     owner: int
@@ -27,6 +27,7 @@ class Post:
     videos: list[str] = field(default_factory=list)
     guid: str = ""
     pinned: bool = False
+    closed: bool = False
 
 
 class Wall:
@@ -40,7 +41,7 @@ class Wall:
         """https://dev.vk.com/ru/method/wall.post"""
         owner = call.number("owner_id", call.owner)
         text, guid = call.text("message"), call.text("guid")
-        as_community = call.flag("from_group")
+        as_community, closed = call.flag("from_group"), call.flag("close_comments")
         if call.number("publish_date", 0):
             raise_invalid("publish_date: the emulator publishes at once only")
         self._communities.check_editor(owner, call.token.account, code=214)
@@ -51,7 +52,22 @@ class Wall:
             if guid and self._emulator.option("guid") and (post.owner, post.guid) == (owner, guid):
                 return {"post_id": post.id}
         author = owner if as_community and owner < 0 else call.owner
-        return {"post_id": self.add_post(owner, author, text, videos, guid).id}
+        return {"post_id": self.add_post(owner, author, text, videos, guid, closed=closed).id}
+
+    def close_comments(self, call: Call) -> int:
+        """https://dev.vk.com/ru/method/wall.closeComments"""
+        owner, number = call.number("owner_id"), call.number("post_id")
+        post = self._posts.get(f"{owner}_{number}")
+        if post is None:
+            raise_invalid("post_id is undefined")
+        self._communities.check_editor(owner, call.token.account, code=15)
+        post.closed = True
+        self._posts.put(f"{owner}_{number}", post)
+        return 1
+
+    def post_of(self, video: Video) -> Post | None:
+        """Returns the first post that holds the video."""
+        return self._posts.get(video.facts["post"]) if "post" in video.facts else None
 
     def get(self, call: Call) -> dict[str, Any]:
         """https://dev.vk.com/ru/method/wall.get"""
@@ -72,13 +88,14 @@ class Wall:
         guid: str = "",
         age: float = 0,
         pinned: bool = False,
+        closed: bool = False,
     ) -> Post:
         """Posts of a wall are numbered from 1. A video that already has a post is published once more."""
         videos = list(videos)
         with self._state.lock:
             number = max((post.id for post in self._posts if post.owner == owner), default=0) + 1
             date = int(time.time() - age)
-            post = Post(number, owner, author, text, date, [video.key for video in videos], guid, pinned)
+            post = Post(number, owner, author, text, date, [video.key for video in videos], guid, pinned, closed)
             self._posts.put(f"{owner}_{number}", post)
             for video in videos:
                 if "post" in video.facts:
@@ -133,6 +150,7 @@ class Wall:
             "date": post.date,
             "text": post.text,
             "post_type": "post",
+            "comments": {"count": 0, "can_post": int(not post.closed)},
             "attachments": [self._attachment(video) for video in videos if video is not None],
         }
         return item | {"is_pinned": 1} if post.pinned else item

@@ -2,9 +2,13 @@
 
 import pytest
 import requests
+from flask import current_app
 
 from app import platforms
-from app.models import ConnectionStatus, Status
+from app.db import db
+from app.models import ConnectionStatus, PlatformConnection, Status
+from app.platforms.base import Account, Token
+from app.platforms.errors import Refused, Unavailable
 from app.problems import Problem
 from app.publishing import fetch_links, preflight
 from tests.connecting import connect
@@ -39,6 +43,44 @@ class TestRutube(Contract):
 
     def connect(self, user):
         return connect(user, "rutube", {"token": "rutube-demo-token"})
+
+    def test_what_was_chosen_is_what_rutube_gets(self, publication):
+        self._ask()
+        self.options = {"category": "4", "adult": True}
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.PUBLISHED, None)
+        assert self.posts()[0]["facts"] == {"category": "Юмор", "adult": True}
+
+    def test_a_mark_that_rutube_does_not_take_is_told(self, publication):
+        self.sandbox.control("options", rutube_takes_adult=False)
+        self.options = {"adult": True}
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.PUBLISHED, "rutube_adult")
+        assert self.posts()[0]["facts"] == {"category": "Разное", "adult": False}
+
+    def test_only_a_category_that_rutube_has_named(self, publication):
+        """Before it has answered there is «Разное»; its list is the account's own."""
+        self.options = {"category": "4"}
+        with pytest.raises(Problem):
+            publication()
+        offered = self._ask()
+        assert next(iter(offered)) == "13" and offered["4"] == "Юмор"
+        publication()
+
+    def _ask(self) -> dict[str, str]:
+        connection = db.session.get(PlatformConnection, self.connection_id)
+        asked = platforms.adapter("rutube", current_app.config).ask_options(
+            Token("rutube-demo-token"), Account("23000001", "Волжские закаты")
+        )
+        connection.asked_options = asked.stored()
+        db.session.commit()
+        return asked.choices["category"]
+
+    @pytest.mark.parametrize("do", ["garbage", "status:502", "status:404"])
+    def test_categories_that_do_not_come(self, publication, do):
+        self.sandbox.trouble({"match": r"GET /rutube/api/video/category/", "do": do})
+        with pytest.raises((Unavailable, Refused)):
+            self._ask()
 
     def test_every_answer_may_be_lost(self, publication, call):
         """Also that of the creation: the marker finds the hidden video, a second one is not made."""

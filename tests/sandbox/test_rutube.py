@@ -144,7 +144,7 @@ def test_a_hidden_video_is_downloaded_and_then_published(rutube, sandbox, source
         "url": f"{sandbox.url}/rutube/video/{number}/",
         "created_at": post["created_at"],
         "visible": True,
-        "facts": {},
+        "facts": {"category": "Разное", "adult": False},
     }
     assert changed["video_url"] == post["url"]
     for kind in ("video", "shorts"):

@@ -102,7 +102,7 @@ def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
         "url": f"{sandbox.url}/telegram-web/vezde_demo/{message.message_id}",
         "created_at": post["created_at"],
         "visible": True,
-        "facts": {},
+        "facts": {"silent": True, "protected": False},
     }
     assert sandbox.drafts == []
 

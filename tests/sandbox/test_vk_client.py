@@ -56,7 +56,7 @@ def test_a_video_is_uploaded_and_posted(vk, sandbox, clip):
         "url": f"{sandbox.url}/vk/{name}",
         "created_at": post["created_at"],
         "visible": True,
-        "facts": {},
+        "facts": {"comments": True, "wall": {"id": posted["post_id"], "comments": True}},
     }
     assert video["direct_link"] == post["url"]
     [item] = api.video.get(videos=f"1_{video['video_id']}")["items"]

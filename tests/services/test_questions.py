@@ -12,9 +12,9 @@ from app.models import ConnectionStatus, PlatformConnection, Question, QuestionS
 from app.platform_access import questions as access
 from app.platform_access import tokens
 from app.platforms.base import Account
-from app.problems import Problem
+from app.problems import NotFound, Problem
 from app.queue import table
-from app.services import connections, keys, questions
+from app.services import connections, further_accounts, keys, questions
 from app.vault import Vault
 from tests.connecting import connect
 from tests.edges import committed
@@ -59,11 +59,11 @@ def test_the_answer_has_the_accounts_to_choose_from(owner, waiting):
 
 
 def test_a_single_account_is_chosen(owner, sandbox):
-    sandbox.trouble({"match": GROUPS, "do": "error:7"})
+    sandbox.control("rights", platform="vk", account="1", community=101, role="member")
     for _ in range(2):  # the second connection takes the place of the first
         connection = connect_vk(owner)
         assert (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, "1")
-        assert connection.reason == "vk_groups_right"
+        assert connection.reason is None
         assert db.session.query(PlatformConnection).count() == 1
     assert tokens.open_token(connection).access == VK_TOKEN
 
@@ -137,7 +137,7 @@ def test_an_answer_of_an_unexpected_shape(app, owner, echo):
 
 def test_a_question_about_a_connection_is_asked_once(owner, waiting):
     for _ in range(3):
-        committed(connections.ask_for_accounts(owner, waiting.id))
+        committed(further_accounts.ask_for_list(owner, waiting.id))
     assert stored().state == QuestionState.WAITING
 
 
@@ -152,8 +152,9 @@ def test_a_user_has_few_open_questions(owner, user, echo):
 
 
 def test_another_users_question_is_not_found(owner, waiting, user):
-    assert questions.newest(owner, "accounts", waiting.id).id == stored().id
-    assert questions.newest(user(), "accounts", waiting.id) is None
+    assert further_accounts.window(owner, waiting.id).waits == "list"
+    with pytest.raises(NotFound):
+        further_accounts.window(user(), waiting.id)
 
 
 def test_disconnected_before_the_answer(owner, waiting):

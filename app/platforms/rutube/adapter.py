@@ -6,6 +6,7 @@ hidden, with a marker by which it can be found after a lost response, and reveal
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -27,9 +28,10 @@ from app.platforms.base import (
 )
 from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
 from app.platforms.http.client import Http, Window
+from app.platforms.options import AccountOptions
+from app.platforms.rutube import choices, video_state
 from app.platforms.rutube.api import MINE, PER_TOKEN, Denied, RutubeApi
 
-CATEGORY_OTHER = 13  # «Разное», GET /api/video/category/
 # How many of a channel's newest videos are searched for one whose creation got no response.
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
@@ -42,6 +44,8 @@ class Rutube(Adapter):
     key = "rutube"
     name = "Rutube"
     other_names = ("рутуб", "рутьюб")
+    options = choices.OPTIONS
+    asks_options = True
     settings = (Setting("RUTUBE_API_URL", "https://rutube.ru", "API Rutube", web_address, demo="{sandbox}/rutube"),)
     form = (
         FormField(
@@ -59,6 +63,7 @@ class Rutube(Adapter):
             "Проверьте, не заблокировано ли видео или канал на Rutube, и повторите.",
         ),
         "rutube_gone": ("Видео на Rutube удалено", "Повторите, чтобы загрузить его снова."),
+        "rutube_adult": ("Rutube не отметил опубликованный клип «18+»", "Поставьте отметку сами, в студии Rutube."),
     }
 
     steps = {
@@ -135,20 +140,23 @@ class Rutube(Adapter):
             account = Account(id=nameless, name="Канал Rutube")
         return [account], Token(access=token)
 
+    def ask_options(self, token: Token, account: Account) -> AccountOptions:
+        return choices.account_options(self._api.call("GET", "/api/video/category/", token.access, of=(list, dict)))
+
     # Publishing
 
     def publish(self, context: PublishContext) -> Receipt:
         video_id = context.step("create", self._create, context)
         context.wait("processed", self._processed, context, video_id, every=5, until=_PROCESSING_SECONDS)
         receipt = context.commit("reveal", self._reveal, context, video_id, find=self._find)
-        context.wait("confirmed", self._confirmed, context, video_id, every=5, until=600)
-        return receipt
+        remark = context.wait("confirmed", self._confirmed, context, video_id, every=5, until=600)
+        return replace(receipt, remark=remark or None)
 
     def _create(self, context: PublishContext) -> str:
         """Hidden; the id comes back at once. Searched for first: the response of an earlier try may have been lost."""
         context.clip.open().close()  # raises what is wrong with the file; Rutube could only report it as unavailable
         for video in self._newest(context.token.access):
-            if _has_marker(context, video) and not _is_gone(video):
+            if video_state.has_marker(context, video) and not video_state.is_gone(video):
                 return str(video["id"])
         made = self._api.call(
             "POST",
@@ -157,9 +165,9 @@ class Rutube(Adapter):
             json={
                 "url": context.link(),
                 "title": context.title,
-                "description": _marker(context),
+                "description": video_state.marker(context),
                 "is_hidden": 1,
-                "category_id": CATEGORY_OTHER,
+                **choices.metadata(context.options, "category_id"),
             },
         )
         if not made.get("video_id"):
@@ -183,11 +191,11 @@ class Rutube(Adapter):
             if context.age("create") > _UNSEEN_SECONDS:
                 raise Stale("rutube_gone")
             return None
-        if _is_gone(video):
-            self._judge(context, _reason(video))
+        if video_state.is_gone(video):
+            self._judge(context, video_state.reason(video))
         if video.get("is_deleted"):
             return None
-        return True if video.get("status") == "ready" or _reason(video) == "moderation" else None
+        return True if video.get("status") == "ready" or video_state.reason(video) == "moderation" else None
 
     def _judge(self, context: PublishContext, reason: str) -> NoReturn:
         """Final only where Rutube has fetched the whole file. Nothing is visible: it can begin again."""
@@ -215,7 +223,7 @@ class Rutube(Adapter):
                 "title": context.title,
                 "description": context.description,
                 "is_hidden": 0,
-                "category": CATEGORY_OTHER,
+                **choices.metadata(context.options, "category"),
             },
         )
         if video is None:  # deleted since it was processed
@@ -225,15 +233,23 @@ class Rutube(Adapter):
     def _find(self, context: PublishContext, video_id: str) -> Receipt | NotPublished | Unknown:
         """The PATCH sets all fields at once: while one of them is the old one, it was not done."""
         video = self._video(context, video_id)
-        if video is None or video.get("is_hidden") or _has_marker(context, video) or _is_gone(video):
+        if (
+            video is None
+            or video.get("is_hidden")
+            or video_state.has_marker(context, video)
+            or video_state.is_gone(video)
+        ):
             return NotPublished()
-        return self._receipt(context, video_id, video) if _is_open(video) else Unknown()
+        return self._receipt(context, video_id, video) if video_state.is_open(video) else Unknown()
 
-    def _confirmed(self, context: PublishContext, video_id: str) -> bool | None:
+    def _confirmed(self, context: PublishContext, video_id: str) -> str | None:
+        """A remark, which may be empty."""
         video = self._video(context, video_id)
-        if video and _is_gone(video):
-            raise Rejected("rutube_failed", _reason(video))
-        return True if video and _is_open(video) and not _has_marker(context, video) else None
+        if video and video_state.is_gone(video):
+            raise Rejected("rutube_failed", video_state.reason(video))
+        if not video or not video_state.is_open(video) or video_state.has_marker(context, video):
+            return None
+        return choices.remark(context.options, video) or ""
 
     def _video(self, context: PublishContext, video_id: str) -> Mapping[str, Any] | None:
         """None right after creation, when Rutube returns 404 for a while."""
@@ -274,27 +290,3 @@ class Rutube(Adapter):
         except Denied:
             return None
         return votes.get("positive") if votes else None
-
-
-def _marker(context: PublishContext) -> str:
-    return f"vezde:{context.marker}"
-
-
-def _has_marker(context: PublishContext, video: Mapping[str, Any]) -> bool:
-    return _marker(context) in str(video.get("description") or "")
-
-
-def _is_open(video: Mapping[str, Any]) -> bool:
-    """A video without `is_hidden` is not known to be visible."""
-    return video.get("is_hidden") in (False, 0) and not video.get("is_deleted")
-
-
-def _is_gone(video: Mapping[str, Any]) -> bool:
-    """`is_deleted` is also true while Rutube downloads."""
-    return bool(
-        video.get("status") == "error" or (video.get("is_deleted") and _reason(video) not in ("", "downloading_video"))
-    )
-
-
-def _reason(video: Mapping[str, Any]) -> str:
-    return str((video.get("action_reason") or {}).get("name") or "")

@@ -41,7 +41,10 @@ class RutubeApi:
         self._http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
         return self.public(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
 
-    def public(self, method: str, path: str, *, missing_is_none: bool = False, **kwargs: Any) -> Any:
+    def public(
+        self, method: str, path: str, *, missing_is_none: bool = False, of: tuple[type, ...] = (dict,), **kwargs: Any
+    ) -> Any:
+        """`of`: what the response may be."""
         response = self._http.request(method, f"{self._url}{path}", **kwargs)
         payload = response.json()
         own = isinstance(payload, dict)
@@ -54,7 +57,7 @@ class RutubeApi:
             raise Refused("rutube_gone" if response.status == 404 else "refused", _detail(payload))
         if response.status == 204:
             return {}
-        if response.status >= 300 or not own:
+        if response.status >= 300 or not isinstance(payload, of):
             raise Unavailable(f"ошибка {response.status}, не похоже на ответ Rutube")
         return payload
 

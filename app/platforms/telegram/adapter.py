@@ -27,6 +27,7 @@ from app.platforms.http.body import Multipart
 from app.platforms.http.client import Window
 from app.platforms.http.response import Response
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
+from app.platforms.options import Checkbox
 from app.platforms.telegram import bot_api, widget
 
 # https://core.telegram.org/bots/api#sendvideo
@@ -39,6 +40,8 @@ PER_SITE = (5, 1.0)
 
 # https://core.telegram.org/api/links#channel-links: what a bot asks for where it is added as an administrator
 BOT_RIGHTS = "post_messages+edit_messages"
+# https://core.telegram.org/bots/api#sendvideo
+_OPTION_FIELDS = {"silent": "disable_notification", "protected": "protect_content"}
 _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
 _BOT_NAME = re.compile(r"[A-Za-z0-9_]{5,32}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
@@ -62,6 +65,21 @@ class Telegram(Adapter):
     key = "telegram"
     name = "Telegram"
     other_names = ("телеграм", "телеграмм", "тг", "tg")
+    options = (
+        Checkbox(
+            name="silent",
+            label="Без звука",
+            help="Подписчики увидят пост, но уведомление придёт без звука.",
+            bulk_default=True,
+            remembered=True,
+        ),
+        Checkbox(
+            name="protected",
+            label="Запретить пересылку",
+            help="Пост нельзя будет переслать, а видео — сохранить.",
+            remembered=True,
+        ),
+    )
     settings = (
         Setting(
             "TELEGRAM_API_URL",
@@ -224,6 +242,7 @@ class Telegram(Adapter):
             "height": str(clip.height),
             "duration": str(round(clip.duration)),
         }
+        fields |= {field: "true" for name, field in _OPTION_FIELDS.items() if context.options[name]}
         hooks = {"on_block": context.progress, "before_last": lambda: begin_commit(LONG_RESPONSE_SECONDS)}
         with clip.open() as file:
             body = Multipart(fields, "video", f"clip{clip.extension}", clip.content_type, file, clip.size, **hooks)

@@ -5,29 +5,24 @@ lacks it (error 3) takes the video route: there the uploaded video may be visibl
 too.
 
 On both, `video.get` shows the owner an item before anything is published: its existence proves nothing (decision 0011).
+A clip is proved by the post on the wall; without one only VK's own response proves it, and the user.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 from app.platforms.base import Account, Counting, Limits, NotPublished, PublishContext, Receipt, Stats, Token, Unknown
 from app.platforms.errors import PlatformError, Refused, Unavailable
 from app.platforms.http.client import Window
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
+from app.platforms.vk import choices, wall
 from app.platforms.vk.api import RouteUnknown, UploadLost
 from app.platforms.vk.auth import VkAccess
 
 # https://dev.vk.com/ru/method/video.save, for all users of an app together
 SAVES_PER_APP = (5000, 24 * 3600.0)
-# https://dev.vk.com/ru/method/wall.get
-WALL_PAGE = 100
-WALL_PAGES = 10
-# VK dates posts by its own clock; ours may be wrong.
-CLOCKS_DIFFER = timedelta(days=1)
-# https://dev.vk.com/ru/reference/objects/attachments-wall; `short_video` is the type that a clip has as a video.
-_VIDEO_ATTACHMENTS = ("video", "clip", "short_video")
 
 Video = Mapping[str, Any]  # what `_create` returns
 
@@ -36,6 +31,7 @@ class VK(VkAccess):
     key = "vk"
     name = "VK"
     other_names = ("вк", "вконтакте", "vk клипы", "вк клипы")
+    options = choices.OPTIONS
     reasons = {
         **VkAccess.reasons,
         "vk_rights": (
@@ -46,6 +42,10 @@ class VK(VkAccess):
             "VK просит подтвердить, что это вы",
             "Откройте vk.com под этим аккаунтом, пройдите проверку и повторите.",
         ),
+        "vk_comments_open": (
+            "VK не отключил комментарии у записи на стене",
+            "Под самим клипом их нет. У записи отключите их на vk.com: «…» → «Отключить комментарии».",
+        ),
     }
 
     steps = {
@@ -53,9 +53,11 @@ class VK(VkAccess):
         "upload": "загрузка видео",
         "encoded": "обработка видео",
         "describe": "название и описание",
+        "sent": "отправка на публикацию",
         "publish": "публикация в VK Клипах",
         "post": "запись на стене",
         "confirmed": "проверка, что клип виден",
+        "comments": "отключение комментариев у записи",
     }
 
     @classmethod
@@ -101,7 +103,8 @@ class VK(VkAccess):
             if context.token.refresh:  # given to our app; an own token has limits of its own
                 self.http.pace(Window(f"vk:app:{self.config['VK_CLIENT_ID']}:save", *SAVES_PER_APP))
             texts = {"name": context.title, "description": context.description}
-            made = self._api.method("video.save", context.token.access, **texts, wallpost=0, **group)
+            comments = choices.comments_of_video(context.options, of_community=bool(group))
+            made = self._api.method("video.save", context.token.access, **texts, **comments, wallpost=0, **group)
             route = "video"
         return {"route": route, **{name: made[name] for name in ("owner_id", "video_id", "upload_url")}}
 
@@ -109,13 +112,20 @@ class VK(VkAccess):
         uploaded = context.step("upload", self._api.upload, context, video["upload_url"], "file")
         context.wait("encoded", self._encoded, context, video, uploaded["video_hash"], every=5, until=3600)
         context.step("describe", self._describe, context, video)
-        receipt = context.commit("publish", self._publish_clip, context, video, find=self._find_clip)
+        again = context.answer("sent") is not None
+        if not context.options[choices.WALL_POST]:  # no post will tell what came of it
+            context.step("sent", lambda: True)
+        receipt = context.commit("publish", self._publish_clip, context, video, again, find=self._find_clip)
         context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
+        if context.options[choices.WALL_POST] and context.options[choices.NO_COMMENTS]:
+            remark = context.step("comments", wall.close_comments, self._api, context, video)
+            return replace(receipt, remark=remark or None)
         return receipt
 
     def _by_video_route(self, context: PublishContext, video: Video) -> Receipt:
         receipt = context.commit("upload", self._upload_video, context, video, find=self._find_upload)
-        context.commit("post", self._post, context, video, find=self._find_post)
+        if context.options[choices.WALL_POST]:
+            context.commit("post", self._post, context, video, find=self._find_post)
         context.wait("confirmed", self._confirmed, context, video, every=10, until=3600)
         return receipt
 
@@ -129,19 +139,28 @@ class VK(VkAccess):
             context.token.access,
             description=self.text(context.title, context.description),
             privacy_view="all",
+            **choices.comments_of_clip(context.options),
             **_ids(video),
         )
 
-    def _publish_clip(self, context: PublishContext, video: Video, *, begin_commit: Callable[[], None]) -> Receipt:
+    def _publish_clip(
+        self, context: PublishContext, video: Video, again: bool, *, begin_commit: Callable[[], None]
+    ) -> Receipt:
+        how = {"license_agree": 1, "publish_date": 0, "wallpost": int(context.options[choices.WALL_POST])}
         begin_commit()
         try:
-            response = self._api.method(
-                "shortVideo.publish", context.token.access, license_agree=1, publish_date=0, wallpost=1, **_ids(video)
-            )
-        except Refused:
+            response = self._api.method("shortVideo.publish", context.token.access, **how, **_ids(video))
+        except PlatformError as error:
+            if not again and error.definitely_not_applied and context.answer("sent"):
+                context.drop("sent")
+            if not isinstance(error, Refused):
+                raise
             with suppress(PlatformError):  # where the wall cannot be read, the refusal stands
-                if self._on_wall(context, video):
+                if isinstance(wall.find_post(self._api, context, video), Mapping):
                     return _receipt("clip", video)  # published by an earlier try
+            if again and error.reason == "refused":
+                # An earlier try may have published it, and VK refuses to do so a second time.
+                raise Unavailable(error.detail) from None
             raise
         published = response.get("video") or {}
         if (published.get("owner_id"), published.get("id")) != (video["owner_id"], video["video_id"]):
@@ -165,6 +184,7 @@ class VK(VkAccess):
             attachments=f"video{_name(video)}",
             # Meant to stop a repeated post: the same on every try with this video.
             guid=f"vezde-{context.publication_id}-{video['video_id']}",
+            **choices.comments_of_post(context.options),
             **community,
         )
         if not response.get("post_id"):
@@ -173,9 +193,11 @@ class VK(VkAccess):
 
     # Finding
 
-    def _find_clip(self, context: PublishContext, video: Video) -> Receipt | NotPublished | Unknown:
+    def _find_clip(
+        self, context: PublishContext, video: Video, _again: bool = False
+    ) -> Receipt | NotPublished | Unknown:
         """The post that `wallpost=1` makes proves the publication. An item alone may be the draft."""
-        if self._on_wall(context, video):
+        if isinstance(wall.find_post(self._api, context, video), Mapping):
             return _receipt("clip", video)
         return Unknown() if self._item(context, video) else NotPublished()
 
@@ -189,26 +211,8 @@ class VK(VkAccess):
         return _receipt("video", video) if item and (item.get("duration") or item.get("files")) else NotPublished()
 
     def _find_post(self, context: PublishContext, video: Video) -> Receipt | NotPublished | Unknown:
-        posted = self._on_wall(context, video)
-        if posted is None:
-            return Unknown()
-        return _receipt("video", video) if posted else NotPublished()
-
-    def _on_wall(self, context: PublishContext, video: Video) -> bool | None:
-        """Whether a post holds the video; None where the bound is reached before the publication began."""
-        since = (context.started_at - CLOCKS_DIFFER).timestamp()
-        offset = 0
-        for _ in range(WALL_PAGES):
-            posts = self._api.items(
-                "wall.get", context.token.access, owner_id=video["owner_id"], count=WALL_PAGE, offset=offset
-            )
-            if any(_holds(post, video) for post in posts):
-                return True
-            # The newest come first, except for a pinned one.
-            if not posts or any(post.get("date", since) < since for post in posts if not post.get("is_pinned")):
-                return False
-            offset += len(posts)
-        return None
+        post = wall.find_post(self._api, context, video)
+        return _receipt("video", video) if isinstance(post, Mapping) else post
 
     def _confirmed(self, context: PublishContext, video: Video) -> bool | None:
         """The receipt proves the publication; this waits until VK has processed it."""
@@ -250,11 +254,6 @@ def _ids(video: Video) -> dict[str, int]:
 
 def _name(video: Video) -> str:
     return f"{video['owner_id']}_{video['video_id']}"
-
-
-def _holds(post: Mapping[str, Any], video: Video) -> bool:
-    shown = (attached.get(kind) or {} for attached in post.get("attachments") or [] for kind in _VIDEO_ATTACHMENTS)
-    return any((one.get("owner_id"), one.get("id")) == (video["owner_id"], video["video_id"]) for one in shown)
 
 
 def _receipt(kind: str, video: Video, url: str | None = None) -> Receipt:

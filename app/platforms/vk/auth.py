@@ -13,6 +13,7 @@ from app.platforms.base import Account, Adapter, FormField, Token
 from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth, payload_of, refreshed
+from app.platforms.vk import communities
 from app.platforms.vk.api import PAUSE, RouteUnknown, VkApi
 
 SCOPES = ("video", "wall")
@@ -36,22 +37,42 @@ class VkAccess(Adapter):
             secret=True,
             placeholder="vk1.a.…",
         ),
+        FormField(
+            communities.FIELD,
+            "Адрес сообщества",
+            "https://vk.com/имя, @имя или club123. Без него выберете дальше: свою страницу и сообщества.",
+            placeholder="https://vk.com/…",
+            required=False,
+        ),
     )
     has_more_accounts = True
+    more_label = "Добавить сообщества"
+    address_field = FormField(
+        communities.FIELD,
+        "Адрес сообщества",
+        "Если его нет в списке: https://vk.com/имя, @имя или club123.",
+        placeholder="https://vk.com/…",
+        required=False,
+    )
     reasons = {
+        **communities.REASONS,
         "vk_token_form": ("Это не похоже на токен VK", "Скопируйте его целиком: он начинается с vk1.a."),
         "vk_token": ("VK не принял токен", "Проверьте, что он скопирован целиком и не отозван."),
         "vk_scopes": (
             "VK не дал нужных прав: {missing}",
             "Подключите ещё раз и разрешите доступ к видео и стене. Если VK их не предлагает, вставьте «Токен VK».",
         ),
+        "vk_community_key": (
+            "Это ключ сообщества, а не ваш токен: с ним VK не даёт загружать видео",
+            "Вставьте свой токен с правами video, wall и groups, а сообщество выберите или укажите его адрес.",
+        ),
         "vk_groups_right": (
-            "Доступна только ваша страница: у токена нет права groups, и VK не показал сообщества",
-            "Чтобы публиковать в сообщество, вставьте токен с этим правом.",
+            "VK не показал сообщества: у токена нет права groups",
+            "Сообщество можно подключить по его адресу.",
         ),
         "vk_groups": (
-            "Доступна только ваша страница: VK отказался показать сообщества",
-            "Чтобы публиковать в сообщество, вставьте токен ещё раз или возьмите другой.",
+            "VK отказался показать сообщества",
+            "Сообщество можно подключить по его адресу. Или возьмите другой токен.",
         ),
         "vk_state": ("Ответ VK не от этого запроса", "Начните подключение заново."),
     }
@@ -76,7 +97,7 @@ class VkAccess(Adapter):
     def consent_asks(cls, config: Mapping[str, Any]) -> str:
         return (
             "VK спросит доступ к видео, чтобы загрузить клип, и к стене, чтобы выложить запись. Сообщений, друзей и "
-            "пароля мы не видим."
+            "пароля мы не видим. Сообщества добавите после."
         )
 
     def callback(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
@@ -105,39 +126,43 @@ class VkAccess(Adapter):
         return [_page(user.get("user_id") or response["user_id"], name, user.get("avatar") or None)], token
 
     def connect(self, fields: Mapping[str, str]) -> tuple[list[Account], Token]:
-        """An own token, and the page of its user."""
+        """An own token, and the page of its user; the community instead, where its address is given."""
         token = fields["token"].strip()
         if not _OWN_TOKEN.fullmatch(token):
             raise Refused("vk_token_form", field="token")
-        try:
-            users = self._api.method("users.get", token, fields="photo_100")
-        except (Reconnect, TokenExpired) as error:
-            raise Refused("vk_token", error.detail, field="token") from None
-        if not users:
-            raise Refused("vk_token", field="token")
-        [user] = users
+        user = self._user(token)
+        if address := fields.get(communities.FIELD, "").strip():
+            return [communities.find(self._api, token, address)], Token(access=token)
         page = _page(user["id"], f"{user['first_name']} {user['last_name']}", user.get("photo_100"))
         return [page], Token(access=token)
 
+    def _user(self, token: str) -> Mapping[str, Any]:
+        """The token's. A community's key has none, and VK takes no video by it (error 27)."""
+        users, detail = [], ""
+        try:
+            users = self._api.method("users.get", token, fields="photo_100")
+        except (Reconnect, TokenExpired) as error:
+            detail = error.detail
+        except Refused as error:
+            if error.reason != "refused":
+                raise
+            detail = error.detail
+        if users:
+            return users[0]
+        raise Refused("vk_community_key" if communities.is_key(self._api, token) else "vk_token", detail, field="token")
+
     def accounts(self, token: Token) -> tuple[list[Account], str | None]:
-        """The communities that the user of an own token may post to."""
+        """The communities that the token's user may post to."""
         try:
             groups = self._api.items("groups.get", token.access, filter="editor", extended=1, fields="photo_100")
         except (RouteUnknown, Refused) as refused:
             if refused.reason == "vk_user_wanted":
                 raise
             return [], "vk_groups_right" if refused.reason == "vk_rights" else "vk_groups"
-        communities = [
-            Account(
-                id=f"-{group['id']}",
-                name=group.get("name") or f"Сообщество {group['id']}",
-                url=f"https://vk.com/{group.get('screen_name') or 'club' + str(group['id'])}",
-                avatar_url=group.get("photo_100"),
-                facts={"owner_id": -group["id"], "group_id": group["id"]},
-            )
-            for group in groups
-        ]
-        return communities, None
+        return [communities.account_of(group) for group in groups], None
+
+    def find_account(self, token: Token, address: str) -> Account:
+        return communities.find(self._api, token.access, address)
 
     def refresh(self, token: Token) -> Token:
         """The refresh token rotates: the response's pair is the only one that is good afterwards."""

@@ -38,6 +38,14 @@ class TestTelegram(Contract):
     def connect(self, user):
         return connecting.connect(user, "telegram", {"bot_token": DEMO_BOT, "channel": "@vezde_demo"})
 
+    @pytest.mark.parametrize("chosen", [{"silent": True, "protected": True}, {}])
+    def test_what_was_chosen_is_what_telegram_gets(self, publication, chosen):
+        self.options = chosen
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"silent": bool(chosen), "protected": bool(chosen)}
+        assert ("нельзя" in requests.get(post["url"]).text) == bool(chosen)
+
     @pytest.mark.parametrize("effect", [True, False])
     @pytest.mark.parametrize("code", [500, 502, 504])
     def test_a_server_error_does_not_say_whether_it_was_sent(self, publication, code, effect):

@@ -5,18 +5,20 @@ from collections.abc import Callable
 import pytest
 
 from app import clock
-from app.db import commit
+from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Status
 from app.platform_access.lease_times import AFTER_DEADLINE
-from app.platforms.vk.adapter import WALL_PAGE, WALL_PAGES
+from app.platforms.errors import Refused
+from app.platforms.vk import communities
+from app.platforms.vk.wall import WALL_PAGE, WALL_PAGES
 from app.problems import Problem
 from app.services import connections, publications, retries
 from app.services.publications import Choice
-from tests.connecting import connect, settled
+from tests.connecting import connect
 from tests.edges import committed
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, row, settle, wait_until
-from tests.questions import VK_TOKEN, ask_platforms, connect_vk, connect_vk_page, wait_for_failure
+from tests.questions import ask_platforms, connect_vk, connect_vk_page, wait_for_failure
 
 DAY = 24 * 3600
 
@@ -126,6 +128,63 @@ class TestClipsRoute(VKContract):
         commit()
         self._ends_once(publication_id)
 
+    def test_without_a_post_on_the_wall(self, publication):
+        self.options = {"wallpost": False}
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"comments": True, "wall": None}
+
+    def test_comments_off(self, publication):
+        """Of the clip, and of the post that VK makes with it."""
+        self.options = {"no_comments": True}
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"comments": False, "wall": {"id": 1, "comments": False}}
+
+    @pytest.mark.parametrize("do", ["error:15", "error:3", "status:502"])
+    def test_a_post_whose_comments_stay_open_is_told(self, publication, do):
+        self.options = {"no_comments": True}
+        self.sandbox.trouble({"match": call("wall.closeComments"), "do": do})
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.PUBLISHED, "vk_comments_open")
+        assert self.posts()[0]["facts"]["comments"] is False
+
+    def test_without_a_post_a_lost_answer_is_the_users_to_settle(self, publication):
+        """Sent again by mistake, VK refuses: that is no failure, from which a second clip could be begun."""
+        self.options = {"wallpost": False}
+        publication_id = self._publish_and_lose_the_answer(publication)
+        for _ in range(2):
+            done = settle(publication_id)
+            assert (done.status, len(self.posts())) == (Status.UNCONFIRMED, 1)
+            wait_until(done.in_doubt_until + AFTER_DEADLINE)
+            retries.resend(self.owner, publication_id)
+            commit()
+        settle(publication_id)
+        publications.confirm(self.owner, publication_id)
+        commit()
+        self._ends_once(publication_id)
+
+    @pytest.mark.parametrize("first", ["status:502", "error:6"])
+    def test_without_a_post_a_clip_that_was_not_published_is_sent_again(self, publication, first):
+        self.options = {"wallpost": False}
+        self.sandbox.trouble({"match": self.commit, "do": first, "nth": 1})
+        publication_id = publication()
+        done = settle(publication_id)
+        if first == "status:502":
+            assert (done.status, self.posts()) == (Status.UNCONFIRMED, [])
+            wait_until(done.in_doubt_until + AFTER_DEADLINE)
+            retries.resend(self.owner, publication_id)
+            commit()
+        self._ends_once(publication_id)
+
+    def test_without_a_post_a_first_refusal_is_one(self, publication):
+        self.options = {"wallpost": False}
+        self.sandbox.trouble(
+            {"match": self.commit, "do": "error:6", "nth": 1}, {"match": self.commit, "do": "error:100"}
+        )
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.FAILED, "refused")
+
     def _publish_and_lose_the_answer(self, publication) -> int:
         self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
         publication_id = publication()
@@ -163,6 +222,23 @@ class TestVideoRoute(VKContract):
         self.sandbox.trouble({"match": UPLOAD, "do": f"status:{status}", "nth": 1})
         self._ends_once(publication())
         assert len([one for one in self.sandbox.requests if one["path"].endswith("video.save")]) == 2
+
+    def test_without_a_post_on_the_wall(self, publication):
+        self.options = {"wallpost": False, "no_comments": True}
+        self.sandbox.trouble({"match": UPLOAD, "do": "lose_answer", "nth": 1})
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert post["facts"] == {"comments": False, "wall": None}
+        assert not [one for one in self.sandbox.requests if one["path"].endswith("wall.post")]
+
+    @pytest.mark.parametrize("where", ["1", "-101"])
+    def test_comments_off(self, publication, where):
+        """Of the video and of its post; VK has a parameter for people and one for communities."""
+        self.options = {"no_comments": True}
+        self.connection_id = committed(connections.choose(self.owner, connect_vk(self.owner).id, where)).id
+        self._ends_once(publication())
+        [post] = self.posts()
+        assert (post["account"], post["facts"]) == (where, {"comments": False, "wall": {"id": 1, "comments": False}})
 
     def test_the_post_is_on_the_wall_once(self, publication):
         self.sandbox.trouble({"match": self.commit, "do": "lose_answer", "nth": 1})
@@ -243,32 +319,97 @@ def test_a_clip_goes_to_a_community(app, user, ready_clip, sandbox):
     assert [post["account"] for post in sandbox.posts] == [group]
 
 
-@pytest.mark.parametrize(("token", "says"), [("нет", "не похоже"), ("vk1.a.another-user", "не принял токен")])
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("нет", "не похоже"),
+        ("vk1.a.another-user", "не принял токен"),
+        ("vk1.a.community", "Это ключ сообщества"),
+    ],
+)
 def test_refusals_of_an_own_token(app, user, sandbox, token, says):
+    rights = "photos,wall,messages"
+    sandbox.control("tokens", platform="vk", token="vk1.a.community", account="-101", scopes=rights)
     with pytest.raises(Problem) as problem:
         connect(user(), "vk", {"token": token})
     assert problem.value.field == "token"
     assert says in problem.value.text
 
 
+@pytest.mark.parametrize("do", ["error:27", "error:15", "error:100"])
+def test_a_communitys_key_whose_user_vk_does_not_name(app, user, sandbox, do):
+    sandbox.control("tokens", platform="vk", token="vk1.a.community", account="-101", scopes="wall")
+    sandbox.trouble({"match": call("users.get"), "do": do})
+    with pytest.raises(Problem) as problem:
+        connect(user(), "vk", {"token": "vk1.a.community"})
+    assert problem.value.code == ("vk_rights" if do == "error:15" else "vk_community_key")
+
+
 @pytest.mark.parametrize(
-    ("do", "says"), [("error:7", "права groups"), ("error:15", "права groups"), ("error:3", "отказал")]
+    ("typed", "group"),
+    [
+        ("https://vk.com/vezde_demo", "vezde_demo"),
+        ("vk.com/vezde_demo/", "vezde_demo"),
+        ("http://m.vk.ru/vezde_demo?from=groups#top", "vezde_demo"),
+        ("https://vk.com/clips/vezde_demo", "vezde_demo"),
+        ("https://vk.com/video/@vezde_demo", "vezde_demo"),
+        (" @vezde_demo ", "vezde_demo"),
+        ("vezde_demo", "vezde_demo"),
+        ("club101", "101"),
+        ("https://vk.com/public101", "101"),
+        ("event101", "101"),
+        ("-101", "101"),
+        ("101", "101"),
+        ("https://vk.com/wall-101_5", "101"),
+        ("https://vk.com/clips-101", "101"),
+    ],
 )
-def test_the_page_alone_is_connected_where_vk_refuses_to_list_communities(app, user, sandbox, sign_in, do, says):
-    """Its user sees why: at once, and on the page of the integrations."""
-    sandbox.trouble({"match": call("groups.get"), "do": do})
-    web = sign_in(user())
-    choose = settled(web, web.post("/settings/integrations/vk/connect", data={"token": VK_TOKEN})).location
-    ask_platforms()
-    assert web.get(choose).location == "/settings/integrations"
-    for _ in range(2):
-        page = web.get("/settings/integrations").text
-        assert "Доступна только ваша страница" in page
-        assert says in page
-    sandbox.trouble()
-    owner = user()
-    connect_vk_page(owner)
-    assert "Доступна только" not in sign_in(owner).get("/settings/integrations").text
+def test_what_people_type_for_a_community(typed, group):
+    assert communities.parse(typed) == group
+
+
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("https://vk.com/", "vk_community_form"),
+        ("https://t.me/vezde_demo", "vk_community_form"),
+        ("https://vk.com.example.org/vezde", "vk_community_form"),
+        ("https://[vk.com/vezde", "vk_community_form"),
+        ("мой паблик", "vk_community_form"),
+        ("id1", "vk_community_person"),
+        ("https://vk.com/wall1_5", "vk_community_person"),
+    ],
+)
+def test_what_is_no_community(typed, reason):
+    with pytest.raises(Refused) as refusal:
+        communities.parse(typed)
+    assert (refusal.value.reason, refusal.value.params["field"]) == (reason, "community")
+
+
+@pytest.mark.parametrize("rights", ["video,wall,groups,offline", "video,wall"])
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("vezde_demo", None),
+        ("https://vk.com/club101", None),
+        ("vezde_readonly", "vk_community_right"),
+        ("club404", "vk_community_blocked"),
+        ("nobody_has_it", "vk_community"),
+    ],
+)
+def test_a_community_by_its_address(app, user, sandbox, rights, typed, reason):
+    """Whether its user may publish there VK tells in another way to a token without the right `groups`."""
+    sandbox.control("tokens", platform="vk", token="vk1.a.another", account="1", scopes=rights)
+    owner, fields = user(), {"token": "vk1.a.another", "community": typed}
+    if reason is None:
+        connection = connect(owner, "vk", fields)
+        assert (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, "-101")
+        assert (connection.reason, connection.facts["group_id"]) == (None, 101)
+        return
+    with pytest.raises(Problem) as problem:
+        connect(owner, "vk", fields)
+    assert (problem.value.code, problem.value.field) == (reason, "community")
+    assert db.session.query(PlatformConnection).count() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where an MP4's boxes lie: what FFmpeg reads without telling. ISO/IEC 14496-12, 4.2: a size, a name, then the content."""
+"""Where an MP4's boxes lie, which FFmpeg does not tell. ISO/IEC 14496-12, 4.2: a size, a name, then the content."""
 
 from pathlib import Path
 

@@ -32,10 +32,15 @@ def main(source: str, target: str, recipe_json: str, parent: str, most_bytes: st
 
     ended = {}
     try:
-        make(Path(source), Path(target), recipe, lambda part: print(f"{part:.3f}", flush=True))
+        make(Path(source), Path(target), recipe, lambda part: _say(f"{part:.3f}"))
     except RecipeFailed as failed:
         ended = {"reason": failed.reason, "detail": failed.detail[:300]}
-    print(json.dumps(ended), flush=True)
+    _say(json.dumps(ended))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _load(recipe: Recipe) -> None:

@@ -11,7 +11,6 @@ from app.models.soft_deletion import SoftDeleted
 from app.models.types import Id, String, Text, UTCDateTime, fold, where
 from app.models.user import User
 
-
 # Grows when the probe learns to take a fact that something cannot do without.
 FACTS_VERSION = 1
 

@@ -136,9 +136,15 @@ class Publication(db.Model):
     rendition: Mapped[Rendition | None] = relationship()
 
     @property
+    def awaits_file(self) -> bool:
+        """It is not settled yet which file goes out: one has to be made, and nothing has begun."""
+        is_settled = self.sent_sha256 is not None or self.commit_in_doubt or self.has_receipt
+        return not is_settled and self.clip is not None
+
+    @property
     def file(self) -> Clip | Rendition | None:
         """What goes out: its storage key, size, hash and facts."""
-        return self.rendition or self.clip
+        return self.clip if self.rendition is None or self.sent_sha256 is None else self.rendition
 
     __table_args__ = (
         # At most one live publication per clip and connection: a double click makes one.

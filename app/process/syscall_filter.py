@@ -1,8 +1,8 @@
 """seccomp: a process keeps the system calls that computing and reading need, all others fail with EPERM.
 
 No sockets, no processes, no signals to others, no look into their memory; no threads, and files are opened for reading
-only, unless it is to make a file. linux/seccomp.h, linux/filter.h, seccomp(2). By hand: the package on PyPI (pyseccomp) needs a library of the
-system that is not everywhere and is not kept.
+only, unless it is to make a file. linux/seccomp.h, linux/filter.h, seccomp(2). By hand: the package on PyPI (pyseccomp)
+needs a library of the system that is not everywhere and is not kept.
 """
 
 import ctypes
@@ -102,7 +102,8 @@ def is_supported() -> bool:
 def compute_only(*, makes_files: bool = False) -> None:
     """From now on this process can compute, read files and write to what is open. Cannot be undone.
 
-    With `makes_files` it can also open files for writing and start threads. It may signal only itself: abort() does. Does nothing where it is not supported. Raises OSError.
+    With `makes_files` it can also open files for writing and start threads. It may signal only itself: abort() does.
+    Does nothing where it is not supported. Raises OSError.
     """
     if not is_supported():
         return

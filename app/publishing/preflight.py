@@ -13,8 +13,12 @@ _MB = 1_000_000
 MAX_TITLE = Publication.title.type.impl.length
 
 
+# Where a clip does not say how long a picture is shown.
+_USUAL_RATE = 25.0
+
+
 def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> Iterator[Problem]:
-    """None where the file fits."""
+    """None where the file fits. `clip`: any file with a clip's facts, also one that is still to be made."""
     limits = adapter.limits(config)
     if why := adapter.unready(config):
         yield Problem("platform_unready", why=why)
@@ -22,10 +26,12 @@ def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> I
         yield Problem(
             "file_too_large", mb=_tenths(clip.size / _MB, ceil), max_mb=_tenths(limits.max_bytes / _MB, floor)
         )
-    seconds = (clip.duration_ms or 0) / 1000
-    if limits.max_seconds and seconds > limits.max_seconds:
+    # The picture's own track: sound often ends later. One picture more or less is no reason to refuse.
+    seconds = (clip.video_duration_ms or clip.duration_ms or 0) / 1000
+    picture = 1 / (clip.frame_rate or _USUAL_RATE)
+    if limits.max_seconds and seconds > limits.max_seconds + picture:
         yield Problem("clip_too_long", seconds=_tenths(seconds, ceil), max_seconds=_tenths(limits.max_seconds, floor))
-    elif limits.min_seconds and seconds < limits.min_seconds:
+    elif limits.min_seconds and seconds < limits.min_seconds - picture:
         yield Problem("clip_too_short", min_seconds=_tenths(limits.min_seconds, ceil))
     if limits.vertical_or_square and (clip.width or 0) > (clip.height or 0):
         yield Problem("clip_horizontal")

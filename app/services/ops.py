@@ -15,6 +15,7 @@ from app.models import (
     PlatformConnection,
     Publication,
     PublicationEvent,
+    Rendition,
     Status,
     Upload,
 )
@@ -66,7 +67,7 @@ class Figures:
     queues: dict[str, int] | None  # wake-ups by queue; None where Redis is away
     refusals: dict[str, int] | None  # by kind; None where Redis is away
     clips: int
-    clip_bytes: int
+    clip_bytes: int  # with what is made of them
     uploads: int  # under way
 
 
@@ -75,6 +76,7 @@ def figures() -> Figures:
     due, oldest = db.session.execute(select(func.count(), func.min(Publication.wake_at)).where(*_waiting(now))).one()
     by_status = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
     clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0))).one()
+    rendition_bytes = db.session.scalar(select(func.coalesce(func.sum(Rendition.size), 0)))
     return Figures(
         publications={status.value: by_status.get(status, 0) for status in Status},
         due=due,
@@ -85,7 +87,7 @@ def figures() -> Figures:
         queues=queue.lengths(),
         refusals=refusals.totals(),
         clips=clips,
-        clip_bytes=clip_bytes,
+        clip_bytes=clip_bytes + rendition_bytes,
         uploads=db.session.scalar(select(func.count()).select_from(Upload).where(Upload.clip_id.is_(None))),
     )
 

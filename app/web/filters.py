@@ -215,7 +215,7 @@ def has_options(publication) -> bool:
 
 def progress_percent(publication) -> int | None:
     """For the progress bar; None where nothing is measured."""
-    if publication.stage != "uploading" or not publication.total:
+    if publication.stage not in ("uploading", "preparing") or not publication.total:
         return None
     return 100 * (publication.sent or 0) // publication.total
 

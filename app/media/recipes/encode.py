@@ -153,6 +153,7 @@ class Encoding:
         """Frames of the span, with their time in it. `on_sound` gets the packets of sound."""
         waiting = None  # the frame that is on the screen when the span begins, if it began earlier
         base = Fraction(video.time_base)
+        clock = self._picture.origin
         for packet in clip.demux(*[track for track in (video, audio) if track is not None]):
             if audio is not None and packet.stream_index == audio.index:
                 on_sound(packet)
@@ -160,8 +161,10 @@ class Encoding:
             if self._is_over(packet, base):
                 break
             for frame in self._decoded(packet):
-                at = stamp(frame)
-                time = at * base - self._span.start if at is not None else self._end
+                at = stamp(frame, video)
+                clock = at * base if at is not None else clock
+                time = clock - self._span.start
+                clock += self._length(frame, base)
                 if time < 0:
                     waiting = frame
                 elif self._span.seconds is None or time < self._span.seconds:
@@ -181,12 +184,15 @@ class Encoding:
         self._last = frame.pts = pts
         frame.time_base = base
         frame.pict_type = 0  # the encoder decides
-        length = Fraction(frame.duration or 0) * base or 1 / (self._picture.rate or _FALLBACK_RATE)
+        length = self._length(frame, base)
         if self._span.seconds is not None:
             length = min(length, self._span.seconds - time)
         frame.duration = max(1, round(length / base))
         self._end = time + length
         yield time, frame
+
+    def _length(self, frame: Any, base: Fraction) -> Fraction:
+        return Fraction(frame.duration or 0) * base or 1 / (self._picture.rate or _FALLBACK_RATE)
 
     def _is_over(self, packet: Any, base: Fraction) -> bool:
         """Sound of the span may come behind the span's pictures: those after it are read, and not decoded."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.media.recipes import index
 from app.media.recipes.recipe import Recipe, RecipeFailed
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -18,10 +19,10 @@ def make(source: Path, target: Path, recipe: Recipe, progress: Callable[[float],
     report = _growing(progress)
     with _failures(target):
         if recipe.video is not None:
-            from app.media.recipes import encode
+            from app.media.recipes import encode  # here and below: FFmpeg is large, and moving boxes does without
 
             encode.encode(source, target, recipe, report)
-        else:
+        elif recipe.audio == "silent" or not index.rewrite(source, target, recipe, report):
             from app.media.recipes import remux
 
             remux.remux(source, target, recipe, report)

@@ -96,7 +96,7 @@ def look(source: Path) -> Picture:
         rate = Fraction(video.average_rate or video.guessed_rate or 0)
         length = video.duration * Fraction(video.time_base) if video.duration else Fraction(clip.duration or 0, 10**6)
         return Picture(
-            origin=(stamp(frame) or 0) * Fraction(video.time_base),
+            origin=(stamp(frame, video) or 0) * Fraction(video.time_base),
             width=frame.width,
             height=frame.height,
             format=frame.format.name,
@@ -123,7 +123,8 @@ def begins_by(source: Path, time: Fraction) -> bool:
         except FFmpegError:
             return False
         frame = next(first_frames(clip, video), None)
-        return frame is not None and (stamp(frame) or 0) * Fraction(video.time_base) <= time
+        at = None if frame is None else stamp(frame, video)
+        return at is not None and at * Fraction(video.time_base) <= time
 
 
 def seek(clip: Any, video: Any, time: Fraction) -> None:
@@ -141,8 +142,10 @@ def first_frames(clip: Any, video: Any) -> Any:
         yield from frames
 
 
-def stamp(frame: Any) -> int | None:
-    """AVI gives no other time than that of decoding."""
+def stamp(frame: Any, video: Any) -> int | None:
+    """When the frame is shown. AVI has no such times: FFmpeg's guess is wrong where frames are reordered."""
+    if video.container.format.name == "avi" and video.codec_context.has_b_frames:
+        return None
     return frame.pts if frame.pts is not None else frame.dts
 
 

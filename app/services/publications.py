@@ -144,7 +144,7 @@ def get(user: User, publication_id: int) -> Publication:
     publication = db.session.scalars(
         select(Publication)
         .where(Publication.id == publication_id, Publication.user_id == user.id)
-        .options(joinedload(Publication.clip))
+        .options(joinedload(Publication.clip), joinedload(Publication.rendition))
         .execution_options(populate_existing=True)
     ).first()
     if publication is None:

@@ -48,7 +48,8 @@ class ToyServer:
     """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID, POST /refresh.
 
     `answers` are statuses to send, once each, without doing what was asked; 0 does it and closes without a response.
-    `holds` keep a verb's next request waiting. `options` are those that the newest draft was created with, `received` the newest file.
+    `holds` keep a verb's next request waiting. `options` are those that the newest draft was created with, `received`
+    the newest file.
     """
 
     def __init__(self) -> None:

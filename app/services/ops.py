@@ -75,8 +75,8 @@ def figures() -> Figures:
     now = clock.now()
     due, oldest = db.session.execute(select(func.count(), func.min(Publication.wake_at)).where(*_waiting(now))).one()
     by_status = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
-    clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0))).one()
-    rendition_bytes = db.session.scalar(select(func.coalesce(func.sum(Rendition.size), 0)))
+    made = select(func.coalesce(func.sum(Rendition.size), 0)).scalar_subquery()
+    clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0) + made)).one()
     return Figures(
         publications={status.value: by_status.get(status, 0) for status in Status},
         due=due,
@@ -87,7 +87,7 @@ def figures() -> Figures:
         queues=queue.lengths(),
         refusals=refusals.totals(),
         clips=clips,
-        clip_bytes=clip_bytes + rendition_bytes,
+        clip_bytes=clip_bytes,
         uploads=db.session.scalar(select(func.count()).select_from(Upload).where(Upload.clip_id.is_(None))),
     )
 

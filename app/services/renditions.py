@@ -41,7 +41,7 @@ def find(clip: Clip, recipe: Recipe) -> Rendition | None:
 
 
 def choose(user: User, clip_id: int, connection_id: int, choice: str) -> Rendition:
-    """Has it made now, to be played before it goes out; one that has failed is tried again. Raises NotFound, Problem."""
+    """Has it made now, to be played before it goes out; what has failed is tried again. Raises NotFound, Problem."""
     clip, recipe = chosen(user, clip_id, connection_id, choice)
     lock_user(user.id)
     if renditions.find(clip.id, recipe) is None:

@@ -105,7 +105,7 @@ def check_free(variable: str, port: int) -> None:
 
 def check_workers() -> None:
     """Called before the application is imported, which takes a second."""
-    for name, most in (("WORKERS", 200), ("PROBE_WORKERS", 50), ("IMPORT_WORKERS", 20)):
+    for name, most in (("WORKERS", 200), ("PROBE_WORKERS", 50), ("IMPORT_WORKERS", 20), ("MEDIA_WORKERS", 20)):
         text = os.environ.get(name, "1")
         if not text.isdigit() or not 0 < int(text) <= most:
             raise CannotRun(f"{name}={text}: нужно число от 1 до {most}.")

@@ -23,6 +23,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from app import api, cli, config, platforms, storage, texts, web
     from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
     from app.media import probe
+    from app.media.recipes import recipe
     from app.observability import logs, sentry
     from app.process.lifetime import give_memory_back, write_no_core_files
     from app.redis_client import connect_redis
@@ -48,6 +49,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     connect_redis(app)
     storage.connect_storage(app)
     texts.add_reasons(probe.REASONS)
+    texts.add_reasons(recipe.REASONS)
     texts.add_reasons(platforms.reasons())
     app.extensions["vault"] = Vault(values["VAULT_PUBLIC_KEY"], values["VAULT_PRIVATE_KEY"])
     sqlite = make_url(values["DATABASE_URL"]).get_backend_name() == "sqlite"

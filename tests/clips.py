@@ -43,13 +43,16 @@ def write(
     rotation: int = 0,
     black_seconds: float = 0.0,
     codec: str = "libx264",
+    index_in_front: bool = True,
 ) -> Path:
     """A playable clip at `path`; its suffix decides the container (.mp4, .mov, .mkv, .webm with `codec` libvpx).
 
     `shape` is width and height as stored, in pixels; `rotation` is how many degrees clockwise a player turns it;
-    the first `black_seconds` are black and hold the only keyframe of the first two seconds.
+    the first `black_seconds` are black and hold the only keyframe of the first two seconds. With its index behind, as a
+    phone writes it, a file needs a rendition where a platform streams it.
     """
-    with av.open(str(path), "w") as container:
+    faststart = {"movflags": "faststart"} if index_in_front and path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=faststart) as container:
         video = container.add_stream(codec, rate=FPS, options=FASTEST[codec])
         video.width, video.height, video.pix_fmt = *shape, "yuv420p"
         if rotation:
@@ -96,7 +99,7 @@ def write_long(path: Path, hours: float) -> Path:
 
 def write_broken(path: Path) -> Path:
     """An MP4 that ends in the middle of its index (`moov`), as an interrupted recording does."""
-    data = write(path).read_bytes()
+    data = write(path, index_in_front=False).read_bytes()
     path.write_bytes(data[: data.index(b"moov") + 200])
     return path
 
@@ -129,7 +132,7 @@ def write_nested(path: Path, depth: int) -> Path:
 
 def write_damaged(path: Path, seed: int) -> Path:
     """An MP4 with a handful of wrong bytes in its index; the same for the same seed."""
-    data, chance = bytearray(write(path).read_bytes()), Random(seed)
+    data, chance = bytearray(write(path, index_in_front=False).read_bytes()), Random(seed)
     start = data.index(b"moov")
     for _ in range(12):
         data[start + chance.randrange(len(data) - start)] = chance.randrange(256)

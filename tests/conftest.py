@@ -53,7 +53,9 @@ MEMORY_BYTES = 2 << 30
 # What a probe changes in a clip.
 PROBED = (
     *("status", "probes", "version", "sha256", "content_type", "container", "video_codec", "audio_codec"),
-    *("duration_ms", "width", "height", "rotation"),
+    *("duration_ms", "width", "height", "rotation", "frame_rate", "is_variable_rate", "bit_depth", "pixel_format"),
+    *("transfer", "primaries", "sample_rate", "video_duration_ms", "audio_duration_ms", "moov_in_front"),
+    *("is_fragmented", "keyframe_ms", "audio_tracks", "video_bit_rate", "facts_version"),
 )
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"

@@ -111,7 +111,7 @@ def made_up(column: Column, number: int) -> object:
         return "published"
     if isinstance(column.type, UTCDateTime):
         return clock.now()
-    values = {int: number, bool: number > 1, bytes: bytes([number]), date: clock.now().date()}
+    values = {int: number, float: number / 2, bool: number > 1, bytes: bytes([number]), date: clock.now().date()}
     if column.type.python_type is str:
         return f"«{column.name}» {number}"[: column.type.length]
     return values.get(column.type.python_type, {"n": number})  # JSON

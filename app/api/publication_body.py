@@ -32,6 +32,9 @@ class PublicationBody(Body):
     options = Answers(required=True)
     when = When(required=True, allow_none=True, metadata={"description": "Пока ждёт своего времени; иначе null"})
     due_at = Moment(required=True)
+    sent_sha256 = Text(
+        required=True, allow_none=True, metadata={"description": "Файла, который уходит площадке; null: ещё не решено"}
+    )
     published_at = Moment(required=True, allow_none=True)
     url = Text(required=True, allow_none=True, metadata={"description": "Ссылка на площадке"})
     created_at = Moment(required=True)
@@ -81,7 +84,7 @@ def as_body(one: Publication) -> dict[str, Any]:
 
 def _body(one: Publication, set_id: int | None) -> dict[str, Any]:
     names = ("id", "clip_id", "connection_id", "platform", "status", "stage", "reason", "title", "options")
-    more = ("due_at", "published_at", "url", "created_at")
+    more = ("due_at", "published_at", "url", "created_at", "sent_sha256")
     when = None
     if one.status == Status.SCHEDULED:
         when = {"kind": WhenKind.SLOT, "set_id": set_id} if set_id else times.at(one.due_at)

@@ -25,6 +25,9 @@ from app.services.history import State
 _TITLE, _TEXT = length(clips.MAX_TITLE), length(clips.MAX_DESCRIPTION)
 
 
+_RECIPE = "Как переделать клип под площадку: ключ или JSON рецепта; без него файл уходит как есть"
+
+
 class DestinationBody(Body):
     """Аккаунт и что указать на нём; без текстов — те, что у клипа."""
 
@@ -32,6 +35,7 @@ class DestinationBody(Body):
     title = Text(validate=_TITLE)
     text = Text(validate=_TEXT)
     options = Answers(metadata={"description": "Настройки площадки по имени: GET /connections/{id}"})
+    recipe = Text(validate=length(2000), metadata={"description": _RECIPE})
     again = Flag(load_default=False, metadata={"description": "Опубликовать и там, где клип уже есть"})
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app import config
 from app.cli.group import Group
 from app.db import db, end_reading
-from app.models import WITH_DELETED, Clip
+from app.models import WITH_DELETED, Clip, Rendition
 from app.storage import Storage, StorageUnavailable, storage, storage_at
 
 BLOCK_BYTES = 1 << 20
@@ -71,9 +71,11 @@ def copy_to(target: Storage) -> Copied:
 def _keys() -> Iterator[str]:
     every = select(Clip.storage_key, Clip.poster_key).order_by(Clip.id).execution_options(**WITH_DELETED)
     rows = db.session.execute(every).all()
+    made = db.session.scalars(select(Rendition.storage_key).where(Rendition.sha256.is_not(None))).all()
     end_reading()
     for row in rows:
         yield from filter(None, row)
+    yield from made
 
 
 def _size(store: Storage, key: str) -> int | None:

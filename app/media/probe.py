@@ -63,6 +63,20 @@ class Facts:
     width: int
     height: int
     rotation: int
+    frame_rate: float  # on average
+    is_variable_rate: bool
+    bit_depth: int
+    pixel_format: str  # FFmpeg's name
+    transfer: str | None  # FFmpeg's names; None where the file does not say
+    primaries: str | None
+    sample_rate: int | None
+    video_duration_ms: int  # of the picture's track alone
+    audio_duration_ms: int | None
+    moov_in_front: bool | None  # None for a container that has no such index
+    is_fragmented: bool
+    keyframe_ms: int  # the longest time from one key frame to the next
+    audio_tracks: int
+    video_bit_rate: int | None
     poster: bytes  # JPEG, within `poster.POSTER_SIDE` and `POSTER_BYTES`
 
 

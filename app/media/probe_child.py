@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.media import poster
+from app.media import poster, track_facts
 from app.process import landlock, syscall_filter
 from app.process.lifetime import write_no_core_files
 
@@ -90,14 +90,14 @@ def _read(av: Any, path: str, demuxers: str) -> dict[str, Any]:
     is_video = head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or head[8:12] == b"AVI "
     try:
         with av.open(path, options=options, metadata_errors="replace") as container:
-            return _facts(container, head)
+            return _facts(container, head, Path(path))
     except MemoryError:
         raise
     except av.error.FFmpegError:
         raise Unusable("broken_file" if is_video else "not_a_video") from None
 
 
-def _facts(container: Any, head: bytes) -> dict[str, Any]:
+def _facts(container: Any, head: bytes, path: Path) -> dict[str, Any]:
     from av.stream import Disposition
 
     stream = container.streams.best("video")
@@ -134,6 +134,7 @@ def _facts(container: Any, head: bytes) -> dict[str, Any]:
         "height": height,
         "rotation": rotation,
         "poster": base64.b64encode(poster.jpeg(frame, width, height, rotation)).decode(),
+        **track_facts.read(container, stream, audio, frame, path, seconds),
     }
 
 

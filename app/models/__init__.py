@@ -1,7 +1,7 @@
 from app.models.account_set import AccountSet, AccountSetMember
 from app.models.api_key import ApiKey, IdempotentRequest, Scope
 from app.models.audit_event import AuditEvent
-from app.models.clip import Clip, ClipStatus, Erasure, Source, Upload
+from app.models.clip import FACTS_VERSION, Clip, ClipStatus, Erasure, Source, Upload
 from app.models.clip_import import OPEN_IMPORTS, ClipImport, ImportState
 from app.models.connection import REVOCATION_KEPT, ConnectionStatus, OAuthState, PlatformConnection, Revocation
 from app.models.event import Event, EventCursor, record_event, record_events
@@ -28,6 +28,7 @@ from app.models.publication import (
 )
 from app.models.question import Question, QuestionState
 from app.models.render import Render
+from app.models.rendition import Rendition, RenditionState
 from app.models.rule import Rule, RuleCheck, RuleMember, RuleRun, RunState, WhenKind
 from app.models.second_factor import RecoveryCode, SecondFactorFailures, TotpSecret
 from app.models.slot import Slot

@@ -1,7 +1,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, Index, false
+from sqlalchemy import Float, ForeignKey, Index, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from app import clock
@@ -10,6 +10,9 @@ from app.media import containers
 from app.models.soft_deletion import SoftDeleted
 from app.models.types import Id, String, Text, UTCDateTime, fold, where
 from app.models.user import User
+
+# Grows when the probe learns to take a fact that something cannot do without.
+FACTS_VERSION = 1
 
 
 class ClipStatus(StrEnum):
@@ -56,6 +59,23 @@ class Clip(SoftDeleted, db.Model):
     width: Mapped[int | None]  # as shown, rotation applied
     height: Mapped[int | None]
     rotation: Mapped[int | None]  # degrees, 0, 90, 180 or 270
+    # What a rendition is planned by: see `media.probe.Facts`. None where it is unknown.
+    frame_rate: Mapped[float | None] = mapped_column(Float)
+    is_variable_rate: Mapped[bool | None]
+    bit_depth: Mapped[int | None]
+    pixel_format: Mapped[str | None] = mapped_column(String(32))
+    transfer: Mapped[str | None] = mapped_column(String(32))
+    primaries: Mapped[str | None] = mapped_column(String(32))
+    sample_rate: Mapped[int | None]
+    video_duration_ms: Mapped[int | None]
+    audio_duration_ms: Mapped[int | None]
+    moov_in_front: Mapped[bool | None]
+    is_fragmented: Mapped[bool | None]
+    keyframe_ms: Mapped[int | None]
+    audio_tracks: Mapped[int | None]
+    video_bit_rate: Mapped[int | None] = mapped_column(Id)
+    # Which facts its probe took: 0 for clips of before renditions, which are probed again when these are needed.
+    facts_version: Mapped[int] = mapped_column(default=FACTS_VERSION, server_default="0")
 
     # When the probe is due; its job may get lost, this does not.
     wake_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

@@ -9,6 +9,7 @@ from app import clock
 from app.db import db
 from app.models.clip import Clip
 from app.models.connection import PlatformConnection
+from app.models.rendition import Rendition
 from app.models.slot import Slot  # noqa: F401 - the table that slot_id refers to
 from app.models.types import JSON, Id, String, Text, UTCDateTime, fold, where
 
@@ -28,6 +29,7 @@ class Stage(StrEnum):
 
     QUEUED = "queued"
     STARTING = "starting"
+    PREPARING = "preparing"  # the file that goes out is being made of the clip's
     UPLOADING = "uploading"
     SENT = "sent"  # the platform has everything, its answer is awaited
     PROCESSING = "processing"
@@ -68,6 +70,12 @@ class Publication(db.Model):
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(Text, default="")
     options: Mapped[dict] = mapped_column(JSON, default=dict, server_default="{}")  # by the adapter's `options`
+    # By which its user wants the clip changed for it; None: as it is, or what is done without asking.
+    recipe: Mapped[dict | None] = mapped_column(JSON)
+    # What goes out instead of the clip's own file.
+    rendition_id: Mapped[int | None] = mapped_column(ForeignKey("renditions.id", ondelete="SET NULL"))
+    # Of the file that goes out. With it, it is settled which one that is, until it is published anew from the start.
+    sent_sha256: Mapped[str | None] = mapped_column(String(64))
 
     status: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))  # a key of texts.REASONS
@@ -126,6 +134,18 @@ class Publication(db.Model):
 
     clip: Mapped[Clip | None] = relationship()
     connection: Mapped[PlatformConnection | None] = relationship()
+    rendition: Mapped[Rendition | None] = relationship()
+
+    @property
+    def awaits_file(self) -> bool:
+        """It is not settled yet which file goes out: one has to be made, and nothing has begun."""
+        is_settled = self.sent_sha256 is not None or self.commit_in_doubt or self.has_receipt
+        return not is_settled and self.clip is not None
+
+    @property
+    def file(self) -> Clip | Rendition | None:
+        """What goes out: its storage key, size, hash and facts."""
+        return self.clip if self.rendition is None or self.sent_sha256 is None else self.rendition
 
     __table_args__ = (
         # At most one live publication per clip and connection: a double click makes one.
@@ -141,6 +161,8 @@ class Publication(db.Model):
         # The plan: what is due when, and what waits in a slot.
         Index("ix_publications_user_due", "user_id", "due_at"),
         Index("ix_publications_slot", "slot_id", "due_at", **where("slot_id IS NOT NULL")),
+        # What waits for a rendition.
+        Index("ix_publications_rendition", "rendition_id", **where("rendition_id IS NOT NULL")),
         # What can be brought back.
         Index("ix_publications_withheld", "user_id", "withheld_at", **where("withheld_at IS NOT NULL")),
         # A card's newest publication on each account, without the rows.

@@ -196,7 +196,18 @@ class Limits:
     video_codecs: frozenset[str] | None = None
     audio_codecs: frozenset[str] | None = None
     containers: frozenset[str] | None = None
+    # What is shown as a video; other containers are taken too, but arrive as a file.
+    playable_containers: frozenset[str] | None = None
     vertical_or_square: bool = False
+    min_fps: float | None = None
+    max_fps: float | None = None
+    # Of the picture, in pixels.
+    min_side: int | None = None
+    max_side: int | None = None
+    # People watch while it loads: an MP4's index (`moov`) has to be in front.
+    streams: bool = False
+    # A clip without a sound track is shown as something else: it gets a silent one.
+    silent_audio: bool = False
     # In which all limits of texts are, but that of the description where it has a unit of its own.
     unit: TextUnit = TextUnit.CHARACTERS
     description_unit: TextUnit | None = None

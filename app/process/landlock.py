@@ -16,8 +16,10 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
 _PATH_BENEATH = 1
 
+_WRITE_FILE = 1 << 1
 _READ_FILE = 1 << 2
 _READ_DIR = 1 << 3
+_TRUNCATE = 1 << 14
 # By the version that knows them first: reading, writing, executing and making; linking elsewhere; truncating; ioctl.
 _FILE_SYSTEM = {1: (1 << 13) - 1, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
 _TCP = {4: 0b11}  # binding and connecting
@@ -31,8 +33,9 @@ def version() -> int:
     return max(_syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG), 0)
 
 
-def read_only(readable: Iterable[Path]) -> None:
-    """From now on this process may read these files and what is in these folders, and nothing else.
+def read_only(readable: Iterable[Path], but: Path | None = None) -> None:
+    """From now on this process may read these files and what is in these folders, and nothing else; `but` one file,
+    which is there, it may also write.
 
     It cannot be undone, and holds for its children too. Does nothing where the kernel has no Landlock. Raises OSError.
     """
@@ -44,7 +47,9 @@ def read_only(readable: Iterable[Path]) -> None:
     ruleset = _call(_CREATE_RULESET, struct.pack("QQQ", file_system, tcp, scopes), ctypes.c_size_t(24), 0)
     try:
         for path in readable:
-            _allow(ruleset, path)
+            _allow(ruleset, path, _READ_FILE | _READ_DIR if path.is_dir() else _READ_FILE)
+        if but is not None:
+            _allow(ruleset, but, (_READ_FILE | _WRITE_FILE | _TRUNCATE) & file_system)
         forbid_new_privileges()
         _call(_RESTRICT_SELF, ruleset, 0)
     finally:
@@ -55,8 +60,7 @@ def _known(bits: dict[int, int], known: int) -> int:
     return sum(more for first, more in bits.items() if first <= known)
 
 
-def _allow(ruleset: int, path: Path) -> None:
-    access = _READ_FILE | _READ_DIR if path.is_dir() else _READ_FILE
+def _allow(ruleset: int, path: Path, access: int) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         _call(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", access, descriptor), 0)

@@ -57,6 +57,8 @@ _SENT = exists().where(
 _BRIEF = case(
     (Publication.status == Status.SCHEDULED, 0),
     (Publication.status == Status.CANCELLED, 1),
+    # It waits for its file: other publications of its user need not.
+    (Publication.stage == Stage.PREPARING, 1),
     (or_(Publication.stage.in_((Stage.PROCESSING, Stage.CHECKING)), Publication.commit_in_doubt.is_not(None)), 1),
     (or_(Publication.has_receipt, _SENT), 1),
     else_=0,

@@ -12,7 +12,7 @@ from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platform_access.tokens import TokenReplaced, with_fresh_token
 from app.platforms import errors
 from app.platforms.base import Receipt
-from app.publishing import context, incidents, outcomes, receipts
+from app.publishing import context, incidents, outcomes, preparation, receipts
 from app.publishing.lease import AskUser, Cancelled, Lease, LeaseLost, ResumeAt, SetDeadline, claim_publication
 from app.vault import CannotOpen
 
@@ -34,6 +34,8 @@ def advance(publication_id: int, set_deadline: SetDeadline = lambda _deadline: N
             outcomes.clean_up(lease, publication)
         elif obstacle:
             outcomes.give_up(lease, publication, obstacle)
+        elif publication.awaits_file:
+            preparation.wait(lease, publication)
         else:
             _try(lease, publication)
     except Cancelled:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload
 
 from app.db import db, durable, reading, transaction
 from app.media import containers
-from app.models import Clip, Publication, Status
+from app.models import Clip, Publication, Rendition, Status
 
 log = structlog.get_logger(__name__)
 
@@ -30,15 +30,15 @@ def _signer() -> URLSafeTimedSerializer:
 
 def signed_link(publication: Publication, nonce: str = "") -> str:
     signed = _signer().dumps([publication.id, publication.clip_id, nonce])
-    return f"{current_app.config['PUBLIC_URL']}/fetch/{signed}{publication.clip.extension}"
+    return f"{current_app.config['PUBLIC_URL']}/fetch/{signed}{publication.file.extension}"
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """What a link is for: the publication, its clip, and which of the publication's links it is."""
+    """What a link is for: the publication, the file that it sends, and which of the publication's links it is."""
 
     publication_id: int
-    clip: Clip
+    file: Clip | Rendition
     nonce: str
 
 
@@ -54,9 +54,9 @@ def opened(signed: str) -> Fetch | None:
     publication = db.session.scalars(
         select(Publication)
         .filter_by(id=publication_id, clip_id=clip_id, status=Status.PUBLISHING)
-        .options(joinedload(Publication.clip))
+        .options(joinedload(Publication.clip), joinedload(Publication.rendition))
     ).first()
-    return Fetch(publication.id, publication.clip, "".join(nonce)) if publication else None
+    return Fetch(publication.id, publication.file, "".join(nonce)) if publication else None
 
 
 # What has been fetched: a platform may take the file in several ranges, out of order, by several connections.
@@ -72,10 +72,10 @@ def new_link(publication: Publication) -> str:
 
 
 def is_fetched(publication: Publication) -> bool:
-    """Whether every byte of the clip has been handed out by the newest link."""
+    """Whether every byte of the file has been handed out by the newest link."""
     with reading():
         fetched = db.session.scalar(select(Publication.fetched).where(Publication.id == publication.id))
-    return bool(fetched) and fetched["ranges"] == [[0, publication.clip.size]]
+    return bool(fetched) and fetched["ranges"] == [[0, publication.file.size]]
 
 
 def record(fetch: Fetch, start: int, end: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from flask import current_app
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app import clock
 from app.db import db, durable, reading, retry_while_db_down, transaction
@@ -21,7 +22,7 @@ from app.models import ClipStatus, ConnectionStatus, Publication, Stage, Status,
 from app.platform_access.lease_times import AFTER_DEADLINE, LEASE, LIFE_MARGIN
 from app.platforms.errors import Refused
 from app.process.identity import is_running, process_identity
-from app.publishing import state_machine
+from app.publishing import renditions, state_machine
 
 # A lease is renewed at most this often: each time costs a write.
 RENEW_SECONDS = 1.0
@@ -137,10 +138,18 @@ def claim_publication(
         if publication is None or (publication.lease_until and publication.holder and is_running(publication.holder)):
             return None
         obstacle = _obstacle(publication)
+        file = renditions.File()
+        if not obstacle and publication.status != Status.CANCELLED:
+            file = renditions.choose(publication)
+            obstacle = file.obstacle
+        db.session.expunge_all()
     with transaction():
-        lease = acquire(publication_id, set_deadline, Publication.fence == publication.fence)
+        lease = acquire(publication_id, set_deadline, Publication.fence == publication.fence, **file.columns)
         if lease and publication.status == Status.SCHEDULED and not obstacle:
             _start(lease, publication)
+    if file.columns:
+        publication.sent_sha256 = file.columns["sent_sha256"]
+        set_committed_value(publication, "rendition", file.rendition)
     return (lease, publication, obstacle) if lease else None
 
 
@@ -176,14 +185,17 @@ def _start(lease: Lease, publication: Publication) -> None:
 def read(*where: ColumnElement[bool]) -> Publication | None:
     """The row with its clip and connection, detached from the session."""
     publication = db.session.scalars(
-        select(Publication).where(*where).options(joinedload(Publication.clip), joinedload(Publication.connection))
+        select(Publication)
+        .where(*where)
+        .options(joinedload(Publication.clip), joinedload(Publication.connection), joinedload(Publication.rendition))
     ).first()
     db.session.expunge_all()
     return publication
 
 
-def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElement[bool]) -> Lease | None:
-    """Takes the row if it is due and not leased; a second job for the same row gets None. The caller commits.
+def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElement[bool], **values: Any) -> Lease | None:
+    """Takes the row if it is due and not leased, and writes `values`; a second job for the same row gets None. The
+    caller commits.
 
     `wake_at` of a leased row is its lease's end, so one condition serves due times, retries, polls and dead workers.
     """
@@ -204,6 +216,7 @@ def acquire(publication_id: int, set_deadline: SetDeadline, *where: ColumnElemen
             holder=process_identity(os.getpid()),
             queued_at=None,
             stage=Stage.STARTING,
+            **values,
         )
         .returning(Publication.fence)
         .execution_options(synchronize_session=False)

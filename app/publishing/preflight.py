@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from math import ceil, floor
 from typing import Any
 
+from app.media.recipes import facts as about
 from app.models import Clip, Publication
 from app.platforms.base import Adapter
 from app.platforms.text_units import TextUnit
@@ -14,7 +15,7 @@ MAX_TITLE = Publication.title.type.impl.length
 
 
 def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> Iterator[Problem]:
-    """None where the file fits."""
+    """None where the file fits. `clip`: any file with a clip's facts, also one that is still to be made."""
     limits = adapter.limits(config)
     if why := adapter.unready(config):
         yield Problem("platform_unready", why=why)
@@ -22,20 +23,32 @@ def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> I
         yield Problem(
             "file_too_large", mb=_tenths(clip.size / _MB, ceil), max_mb=_tenths(limits.max_bytes / _MB, floor)
         )
-    seconds = (clip.duration_ms or 0) / 1000
-    if limits.max_seconds and seconds > limits.max_seconds:
+    # The picture's own track: sound often ends later. One picture more or less is no reason to refuse.
+    seconds = about.seconds(clip)
+    if about.is_too_long(clip, limits):
         yield Problem("clip_too_long", seconds=_tenths(seconds, ceil), max_seconds=_tenths(limits.max_seconds, floor))
-    elif limits.min_seconds and seconds < limits.min_seconds:
+    elif limits.min_seconds and seconds < limits.min_seconds - 1 / about.frame_rate(clip):
         yield Problem("clip_too_short", min_seconds=_tenths(limits.min_seconds, ceil))
     if limits.vertical_or_square and (clip.width or 0) > (clip.height or 0):
         yield Problem("clip_horizontal")
+    if about.refused_rate(clip, limits):
+        allowed = _range(limits.min_fps, limits.max_fps)
+        yield Problem(
+            "rate_refused", rate=f"{clip.frame_rate:.2f}".replace(".", ",").removesuffix(",00"), allowed=allowed
+        )
+    if about.refused_sides(clip, limits):
+        allowed = _range(limits.min_side, limits.max_side)
+        yield Problem("sides_refused", width=clip.width, height=clip.height, allowed=allowed)
     facts = (
         (limits.containers, clip.container),
         (limits.video_codecs, clip.video_codec),
         (limits.audio_codecs, clip.audio_codec),
     )
     # In one problem: one export solves all of it.
-    if refused := [fact.upper() for allowed, fact in facts if allowed and fact and fact not in allowed]:
+    refused = [fact.upper() for allowed, fact in facts if allowed and fact and fact not in allowed]
+    if limits.video_codecs == {"h264"} and (clip.bit_depth or 8) > 8:
+        refused.append(f"{clip.bit_depth} бит")
+    if refused:
         yield Problem("format_refused", formats=", ".join(refused))
 
 
@@ -59,6 +72,12 @@ def text_problems(adapter: type[Adapter], config: Mapping[str, Any], title: str,
         yield Problem("title_forbidden_characters", characters=characters)
     if characters := limits.forbidden_in(description):
         yield Problem("description_forbidden_characters", characters=characters)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    """«от 23 до 60»."""
+    words = [f"{word} {number:g}" for word, number in (("от", low), ("до", high)) if number]
+    return " ".join(words).replace(".", ",")
 
 
 def _tenths(value: float, rounding: Callable[[float], int]) -> str:

@@ -21,6 +21,7 @@ from app.platforms.quota import LONGEST_DAY
 from app.publishing.context import LONGEST_POLL
 from app.publishing.lease import CLAIMABLE
 from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE
+from app.publishing.preparation import LOOK_AGAIN
 
 _LAST_BYTES = timedelta(milliseconds=UNACKNOWLEDGED_MS)
 
@@ -64,6 +65,7 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
         (Publication.status == Status.CANCELLED, _at(now + UNDO_TIME)),
         (Publication.stage == Stage.CHECKING, lease_over),
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
+        (Publication.stage == Stage.PREPARING, _at(now + LOOK_AGAIN)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
         (Publication.stage == Stage.QUOTA, _at(now + LONGEST_DAY)),
         (Publication.stage == Stage.INCIDENT, _at(now + timedelta(minutes=current_app.config["LATE_MINUTES"]))),

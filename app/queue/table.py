@@ -11,9 +11,12 @@ QUESTIONS = "questions"  # a user waits for them in front of a page
 WEBHOOKS = "webhooks"
 IMPORTS = "imports"  # from servers of other people, which may be slow
 INBOX = "inbox"
+MEDIA = "media"  # encoding, for minutes
+COPIES = "copies"  # renditions without encoding, which wait for no encoding
 BOT = "bot"  # what people write to the installation's own and press: a request of it waits for them
 TICKS = "ticks"
-QUEUES = (PUBLISH, BULK, CLIPS, REMOVALS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, IMPORTS, INBOX, BOT, TICKS)
+_FOR_CLIPS = (PUBLISH, BULK, CLIPS, COPIES, MEDIA, IMPORTS, INBOX, REMOVALS)
+QUEUES = (*_FOR_CLIPS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, BOT, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
@@ -31,6 +34,8 @@ JOBS = {
     "app.jobs.deliveries.deliver_webhooks": WEBHOOKS,
     "app.jobs.arrivals.import_clip": IMPORTS,
     "app.jobs.arrivals.read_inbox": INBOX,
+    "app.jobs.renditions.make": MEDIA,
+    "app.jobs.renditions.copy": COPIES,
     "app.jobs.send_to_chat": CHORES,
     "app.jobs.poll_bot": BOT,
 }
@@ -47,6 +52,7 @@ PERIODIC = {
     "app.services.webhook_events.read": 1,
     "app.jobs.wake_bot": 1,
     "app.jobs.wake_webhooks": 1,
+    "app.jobs.renditions.wake_renditions": 1,
     "app.jobs.finish_undos": 2,
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Row, and_, func, not_, or_, select, update
 from app import clock
 from app.db import db
 from app.media import probe
-from app.models import WITH_DELETED, Clip, ClipStatus, User, record_event
+from app.models import FACTS_VERSION, WITH_DELETED, Clip, ClipStatus, Publication, User, record_event
 from app.models.claim import claim as claim_row
 from app.models.types import is_due
+from app.publishing import renditions
 from app.services import clips, erasures, publish_when_ready
 from app.storage import StorageUnavailable, storage
 
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=5)
 MAX_PROBES = 3
 STORAGE_PAUSE = timedelta(seconds=30)
+# A ready one is probed again for facts that its probe of before did not take.
+_PROBED = (ClipStatus.PROCESSING, ClipStatus.READY)
 
 
 def due(limit: int = 100) -> list[int]:
@@ -71,7 +74,7 @@ def claim(clip_id: int) -> Clip | None:
     return claim_row(
         Clip,
         clip_id,
-        Clip.status == ClipStatus.PROCESSING,
+        Clip.status.in_(_PROBED),
         _is_due(clock.now()),
         lease=LEASE,
         probes=Clip.probes + 1,
@@ -110,7 +113,7 @@ def _facts(clip: Clip) -> dict[str, Any]:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     storage().keep(clip.storage_key)  # here and not where it comes in: an upload need not wait for the disk
     poster_key = storage().put_bytes(facts.pop("poster"), clips.key_of_poster(clip.storage_key))
-    ready = {"wake_at": None, "status": ClipStatus.READY, "reason": None}
+    ready = {"wake_at": None, "status": ClipStatus.READY, "reason": None, "facts_version": FACTS_VERSION}
     return {**ready, "poster_key": poster_key, "sha256": sha256, **facts}
 
 
@@ -121,9 +124,12 @@ def _failed(reason: str) -> dict[str, Any]:
 def settle(clip: Clip, found: dict[str, Any]) -> None:
     """Writes what `inspect` found, unless a later probe has claimed the clip."""
     is_settled = "status" in found
+    if clip.status == ClipStatus.READY and is_settled:
+        _settle_again(clip, found)
+        return
     row = db.session.execute(
         update(Clip)
-        .where(Clip.id == clip.id, Clip.status == ClipStatus.PROCESSING, Clip.probes == clip.probes)
+        .where(Clip.id == clip.id, Clip.status == clip.status, Clip.probes == clip.probes)
         .values(version=Clip.version + 1 if is_settled else Clip.version, **found)
         .returning(Clip.user_id, Clip.title, Clip.publish_when_ready)
     ).one_or_none()
@@ -135,3 +141,13 @@ def settle(clip: Clip, found: dict[str, Any]) -> None:
     still_there = select(Clip.id).where(Clip.id == clip.id).execution_options(**WITH_DELETED)
     if not row and "poster_key" in found and db.session.scalar(still_there) is None:
         erasures.plan([found["poster_key"]])  # the clip was deleted meanwhile
+
+
+def _settle_again(clip: Clip, found: dict[str, Any]) -> None:
+    """Of a clip that is ready already: the facts. Where they cannot be taken it stays as it is, without them."""
+    if found["status"] != ClipStatus.READY:
+        found = {"wake_at": None, "facts_version": FACTS_VERSION}
+    found.pop("sha256", None)  # of what was uploaded, whatever has become of the file
+    kept = update(Clip).where(Clip.id == clip.id, Clip.probes == clip.probes).values(version=Clip.version + 1, **found)
+    db.session.execute(kept.execution_options(synchronize_session=False))
+    renditions.resume(Publication.clip_id == clip.id)

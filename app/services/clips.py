@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, exists, func, select
 from app import clock
 from app.db import db
 from app.media import containers
-from app.models import LIVE, LIVE_SQL, WITH_DELETED, Clip, Publication, Status, User
+from app.models import LIVE, LIVE_SQL, WITH_DELETED, Clip, Publication, Rendition, Status, User
 from app.problems import NotFound, Problem
 from app.services import erasures
 from app.statistics import daily
@@ -117,7 +117,8 @@ def remove(user_id: int, clip_id: int, plan: Callable[[Sequence[str]], None] = e
     if live:
         raise Problem("clip_has_live_publications", count=live)
     daily.keep_by_title(zone_name, clip)
-    plan((clip.storage_key, key_of_poster(clip.storage_key)))
+    made = db.session.scalars(select(Rendition.storage_key).filter_by(clip_id=clip_id)).all()
+    plan((clip.storage_key, key_of_poster(clip.storage_key), *filter(None, made)))
     db.session.delete(clip)
 
 
@@ -125,7 +126,8 @@ def plan_erasure(user: User) -> None:
     """Of the files of all the user's clips, when the account is deleted: the rows go with the account's."""
     mine = select(Clip.storage_key).where(Clip.user_id == user.id).execution_options(**WITH_DELETED)
     keys = db.session.scalars(mine).all()
-    erasures.plan([key for clip_key in keys for key in (clip_key, key_of_poster(clip_key))])
+    made = db.session.scalars(select(Rendition.storage_key).filter_by(user_id=user.id)).all()
+    erasures.plan([*(key for clip_key in keys for key in (clip_key, key_of_poster(clip_key))), *filter(None, made)])
 
 
 def key_of_poster(storage_key: str) -> str:
@@ -134,8 +136,11 @@ def key_of_poster(storage_key: str) -> str:
 
 
 def used_bytes(user: User) -> int:
-    """The size of all of the user's clips, for the plan's quota."""
-    return db.session.scalar(select(func.coalesce(func.sum(Clip.size), 0)).where(Clip.user_id == user.id))
+    """The size of all of the user's clips and of what is made of them, for the plan's quota."""
+    mine = select(func.coalesce(func.sum(Clip.size), 0)).where(Clip.user_id == user.id)
+    # By the clips, of which those that are deleted do not count any more.
+    made = select(func.coalesce(func.sum(Rendition.size), 0)).join(Clip, Clip.id == Rendition.clip_id)
+    return db.session.scalar(mine) + db.session.scalar(made.where(Clip.user_id == user.id))
 
 
 def shown_name(file_name: str) -> str:

@@ -24,6 +24,7 @@ from app.models import (
     Publication,
     PublicationEvent,
     Render,
+    Rendition,
     Rule,
     RuleRun,
     StatsSample,
@@ -40,7 +41,8 @@ BATCH = 500
 _PROFILE = "email name timezone plan_key created_at consented_at consent_version email_confirmed_at"
 _PUBLICATION = (
     "clip_id connection_id platform account_id account_name account_url title description options status "
-    "reason detail due_at external_id url created_at started_at published_at views likes shares"
+    "reason detail due_at recipe rendition_id sent_sha256 external_id url created_at started_at published_at "
+    "views likes shares"
 )
 _CLIP = (
     "title description file_name source source_name status size sha256 content_type duration_ms width height created_at"
@@ -62,6 +64,7 @@ _TABLES: dict[str, tuple[type, str]] = {
     "incoming_hooks": (IncomingHook, "name mapping used_at created_at"),
     "inbox_files": (InboxFile, "path size state reason clip_id seen_at"),
     "clips": (Clip, _CLIP),
+    "renditions": (Rendition, "clip_id recipe state reason size sha256 facts created_at"),
     "publications": (Publication, _PUBLICATION),
     "publication_events": (PublicationEvent, "publication_id at kind status name detail"),
     "stats": (StatsSample, "publication_id at views likes shares"),
@@ -116,9 +119,12 @@ def _row(row: Any, columns: str) -> dict[str, Any]:
 
 
 def _file(row: Any) -> dict[str, str]:
-    if not isinstance(row, Clip):
-        return {}
-    return {"file": f"{current_app.config['PUBLIC_URL']}/media/clips/{row.id}/video?download=1"}
+    address = f"{current_app.config['PUBLIC_URL']}/media"
+    if isinstance(row, Clip):
+        return {"file": f"{address}/clips/{row.id}/video?download=1"}
+    if isinstance(row, Rendition) and row.sha256:
+        return {"file": f"{address}/renditions/{row.id}/video?download=1"}
+    return {}
 
 
 def _json(value: Any) -> str:

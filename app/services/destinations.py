@@ -3,17 +3,21 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import func, select
 
 from app import platforms
 from app.db import db
-from app.models import LIVE, Clip, ConnectionStatus, PlatformConnection, Publication, Status, User
+from app.media.recipes import plan
+from app.media.recipes.recipe import Recipe
+from app.models import LIVE, Clip, ClipStatus, ConnectionStatus, PlatformConnection, Publication, Status, User
 from app.platforms.base import Adapter, Limits
 from app.platforms.options import Option
 from app.problems import Problem
-from app.publishing import preflight
+from app.publishing import preflight, recipes
 from app.services import asked_options, connection_list
 
 
@@ -24,19 +28,49 @@ class Destination:
     `live` and `published` are the clip's newest publications there.
     """
 
+    clip: Clip
     connection: PlatformConnection
     label: str
-    problems: list[Problem]
+    problems: list[Problem]  # of the account, then of the file as it is, or as it is without asking
     mode: str  # how publishing works there, where there are several ways
     live: Publication | None
     published: Publication | None
     limits: Limits
     max_title: int
     options: Sequence[Option]
+    allowed: bool  # by the user's plan
 
     @property
     def blocked(self) -> bool:
         return bool(self.problems or self.live)
+
+    @property
+    def adapter(self) -> type[Adapter]:
+        return platforms.ADAPTERS[self.connection.platform]
+
+    @cached_property
+    def offers(self) -> Sequence["plan.Offer"]:
+        """How the clip can be changed so that it fits; none where it fits, or something else is in the way."""
+        if self.live or not self.problems or list(self._account_problems):
+            return ()
+        return recipes.offers(self.clip, self.adapter)
+
+    @cached_property
+    def lossless(self) -> Recipe | None:
+        """What is done to the file without asking."""
+        return recipes.recipe_for(self.clip, self.adapter) if self.clip.status == ClipStatus.READY else None
+
+    def recipe(self, chosen: str) -> Mapping[str, Any] | None:
+        """What is chosen, as a row has it. Raises Problem for what is not offered."""
+        return recipes.chosen(self.clip, self.adapter, chosen) if chosen else None
+
+    def problems_with(self, recipe: Mapping[str, Any] | None) -> list[Problem]:
+        """Those that are left where the file is changed by that recipe."""
+        return [*self._account_problems, *_file_problems(self.adapter, self.clip, recipe)] if recipe else self.problems
+
+    @property
+    def _account_problems(self) -> Iterator[Problem]:
+        return _account_problems(self.allowed, self.connection)
 
     @property
     def one_text(self) -> bool:
@@ -84,22 +118,30 @@ def _destination(
     limits = adapter.limits(current_app.config)
     account = clip.id, connection.platform, connection.account_id
     several = siblings[connection.platform] > 1
+    allowed = user.plan.allows(connection.platform)
     return Destination(
+        clip=clip,
         connection=connection,
         label=f"{adapter.name} — {connection.account_name}" if several else adapter.name,
-        problems=list(_problems(user, connection, adapter, clip)),
+        problems=[*_account_problems(allowed, connection), *_file_problems(adapter, clip)],
         mode=adapter.mode(current_app.config),
         live=newest.get((*account, True)),
         published=newest.get((*account, False)),
         limits=limits,
         max_title=min(limits.max_title or preflight.MAX_TITLE, preflight.MAX_TITLE),
         options=asked_options.declared(connection),
+        allowed=allowed,
     )
 
 
-def _problems(user: User, connection: PlatformConnection, adapter: type[Adapter], clip: Clip) -> Iterator[Problem]:
-    if not user.plan.allows(connection.platform):
+def _account_problems(allowed: bool, connection: PlatformConnection) -> Iterator[Problem]:
+    if not allowed:
         yield Problem("not_in_plan")
     elif connection.status != ConnectionStatus.ACTIVE:
         yield Problem("account_needs_reconnect")
-    yield from preflight.problems(adapter, current_app.config, clip)
+
+
+def _file_problems(adapter: type[Adapter], clip: Clip, recipe: Mapping[str, Any] | None = None) -> Iterator[Problem]:
+    """Of the file that the platform would be sent: changed by `recipe`, or by what is done without asking."""
+    sent = recipes.outcome(clip, adapter, recipe) if clip.status == ClipStatus.READY else clip
+    return preflight.problems(adapter, current_app.config, sent)

@@ -19,13 +19,17 @@ from app.services.destinations import Destination
 
 @dataclass(frozen=True)
 class Choice:
-    """An account, and the texts for it; `again` where the clip is published there already and shall be once more."""
+    """An account, and the texts for it; `again` where the clip is published there already and shall be once more.
+
+    `recipe`: how the clip is to be changed for it, by the key of one of its offers or as JSON; empty: not at all.
+    """
 
     connection_id: int
     title: str
     description: str
     again: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Draft:
     title: str
     description: str
     options: Mapping[str, Any]
+    recipe: Mapping[str, Any] | None  # as a row has it
     problems: Sequence[Problem | NotFound]
 
     @property
@@ -98,16 +103,21 @@ def _draft(
     choice = item.choice
     title, description = clips.one_line(choice.title), clips.several_lines(choice.description)
     chosen: Mapping[str, Any] = {}
+    recipe: Mapping[str, Any] | None = None
     problems: list[Problem | NotFound] = []
     if clip is None or destination is None:
         problems.append(NotFound())
     else:
-        problems += _problems(user, item, clip, destination, title, description)
+        try:
+            recipe = destination.recipe(choice.recipe)
+        except Problem as problem:
+            problems.append(Problem(problem.code, _field(destination), **problem.params))
+        problems += _problems(user, item, clip, destination, recipe, title, description)
         try:
             chosen = asked_options.check(destination.connection, choice.options, f"option-{choice.connection_id}-")
         except Problem as problem:
             problems.append(problem)
-    draft = Draft(item, clip, destination, title, description, chosen, problems)
+    draft = Draft(item, clip, destination, title, description, chosen, recipe, problems)
     if not problems and draft.key in seen:
         problems.append(Problem("already_live", _field(destination)))
     seen.add(draft.key)
@@ -115,7 +125,13 @@ def _draft(
 
 
 def _problems(
-    user: User, item: Item, clip: Clip, destination: Destination, title: str, description: str
+    user: User,
+    item: Item,
+    clip: Clip,
+    destination: Destination,
+    recipe: Mapping[str, Any] | None,
+    title: str,
+    description: str,
 ) -> Iterator[Problem]:
     if clip.status != ClipStatus.READY:
         yield Problem("clip_not_ready")
@@ -128,7 +144,8 @@ def _problems(
     if destination.live:
         yield Problem("already_live", at)
     adapter = platforms.ADAPTERS[destination.connection.platform]
-    for problem in (*destination.problems, *preflight.text_problems(adapter, current_app.config, title, description)):
+    problems = destination.problems_with(recipe)
+    for problem in (*problems, *preflight.text_problems(adapter, current_app.config, title, description)):
         yield Problem(problem.code, at, **problem.params)
     try:
         asked_options.check_length(destination.connection, clip)

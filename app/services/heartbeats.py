@@ -23,7 +23,7 @@ EVERY = timedelta(seconds=10)
 ALIVE = timedelta(seconds=45)
 KEPT = timedelta(days=1)
 
-KINDS = ("worker", "spare", "probe", "import", "scheduler", "ticks")
+KINDS = ("worker", "spare", "probe", "import", "media", "scheduler", "ticks")
 
 
 def _beat(insert: Callable) -> Executable:

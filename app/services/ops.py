@@ -15,6 +15,7 @@ from app.models import (
     PlatformConnection,
     Publication,
     PublicationEvent,
+    Rendition,
     Status,
     Upload,
 )
@@ -66,7 +67,7 @@ class Figures:
     queues: dict[str, int] | None  # wake-ups by queue; None where Redis is away
     refusals: dict[str, int] | None  # by kind; None where Redis is away
     clips: int
-    clip_bytes: int
+    clip_bytes: int  # with what is made of them
     uploads: int  # under way
     incidents: dict[str, int]  # by platform: 1 where one is open
 
@@ -75,7 +76,8 @@ def figures() -> Figures:
     now = clock.now()
     due, oldest = db.session.execute(select(func.count(), func.min(Publication.wake_at)).where(*_waiting(now))).one()
     by_status = dict(db.session.execute(select(Publication.status, func.count()).group_by(Publication.status)).all())
-    clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0))).one()
+    made = select(func.coalesce(func.sum(Rendition.size), 0)).scalar_subquery()
+    clips, clip_bytes = db.session.execute(select(func.count(), func.coalesce(func.sum(Clip.size), 0) + made)).one()
     return Figures(
         publications={status.value: by_status.get(status, 0) for status in Status},
         due=due,

@@ -27,7 +27,7 @@ from app.models import (
     touch_all,
 )
 from app.problems import NotFound, Problem
-from app.publishing import cancellation, dispatch, rescheduling, state_machine
+from app.publishing import cancellation, dispatch, renditions, rescheduling, state_machine
 from app.publishing.cancellation import Kept
 from app.services import asked_options, clips, drafts, slots, undo
 from app.services.drafts import Choice, Draft, Item
@@ -98,6 +98,7 @@ def _make(some: Sequence[Draft]) -> dict[tuple[int, int], Publication]:
     new = select(Publication).where(Publication.id.in_(ids)).order_by(Publication.id)
     made = db.session.scalars(new.execution_options(populate_existing=True)).all()
     state_machine.begin(made)
+    renditions.make_ahead(made)
     touch_all(ids)
     return {(one.clip_id, one.connection_id): one for one in made}
 
@@ -117,6 +118,7 @@ def _row(draft: Draft, waiting: Mapping[str, Any] | None) -> dict[str, Any]:
         "title": draft.title,
         "description": draft.description,
         "options": draft.options,
+        "recipe": draft.recipe,
         "status": Status.PUBLISHING if begins else Status.SCHEDULED,
         **(under_way() | {"slot_id": None} if begins else dict.fromkeys(under_way()) | waiting),
     }
@@ -145,7 +147,7 @@ def get(user: User, publication_id: int) -> Publication:
     publication = db.session.scalars(
         select(Publication)
         .where(Publication.id == publication_id, Publication.user_id == user.id)
-        .options(joinedload(Publication.clip))
+        .options(joinedload(Publication.clip), joinedload(Publication.rendition))
         .execution_options(populate_existing=True)
     ).first()
     if publication is None:

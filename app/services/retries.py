@@ -108,6 +108,7 @@ def _begin(some: Sequence[Publication], event: str) -> None:
             "has_receipt": one.has_receipt and one.id in going_on,
             "external_id": one.external_id if one.id in going_on else None,
             "url": one.url if one.id in going_on else None,
+            "sent_sha256": one.sent_sha256 if one.id in going_on else None,
         }
         for one in some
     }

@@ -4,6 +4,7 @@ Once the account is connected and the plan includes its platform, its user is of
 still ahead are planned anew, each checked like any new publication, and the cancelled ones stay in the history.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,8 @@ def _plan_again(user: User, rows: Sequence[Row]) -> dict[int, Publication | Prob
             results[old.id] = Problem("published_meanwhile")
         else:
             # What stood there before had been agreed to.
-            choice = Choice(place, old.title, old.description, again=True, options=old.options)
+            recipe = json.dumps(old.recipe) if old.recipe else ""
+            choice = Choice(place, old.title, old.description, again=True, options=old.options, recipe=recipe)
             items[old.id] = Item(old.clip_id, choice, old.due_at)
     for old_id, result in zip(items, publications.publish_many(user, list(items.values())), strict=True):
         # NotFound: deleted at this moment.

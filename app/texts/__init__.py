@@ -27,6 +27,7 @@ STATUSES = {
 STAGES = {
     "queued": "в очереди",
     "starting": "начинаем",
+    "preparing": "готовим файл",
     "uploading": "загрузка",
     "sent": "площадка принимает клип",
     "processing": "обрабатывается площадкой",
@@ -48,6 +49,7 @@ EVENTS = {
     "resumed": "Набор снят с паузы",
     "published_now": "Вы попросили опубликовать сейчас",
     "started": "Началась",
+    "preparing": "Готовим файл для площадки: попытки не тратятся",
     "step": "Шаг сделан",
     "commit_started": "Последний шаг: отправляем",
     "accepted": "Площадка приняла клип",
@@ -342,6 +344,8 @@ def progress(publication: "Publication", now: datetime) -> str:
         return ""
     if publication.stage == "uploading" and publication.total:
         return f"загрузка {100 * (publication.sent or 0) // publication.total} %"
+    if publication.stage == "preparing" and publication.total:
+        return f"готовим файл, {publication.sent or 0} %"
     if publication.stage == "retry" and publication.wake_at:
         most = max(len(current_app.config["RETRY_SECONDS"]), publication.attempt)
         return f"повтор {_in(publication.wake_at, now)} ({publication.attempt} из {most})"

@@ -21,7 +21,7 @@ def fetch(signed: str) -> Response:
     fetch = fetch_links.opened(signed)
     if fetch is None:
         abort(404)
-    clip, app = fetch.clip, current_app._get_current_object()
+    file, app = fetch.file, current_app._get_current_object()
 
     def sent(start: int, end: int) -> None:
         """The server is done with the response, and with the request's context."""
@@ -31,4 +31,4 @@ def fetch(signed: str) -> Response:
         except SQLAlchemyError as error:
             log.warning("a fetch is not recorded", publication=fetch.publication_id, error=type(error).__name__)
 
-    return file_response.send(clip.storage_key, clip.content_type, clip.size, sent)
+    return file_response.send(file.storage_key, file.content_type, file.size, sent)

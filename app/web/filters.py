@@ -12,12 +12,14 @@ from flask_login import current_user
 
 from app import clock, platforms, texts
 from app.media import containers
+from app.media.recipes import plan
 from app.models import Publication
 from app.notifications import inbox
 from app.paging import COUNTED, Page
+from app.publishing import recipes
 from app.services import asked_options, clips, history, publications, questions, retention, retries, uploads
 from app.statistics import report
-from app.texts import moments
+from app.texts import moments, renditions, sent_files
 from app.web import media, option_texts
 
 NBSP = "\u00a0"
@@ -71,6 +73,10 @@ def register(app: Flask) -> None:
         has_options=option_texts.has_options,
         option_notices=asked_options.notices,
         option_holds=option_texts.holds,
+        lossless_text=lossless_text,
+        offer_text=renditions.offer,
+        recipe_text=recipe_text,
+        sent_text=sent_text,
         door_platforms=platforms.ADAPTERS,
         progress_percent=progress_percent,
         pace=pace,
@@ -207,9 +213,34 @@ def initials(name: str) -> str:
     return "".join(part[0] for part in parts[:2]).upper() or "•"
 
 
+def recipe_text(clip, recipe) -> str:
+    """What is made of a clip, and how long it takes."""
+    made = plan.Offer(recipe, tuple(plan.changes(clip, recipe)), plan.estimate(clip, recipe))
+    text = renditions.lossless(made.changes) if recipe.is_lossless else renditions.offer(made)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def lossless_text(destination) -> str:
+    """What is done to the file without asking, before it goes there; empty where nothing is."""
+    if destination.lossless is None:
+        return ""
+    return sent_files.sent(plan.changes(destination.clip, destination.lossless), is_lossless=True, is_over=False)
+
+
+def sent_text(publication) -> str:
+    """Which file goes to the platform, where it is not the clip's own; empty where it is, or that is not settled."""
+    made = publication.rendition
+    if made is None:
+        return ""
+    recipe = recipes.from_row(made.recipe)
+    changes = plan.changes(publication.clip, recipe) if publication.clip else ()
+    is_over = publication.status in ("published", "unconfirmed")
+    return sent_files.sent(changes, is_lossless=made.is_lossless, is_over=is_over)
+
+
 def progress_percent(publication) -> int | None:
     """For the progress bar; None where nothing is measured."""
-    if publication.stage != "uploading" or not publication.total:
+    if publication.stage not in ("uploading", "preparing") or not publication.total:
         return None
     return 100 * (publication.sent or 0) // publication.total
 

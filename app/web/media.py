@@ -24,7 +24,7 @@ def video(clip_id: int) -> Response:
     content_type = clip.content_type if clip.extension else "application/octet-stream"
     response = file_response.send(clip.storage_key, content_type, clip.size)
     if "download" in request.args:
-        response.headers["Content-Disposition"] = _attachment(clip)
+        response.headers["Content-Disposition"] = attachment(clip, clip.extension)
     return response
 
 
@@ -57,8 +57,7 @@ def _version(clip: Clip) -> str:
     return clip.poster_key[-12:]
 
 
-def _attachment(clip: Clip) -> str:
+def attachment(clip: Clip, suffix: str) -> str:
     """RFC 6266: a plain name for old programs, the title for all others."""
-    suffix = clip.extension
     title = re.sub(r'[\\/:*?"<>|]+', " ", clip.title).strip(" .") or f"clip-{clip.id}"
     return f"attachment; filename=\"clip-{clip.id}{suffix}\"; filename*=UTF-8''{quote(title + suffix, safe='')}"

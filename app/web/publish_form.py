@@ -42,6 +42,11 @@ class Row:
     options: Mapping[str, Any]
     problem: Problem | None  # of a refusal, at this account
     look: Look | None = None  # how far the platform's answer is, where it is asked for options
+    recipe: str = ""  # the key of the offer that is chosen
+
+    @property
+    def blocked(self) -> bool:
+        return is_blocked(self.destination)
 
     @property
     def id(self) -> int:
@@ -96,6 +101,11 @@ class Window:
     tab: str
     set_name: str
     when: str
+
+
+def is_blocked(destination: Destination) -> bool:
+    """Whether it cannot be chosen, whatever is done to the clip."""
+    return destination.blocked and not destination.offers
 
 
 def chosen() -> list[int]:
@@ -160,7 +170,7 @@ def sent(
 
 def ids_of(account_set: AccountSet, destinations: Sequence[Destination]) -> set[int]:
     """Those of a set that can be chosen."""
-    return {one.connection.id for one in destinations if not one.blocked} & set(account_set.connection_ids)
+    return {one.connection.id for one in destinations if not is_blocked(one)} & set(account_set.connection_ids)
 
 
 def _row(one: Destination, shared: Texts, ticked: bool, again: bool, problem: Problem | None) -> Row:
@@ -170,13 +180,15 @@ def _row(one: Destination, shared: Texts, ticked: bool, again: bool, problem: Pr
     at_fault = problem.field if problem and problem.field else ""
     mine = problem if at_fault == f"connection-{number}" or at_fault.startswith(f"option-{number}-") else None
     options = options_sent(f"option-{number}-")
-    can_be_ticked = not (one.blocked or one.published)
-    return Row(one, ticked and can_be_ticked, again and not one.blocked, own, texts, options, mine)
+    blocked, recipe = is_blocked(one), request.form.get(f"recipe-{number}", "")
+    can_be_ticked = not (blocked or one.published)
+    return Row(one, ticked and can_be_ticked, again and not blocked, own, texts, options, mine, recipe)
 
 
 def _choice(number: int, again: bool) -> Choice:
     texts = _texts(number, _shared())
-    return Choice(number, texts.title, texts.description, again, options_sent(f"option-{number}-"))
+    recipe = request.form.get(f"recipe-{number}", "")
+    return Choice(number, texts.title, texts.description, again, options_sent(f"option-{number}-"), recipe)
 
 
 def _shared() -> Texts | None:

@@ -24,10 +24,12 @@ from app.queue.table import (
     BULK,
     CHORES,
     CLIPS,
+    COPIES,
     IMPORTS,
     INBOX,
     JOBS,
     MAILS,
+    MEDIA,
     PERIODIC,
     PUBLISH,
     QUESTIONS,
@@ -49,8 +51,9 @@ log = structlog.get_logger(__name__)
 QUEUES = {
     "worker": (PUBLISH, BULK),
     "spare": (PUBLISH, QUESTIONS, CHORES, MAILS),
-    "probe": (CLIPS, REMOVALS),
+    "probe": (CLIPS, COPIES, REMOVALS),
     "import": (IMPORTS,),
+    "media": (MEDIA,),
 }
 # One user's large clips may keep all WORKERS busy for long: these are there for what others have just begun.
 SPARES = 2
@@ -109,6 +112,7 @@ def crew(config: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[Flask], Non
         queues = (*QUEUES["worker"], STATS) if number % 2 else QUEUES["worker"]
         yield f"worker-{number}", partial(work, queues=queues)
     counts = {"spare": SPARES, "probe": config["PROBE_WORKERS"], "import": config["IMPORT_WORKERS"]}
+    counts["media"] = config["MEDIA_WORKERS"]
     for kind, count in counts.items():
         for number in range(1, count + 1):
             yield f"{kind}-{number}", partial(work, kind=kind)
@@ -140,7 +144,7 @@ def work(
     """
     with app.app_context():
         connection = blocking_redis()
-        if kind == "probe":
+        if kind in ("probe", "media"):
             os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
         worker = ClipWorker(
             [queue(name, connection) for name in queues or QUEUES[kind]],

@@ -29,10 +29,21 @@ def _numbers(sentence: str) -> list[str]:
 @pytest.mark.parametrize("limit", [3 * 60, 180.25, 60])
 @pytest.mark.parametrize("over", [0.001, 0.04, 0.2, 0.49, 0.5, 1, 400])
 def test_a_length_over_the_limit_never_reads_as_the_limit(limit: float, over: float):
-    clip = Clip(duration_ms=round((limit + over) * 1000), size=1)
+    clip = Clip(duration_ms=round((limit + over) * 1000), size=1, frame_rate=2000)
     [problem] = preflight.problems(_Limited(max_seconds=limit), {}, clip)
     is_, may_be = (float(number.replace(",", ".")) for number in _numbers(problem.text))
     assert is_ > may_be and is_ >= limit + over - 0.001
+
+
+def test_the_length_is_the_pictures_give_or_take_one():
+    """Sound that ends later does not count, nor does a last picture that is shown for longer."""
+    fits = Clip(duration_ms=181_000, video_duration_ms=180_033, frame_rate=30, size=1)
+    assert list(preflight.problems(_Limited(max_seconds=180, min_seconds=1), {}, fits)) == []
+    over = Clip(duration_ms=181_000, video_duration_ms=180_067, frame_rate=30, size=1)
+    [problem] = preflight.problems(_Limited(max_seconds=180), {}, over)
+    assert problem.text == "Клип длится 180,1 с, принимают до 180 с: укоротите его."
+    short = Clip(video_duration_ms=2_970, duration_ms=3_100, frame_rate=30, size=1)
+    assert list(preflight.problems(_Limited(min_seconds=3), {}, short)) == []
 
 
 @pytest.mark.parametrize("limit", [50 * MB, 50 << 20, 2000 * MB])

@@ -48,7 +48,8 @@ class ToyServer:
     """POST /create, PUT /upload/ID, POST /publish/ID, GET /posts/ID, POST /refresh.
 
     `answers` are statuses to send, once each, without doing what was asked; 0 does it and closes without a response.
-    `holds` keep a verb's next request waiting. `options` are those that the newest draft was created with.
+    `holds` keep a verb's next request waiting. `options` are those that the newest draft was created with, `received`
+    the newest file.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class ToyServer:
         self.posts: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         self.options: dict = {}
+        self.received = b""
         self.answers: dict[str, list[int]] = {}
         self.holds: dict[str, Hold] = {}
         self.processing = 0
@@ -98,7 +100,7 @@ class ToyServer:
             self.drafts[post_id] = 0
             self.options = json.loads(received)
         elif verb == "upload":
-            self.drafts[post_id] = len(received)
+            self.drafts[post_id], self.received = len(received), received
         elif verb == "publish":
             self.posts[post_id] += 1
         elif verb == "posts":

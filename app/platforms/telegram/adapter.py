@@ -184,7 +184,13 @@ class Telegram(Adapter):
 
     @classmethod
     def limits(cls, config: Mapping[str, Any]) -> Limits:
-        return Limits(max_bytes=config["TELEGRAM_MAX_MB"] * 1_000_000, max_text=CAPTION_CHARACTERS)
+        return Limits(
+            max_bytes=config["TELEGRAM_MAX_MB"] * 1_000_000,
+            max_text=CAPTION_CHARACTERS,
+            playable_containers=frozenset({"mp4"}),
+            streams=True,
+            silent_audio=True,  # without it: an animation (GIF)
+        )
 
     # Connecting
 

@@ -1,0 +1,140 @@
+"""Packets of a clip into an MP4 with its index in front: copied, never encoded again."""
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from av.error import ArgumentError
+
+from app.media.recipes import streams
+from app.media.recipes.recipe import Recipe, RecipeFailed
+from app.media.recipes.silence import Silence
+
+# What one packet takes of the index, at most, and what the index takes without any.
+_INDEX_ENTRY = 40
+_INDEX_BASE = 16 << 10
+# Such a part of the file may be left free behind the index.
+_FREE_PART = 0.01
+# Where packets are not counted in advance there may be so many times as many as the rate says.
+_UNCERTAINTY = 1.5
+_AAC_SAMPLES = 1024
+# Sound that a stream has before its first whole picture.
+_MAX_EARLY_PACKETS = 2000
+
+
+def remux(source: Path, target: Path, recipe: Recipe, progress: Callable[[float], None]) -> None:
+    try:
+        _copy(source, target, recipe, progress, reserves=True)
+    except ArgumentError:  # the index did not fit: there are more packets than the file said
+        _copy(source, target, recipe, progress, reserves=False)
+
+
+def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float], None], *, reserves: bool) -> None:
+    size = source.stat().st_size
+    with streams.open_source(source) as clip:
+        video = streams.picture(clip)
+        audio = streams.sound(clip) if recipe.audio == "copy" else None
+        if video is None:
+            raise RecipeFailed("recipe_unreadable", "no video track")
+        copied = [track for track in (video, audio) if track is not None]
+        room = _index_bytes(clip, copied, recipe)
+        # Room that is kept in front spares reading and writing the whole file once more.
+        in_front = {"moov_size": str(room)} if reserves and room < size * _FREE_PART else {"movflags": "faststart"}
+        with streams.open_target(target, **in_front) as result:
+            tracks = {track.index: _track(result, track) for track in copied}
+            silence = Silence(result) if recipe.audio == "silent" else None
+            end = Fraction(0)
+            for packet in _from_first_picture(clip, video, _whole(clip, copied)):
+                progress((packet.pos or 0) / size)
+                if packet.stream_index == video.index:
+                    end = max(end, _end(packet))
+                    if silence is not None and packet.dts is not None:
+                        result.mux(silence.until(packet.dts * Fraction(packet.time_base)))
+                packet.stream = tracks[packet.stream_index]
+                result.mux(packet)
+            if silence is not None:
+                result.mux(silence.until(end))
+        _check_length(video, end)
+
+
+def _track(result: Any, track: Any) -> Any:
+    """The same parameters, with the display matrix and the colours."""
+    new = result.add_stream_from_template(track, opaque=True)
+    if track.codec_context.name == "hevc":
+        new.codec_context.codec_tag = "hvc1"  # Apple's players take no other
+    if track.language:
+        new.metadata["language"] = track.language
+    return new
+
+
+def _index_bytes(clip: Any, copied: list[Any], recipe: Recipe) -> int:
+    seconds = (clip.duration or 0) / 1_000_000
+    packets = 0.0
+    for track in copied:
+        if track.type == "audio":
+            rate = track.codec_context.sample_rate / _AAC_SAMPLES
+        else:
+            rate = float(track.average_rate or track.guessed_rate or 60)
+        packets += track.frames or seconds * rate * _UNCERTAINTY
+    if recipe.audio == "silent":
+        packets += seconds * Silence.RATE / _AAC_SAMPLES
+    return _INDEX_BASE + int(packets * _INDEX_ENTRY)
+
+
+def _whole(clip: Any, copied: list[Any]) -> Iterator[Any]:
+    is_stream = clip.format.name == "mpegts"
+    for packet in clip.demux(*copied):
+        if not packet.size:
+            continue
+        # What a broadcast lost on its way was lost before; in a file it means that the file is not whole.
+        if packet.is_corrupt and not is_stream:
+            raise RecipeFailed("recipe_unreadable", f"cut off at {packet.pos}")
+        yield packet
+
+
+def _from_first_picture(clip: Any, video: Any, packets: Iterable[Any]) -> Iterator[Any]:
+    """A stream's clock starts anywhere and its tracks where they happen to: its time starts with the first picture that
+    can be shown. Sound from before is left out to the packet; the rest of it is skipped by the edit list.
+    """
+    if clip.format.name != "mpegts":
+        yield from packets
+        return
+    early: list[Any] = []
+    origin = None
+    for packet in packets:
+        if origin is None:
+            if packet.stream_index != video.index:
+                early.append(packet)
+                if len(early) > _MAX_EARLY_PACKETS:
+                    raise RecipeFailed("recipe_unreadable", "sound without a picture")
+                continue
+            if not packet.is_keyframe or packet.pts is None:
+                continue
+            origin = packet.pts * Fraction(packet.time_base)
+            # A decoder needs the packet before the first that is heard.
+            yield from (one for one in (_shifted(one, origin) for one in early) if _end(one) + _length(one) > 0)
+        yield _shifted(packet, origin)
+
+
+def _shifted(packet: Any, origin: Fraction) -> Any:
+    by = round(origin / Fraction(packet.time_base))
+    if packet.pts is not None:
+        packet.pts -= by
+    if packet.dts is not None:
+        packet.dts -= by
+    return packet
+
+
+def _end(packet: Any) -> Fraction:
+    return Fraction(packet.pts or 0) * Fraction(packet.time_base) + _length(packet)
+
+
+def _length(packet: Any) -> Fraction:
+    return Fraction(packet.duration or 0) * Fraction(packet.time_base)
+
+
+def _check_length(video: Any, end: Fraction) -> None:
+    """A file that ends early may read as if it were whole."""
+    if video.duration and float(end) < 0.9 * float(video.duration * video.time_base) - 1:
+        raise RecipeFailed("recipe_unreadable", f"ends at {float(end):.1f} s")

@@ -14,7 +14,7 @@ LONGEST = "test_accessibility.py"
 # They wait most of their time, so they start first.
 SLOW = ("test_run.py", "test_chaos.py", "test_deployment.py", "test_kill.py", "test_outages.py", "test_scheduler.py")
 
-pytest_plugins = ["tests.s3", "tests.publishing.fixtures"]
+pytest_plugins = ["tests.one_run", "tests.s3", "tests.publishing.fixtures"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

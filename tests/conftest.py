@@ -38,7 +38,7 @@ from app.platforms.base import Account, Token
 from app.services import audit_log, connections, sessions, users
 from app.storage import key_from, storage
 from sandbox.testing import Sandbox, start_sandbox
-from tests import asking, codes, postgres, probing
+from tests import asking, codes, one_run, postgres, probing
 from tests import clips as test_clips
 from tests.clips import new_key
 from tests.edges import committed
@@ -130,12 +130,10 @@ def keys() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Postgres]:
+def postgresql() -> Postgres:
     if postgres.binaries() is None:
         pytest.skip("нужен PostgreSQL: apt install postgresql")
-    server = Postgres()
-    yield server
-    server.remove()
+    return one_run.postgresql()
 
 
 @pytest.fixture
@@ -145,7 +143,7 @@ def no_database(database_kind: str, tmp_path: Path, request: pytest.FixtureReque
         yield f"sqlite:///{tmp_path}/nothing.db"
         return
     server: Postgres = request.getfixturevalue("postgresql")
-    name = f"nothing{next(_numbers)}"
+    name = f"nothing_{one_run.process_name()}_{next(_numbers)}"
     yield server.create(name)
     server.drop(name)
 
@@ -153,9 +151,12 @@ def no_database(database_kind: str, tmp_path: Path, request: pytest.FixtureReque
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, str], redis_url: str) -> Path:
     """What the migrations make of nothing."""
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    migrate(settings(path.parent, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
-    return path
+    folder = tmp_path_factory.mktemp("database")
+
+    def make(path: Path) -> None:
+        migrate(settings(folder, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
+
+    return one_run.made_once("empty.db", make)
 
 
 @pytest.fixture(scope="session")
@@ -164,8 +165,12 @@ def empty_postgresql(
 ) -> str:
     """The name of the same in PostgreSQL."""
     folder = tmp_path_factory.mktemp("database")
-    migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
-    return "empty"
+
+    def make(path: Path) -> None:
+        migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
+        path.write_text("empty")
+
+    return one_run.made_once("empty_postgresql", make).read_text()
 
 
 def settings(
@@ -219,7 +224,7 @@ def shared_sqlite(memory: Path, empty_sqlite: Path, keys: tuple[str, str], redis
 def shared_postgresql(
     memory: Path, postgresql: Postgres, empty_postgresql: str, keys: tuple[str, str], redis_url: str, world: Sandbox
 ) -> SharedApp:
-    database = PostgresDatabase(postgresql, empty_postgresql, "shared")
+    database = PostgresDatabase(postgresql, empty_postgresql, f"shared_{one_run.process_name()}")
     return _shared(memory / "postgresql", database, keys, redis_url, world)
 
 

@@ -61,6 +61,10 @@ BOTH = (
     *("publishing", "platform_access", "statistics", "notifications", "services"),
     *("test_lists.py", "test_migrations.py", "test_queries.py", "test_upgrade.py"),
 )
+# Of tests with other parameters too, only those here, and those that are marked `each_on_both`, run with every value on
+# both: there each value asks the database something else. Elsewhere the values are for what Python does with them, and
+# PostgreSQL runs the first.
+EACH_ON_BOTH = ("publishing", "platform_access", "test_lists.py", "test_migrations.py", "test_queries.py")
 ONLY = os.environ.get("TEST_DATABASE")
 # In CI a PostgreSQL that is not there is a failure, elsewhere its tests are left out.
 WITHOUT_POSTGRESQL = postgres.binaries() is None and not os.environ.get("CI")
@@ -75,10 +79,30 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    touches = Path(metafunc.definition.path).relative_to(Path(__file__).parent).parts[0] in BOTH
-    parametrized = any("database_kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
-    if "database_kind" in metafunc.fixturenames and touches and not (parametrized or ONLY or WITHOUT_POSTGRESQL):
+    touches = _top_part(metafunc.definition.path) in BOTH
+    chosen = _chooses_its_database(metafunc.definition)
+    if "database_kind" in metafunc.fixturenames and touches and not (chosen or ONLY or WITHOUT_POSTGRESQL):
         metafunc.parametrize("database_kind", [SQLITE, POSTGRESQL], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _is_another_value_on_postgresql(item)]
+
+
+def _is_another_value_on_postgresql(item: pytest.Item) -> bool:
+    if ONLY or not hasattr(item, "callspec") or item.callspec.params.get("database_kind") != POSTGRESQL:
+        return False
+    if _top_part(item.path) in EACH_ON_BOTH or item.get_closest_marker("each_on_both") or _chooses_its_database(item):
+        return False
+    return any(index for name, index in item.callspec.indices.items() if name != "database_kind")
+
+
+def _chooses_its_database(item: pytest.Item) -> bool:
+    return any("database_kind" in mark.args[0] for mark in item.iter_markers("parametrize"))
+
+
+def _top_part(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture

@@ -4,13 +4,10 @@ What touches the database most (BOTH) runs on SQLite and on PostgreSQL, the rest
 (or sqlite) runs everything on that one.
 """
 
-import contextlib
 import itertools
 import os
-import random
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -37,7 +34,7 @@ from app.models import Clip, ClipStatus, PlatformConnection, User, record_event
 from app.platforms.base import Account, Token
 from app.services import audit_log, connections, sessions, users
 from app.storage import key_from, storage
-from sandbox.testing import Sandbox, start_sandbox
+from sandbox.testing import Sandbox, free_port, start_sandbox
 from tests import asking, codes, one_run, postgres, probing
 from tests import clips as test_clips
 from tests.clips import new_key
@@ -217,15 +214,6 @@ def settings(
         for setting in platforms.settings()
         if setting.demo is not None
     }
-
-
-def free_port() -> int:
-    """None of those that the kernel gives to sockets without a port: no other process takes it in between."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @pytest.fixture(scope="session")

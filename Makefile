@@ -23,15 +23,17 @@ run: setup-run
 flask: setup-run
 	@$(BIN)/python run.py flask $(ARGS)
 
-# More processes than cores: many tests wait (for a poll, a pause, a browser). Modules are compiled once before, not by
-# every process at the same time, and that is kept, whatever the environment says.
+# More processes than cores: many tests wait (for a poll, a pause, a browser). Modules are compiled once before, a half by
+# each core, not by every process at the same time, and that is kept, whatever the environment says.
+COMPILE := $(BIN)/python -m pytest --collect-only -qq
 test: export PYTHONDONTWRITEBYTECODE :=
 test: setup-dev
-	@$(BIN)/python -m pytest --collect-only -qq $(ARGS) >/dev/null 2>&1 || true
-	@$(BIN)/python -m pytest -n 6 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@{ $(if $(ARGS),$(COMPILE) $(ARGS),$(COMPILE) tests/[a-q]*/ & $(COMPILE) tests/[r-z]*/ tests/test_*.py; wait); } >/dev/null 2>&1 || true
+	@$(BIN)/python -m pytest -n 5 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 # The tests that depend on the Python version most, on SQLite only: SQL does not depend on it. A venv for each: .venv-3.12
-MAIN_TESTS := tests/media/test_probe.py tests/publishing tests/web tests/journeys/test_main_job.py
+MAIN_TESTS := tests/media tests/publishing/test_engine.py tests/publishing/test_worker.py tests/web/test_fuzz.py \
+	tests/web/test_tenants.py tests/web/test_uploads.py tests/web/test_auth.py tests/journeys/test_main_job.py
 test-pythons: setup-dev
 	@$(BIN)/python scripts/pythons.py | while read -r version path; do \
 		TEST_DATABASE=sqlite $(MAKE) --no-print-directory test PYTHON=$$path VENV=.venv-$$version ARGS='$(MAIN_TESTS)' </dev/null || exit 1; \

@@ -1,7 +1,9 @@
 """For all tests: their order, what runs side by side, and no skips in CI."""
 
+import gc
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,20 @@ LONGEST = "test_accessibility.py"
 # They wait most of their time, so they start first.
 SLOW = ("test_run.py", "test_chaos.py", "test_deployment.py", "test_kill.py", "test_outages.py", "test_scheduler.py")
 
-pytest_plugins = ["tests.s3", "tests.publishing.fixtures"]
+pytest_plugins = ["tests.one_run", "tests.s3", "tests.publishing.fixtures"]
+
+
+# Nothing of what is imported and collected becomes garbage: it is neither looked through meanwhile nor afterwards.
+gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

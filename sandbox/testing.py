@@ -1,11 +1,13 @@
 """Starts a sandbox for tests: a real process on a free port."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,9 @@ def start_sandbox(var_dir: str | Path, port: int | None = None, threads: int = 6
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """None of those that the kernel gives to sockets without a port: no other process takes it in between."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

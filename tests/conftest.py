@@ -4,13 +4,10 @@ What touches the database most (BOTH) runs on SQLite and on PostgreSQL, the rest
 (or sqlite) runs everything on that one.
 """
 
-import contextlib
 import itertools
 import os
-import random
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -37,8 +34,8 @@ from app.models import Clip, ClipStatus, PlatformConnection, User, record_event
 from app.platforms.base import Account, Token
 from app.services import audit_log, connections, sessions, users
 from app.storage import key_from, storage
-from sandbox.testing import Sandbox, start_sandbox
-from tests import asking, codes, postgres, probing
+from sandbox.testing import Sandbox, free_port, start_sandbox
+from tests import asking, codes, one_run, postgres, probing
 from tests import clips as test_clips
 from tests.clips import new_key
 from tests.edges import committed
@@ -63,6 +60,10 @@ BOTH = (
     *("publishing", "platform_access", "statistics", "notifications", "services"),
     *("test_lists.py", "test_migrations.py", "test_queries.py", "test_upgrade.py"),
 )
+# Of tests with other parameters too, only those here, and those that are marked `each_on_both`, run with every value on
+# both: there each value asks the database something else. Elsewhere the values are for what Python does with them, and
+# PostgreSQL runs the first.
+EACH_ON_BOTH = ("publishing", "platform_access", "test_lists.py", "test_migrations.py", "test_queries.py")
 ONLY = os.environ.get("TEST_DATABASE")
 # In CI a PostgreSQL that is not there is a failure, elsewhere its tests are left out.
 WITHOUT_POSTGRESQL = postgres.binaries() is None and not os.environ.get("CI")
@@ -77,10 +78,30 @@ def pytest_report_header() -> str | None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    touches = Path(metafunc.definition.path).relative_to(Path(__file__).parent).parts[0] in BOTH
-    parametrized = any("database_kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
-    if "database_kind" in metafunc.fixturenames and touches and not (parametrized or ONLY or WITHOUT_POSTGRESQL):
+    touches = _top_part(metafunc.definition.path) in BOTH
+    chosen = _chooses_its_database(metafunc.definition)
+    if "database_kind" in metafunc.fixturenames and touches and not (chosen or ONLY or WITHOUT_POSTGRESQL):
         metafunc.parametrize("database_kind", [SQLITE, POSTGRESQL], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if not _is_another_value_on_postgresql(item)]
+
+
+def _is_another_value_on_postgresql(item: pytest.Item) -> bool:
+    if ONLY or not hasattr(item, "callspec") or item.callspec.params.get("database_kind") != POSTGRESQL:
+        return False
+    if _top_part(item.path) in EACH_ON_BOTH or item.get_closest_marker("each_on_both") or _chooses_its_database(item):
+        return False
+    return any(index for name, index in item.callspec.indices.items() if name != "database_kind")
+
+
+def _chooses_its_database(item: pytest.Item) -> bool:
+    return any("database_kind" in mark.args[0] for mark in item.iter_markers("parametrize"))
+
+
+def _top_part(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture
@@ -132,12 +153,10 @@ def keys() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Postgres]:
+def postgresql() -> Postgres:
     if postgres.binaries() is None:
         pytest.skip("нужен PostgreSQL: apt install postgresql")
-    server = Postgres()
-    yield server
-    server.remove()
+    return one_run.postgresql()
 
 
 @pytest.fixture
@@ -147,7 +166,7 @@ def no_database(database_kind: str, tmp_path: Path, request: pytest.FixtureReque
         yield f"sqlite:///{tmp_path}/nothing.db"
         return
     server: Postgres = request.getfixturevalue("postgresql")
-    name = f"nothing{next(_numbers)}"
+    name = f"nothing_{one_run.process_name()}_{next(_numbers)}"
     yield server.create(name)
     server.drop(name)
 
@@ -155,9 +174,12 @@ def no_database(database_kind: str, tmp_path: Path, request: pytest.FixtureReque
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, keys: tuple[str, str], redis_url: str) -> Path:
     """What the migrations make of nothing."""
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    migrate(settings(path.parent, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
-    return path
+    folder = tmp_path_factory.mktemp("database")
+
+    def make(path: Path) -> None:
+        migrate(settings(folder, f"sqlite:///{path}", keys, redis_url, "http://127.0.0.1:9"))
+
+    return one_run.made_once("empty.db", make)
 
 
 @pytest.fixture(scope="session")
@@ -166,8 +188,12 @@ def empty_postgresql(
 ) -> str:
     """The name of the same in PostgreSQL."""
     folder = tmp_path_factory.mktemp("database")
-    migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
-    return "empty"
+
+    def make(path: Path) -> None:
+        migrate(settings(folder, postgresql.create("empty"), keys, redis_url, "http://127.0.0.1:9"))
+        path.write_text("empty")
+
+    return one_run.made_once("empty_postgresql", make).read_text()
 
 
 def settings(
@@ -192,15 +218,6 @@ def settings(
     }
 
 
-def free_port() -> int:
-    """None of those that the kernel gives to sockets without a port: no other process takes it in between."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 @pytest.fixture(scope="session")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in memory, where there is enough: SQLite and the clip storage wait for the disk at each write."""
@@ -221,7 +238,7 @@ def shared_sqlite(memory: Path, empty_sqlite: Path, keys: tuple[str, str], redis
 def shared_postgresql(
     memory: Path, postgresql: Postgres, empty_postgresql: str, keys: tuple[str, str], redis_url: str, world: Sandbox
 ) -> SharedApp:
-    database = PostgresDatabase(postgresql, empty_postgresql, "shared")
+    database = PostgresDatabase(postgresql, empty_postgresql, f"shared_{one_run.process_name()}")
     return _shared(memory / "postgresql", database, keys, redis_url, world)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import requests
 
 from app import platforms
+from tests.conftest import free_port
 from tests.procfile import ROOT, Process, environ, release
 from tests.s3 import KEY, SECRET
-from tests.test_run import free_port, wait_until
+from tests.test_run import wait_until
 
 READ_ONLY = "/sys/vezde"
 METRICS_TOKEN = "rehearsal-rehearsal"

@@ -27,11 +27,12 @@ def find(pid: int, secrets: Iterable[bytes]) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
     secrets = list(secrets)
     overlap = max(map(len, secrets)) - 1
-    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        try:
-            areas = maps.readlines()
-        except ProcessLookupError:
-            return {}
+    try:
+        areas = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        file = Path(f"/proc/{pid}/mem").open("rb", buffering=0)  # noqa: SIM115 - below
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    with file as memory:
         for line in areas:
             area, rights, *_ = line.split()
             if not rights.startswith("rw"):

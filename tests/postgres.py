@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-START_SECONDS = 30
+START_SECONDS, STOP_SECONDS = 30, 10
 # Nothing of it outlives the run, so nothing need reach a disk.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
-OPTIONS = ("max_connections=200", "listen_addresses=", "log_min_messages=fatal")
+OPTIONS = ("max_connections=400", "listen_addresses=", "log_min_messages=fatal")
 
 
 def binaries() -> Path | None:
@@ -27,7 +27,9 @@ def binaries() -> Path | None:
 class Postgres:
     """`url(name)` is a database's address as the application takes it."""
 
-    def __init__(self, *, fast: bool = True) -> None:
+    def __init__(self, *, fast: bool = True, own_session: bool = False) -> None:
+        """`own_session`: it outlives this process, and what a terminal sends it."""
+        self._own_session = own_session
         self._folder = Path(tempfile.mkdtemp(prefix="vezde-pg-", dir="/tmp"))
         self._options = (*OPTIONS, *(FAST if fast else ()))
         self._user = _somebody()
@@ -35,6 +37,10 @@ class Postgres:
             shutil.chown(self._folder, self._user)
         self._call("initdb", "-D", f"{self._folder}/data", "-U", "vezde", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://vezde@/{name}?host={self._folder}"
@@ -55,7 +61,7 @@ class Postgres:
         os.execv(command[0], command)
 
     def start(self) -> None:
-        self._server = subprocess.Popen(self.command(), **self._as_user())
+        self._server = subprocess.Popen(self.command(), start_new_session=self._own_session, **self._as_user())
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             if self._server.poll() is not None or time.monotonic() > deadline:
@@ -112,6 +118,21 @@ class Postgres:
     def _as_user(self) -> dict:
         who = {"user": self._user, "group": pwd.getpwnam(self._user).pw_gid, "extra_groups": []} if self._user else {}
         return {"cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **who}
+
+
+class RunningPostgres(Postgres):
+    """A server that another process has started in this folder, and that may have ended since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._user = folder, _somebody()
+
+    def remove(self) -> None:
+        file = self._folder / "data" / "postmaster.pid"
+        os.kill(int(file.read_text().split()[0]), signal.SIGQUIT)
+        deadline = time.monotonic() + STOP_SECONDS
+        while file.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.forget()
 
 
 def _somebody() -> str | None:

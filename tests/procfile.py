@@ -25,7 +25,6 @@ def environ(settings: Mapping[str, str]) -> dict[str, str]:
         "PATH": f"{BINARIES}:{os.environ['PATH']}",
         "HOME": "/nonexistent",
         "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
         **settings,
     }
 

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
+from sandbox.testing import free_port
+
 KEY, SECRET = "test-key", "test-secret"
 
 
 class S3Server:
     def __init__(self, port: int = 0) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 
@@ -54,12 +56,6 @@ class S3Server:
         name = f"clips-{secrets.token_hex(6)}"
         self.client().create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "ru-central1"})
         return f"s3://{name}?endpoint={self.url}&region=ru-central1"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

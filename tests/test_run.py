@@ -18,17 +18,12 @@ import redis
 import demo
 from app import vault
 from tests import memory
+from tests.conftest import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 # All kinds of them, in a run with `WORKERS=2`.
 WORKERS = 11
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(true: Callable[[], bool], within: float = 20) -> None:

@@ -7,6 +7,7 @@ below. SQLite's is `iterdump()`, PostgreSQL's `pg_dump --inserts --no-owner --no
 version of PostgreSQL. A dump never changes; a migration that renames something adds a line to the mapping below.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -39,9 +40,10 @@ from app.queue.table import BULK, CHORES, CLIPS, MAILS, PERIODIC, PUBLISH, REMOV
 from app.services import connections, consents, second_factor, users
 from app.services.connecting import accept
 from app.statistics import report
-from tests import codes, connecting
+from tests import codes, connecting, one_run
 from tests.conftest import SQLITE, settings
 from tests.edges import committed
+from tests.postgres import Postgres
 from tests.publishing.conftest import at_work, fresh
 from tests.shared_app import migrate
 
@@ -90,10 +92,37 @@ def time() -> Iterator[None]:
     clock.correct(datetime.now(UTC))
 
 
+@pytest.fixture(scope="module")
+def upgraded() -> dict[str, tuple[str, Rows]]:
+    """By kind of database, made by the first test on it: the upgraded one that is copied, and the rows before."""
+    return {}
+
+
 @pytest.fixture
-def before(no_database: str, database_kind: str) -> Rows:
-    """The restored dump, as it is."""
-    made = create_engine(no_database)
+def template(
+    upgraded: dict[str, tuple[str, Rows]],
+    database_kind: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    redis_url: str,
+    request: pytest.FixtureRequest,
+) -> tuple[str, Rows]:
+    if database_kind not in upgraded:
+        folder = tmp_path_factory.mktemp("upgraded")
+        template, address = str(folder / "template.db"), f"sqlite:///{folder}/template.db"
+        if database_kind != SQLITE:
+            template = f"upgraded_{one_run.process_name()}"
+            address = request.getfixturevalue("postgresql").create(template)
+        restore(address, database_kind)
+        before = rows(address)
+        migrate(settings(folder, address, (VAULT_PUBLIC_KEY, VAULT_PRIVATE_KEY), redis_url, "http://127.0.0.1:9"))
+        clock.correct(AT)  # the upgrade may have read the database's clock
+        upgraded[database_kind] = template, before
+    return upgraded[database_kind]
+
+
+def restore(address: str, database_kind: str) -> None:
+    """The dump, as it is."""
+    made = create_engine(address)
     script = (DUMPS / f"database_0012.{database_kind}.sql").read_text()
     connection = made.raw_connection()
     if database_kind == SQLITE:
@@ -103,15 +132,25 @@ def before(no_database: str, database_kind: str) -> Rows:
     connection.commit()
     connection.close()
     made.dispose()
-    return rows(no_database)
 
 
 @pytest.fixture
-def database(before: Rows, no_database: str, tmp_path: Path, redis_url: str) -> str:
-    """The address of the same, upgraded."""
-    migrate(settings(tmp_path, no_database, (VAULT_PUBLIC_KEY, VAULT_PRIVATE_KEY), redis_url, "http://127.0.0.1:9"))
-    clock.correct(AT)  # the upgrade may have read the database's clock
-    return no_database
+def before(template: tuple[str, Rows]) -> Rows:
+    return template[1]
+
+
+@pytest.fixture
+def database(
+    template: tuple[str, Rows], database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The address of an upgraded one of the test's own."""
+    name, _ = template
+    if database_kind == SQLITE:
+        yield f"sqlite:///{shutil.copy(name, tmp_path / 'upgraded.db')}"
+        return
+    server: Postgres = request.getfixturevalue("postgresql")
+    yield server.create(f"{name}_own", name)
+    server.drop(f"{name}_own")
 
 
 @pytest.fixture

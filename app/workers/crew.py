@@ -65,8 +65,8 @@ _POLL_GRACE_SECONDS = 0.5
 # … and the supervisor kills what is still there then.
 STOP_GRACE_SECONDS = 25.0
 _RENEW_AFTER_IDLE_SECONDS = 15
-# The ticks have no pause: they are renewed every few minutes.
-_RENEW_AFTER_TICKS = 300
+# The ticks have no pause: they are renewed every few minutes, which are so many tasks.
+_RENEW_AFTER_TICKS = round(300 * sum(1 / seconds for seconds in PERIODIC.values()))
 # An idle worker waits for a job 15 s less than its time to live, with a heartbeat in between.
 _WORKER_TTL_SECONDS = 25
 _MONITOR_INTERVAL_SECONDS = 10

@@ -13,8 +13,9 @@ import brotli
 import pytest
 import requests
 
+from tests.conftest import free_port
 from tests.procfile import ROOT, Process, environ
-from tests.test_run import free_port, wait_until
+from tests.test_run import wait_until
 
 
 @pytest.fixture

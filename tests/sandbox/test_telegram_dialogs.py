@@ -15,6 +15,7 @@ from telegram.error import BadRequest, Conflict, Forbidden
 
 import demo
 from sandbox import telegram as emulator
+from tests.sandbox.conftest import until
 
 NOTIFY = emulator.NOTIFY_TOKEN
 PERSON = emulator.PERSON
@@ -66,9 +67,12 @@ def test_a_poll_waits_and_a_second_one_ends_it(sandbox, person):
     said = []
     waiting = threading.Thread(target=lambda: said.append(call(sandbox, "getUpdates", timeout=10)))
     waiting.start()
-    time.sleep(0.3)
-    assert call(sandbox, "getUpdates")["result"] == []
-    waiting.join(5)
+
+    def poll_again() -> bool:
+        assert call(sandbox, "getUpdates")["result"] == []
+        return bool(said)
+
+    until(poll_again)  # the first has begun by then
     assert said[0]["error_code"] == 409 and "terminated by other getUpdates" in said[0]["description"]
     waiting = threading.Thread(target=lambda: said.append(call(sandbox, "getUpdates", timeout=10)))
     waiting.start()

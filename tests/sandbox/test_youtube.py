@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,6 +16,8 @@ from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseUpload
+
+from tests.sandbox.conftest import until
 
 TOKEN = "ya29.vezde-demo"
 CHANNEL = "UCdemoVolzhskieZakaty001"
@@ -101,11 +102,13 @@ def test_list(youtube, sandbox, clip):
 
 
 def test_a_cover_is_taken_and_ignored_before_the_video_is_processed(youtube, sandbox, clip, jpeg):
-    sandbox.control("options", processing_seconds=0.5)
+    sandbox.control("options", processing_seconds=3)
     number = upload(youtube, clip)["id"]
     picture = jpeg(640, 360)
     assert set_cover(youtube, number, picture)["items"]
-    time.sleep(0.6)
+    status = youtube.videos().list(part="status", id=number)
+    assert status.execute()["items"][0]["status"]["uploadStatus"] == "uploaded"  # it came before
+    until(lambda: status.execute()["items"][0]["status"]["uploadStatus"] == "processed")
     [post] = sandbox.posts
     assert post["facts"]["cover"] is None
     set_cover(youtube, number, picture)

@@ -122,6 +122,7 @@ def test_a_plan_that_allows_it_no_longer(wishes):
     assert count(Publication) == 0
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize("later", [True, False])
 def test_a_form_that_is_sent_twice_makes_one_and_says_so_both_times(wishes, later):
     owner, items = wishes()

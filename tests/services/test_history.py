@@ -35,6 +35,7 @@ def found(user, **filters) -> list[str]:
 # The list
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize("words", ["ёж", "ЁЖ", "еж", "Еж В ТУМАНЕ", "туман ёж", "канал", "е\u0308ж", "ж в ту"])
 def test_the_search_folds_cyrillic(owner, words):
     publish(clip_of(owner, "Ёжик в тумане"))
@@ -42,6 +43,7 @@ def test_the_search_folds_cyrillic(owner, words):
     assert found(owner, words=words) == ["Ёжик в тумане"]
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize("words", ["%", "_", "\\", "еж%", "'; --"])
 def test_signs_of_the_query_language_are_letters_like_others(owner, words):
     publish(clip_of(owner, "Ёжик в тумане"))

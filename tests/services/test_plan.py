@@ -251,6 +251,7 @@ def test_five_minutes_ahead_at_least(owner, planned):
         plan_moves.move(owner, one.clip_id, [one.due_at], clock.now() + timedelta(minutes=4))
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize(("spaced", "apart"), [(False, 0), (True, 2)])
 def test_all_of_a_clip_at_different_times(owner, planned, channels, spaced, apart):
     [one] = planned(in_hours(30))

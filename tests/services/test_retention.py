@@ -67,6 +67,7 @@ def test_a_downgrade_takes_nothing_at_once(user, old_clip):
     assert retention.due() == [clip.id]
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize(
     ("status", "goes"),
     [

@@ -174,6 +174,7 @@ def test_several_rules_publish_to_an_account_once(owner, account, other_account,
     assert [state for state, _ in runs(clip)] == [RunState.PUBLISHED, RunState.PUBLISHED, RunState.SKIPPED]
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize(
     ("conditions", "acts"),
     [
@@ -222,6 +223,7 @@ def test_the_one_switch_of_all_rules(owner, account, ready_clip):
     assert [made(one) for one in meanwhile] == [[], []] and len(made(after)) == 1
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize("how", ["removed", "off", "edited", "made"])
 def test_what_happens_to_a_rule_between_the_event_and_the_worker(owner, account, other_account, ready_clip, how):
     rule = make_rule(owner, account)
@@ -608,6 +610,7 @@ def test_a_render_whose_order_cannot_be_carried_out_is_told(owner, account, anno
     assert [kind for kind, _ in told(clip.id)] == ["clip.held" if how == "off" else "clip.not_published"]
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize("moment", ["announced", "arrived", "noted"])
 def test_a_render_that_is_cancelled_is_not_published(owner, account, announced, moment):
     rule = make_rule(owner, account)

@@ -438,6 +438,7 @@ def test_the_plan_waits_for_what_is_being_planned(app, owner):
         assert shrinking.result(10) == {"telegram": 1}
 
 
+@pytest.mark.each_on_both
 @pytest.mark.parametrize("change", ["disconnect", "plan"])
 def test_what_fires_at_the_same_moment_goes_out_or_is_cancelled(app, toy, toy_publication, owner, change):
     """Never both, and never left scheduled."""

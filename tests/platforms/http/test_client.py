@@ -195,7 +195,7 @@ def test_an_answer_that_drips_is_given_up(inside):
     client = Http()
     client.allow([inside.origin])
     with pytest.raises(Unavailable):
-        client.request("GET", f"{inside.origin}/", response_seconds=0.2)
+        client.request("GET", f"{inside.origin}/", response_seconds=0.7)
 
 
 def _raw(request: http.server.BaseHTTPRequestHandler, head: bytes, dripping: bytes) -> None:
@@ -224,7 +224,7 @@ def test_whatever_drips_the_deadline_holds(inside, head, dripping):
     client = Http()
     client.allow([inside.origin])
     with pytest.raises(Unavailable) as given_up:
-        client.request("GET", f"{inside.origin}/", response_seconds=0.3)
+        client.request("GET", f"{inside.origin}/", response_seconds=0.7)
     assert not given_up.value.definitely_not_applied
 
 

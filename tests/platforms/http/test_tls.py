@@ -78,4 +78,4 @@ def test_calls_and_files_go_over_one_connection(client: Http, origin: str):
 
 def test_an_answer_that_drips_is_given_up(client: Http, origin: str):
     with pytest.raises(Unavailable, match="вовремя"):
-        client.request("GET", origin, response_seconds=0.3)
+        client.request("GET", origin, response_seconds=0.7)

@@ -34,6 +34,7 @@ class Stage(StrEnum):
     CHECKING = "checking"  # the answer was lost, the platform is asked whether the clip is there
     WAITING = "waiting"  # for the platform's rate limit
     QUOTA = "quota"  # for the day on which the platform takes more of this installation
+    INCIDENT = "incident"  # at the platform: whatever is sent, it is refused for hours or days
     STORAGE = "storage"  # for the clip storage, which is away
     OUTAGE = "outage"  # for something else of ours
     RETRY = "retry"

@@ -101,6 +101,15 @@ class Unavailable(PlatformError):
         super().__init__(reason, detail, definitely_not_applied=definitely_not_applied)
 
 
+class Incident(Unavailable):
+    """The platform refuses what it should take, from everybody: nothing of the clip or the account is at fault. It may
+    last for days, so it is tried again after long pauses, and no try is used.
+    """
+
+    def __init__(self, detail: str = "", *, reason: str) -> None:
+        super().__init__(detail, definitely_not_applied=True, reason=reason)
+
+
 class OutcomeUnknown(PlatformError):
     """The clip may be there or not, and the platform cannot be asked."""
 

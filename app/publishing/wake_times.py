@@ -20,7 +20,7 @@ from app.platforms.http.timeouts import UNACKNOWLEDGED_MS
 from app.platforms.quota import LONGEST_DAY
 from app.publishing.context import LONGEST_POLL
 from app.publishing.lease import CLAIMABLE
-from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE
+from app.publishing.outcomes import LONGEST_INCIDENT_PAUSE, LONGEST_OUTAGE_PAUSE
 
 _LAST_BYTES = timedelta(milliseconds=UNACKNOWLEDGED_MS)
 
@@ -66,6 +66,7 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
         (Publication.stage == Stage.PROCESSING, _at(now + LONGEST_POLL)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
         (Publication.stage == Stage.QUOTA, _at(now + LONGEST_DAY)),
+        (Publication.stage == Stage.INCIDENT, _at(now + LONGEST_INCIDENT_PAUSE)),
         (Publication.stage.in_((Stage.STORAGE, Stage.OUTAGE)), _at(now + LONGEST_OUTAGE_PAUSE)),
         *retries,
         else_=_at(now),

@@ -33,6 +33,7 @@ STAGES = {
     "checking": "ответ потерян, проверяем на площадке",
     "waiting": "ждём: площадка просит не спешить",
     "quota": "ждём: сегодня площадка больше не примет",
+    "incident": "сбой у площадки, ждём",
     "storage": "хранилище клипов не отвечает, ждём",
     "outage": "сбой на нашей стороне, ждём",
     "retry": "повтор",
@@ -54,6 +55,7 @@ EVENTS = {
     "not_found": "Площадка: клипа там нет",
     "retry": "Не вышло, будет повтор",
     "quota": "Сегодня площадка больше не примет: ждём, попытки не тратятся",
+    "incident": "Сбой у площадки: пробуем с большими паузами, попытки не тратятся",
     "outage": "Сбой на нашей стороне: ждём, попытки не тратятся",
     "receipt_found": "Пришёл поздний ответ площадки",
     "published": "Опубликована",
@@ -338,6 +340,8 @@ def progress(publication: "Publication", now: datetime) -> str:
         return f"ждём: площадка просит не спешить, продолжим {_in(publication.wake_at, now)}"
     if publication.stage == "quota" and publication.wake_at:
         return f"начнём {_in(publication.wake_at, now)}: сегодня площадка больше не примет"
+    if publication.stage == "incident" and publication.wake_at:
+        return f"сбой у площадки, попробуем снова {_in(publication.wake_at, now)}"
     return STAGES[publication.stage or "queued"]
 
 

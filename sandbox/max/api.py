@@ -78,7 +78,7 @@ class Api:
 
     def _me(self, bot: Token) -> dict[str, Any]:
         _query()
-        return bodies.bot_json(bot)
+        return bodies.bot_json(bot) | {"name": bot.facts["username"]}
 
     def _chat(self, bot: Token, chat: str) -> dict[str, Any]:
         _query()

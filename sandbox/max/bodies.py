@@ -14,7 +14,6 @@ def bot_json(bot: Token) -> dict[str, Any]:
         "user_id": int(bot.account),
         "first_name": name,
         "last_name": None,
-        "name": name,
         "username": name,
         "is_bot": True,
         "last_activity_time": int(time.time() * 1000),

@@ -84,7 +84,7 @@ class TestMax(Contract):
         assert self.posts() == []
 
     def test_a_file_that_takes_a_second(self, publication):
-        self.sandbox.control("options", processing_seconds=1)
+        self.sandbox.control("options", processing_seconds=0.1)
         self._ends_once(publication())
         assert len(self.calls_of("POST /max/messages")) > 1
 

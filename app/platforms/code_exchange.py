@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from app.platforms.base import Adapter
 from app.platforms.errors import Refused
+from app.platforms.http.failures import is_untrusted
 from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import Transport
 
@@ -56,4 +57,6 @@ def exchange_code(
         raise Refused("consent_refused", platform=adapter.name) from None
     except (requests.RequestException, HTTPError, OSError) as error:
         log.warning("consent could not be finished", platform=adapter.key, error=type(error).__name__)
+        if is_untrusted(error):
+            raise Refused("untrusted_certificate") from None
         raise Refused("consent_unavailable", platform=adapter.name) from None

@@ -10,7 +10,7 @@ from app.db import commit, db
 from app.models import ConnectionStatus, PublicationEvent, Stage, Status
 from app.platforms.http.client import Http
 from app.publishing.outcomes import LONGEST_INCIDENT
-from app.services import connections, publications, retries
+from app.services import connections, history, publications, retries
 from app.services.publications import Choice
 from tests import connecting
 from tests.platforms.contract import Contract
@@ -61,6 +61,8 @@ class TestMax(Contract):
         done = self._ends_once(publication_id)
         assert done.attempt == 0, "no try is used"
         assert clock.now() - began > timedelta(minutes=3)
+        kinds = [line.kind for attempt in history.attempts(done) for line in attempt.lines]
+        assert kinds.count("commit_started") == 2, "before the wait, and after it"
         assert len(self.calls_of("POST /max/uploads")) == len(self.calls_of("POST /max-upload/upload.do")) == 1
 
     def test_a_file_that_is_never_processed_comes_to_an_end(self, publication):

@@ -25,6 +25,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     from app.media import probe
     from app.media.recipes import recipe
     from app.observability import logs, sentry
+    from app.outgoing import trust
     from app.process.lifetime import give_memory_back, write_no_core_files
     from app.redis_client import connect_redis
     from app.serving.unit_of_work import UnitOfWork
@@ -35,6 +36,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     write_no_core_files()
     logs.configure()
     values = config.load(environ, platforms.settings())
+    trust.trust_also("\n".join(config.certificates_in(values["EXTRA_CA_FILE"])))
     sentry.connect(values["SENTRY_DSN"])
     app = UnitOfWork(__name__)
     app.config.update(values)

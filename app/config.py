@@ -3,10 +3,13 @@
 The platforms declare theirs beside their adapters (`app.platforms.settings()`); `load()` takes both.
 """
 
+import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -155,6 +158,31 @@ def inbox_address(text: str) -> str:
     return storage_address(text.strip()) if text.strip() else ""
 
 
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[\s\w+/=]+-----END CERTIFICATE-----")
+
+
+def certificates_in(path: str) -> list[str]:
+    """Those of a PEM file, whatever stands between them; none where there is no file. Raises OSError."""
+    if not path:
+        return []
+    return [found.decode() for found in _CERTIFICATE.findall(Path(path).read_bytes())]
+
+
+def certificates_file(text: str) -> str:
+    path = text.strip()
+    try:
+        certificates = certificates_in(path)
+        if path and not certificates:
+            raise ValueError("в файле нет сертификатов в виде PEM (-----BEGIN CERTIFICATE-----)")
+        if certificates:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(certificates))
+    except ssl.SSLError:
+        raise ValueError("сертификат в файле испорчен: скачайте его заново") from None
+    except OSError as error:
+        raise ValueError(f"файл не прочесть ({error.strerror}): проверьте путь и права") from None
+    return path
+
+
 CORE = (
     Setting("DATABASE_URL", None, "База данных: postgresql://… или sqlite:///путь", database_address, secret=True),
     Setting("REDIS_URL", None, "Redis: redis://…, rediss://… или unix:///путь", secret=True),
@@ -197,6 +225,12 @@ CORE = (
     ),
     Setting("RETRY_SECONDS", "30,120,600", "Паузы перед повторами, секунд", numbers),
     Setting("TRUSTED_PROXIES", "0", "Сколько прокси стоит впереди: по ним узнаём адрес посетителя", number(0, 10)),
+    Setting(
+        "EXTRA_CA_FILE",
+        "",
+        "Файл PEM: кому ещё верить, кроме обычных удостоверяющих центров; для MAX — корень Минцифры",
+        certificates_file,
+    ),
     Setting("METRICS_TOKEN", "", "Пароль к /metrics для Prometheus; пусто — только для администраторов", secret=True),
     Setting("SENTRY_DSN", "", "Куда сообщать об ошибках (Sentry); пусто — никуда", secret=True),
     Setting(

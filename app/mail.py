@@ -2,7 +2,6 @@
 
 import smtplib
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import closing, suppress
 from email.headerregistry import Address
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from flask import current_app
 
+from app.outgoing import trust
 from app.outgoing.connections import connect
 from app.outgoing.deadline import Deadline, within
 
@@ -140,7 +140,7 @@ def _connect() -> smtplib.SMTP:
     how = {"host": url.hostname, "port": url.port or _PORTS[url.scheme], "timeout": _REPLY_SECONDS}
     how["local_hostname"] = _own_name()
     if url.scheme == "smtps":
-        return _TlsServer(**how, context=ssl.create_default_context())
+        return _TlsServer(**how, context=trust.default_context())
     return _Server(**how)
 
 
@@ -157,7 +157,7 @@ def _sign_in(server: smtplib.SMTP) -> None:
     """Where SMTP_URL names a user."""
     url = urlsplit(current_app.config["SMTP_URL"])
     if url.scheme == "smtp+starttls":
-        server.starttls(context=ssl.create_default_context())
+        server.starttls(context=trust.default_context())
     if url.username:
         server.login(unquote(url.username), unquote(url.password or ""))
 

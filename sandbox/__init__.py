@@ -17,6 +17,7 @@ from sandbox.emulator import OPTIONS, Emulator
 from sandbox.faults import FaultRules
 from sandbox.guard import Guard
 from sandbox.mail import Mailbox
+from sandbox.max import Max
 from sandbox.middleware import FaultMiddleware
 from sandbox.pages import Pages
 from sandbox.rutube import Rutube
@@ -26,7 +27,7 @@ from sandbox.tiktok import TikTok
 from sandbox.vk import Vk
 from sandbox.youtube import YouTube
 
-EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube, TikTok)
+EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube, TikTok, Max)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

@@ -30,6 +30,8 @@ APP = ROOT / "app"
 MAX_TEMPLATE_LINE = 160
 # Which platforms a plan includes is data of the plans.
 MAY_NAME_A_PLATFORM = {APP / "plans.py"}
+# MAX is an English word too: of a header, and of a form field's bound.
+ORDINARY_WORDS = re.compile(r'"max-age=|"max": LARGEST_ID')
 
 
 def calls() -> Iterator[ast.Call]:
@@ -240,7 +242,7 @@ def test_only_its_adapter_knows_a_platform():
         if not file.is_relative_to(APP / "platforms")
         and not file.is_relative_to(APP / "static" / "vendor")
         and file not in MAY_NAME_A_PLATFORM
-        and known.search(file.read_text())
+        and known.search(ORDINARY_WORDS.sub("", file.read_text()))
     }
     assert outside == set()
 

@@ -257,6 +257,8 @@ class Adapter(ABC):
     # What people also call it where they write it themselves, in lower case.
     other_names: ClassVar[Sequence[str]] = ()
     settings: ClassVar[Sequence[Setting]] = ()
+    # The name of the root certificate that its own hosts' certificates lead to, where the usual sets of roots lack it.
+    authority: ClassVar[str] = ""
     # The form that connects an account.
     form: ClassVar[Sequence[FormField]] = ()
     # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.

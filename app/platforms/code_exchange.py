@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from app.platforms.base import Adapter
 from app.platforms.errors import Refused
+from app.platforms.http.failures import is_untrusted
 from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import Transport
 from app.platforms.oauth import OAuth
@@ -58,6 +59,8 @@ def exchange_code(
         raise Refused("consent_refused", platform=adapter.name) from None
     except (requests.RequestException, HTTPError, OSError) as error:
         log.warning("consent could not be finished", platform=adapter.key, error=type(error).__name__)
+        if is_untrusted(error):
+            raise Refused("untrusted_certificate") from None
         raise Refused("consent_unavailable", platform=adapter.name) from None
 
 

@@ -105,6 +105,26 @@ class Unavailable(PlatformError):
         super().__init__(reason, detail, definitely_not_applied=definitely_not_applied)
 
 
+class Untrusted(Unavailable):
+    """The certificate of the platform's host could not be verified: nothing was sent. Mostly a root is missing here,
+    which the operator mends, so that asking again within moments is of no use.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "сертификат площадки не удалось проверить", definitely_not_applied=True, reason="untrusted_certificate"
+        )
+
+
+class Incident(Unavailable):
+    """The platform refuses what it should take, from everybody: nothing of the clip or the account is at fault. It may
+    last for days, so it is tried again after long pauses, and no try is used.
+    """
+
+    def __init__(self, detail: str = "", *, reason: str) -> None:
+        super().__init__(detail, definitely_not_applied=True, reason=reason)
+
+
 class OutcomeUnknown(PlatformError):
     """The clip may be there or not, and the platform cannot be asked."""
 

@@ -86,7 +86,8 @@ class PublishContext:
         return self._answers[name]
 
     def drop(self, *names: str) -> None:
-        """Forgets steps, to begin again from there."""
+        """Forgets steps, to begin again from there; of a wait also when it began."""
+        names = (*names, *(f"{name}{SINCE}" for name in names))
         self._erase(names)
         for name in names:
             self._answers.pop(name, None)

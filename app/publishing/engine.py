@@ -77,6 +77,8 @@ def _try(lease: Lease, publication: Publication) -> None:
         outcomes.begin_again(lease, publication, error)
     except errors.OwnOutage as outage:
         outcomes.wait_out(lease, publication, outage)
+    except errors.Incident as incident:
+        outcomes.wait_for_incident(lease, publication, incident)
     except errors.Unavailable as error:
         outcomes.retry(lease, publication, error)
     except LeaseLost:

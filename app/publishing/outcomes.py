@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 LONGEST_LIMIT = timedelta(hours=24)
 # How long others may be before it, day by day.
 LONGEST_QUOTA = timedelta(days=7)
+# While it fails for one account only. The pauses grow from the first to the second.
+_SHORTEST_INCIDENT_PAUSE, _LONGEST_INCIDENT_PAUSE = timedelta(minutes=10), timedelta(hours=2)
 # A platform that cannot be asked for so long whether the clip is there: the user decides.
 LONGEST_QUESTION = timedelta(hours=1)
 # Between two questions, no longer than a lease; in between, as long as the answer has been missing already.
@@ -155,6 +157,35 @@ def wait_for_quota(lease: Lease, publication: Publication, spent: errors.QuotaSp
     else:
         event = None if publication.stage == Stage.QUOTA else "quota"
         lease.release(max(spent.until, clock.now() + errors.SHORTEST_WAIT), event=event, stage=Stage.QUOTA)
+
+
+def wait_for_incident(lease: Lease, publication: Publication, incident: errors.Incident) -> None:
+    """Nothing was published, and whatever is sent will be refused for a while: no try is used."""
+    is_open = incidents.fails(publication, incident)
+    now, since = clock.now(), publication.outage_since or clock.now()
+    if publication.commit_in_doubt:
+        _ask_later(lease, publication, incident)
+        return
+    if is_open:
+        hold(lease, publication)
+        return
+    if now - since > timedelta(minutes=current_app.config["LATE_MINUTES"]):
+        give_up(lease, publication, incident)
+        return
+    pause = min(_SHORTEST_INCIDENT_PAUSE * 2 ** min(publication.limits, 20), _LONGEST_INCIDENT_PAUSE)
+    lease.release(
+        now + pause,
+        event=None if publication.outage_since else "incident",
+        stage=Stage.INCIDENT,
+        reason=incident.reason,
+        detail=incident.detail or None,
+        limits=publication.limits + 1,
+        outage_since=since,
+    )
+
+
+def longest_incident_pause() -> timedelta:
+    return max(_LONGEST_INCIDENT_PAUSE, timedelta(minutes=current_app.config["LATE_MINUTES"]))
 
 
 def move_account(lease: Lease, publication: Publication, moved: errors.AccountMoved) -> None:

@@ -20,7 +20,7 @@ from app.platforms.http.timeouts import UNACKNOWLEDGED_MS
 from app.platforms.quota import LONGEST_DAY
 from app.publishing.context import LONGEST_POLL
 from app.publishing.lease import CLAIMABLE
-from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE
+from app.publishing.outcomes import LONGEST_OUTAGE_PAUSE, longest_incident_pause
 from app.publishing.preparation import LOOK_AGAIN
 
 _LAST_BYTES = timedelta(milliseconds=UNACKNOWLEDGED_MS)
@@ -68,7 +68,7 @@ def _latest(now: datetime, leased: ColumnElement[bool]) -> ColumnElement[datetim
         (Publication.stage == Stage.PREPARING, _at(now + LOOK_AGAIN)),
         (Publication.stage == Stage.WAITING, _at(now + LONGEST_WAIT)),
         (Publication.stage == Stage.QUOTA, _at(now + LONGEST_DAY)),
-        (Publication.stage == Stage.INCIDENT, _at(now + timedelta(minutes=current_app.config["LATE_MINUTES"]))),
+        (Publication.stage == Stage.INCIDENT, _at(now + longest_incident_pause())),
         (Publication.stage.in_((Stage.STORAGE, Stage.OUTAGE)), _at(now + LONGEST_OUTAGE_PAUSE)),
         *retries,
         else_=_at(now),

@@ -1,10 +1,11 @@
 """Checks of this process and of what it depends on, each with a sentence as its finding."""
 
 import os
+import ssl
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 import tzdata
@@ -17,13 +18,15 @@ from app import mail, platforms
 from app.config import optional_web_address, web_address
 from app.db import db
 from app.models import PlatformConnection
+from app.outgoing import trust
 from app.outgoing.connections import connect
 from app.outgoing.deadline import Deadline
 from app.platform_access import tokens
 from app.platforms.errors import PlatformError, Reconnect
 from app.process import landlock, syscall_filter
 from app.process.secret_variable import holders
-from app.services import heartbeats, inbox, readiness, telegram_chats, telegram_updates
+from app.services import authorities, heartbeats, inbox, readiness, telegram_chats, telegram_updates
+from app.services.finding import Finding
 from app.storage import StorageUnavailable
 from app.storage.inbox import inbox as current_inbox
 from app.vault import CannotOpen, Vault
@@ -48,14 +51,6 @@ PARTS = {
         "Хранилище клипов не принимает файлы: проверьте STORAGE_URL, права и место.",
     ),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`good` is None where nothing is judged."""
-
-    text: str
-    good: bool | None = None
 
 
 def examine(role: str | None = None) -> list[Finding]:
@@ -170,10 +165,15 @@ def _dependencies(role: str | None) -> Iterator[Finding]:
             yield Finding(f"Не слышно процессов: {missing}. Запустите их по Procfile.")
         else:
             yield Finding("Работники, расписание и тики на месте.", True)
-    if unreachable := ", ".join(unreachable_hosts()):
+    yield from authorities.examine()
+    hosts = reach_hosts()
+    if unreachable := _names(hosts, Reach.NONE):
         yield Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False)
     else:
         yield Finding("Хосты площадок принимают соединения.", True)
+    if untrusted := _names(hosts, Reach.UNTRUSTED):
+        advice = "Если это не подмена, назовите корневой сертификат в EXTRA_CA_FILE."
+        yield Finding(f"Сертификат не удалось проверить: {untrusted}. {advice}", False)
     yield from _inbox()
     yield from _notify_bot(role, may_ask=state["database"])
     if mail.is_set_up():
@@ -243,24 +243,36 @@ def _bot_itself(name: str) -> Finding:
     return Finding(f"Бот @{name} отвечает.", True)
 
 
-def unreachable_hosts() -> list[str]:
-    """Names of settings with a host that takes no connection from here within CONNECT_SECONDS."""
+class Reach(StrEnum):
+    OPEN = "open"
+    NONE = "none"
+    UNTRUSTED = "untrusted"  # its certificate cannot be verified
+
+
+def _names(hosts: Mapping[str, Reach], reach: Reach) -> str:
+    return ", ".join(name for name, found in hosts.items() if found == reach)
+
+
+def reach_hosts() -> dict[str, Reach]:
+    """By the name of a platform's setting, whether its host takes a connection from here within CONNECT_SECONDS."""
     addresses = {
         setting.name: current_app.config[setting.name]
         for setting in platforms.settings()
         if setting.parse in (web_address, optional_web_address) and current_app.config[setting.name]
     }
     with ThreadPoolExecutor(max_workers=len(addresses) or 1) as pool:
-        reachable = pool.map(_is_reachable, addresses.values())
-        return [name for name, reached in zip(addresses, reachable, strict=True) if not reached]
+        return dict(zip(addresses, pool.map(_reach, addresses.values()), strict=True))
 
 
-def _is_reachable(address: str) -> bool:
+def _reach(address: str) -> Reach:
     parts = urlsplit(address)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    is_https = parts.scheme == "https"
     try:
-        with Deadline(CONNECT_SECONDS):
-            connect(parts.hostname, port).close()
+        with Deadline(CONNECT_SECONDS), connect(parts.hostname, parts.port or (443 if is_https else 80)) as connection:
+            if is_https:
+                trust.client_context().wrap_socket(connection, server_hostname=parts.hostname).close()
+    except ssl.SSLCertVerificationError:
+        return Reach.UNTRUSTED
     except (OSError, UnicodeError):
-        return False
-    return True
+        return Reach.NONE
+    return Reach.OPEN

@@ -280,10 +280,18 @@ def _by_attempt(platform: str, events: Iterator[PublicationEvent]) -> Iterator[A
         ):
             yield attempt
             attempt = Attempt(attempt.number + 1)
-        attempt.lines.append(_line(platform, event))
+        line = _line(platform, event)
+        if attempt.lines and _repeats(attempt.lines[-1], line):
+            attempt.lines.pop()
+        attempt.lines.append(line)
         over = event.kind == "retry"
     if attempt:
         yield attempt
+
+
+def _repeats(before: Line, line: Line) -> bool:
+    """A commit that is begun again since the platform was not ready for it: for a large file dozens of times."""
+    return line.kind == "commit_started" and (before.kind, before.step) == (line.kind, line.step)
 
 
 def _line(platform: str, event: PublicationEvent) -> Line:
@@ -294,5 +302,5 @@ def _line(platform: str, event: PublicationEvent) -> Line:
         return Line(event.at, kind, None, step=step, detail=event.detail)
     what, advice = texts.reason(event.name, detail=event.detail) if event.name in texts.REASONS else ("", "")
     # What is retried by itself leaves the user nothing to do.
-    reason = what if event.kind == "retry" else f"{what}. {advice}" if what else ""
+    reason = what if event.kind in ("retry", "incident") else f"{what}. {advice}" if what else ""
     return Line(event.at, event.kind, event.name, reason=reason, detail=event.detail)

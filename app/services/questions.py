@@ -13,7 +13,7 @@ from app.models import Question, QuestionState, User
 from app.models.claim import claim
 from app.models.types import is_due
 from app.platform_access import questions
-from app.platforms.errors import PlatformError, RateLimited, Unavailable
+from app.platforms.errors import Incident, PlatformError, RateLimited, Unavailable, Untrusted
 from app.problems import NotFound, Problem
 from app.services import asked_options, connecting, further_accounts
 from app.vault import CannotOpen
@@ -80,7 +80,8 @@ def put(question: Question) -> dict[str, Any]:
         again_at = clock.now() + _PAUSES[min(question.tries, len(_PAUSES)) - 1]
         if isinstance(error, RateLimited):
             again_at = max(again_at, error.until)
-        if isinstance(error, (RateLimited, Unavailable)) and again_at <= question.created_at + _PATIENCE:
+        passes = isinstance(error, (RateLimited, Unavailable)) and not isinstance(error, (Incident, Untrusted))
+        if passes and again_at <= question.created_at + _PATIENCE:
             return {"wake_at": again_at}
         return _failed(error.reason, **error.params)
     except CannotOpen as error:

@@ -5,6 +5,7 @@ botocore's own time-outs are per read, and it takes the body of an error whole.
 
 import os
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, HTTPClientError
 from botocore.httpsession import URLLib3Session
 from urllib3.exceptions import HTTPError
 
+from app.outgoing import trust
 from app.outgoing.connections import ResolvingConnection, WatchedConnection
 from app.outgoing.deadline import SLOWEST_BYTES_A_SECOND, Deadline
 
@@ -51,6 +53,10 @@ class BoundedSession(URLLib3Session):
         self._seconds = seconds
         # The dict that its managers share, of proxies too.
         self._pool_classes_by_scheme.update(http=_pool(AWSHTTPConnectionPool), https=_pool(AWSHTTPSConnectionPool))
+
+    def _get_ssl_context(self) -> ssl.SSLContext:
+        """What `verify` names is added to it."""
+        return trust.with_further(super()._get_ssl_context())
 
     def respond(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         """For the client's event `before-send`, whose result it takes for the response. Raises BotoCoreError."""

@@ -139,6 +139,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "У площадки был долгий сбой",
         "Повторите, когда она снова заработает: с вашей стороны ничего менять не нужно.",
     ),
+    "untrusted_certificate": (
+        "Защищённая связь с площадкой не установилась: её сертификат не удалось проверить",
+        "Это на нашей стороне, у вас ничего менять не нужно. Напишите в поддержку и повторите позже.",
+    ),
     "unexpected_answer": (
         "Площадка ответила не так, как описано в её правилах",
         "Мы это уже видим. Попробуйте позже; если не поможет, напишите в поддержку.",
@@ -353,6 +357,8 @@ def progress(publication: "Publication", now: datetime) -> str:
         return f"ждём: площадка просит не спешить, продолжим {_in(publication.wake_at, now)}"
     if publication.stage == "quota" and publication.wake_at:
         return f"начнём {_in(publication.wake_at, now)}: сегодня площадка больше не примет"
+    if publication.stage == "incident" and publication.wake_at:
+        return f"сбой у площадки, попробуем снова {_in(publication.wake_at, now)}"
     return STAGES[publication.stage or "queued"]
 
 

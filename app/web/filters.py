@@ -275,6 +275,6 @@ def usable(cards) -> list:
 
 def has_countdown(publication) -> bool:
     """Whether its text changes by the clock alone, so that each poll has to return it."""
-    counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting")
+    counts_down = publication.status == "publishing" and publication.stage in ("retry", "waiting", "incident")
     may_resend_soon = publication.status == "unconfirmed" and retries.may_still_arrive(publication)
     return counts_down or may_resend_soon

@@ -45,7 +45,7 @@ def test_what_is_away_is_named_with_what_to_do(environment, sandbox, setting, na
 
 
 def test_only_hosts_that_are_set_are_asked(app, sandbox):
-    assert doctor.unreachable_hosts() == []
+    assert set(doctor.reach_hosts().values()) == {doctor.Reach.OPEN}
 
 
 @pytest.mark.parametrize(

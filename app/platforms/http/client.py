@@ -8,14 +8,15 @@ at public addresses only.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import structlog
 from urllib3.exceptions import HTTPError
 
-from app.platforms.errors import Unavailable
+from app.platforms.errors import Unavailable, Untrusted
 from app.platforms.http import ssrf_guard
-from app.platforms.http.failures import NEVER_CONNECTED, Failure, cause, failure_of
+from app.platforms.http.failures import NEVER_CONNECTED, Failure, cause, failure_of, is_untrusted
 from app.platforms.http.response import Response
 from app.platforms.http.session import BoundedSession
 from app.platforms.http.transport import PublicTransport, Transport
@@ -64,7 +65,7 @@ class Http:
             self._session.mount(f"{origin}/", Transport())
 
     def request(self, method: str, url: str, *, proxy: str = "", **kwargs: Any) -> Response:
-        """As BoundedSession.request. Raises Unavailable, or Refused("forbidden_address") where no request may go.
+        """As BoundedSession.request. Raises Unavailable, Untrusted, or Refused("forbidden_address") where none may go.
 
         Errors that our own body raises while it is read come through unchanged.
         """
@@ -75,6 +76,9 @@ class Http:
             response = self._session.request(method, url, proxies=proxies, **kwargs)
             return Response(response.status_code, response.headers, response.content)
         except requests.RequestException as error:
+            if is_untrusted(error):
+                log.error("a certificate is not trusted: see EXTRA_CA_FILE", host=urlsplit(url).hostname)
+                raise Untrusted from None
             never_connected = failure_of(error) in NEVER_CONNECTED
             raise Unavailable(_describe(error), definitely_not_applied=never_connected) from None
         except (HTTPError, OSError) as error:

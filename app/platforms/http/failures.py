@@ -47,6 +47,12 @@ def cause(error: BaseException) -> BaseException:
     return inner.reason if isinstance(inner, MaxRetryError) and inner.reason else inner
 
 
+def is_untrusted(error: BaseException) -> bool:
+    """Whether the other side's certificate could not be verified: nothing was sent to it."""
+    inner = cause(error)
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in (inner, *inner.args))
+
+
 def failure_of(error: BaseException) -> Failure:
     inner = cause(error)
     return next(failure for kinds, failure in _FAILURES if isinstance(inner, kinds))

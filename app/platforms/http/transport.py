@@ -13,6 +13,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.poolmanager import pool_classes_by_scheme
 
+from app.outgoing import trust
 from app.outgoing.connections import ResolvingConnection, WatchedConnection
 from app.outgoing.deadline import current
 from app.platforms.http import ssrf_guard
@@ -109,11 +110,12 @@ class Transport(HTTPAdapter):
     pools = _pools(ResolvingConnection, SendingConnection)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=BLOCK_BYTES, socket_options=_SOCKET_OPTIONS, **kwargs)
+        options = {"blocksize": BLOCK_BYTES, "socket_options": _SOCKET_OPTIONS, **trust.pool_options()}
+        super().init_poolmanager(*args, **options, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self.pools
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any):
-        manager = super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **kwargs)
+        manager = super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **trust.pool_options(), **kwargs)
         socks = proxy.lower().startswith("socks")
         manager.pool_classes_by_scheme = (
             _pools(SendingConnection, of=manager.pool_classes_by_scheme) if socks else self.pools

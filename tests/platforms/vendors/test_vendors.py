@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.platforms.http.body import Multipart
-from tests.platforms.vendors import SHARED, Exchange, google, head_of, telegram, vk
+from tests.platforms.vendors import SHARED, Exchange, google, head_of, max_api, telegram, vk
 from tests.platforms.vendors import exchange as exchanged
 from tests.platforms.vendors.judges import JUDGES, NEEDS, judge_of
 
@@ -15,6 +15,9 @@ INSERT = Exchange(
 )
 CHAT = Exchange("POST", "/telegram/bot1:a/getChat", {}, {"chat_id": "1"}, None, 200, None)
 SAVE = Exchange("POST", "/vk-api/method/video.save", {}, {"name": "Закат", "wallpost": "0"}, None, 200, None)
+
+MESSAGE = {"text": "Закат", "attachments": [{"type": "video", "payload": {"token": "a"}}], "link": None}
+SEND = Exchange("POST", "/max/messages", {"chat_id": "-71"}, {}, MESSAGE, 200, None)
 
 
 @pytest.mark.parametrize("platform", JUDGES)
@@ -66,6 +69,37 @@ def test_vk_finds_what_is_wrong():
     assert list(vk.judge(replace(SAVE, path="/method/video.upload"))) == ["the vendor has no such method"]
     assert list(vk.judge(replace(SAVE, answer={"response": {"video_id": "7"}})))
     assert list(vk.judge(replace(SAVE, answer={"response": {"video_id": 7, "owner_id": 1}}))) == []
+
+
+@pytest.mark.skipif(judge_of("max") is None, reason=f"{SHARED} is not here")
+def test_max_finds_what_is_wrong():
+    assert list(max_api.judge(SEND)) == []
+    assert list(max_api.judge(replace(SEND, path="/max/posts"))) == ["the vendor has no such call"]
+    assert list(max_api.judge(replace(SEND, path="/max/chats/-71/members/you", method="GET")))
+    for path in ("/max/chats/-71", "/max/chats/vezde_demo", "/max/chats/-71/members/me"):
+        assert list(max_api.judge(replace(SEND, path=path, method="GET", query={}, body=None))) == []
+    wrong = {
+        "query chat: unknown": {"chat": "1"},
+        "query chat_id=@vezde: not as declared": {"chat_id": "@vezde"},
+    }
+    for line, query in wrong.items():
+        assert line in list(max_api.judge(replace(SEND, query=query)))
+    uploads = replace(SEND, path="/max/uploads", body=None, query={"type": "photo"})
+    assert list(max_api.judge(uploads)) == ["query type=photo: not as declared"]
+    assert list(max_api.judge(replace(uploads, query={}))) == ["query type: missing"]
+    read = replace(SEND, method="GET", body=None, query={"chat_id": "-71", "count": "101"})
+    assert list(max_api.judge(read)) == ["query count=101: out of range"]
+    for changes in (
+        {"text": "a" * 4001},
+        {"silent": True},
+        {"attachments": [{"type": "clip"}]},
+        {"attachments": [{"type": "video", "payload": {"id": 1}}]},
+        {"notify": "yes"},
+    ):
+        assert len(list(max_api.judge(replace(SEND, body={**MESSAGE, **changes})))) == 1, changes
+    assert list(max_api.judge(replace(SEND, answer={"message": {"body": {}}})))
+    assert list(max_api.judge(replace(SEND, status=400, answer={"code": "proto.payload"})))
+    assert list(max_api.judge(replace(SEND, answer={"success": False, "message": "no"}))) == []
 
 
 def test_a_form_with_a_file_is_read(tmp_path):

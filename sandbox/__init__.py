@@ -18,6 +18,7 @@ from sandbox.faults import FaultRules
 from sandbox.guard import Guard
 from sandbox.mail import Mailbox
 from sandbox.middleware import FaultMiddleware
+from sandbox.ok import Ok
 from sandbox.pages import Pages
 from sandbox.rutube import Rutube
 from sandbox.state import DraftGone, State
@@ -25,7 +26,7 @@ from sandbox.telegram import Telegram
 from sandbox.vk import Vk
 from sandbox.youtube import YouTube
 
-EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube)
+EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube, Ok)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

@@ -67,6 +67,7 @@ class OAuth:
     """`scopes`: known scopes with their Russian descriptions. `scopes_option`: the option that limits the granted ones.
 
     `callback(grant, state)` returns the parameters of the redirect to the app; it may add facts to the grant.
+    `separator`: between scopes in a request; by default a space (RFC 6749).
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class OAuth:
         scopes: Mapping[str, str],
         scopes_option: str,
         callback: Callable[[Grant, str], Mapping[str, str]],
+        separator: str | None = None,
     ) -> None:
         self._emulator = emulator
         self._state = emulator.state
@@ -85,6 +87,7 @@ class OAuth:
         self._scopes = scopes
         self._scopes_option = scopes_option
         self._callback = callback
+        self._separator = separator
         self._accounts = self._state.table(f"{key}_account", Account)
         self._grants = self._state.table(f"{key}_grant", Grant)
 
@@ -142,7 +145,7 @@ class OAuth:
         target = urlsplit(request.args["redirect_uri"])
         if target.scheme not in ("http", "https") or not target.netloc or target.fragment:
             raise BadAuthorizationRequest("redirect_uri — полный адрес без #")
-        scopes = request.args.get("scope", "").split()
+        scopes = [scope for scope in request.args.get("scope", "").split(self._separator) if scope]
         unknown = [scope for scope in scopes if scope not in self._scopes]
         if known_scopes_only and unknown:
             raise BadAuthorizationRequest(f"invalid_scope: {' '.join(unknown)}")

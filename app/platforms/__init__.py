@@ -8,12 +8,13 @@ from app.platforms.base import Adapter
 from app.platforms.dzen import Dzen
 from app.platforms.http.client import Http
 from app.platforms.http.ssrf_guard import own_origins
+from app.platforms.ok.adapter import OK
 from app.platforms.rutube.adapter import Rutube
 from app.platforms.telegram.adapter import Telegram
 from app.platforms.vk.adapter import VK
 from app.platforms.youtube.adapter import YouTube
 
-ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram, YouTube)}
+ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in (VK, Rutube, Dzen, Telegram, YouTube, OK)}
 
 
 def settings() -> list[Setting]:

@@ -179,6 +179,7 @@ class Limits:
     """
 
     max_bytes: int | None = None
+    min_bytes: int | None = None
     min_seconds: float | None = None
     max_seconds: float | None = None
     max_title: int | None = None
@@ -241,6 +242,8 @@ class Adapter(ABC):
     form: ClassVar[Sequence[FormField]] = ()
     # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
     has_more_accounts: ClassVar[bool] = False
+    # How often an idle token has to be used, where the platform lets it die otherwise: then there is `keep_alive`.
+    keep_alive_every: ClassVar[timedelta | None] = None
     # What a user decides for each publication beside its texts.
     options: ClassVar[Sequence[Option]] = ()
     # Reasons of its own: what is wrong, what to do.
@@ -330,6 +333,10 @@ class Adapter(ABC):
     def refresh(self, token: Token) -> Token:
         """A new token for an expired one. Raises Reconnect where there cannot be one."""
         raise Reconnect
+
+    def keep_alive(self, token: Token) -> None:
+        """One cheap call by which the platform prolongs the token."""
+        raise NotImplementedError(f"{self.key} needs no such call")
 
     def revoke(self, token: Token) -> None:
         """Revokes the token at the platform; does nothing where the platform has no such call."""

@@ -9,7 +9,7 @@ from app.platforms.base import Adapter
 from app.platforms.text_units import TextUnit
 from app.problems import Problem
 
-_MB = 1_000_000
+_KB, _MB = 1000, 1_000_000
 MAX_TITLE = Publication.title.type.impl.length
 
 
@@ -22,6 +22,8 @@ def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> I
         yield Problem(
             "file_too_large", mb=_tenths(clip.size / _MB, ceil), max_mb=_tenths(limits.max_bytes / _MB, floor)
         )
+    if limits.min_bytes and clip.size < limits.min_bytes:
+        yield Problem("file_too_small", min_kb=ceil(limits.min_bytes / _KB))
     seconds = (clip.duration_ms or 0) / 1000
     if limits.max_seconds and seconds > limits.max_seconds:
         yield Problem("clip_too_long", seconds=_tenths(seconds, ceil), max_seconds=_tenths(limits.max_seconds, floor))

@@ -43,6 +43,7 @@ class OkAccess(Adapter):
         Setting("OK_CLIENT_SECRET", "", "Секретный ключ приложения OK", secret=True, demo="vezde-demo-secret"),
     )
     keep_alive_every = timedelta(days=1)
+    has_more_accounts = True
     reasons = {
         "ok_not_lasting": (
             "OK дал доступ ненадолго: публиковать по расписанию с ним нельзя",
@@ -88,10 +89,13 @@ class OkAccess(Adapter):
         token = _token(response)
         if token.expires_at and not token.refresh:
             raise Refused("ok_not_lasting")
-        groups = [account for page in self._pages_of_groups(token) for account in self._accounts(page, token)]
+        groups, _ = self.accounts(token)
         if not groups:
             raise Refused("ok_no_groups")
         return groups, token
+
+    def accounts(self, token: Token) -> tuple[list[Account], str | None]:
+        return [group for page in self._pages_of_groups(token) for group in self._described(page, token)], None
 
     def _pages_of_groups(self, token: Token) -> Iterator[Sequence[Mapping[str, Any]]]:
         """A page without groups is the last."""
@@ -108,7 +112,7 @@ class OkAccess(Adapter):
             known.add(anchor)
             further = {"anchor": anchor}
 
-    def _accounts(self, memberships: Sequence[Mapping[str, Any]], token: Token) -> Iterator[Account]:
+    def _described(self, memberships: Sequence[Mapping[str, Any]], token: Token) -> Iterator[Account]:
         ids = [str(one["groupId"]) for one in memberships if one.get("groupId") and _may_post(one)]
         if not ids:
             return

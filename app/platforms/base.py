@@ -61,8 +61,8 @@ class Account:
     """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and is no secret.
 
     `previous_id`: the id that the same account had while the platform did not give its real one. `limitation`: a key of
-    the reasons' texts for what cannot be reached with this token. `is_own`: the user's page, beside communities. What the
-    platform calls things is cleaned.
+    the reasons' texts for what cannot be reached with this token. `is_own`: the user's page, beside communities. What
+    the platform calls things is cleaned.
     """
 
     id: str

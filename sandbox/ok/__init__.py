@@ -45,6 +45,7 @@ class Ok(Emulator):
         "ok_rotates_refresh": False,
         "ok_upload_again": True,
         "ok_empty_answer": "null",
+        "ok_tells_more": True,
     }
 
     def __init__(self, state: State) -> None:

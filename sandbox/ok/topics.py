@@ -63,6 +63,8 @@ class Topics:
                 raise invalid("anchor")
             start = places[0] + 1
         page = topics[start : start + count]
+        if page and not self._emulator.option("tells_more"):
+            return {"media_topics": [call.fields("media_topic", self._item(topic)) for topic in page]}
         if not page:
             return {"has_more": False}  # a list that would be empty is left out
         return {

@@ -162,17 +162,18 @@ class OK(OkAccess):
         """Those of the group since the publication began; None at the end where they were not all read."""
         since_ms = (context.started_at - _CLOCKS_DIFFER).timestamp() * 1000
         asked = {"gid": context.account.id, "count": str(TOPICS_PER_PAGE), "fields": "media_topic.*"}
+        seen: set[str] = set()
         for _ in range(TOPIC_PAGES):
             payload = self._api.call("mediatopic.getTopics", context.token.access, **asked)
             topics = list_in(payload, "media_topics")
             yield from topics
             # The newest come first, except for those that are pinned.
             dates = [count_in(topic.get("created_ms")) for topic in topics if not topic.get("is_sticky")]
-            anchor = payload.get("anchor") if isinstance(payload, dict) else None
-            has_more = not isinstance(payload, dict) or payload.get("has_more", True)
-            if not topics or any(date is not None and date < since_ms for date in dates) or not has_more:
+            if any(date is not None and date < since_ms for date in dates) or _is_last(payload, topics, seen):
                 return
-            if not isinstance(anchor, str) or not anchor or anchor == asked.get("anchor"):
+            seen |= {str(topic.get("id")) for topic in topics}
+            anchor = payload.get("anchor") if isinstance(payload, dict) else None
+            if not isinstance(anchor, str) or not anchor:
                 break
             asked["anchor"] = anchor
         yield None
@@ -204,6 +205,15 @@ class OK(OkAccess):
             )
             for video in videos
         }
+
+
+def _is_last(payload: Any, topics: Sequence[Mapping[str, Any]], seen: set[str]) -> bool:
+    """Whether a page of topics is the last: where OK does not tell, one that is not full and leads to no other."""
+    has_more = payload.get("has_more") if isinstance(payload, dict) else None
+    if not topics or has_more is False:
+        return has_more is not True
+    leads_on = isinstance(payload, dict) and payload.get("anchor") and {str(one.get("id")) for one in topics} - seen
+    return not has_more and not leads_on and len(topics) < TOPICS_PER_PAGE
 
 
 def _title(context: PublishContext) -> str:

@@ -164,7 +164,7 @@ def _check_uploaded(response: Response) -> None:
     if error:
         raise error
     is_page = response.body.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
-    if response.status != 200 or is_page:
+    if not 200 <= response.status < 300 or is_page:
         raise Unavailable(f"ошибка {response.status} от сервера загрузки OK")
     if isinstance(payload, dict) and payload.get("error"):
         raise Stale("ok_upload", str(payload.get("error_description") or payload["error"]))

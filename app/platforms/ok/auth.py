@@ -12,7 +12,7 @@ from typing import Any
 from app import clock
 from app.config import Setting, web_address
 from app.platforms.base import Account, Adapter, Token
-from app.platforms.errors import Reconnect, Refused, TokenExpired, Unavailable
+from app.platforms.errors import Reconnect, Refused, TokenExpired
 from app.platforms.http.client import Http
 from app.platforms.oauth import OAuth, payload_of, refreshed
 from app.platforms.ok.api import PAUSE, OkApi, error_in, list_in
@@ -95,7 +95,8 @@ class OkAccess(Adapter):
         return groups, token
 
     def accounts(self, token: Token) -> tuple[list[Account], str | None]:
-        return [group for page in self._pages_of_groups(token) for group in self._described(page, token)], None
+        groups = (group for page in self._pages_of_groups(token) for group in self._described(page, token))
+        return list({group.id: group for group in groups}.values()), None
 
     def _pages_of_groups(self, token: Token) -> Iterator[Sequence[Mapping[str, Any]]]:
         """A page without groups is the last."""
@@ -125,7 +126,7 @@ class OkAccess(Adapter):
                 id=number,
                 name=info.get("name") or f"Группа {number}",
                 url=f"{self.config['OK_WEB_URL']}/group/{number}",
-                avatar_url=info.get("pic_avatar"),
+                avatar_url=info.get("pic_avatar") or info.get("picAvatar"),  # whichever way it was asked for
             )
 
     def refresh(self, token: Token) -> Token:
@@ -151,9 +152,7 @@ class OkAccess(Adapter):
         return _token({**answer, "refresh_token": answer.get("refresh_token") or token.refresh})
 
     def keep_alive(self, token: Token) -> None:
-        user = self._api.call("users.getCurrentUser", token.access)
-        if not isinstance(user, dict):
-            raise Unavailable("в ответе OK нет пользователя")
+        self._api.call("users.getCurrentUser", token.access)
 
 
 def _token(response: Mapping[str, Any]) -> Token:

@@ -124,6 +124,15 @@ class TestOk(Contract):
         self._ends_once(publication())
         assert self._count(TOPICS) == 2, "twice, and a page each time"
 
+    @pytest.mark.parametrize(("others", "status"), [(0, "published"), (5, "published"), (100, "unconfirmed")])
+    def test_where_ok_does_not_tell_whether_there_are_more(self, publication, others, status):
+        self.sandbox.control("options", ok_tells_more=False)
+        if others:
+            self.sandbox.control("topics", group=GROUP, count=others)
+        self.sandbox.trouble({"match": POST, "do": "status:502", "nth": 1})
+        assert settle(publication()).status == status
+        assert self._count(POST) == 1 + (status == "published")
+
     def test_who_may_not_read_the_topics_does_not_know(self, posted):
         self.sandbox.trouble({"match": TOPICS, "do": "error:10"})
         publication_id = posted()
@@ -263,10 +272,10 @@ def test_without_groups_nothing_is_connected(app, user, sandbox):
 
 
 def test_all_pages_of_groups_are_read(app, user, sandbox):
-    for number in range(205):
+    for number in range(105):
         sandbox.control("rights", platform="ok", account="3", group=f"5400000000{number:04}", status="ADMIN")
     connection = consent.connect(user(), "ok", account="3")
-    assert len(connection.choices) == 205
+    assert len(connection.choices) == 105
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,18 @@ def test_one_chooses_among_the_groups_that_one_may_post_to(app, user, sandbox):
     assert other.id != chosen.id, "several groups, one after another"
 
 
+def test_the_window_offers_groups_alone(app, user, sandbox, sign_in):
+    owner = user()
+    connection = consent.connect(owner, "ok")
+    web, path = sign_in(owner), f"/settings/integrations/{connection.id}/choose"
+    page = web.get(path).text
+    assert "Волжские закаты" in page and "Студия «Берег»" in page
+    assert "Моя страница" not in page and "Только читать" not in page
+    web.post(path, data={"account": OTHER_GROUP})
+    page = web.get("/settings/integrations").text
+    assert "Студия «Берег»" in page and f"/ok-web/group/{OTHER_GROUP}" in page
+
+
 def test_an_only_group_is_connected_at_once(app, user, sandbox):
     connection = consent.connect(user(), "ok", account="2")
     assert (connection.status, connection.account_id) == (ConnectionStatus.ACTIVE, GROUP)

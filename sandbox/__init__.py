@@ -19,6 +19,7 @@ from sandbox.guard import Guard
 from sandbox.mail import Mailbox
 from sandbox.max import Max
 from sandbox.middleware import FaultMiddleware
+from sandbox.ok import Ok
 from sandbox.pages import Pages
 from sandbox.rutube import Rutube
 from sandbox.state import DraftGone, State
@@ -27,7 +28,7 @@ from sandbox.tiktok import TikTok
 from sandbox.vk import Vk
 from sandbox.youtube import YouTube
 
-EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube, TikTok, Max)
+EMULATORS = (Vk, Rutube, Dzen, Telegram, YouTube, TikTok, Max, Ok)
 
 
 def create_sandbox(var_dir: str | Path, base_url: str | None = None) -> Flask:

@@ -76,6 +76,10 @@ class Emulator:
         """Returns the path without secrets."""
         return path
 
+    def call_name(self, path: str, query: str) -> str:
+        """Returns how the log and the fault rules name a request: its path, unless the query names the method."""
+        return path
+
     def status(self, path: str, status: int, retry_after: int | None) -> Response:
         """Returns the vendor's response with this HTTP status at this path. `retry_after` is in seconds."""
         raise NotImplementedError

@@ -43,6 +43,7 @@ class FaultMiddleware:
             return self._app(environ, start_response)
 
         method, public_path = environ["REQUEST_METHOD"], emulator.redact(path)
+        public_path = emulator.call_name(public_path, environ.get("QUERY_STRING", ""))
         body = environ["wsgi.input"] = Body(environ["wsgi.input"], _length(environ))
         rule = self._faults.match(f"{method} {path}", f"{method} {public_path}")
         response = None

@@ -9,7 +9,7 @@ import structlog
 from flask import current_app
 from sqlalchemy import or_, select, update
 
-from app import clock
+from app import clock, platforms
 from app.db import db, retry_while_db_down, transaction
 from app.models import WITH_DELETED, ConnectionStatus, PlatformConnection, Revocation, record_event
 from app.models.claim import claim
@@ -32,6 +32,8 @@ _REFRESH_LEASE = timedelta(seconds=60)
 _ASK_AGAIN = timedelta(seconds=2)
 # Before the next try where the platform did not answer.
 _TRY_AGAIN = timedelta(minutes=1)
+# The same where the token was only to be kept alive: it lives for many turns more.
+_KEEP_ALIVE_AGAIN = timedelta(hours=1)
 _MOST_AT_ONCE = 500
 
 
@@ -39,8 +41,14 @@ def seal_token(connection: PlatformConnection, token: Token) -> None:
     """Puts the token into the row (which must have its id already)."""
     connection.sealed_token = seal(token, connection.sealed_for)
     connection.token_expires_at = token.expires_at
-    now = clock.now()
-    connection.token_refresh_at = token.expires_at and now + _OLD * (token.expires_at - now)
+    connection.token_refresh_at = _next_turn(connection.platform, token)
+
+
+def _next_turn(platform: str, token: Token) -> datetime | None:
+    """When the tick is to see to the token: before it has grown old, and as often as its platform wants to see it."""
+    now, every = clock.now(), platforms.ADAPTERS[platform].keep_alive_every
+    turns = (token.expires_at and now + _OLD * (token.expires_at - now), every and now + every)
+    return min(filter(None, turns), default=None)
 
 
 def seal(token: Token, bound_to: str) -> bytes:
@@ -211,14 +219,14 @@ def require_reconnect(connection_id: int, used: Token) -> bool:
 
 
 def due_refreshes() -> list[int]:
-    """Ids of connections whose token has grown old."""
+    """Ids of connections whose token has grown old, or has to be kept alive."""
     refresh_at = PlatformConnection.token_refresh_at
     old = (PlatformConnection.status == ConnectionStatus.ACTIVE, refresh_at <= clock.now())
     return list(db.session.scalars(select(PlatformConnection.id).where(*old).order_by(refresh_at).limit(_MOST_AT_ONCE)))
 
 
 def refresh_due(connection_id: int) -> None:
-    """Refreshes an old token. Does nothing where another job has done it, or is at it."""
+    """Refreshes an old token or keeps it alive. Does nothing where another job has done it, or is at it."""
     old = PlatformConnection.token_refresh_at <= clock.now()
     active = PlatformConnection.status == ConnectionStatus.ACTIVE
     with transaction():
@@ -227,15 +235,33 @@ def refresh_due(connection_id: int) -> None:
     if connection is None:
         return
     token = open_token(connection)
+    lives_on = _lives_on(connection.platform, token)
     try:
-        refresh(connection_id, paced_adapter(connection.platform), token)
-    except Paced:
+        if lives_on:
+            with_fresh_token(connection, lambda adapter, _account, fresh: adapter.keep_alive(fresh))
+            _set_turn(connection, _next_turn(connection.platform, token))
+        else:
+            refresh(connection_id, paced_adapter(connection.platform), token)
+    except (Paced, TokenReplaced):
         return
     except (Reconnect, TokenExpired):
         require_reconnect(connection_id, token)
     except PlatformError as error:
         log.warning("a token could not be refreshed yet", connection=connection_id, reason=error.reason)
         if isinstance(error, RateLimited):
-            with transaction():
-                same = update(PlatformConnection).filter_by(id=connection_id, sealed_token=connection.sealed_token)
-                db.session.execute(same.values(token_refresh_at=error.until))
+            _set_turn(connection, error.until)
+        elif lives_on:
+            _set_turn(connection, clock.now() + _KEEP_ALIVE_AGAIN)
+
+
+def _lives_on(platform: str, token: Token) -> bool:
+    """Whether using the token is enough for now."""
+    every = platforms.ADAPTERS[platform].keep_alive_every
+    return every is not None and (token.expires_at is None or token.expires_at > clock.now() + every)
+
+
+def _set_turn(connection: PlatformConnection, at: datetime | None) -> None:
+    """Unless another token is stored by now, which has a turn of its own."""
+    with transaction():
+        same = update(PlatformConnection).filter_by(id=connection.id, sealed_token=connection.sealed_token)
+        db.session.execute(same.values(token_refresh_at=at))

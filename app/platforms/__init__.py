@@ -9,13 +9,14 @@ from app.platforms.dzen import Dzen
 from app.platforms.http.client import Http
 from app.platforms.http.ssrf_guard import own_origins
 from app.platforms.max.adapter import Max
+from app.platforms.ok.adapter import OK
 from app.platforms.rutube.adapter import Rutube
 from app.platforms.telegram.adapter import Telegram
 from app.platforms.tiktok.adapter import TikTok
 from app.platforms.vk.adapter import VK
 from app.platforms.youtube.adapter import YouTube
 
-_ADAPTERS = (VK, Rutube, Dzen, Telegram, YouTube, TikTok, Max)
+_ADAPTERS = (VK, Rutube, Dzen, Telegram, YouTube, TikTok, Max, OK)
 ADAPTERS: dict[str, type[Adapter]] = {adapter.key: adapter for adapter in _ADAPTERS}
 
 

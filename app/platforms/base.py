@@ -61,7 +61,8 @@ class Account:
     """Where clips go: a profile, a community, a channel. `facts` is what the adapter needs and is no secret.
 
     `previous_id`: the id that the same account had while the platform did not give its real one. `limitation`: a key of
-    the reasons' texts for what cannot be reached with this token. What the platform calls things is cleaned.
+    the reasons' texts for what cannot be reached with this token. `is_own`: the user's page, beside communities. What
+    the platform calls things is cleaned.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Account:
     facts: Mapping[str, Any] = field(default_factory=dict)
     previous_id: str | None = None
     limitation: str | None = None
+    is_own: bool = False
 
     def __post_init__(self) -> None:
         for name in ("name", "url", "avatar_url", "facts"):
@@ -188,6 +190,7 @@ class Limits:
     """
 
     max_bytes: int | None = None
+    min_bytes: int | None = None
     min_seconds: float | None = None
     max_seconds: float | None = None
     max_title: int | None = None
@@ -261,12 +264,14 @@ class Adapter(ABC):
     authority: ClassVar[str] = ""
     # The form that connects an account.
     form: ClassVar[Sequence[FormField]] = ()
-    # Whether what `connect` takes may lead to more accounts: a worker asks for them with `accounts`.
+    # Whether a token may lead to more accounts: after `connect`, a worker asks for them with `accounts`.
     has_more_accounts: ClassVar[bool] = False
     # What the button says by which a connected account leads to those; empty: it has none.
     more_label: ClassVar[str] = ""
     # Where an account can also be named by its address: the field for it, which may be one of `form` too.
     address_field: ClassVar[FormField | None] = None
+    # How often an idle token has to be used, where the platform lets it die otherwise: then there is `keep_alive`.
+    keep_alive_every: ClassVar[timedelta | None] = None
     # What a user decides for each publication beside its texts.
     options: ClassVar[Sequence[Option]] = ()
     # Whether the platform is asked for the options of an account, by `ask_options`; and whether anew whenever a user
@@ -351,8 +356,8 @@ class Adapter(ABC):
         raise NotImplementedError(f"{self.key} has no form")
 
     def accounts(self, token: Token) -> tuple[list[Account], str | None]:
-        """Further accounts of a token that `connect` has taken; a key of the reasons' texts, where the platform refuses
-        to list them.
+        """The accounts that a token leads to, beside its user's own; a key of the reasons' texts, where the platform
+        refuses to list them.
         """
         raise NotImplementedError(f"{self.key} has one account")
 
@@ -378,6 +383,10 @@ class Adapter(ABC):
     def refresh(self, token: Token) -> Token:
         """A new token for an expired one. Raises Reconnect where there cannot be one."""
         raise Reconnect
+
+    def keep_alive(self, token: Token) -> None:
+        """One cheap call by which the platform prolongs the token."""
+        raise NotImplementedError(f"{self.key} needs no such call")
 
     def revoke(self, token: Token) -> None:
         """Revokes the token at the platform; does nothing where the platform has no such call."""

@@ -10,7 +10,7 @@ from app.platforms.base import Adapter
 from app.platforms.text_units import TextUnit
 from app.problems import Problem
 
-_MB = 1_000_000
+_KB, _MB = 1000, 1_000_000
 MAX_TITLE = Publication.title.type.impl.length
 
 
@@ -23,6 +23,8 @@ def problems(adapter: type[Adapter], config: Mapping[str, Any], clip: Clip) -> I
         yield Problem(
             "file_too_large", mb=_tenths(clip.size / _MB, ceil), max_mb=_tenths(limits.max_bytes / _MB, floor)
         )
+    if limits.min_bytes and clip.size < limits.min_bytes:
+        yield Problem("file_too_small", min_kb=ceil(limits.min_bytes / _KB))
     # The picture's own track: sound often ends later. One picture more or less is no reason to refuse.
     seconds = about.seconds(clip)
     if about.is_too_long(clip, limits):

@@ -201,9 +201,7 @@ def _choices(connection: PlatformConnection, listing: Question | None) -> list[C
     lost = {number for number, status in mine.items() if status == ConnectionStatus.RECONNECT}
     if connection.status == ConnectionStatus.CHOOSING:
         ids = [one["id"] for one in connection.choices]
-        return [
-            Choice(one, one["id"] in lost or len(ids) == 1, place == 0) for place, one in enumerate(connection.choices)
-        ]
+        return [Choice(one, one["id"] in lost or len(ids) == 1, one.get("is_own", False)) for one in connection.choices]
     listed = listing.answer["accounts"] if listing and listing.state == QuestionState.ANSWERED else []
     return [Choice(one, one["id"] in lost, False) for one in listed if one["id"] not in mine or one["id"] in lost]
 

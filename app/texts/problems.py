@@ -146,6 +146,7 @@ PROBLEMS = {
     # What does not fit a platform
     "platform_unready": "{why}",
     "file_too_large": "Файл {mb} МБ, принимают до {max_mb} МБ: сожмите клип.",
+    "file_too_small": "Файл слишком мал: площадка принимает от {min_kb} КБ. Выберите другой клип.",
     "clip_too_long": "Клип длится {seconds} с, принимают до {max_seconds} с: укоротите его.",
     "clip_too_short": "Клип короче {min_seconds} с: такие не принимают.",
     "rate_refused": "Кадров в секунду {rate}, принимают {allowed}: сохраните клип с другой частотой.",

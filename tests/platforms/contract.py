@@ -83,6 +83,10 @@ class Contract:
 
         return make
 
+    def connect_by_consent(self) -> PlatformConnection:
+        """A connection of the owner by the consent page."""
+        return consent.connect(self.owner, self.platform)
+
     def choice(self, title: str, description: str) -> Choice:
         return Choice(self.connection_id, title, description, options=self.options)
 
@@ -252,7 +256,7 @@ class Contract:
             with pytest.raises(Reconnect):
                 adapter.refresh(Token("access"))
             return
-        connection = consent.connect(self.owner, self.platform)
+        connection = self.connect_by_consent()
         self.connection_id, sealed = connection.id, connection.sealed_token
         self.sandbox.control("expire", platform=self.platform, account=connection.account_id)
         self._ends_once(make())
@@ -262,7 +266,7 @@ class Contract:
         """The platform's own word: no refresh helps, the account says so, and nothing shows."""
         make = publication
         if platforms.ADAPTERS[self.platform].oauth(app.config):
-            self.connection_id = consent.connect(self.owner, self.platform).id
+            self.connection_id = self.connect_by_consent().id
         for account in self.accounts():
             self.sandbox.control("revoke", platform=self.platform, account=account)
         done = settle(make())

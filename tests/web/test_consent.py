@@ -69,15 +69,15 @@ def test_consent_connects_the_account(consent, platform):
     assert connection.sealed_token
 
 
-@pytest.mark.parametrize("platform", ["vk", "dzen"])
+@pytest.mark.parametrize("platform", ["vk", "dzen", "ok"])
 def test_what_is_asked_for(consent, platform):
     address = consent.begin(platform)
     assert "code_challenge_method=S256" in address
-    assert {"vk": "scope=video+wall", "dzen": "zen%3Awrite"}[platform] in address
+    assert {"vk": "scope=video+wall", "dzen": "zen%3Awrite", "ok": "scope=VALUABLE_ACCESS%3BLONG_"}[platform] in address
     assert "127.0.0.1" in address and "state=" in address
 
 
-@pytest.mark.parametrize("platform", ["vk", "dzen"])
+@pytest.mark.parametrize("platform", ["vk", "dzen", "ok"])
 def test_a_refusal_connects_nothing(consent, platform):
     back = consent.press(consent.begin(platform), "Отказать")
     page = consent.arrive(back)
@@ -235,7 +235,7 @@ def test_free_plan_cannot_begin(app, user, sign_in, platform):
 def test_start_plan_has_vk_alone(app, user, sign_in):
     page = sign_in(user(plan="start")).get(CARDS).text
     assert "Подключить VK" in page
-    for name in ("Rutube", "Дзен", "Telegram", "YouTube", "TikTok"):
+    for name in ("Rutube", "Дзен", "Telegram", "YouTube", "TikTok", "OK"):
         assert f"Подключить {name}" not in page
 
 

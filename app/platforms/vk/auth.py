@@ -201,4 +201,5 @@ class VkAccess(Adapter):
 
 def _page(user_id: int | str, name: str, avatar_url: str | None) -> Account:
     owner = {"owner_id": int(user_id)}
-    return Account(id=str(user_id), name=name, url=f"https://vk.com/id{user_id}", avatar_url=avatar_url, facts=owner)
+    url = f"https://vk.com/id{user_id}"
+    return Account(id=str(user_id), name=name, url=url, avatar_url=avatar_url, facts=owner, is_own=True)

@@ -7,6 +7,7 @@ the name of its file; viewers see it after video.update.
 import re
 import secrets
 import time
+from html import escape
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -163,8 +164,8 @@ def _item(video: Video) -> dict[str, Any]:
     """No field tells a video that was updated from one that was not, but those that video.update has changed."""
     item: dict[str, Any] = {
         "id": video.id,
-        "title": video.title,
-        "description": video.text,
+        "title": escape(video.title, quote=False),
+        "description": escape(video.text, quote=False),
         "created_ms": video.facts["begun_ms"],
         "owner_id": video.account,
         "privacy": video.facts.get("privacy", "PUBLIC"),

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import structlog
@@ -226,7 +227,8 @@ def _json(value: Any) -> str:
 
 
 def _plain(text: Any) -> str:
-    return " ".join(str(text or "").split())
+    """Titles may come back as HTML, and with other spaces."""
+    return " ".join(unescape(str(text or "")).split())
 
 
 def _holds(media: Any, number: str) -> bool:

@@ -88,7 +88,7 @@ class TestOk(Contract):
 
     def test_an_update_that_took_effect_is_found_by_the_title(self, publication):
         self.sandbox.trouble({"match": SHOW, "do": "lose_answer", "nth": 1})
-        self._ends_once(publication(title="  Закат \n над  Волгой"))
+        self._ends_once(publication(title="  Закат \n над  Волгой & <морем>"))
         assert (self._count(SHOW), self._count(CREATE)) == (1, 1)
 
     @pytest.fixture

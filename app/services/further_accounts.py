@@ -184,7 +184,8 @@ def _locked(question: Question) -> PlatformConnection | None:
 
 def _get(user: User, connection_id: int) -> PlatformConnection:
     connection = connections.get(user, connection_id)
-    if not platforms.ADAPTERS[connection.platform].has_more_accounts:
+    is_choosing = connection.status == ConnectionStatus.CHOOSING
+    if not is_choosing and not platforms.ADAPTERS[connection.platform].has_more_accounts:
         raise NotFound
     return connection
 

@@ -4,6 +4,7 @@ What is declared is class data, or a class method of the configuration: reading 
 built to call the platform; its methods get the token, return frozen dataclasses and raise `app.platforms.errors`.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,6 +184,22 @@ class GuideStep:
 
 
 @dataclass(frozen=True)
+class TextMark:
+    """What a platform reads in a text as more than text. It is warned of, never refused.
+
+    `pattern`: a regular expression as Python and browsers both read it; its first group, or else all of it, is what to
+    name. `says`: a Russian sentence on what comes of it; what was found follows it.
+    """
+
+    pattern: str
+    says: str
+
+    def found(self, text: str) -> str:
+        """Each once, as a sentence names them; empty where there is none."""
+        return ", ".join(dict.fromkeys(match[1] or match[0] for match in re.finditer(self.pattern, text)))
+
+
+@dataclass(frozen=True)
 class Limits:
     """What fits, for the check before anything is sent. None: no limit known. Sources are in the adapter.
 
@@ -216,6 +233,7 @@ class Limits:
     description_unit: TextUnit | None = None
     # What neither title nor description may hold.
     forbidden: str = ""
+    marks: Sequence[TextMark] = ()
 
     @property
     def text_unit(self) -> TextUnit:

@@ -60,6 +60,12 @@ def test_own_texts_to_four_accounts_in_nine_presses(page: Page, vezde: Running, 
         page.keyboard.type(f"Для {name}")
         expect(dialog.get_by_role("tab", name=f"{name} (свой текст)")).to_be_visible()
         expect(dialog.locator("#phone")).to_contain_text(f"Для {name}")
+        if name == "VK":
+            text, said = dialog.locator(":focus"), dialog.locator("[data-open] [data-marks=description]")
+            text.fill("Снял @vezde_demo")
+            expect(said).to_have_text(re.compile("получат уведомление: @vezde_demo"))
+            text.fill("Для VK")
+            expect(said).to_be_hidden()
     assert needs_no_scrolling(page)
     dialog.get_by_role("radio", name="Запланировать").press("Space")
     expect(dialog.get_by_role("grid")).to_be_visible()

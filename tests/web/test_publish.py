@@ -268,3 +268,16 @@ def test_without_a_script_everything_is_listed(web, clip, channels):
     for name in ("title", "description", *(f"title-{one.id}" for one in channels), "due"):
         assert re.search(rf'<label for="{name}">', page), name
     assert page.index("data-guard disabled") < page.index('type="submit"', page.index('id="publish"') + 200)
+
+
+def test_mentions_are_warned_of_where_they_notify(web, owner, vk, clip, channels):
+    """VK's only; it is no refusal."""
+    page = vk(owner)
+    clip.description = "Снимал @ivan.petrov. Почта a@b.ru, 2*2=4, [club1|Команда], ещё раз @ivan.petrov"
+    db.session.commit()
+    shown = re.findall(r'data-marks="(\w+)"[^>]*?( hidden)?>.*?<b>(.*?)</b>', panel(window(web, clip), page), re.DOTALL)
+    assert shown == [("title", " hidden", ""), ("description", "", "@ivan.petrov, [club1|Команда]")]
+    assert "data-marks" not in panel(window(web, clip), channels[0])
+    texts = {"title": "*id1 (Вера)", "description": "[vezde|Везде]"}
+    assert web.post(f"/clips/{clip.id}/publish", data={"connection": page.id, **texts}, headers=HTMX).status_code == 200
+    assert page.id in made()

@@ -16,7 +16,7 @@ CATEGORY = Select(
     default=OTHER,
     remembered=True,
 )
-ADULT = Checkbox(name="adult", label="Только для взрослых, 18+", help="Rutube покажет клип тем, кому есть 18 лет.")
+ADULT = Checkbox(name="adult", label="Только для взрослых, 18+")
 OPTIONS = (CATEGORY, ADULT)
 
 

@@ -66,19 +66,8 @@ class Telegram(Adapter):
     name = "Telegram"
     other_names = ("телеграм", "телеграмм", "тг", "tg")
     options = (
-        Checkbox(
-            name="silent",
-            label="Без звука",
-            help="Подписчики увидят пост, но уведомление придёт без звука.",
-            bulk_default=True,
-            remembered=True,
-        ),
-        Checkbox(
-            name="protected",
-            label="Запретить пересылку",
-            help="Пост нельзя будет переслать, а видео — сохранить.",
-            remembered=True,
-        ),
+        Checkbox(name="silent", label="Без звука", bulk_default=True, remembered=True),
+        Checkbox(name="protected", label="Запретить пересылку и сохранение", remembered=True),
     )
     settings = (
         Setting(

@@ -67,6 +67,7 @@ class VK(VkAccess):
             max_text=5000,
             max_seconds=180,  # one public client; VK names no limit
             vertical_or_square=True,
+            marks=(choices.MENTIONS,),
         )
 
     # Publishing

@@ -3,19 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.platforms.base import TextMark
 from app.platforms.options import Checkbox
 
 WALL_POST = "wallpost"
 NO_COMMENTS = "no_comments"
 OPTIONS = (
-    Checkbox(
-        name=WALL_POST,
-        label="Запись на стене",
-        help="Без неё клип будет только среди клипов или видео.",
-        default=True,
-        remembered=True,
-    ),
+    Checkbox(name=WALL_POST, label="Запись на стене", default=True, remembered=True),
     Checkbox(name=NO_COMMENTS, label="Отключить комментарии", remembered=True),
+)
+
+# [club1|text], @name, *id1 (text): whom VK then notifies. An address of e-mail is none.
+MENTIONS = TextMark(
+    r"\[[A-Za-z][A-Za-z0-9_.]*\|[^\]\n]+\]|(?:^|[^A-Za-z0-9_@*.])([@*][A-Za-z][A-Za-z0-9_.]*[A-Za-z0-9_])",
+    "VK сделает из этого упоминание, и упомянутые получат уведомление:",
 )
 
 # https://dev.vk.com/ru/reference/objects/privacy

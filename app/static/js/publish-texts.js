@@ -89,6 +89,18 @@ function holdsForbidden(panel, name, text) {
   return found;
 }
 
+// What the platform reads as more than text (a mention): told, never refused. Returns the sentences.
+function marks(panel) {
+  const texts = textsOf(panel);
+  return all("[data-marks]", panel).flatMap((note) => {
+    const matches = texts[note.dataset.marks].matchAll(new RegExp(note.dataset.pattern, "g"));
+    const found = new Set([...matches].map((match) => match[1] ?? match[0]));
+    $("b", note).textContent = [...found].join(", ");
+    note.hidden = found.size === 0;
+    return note.hidden ? [] : [$("span", note).textContent];
+  });
+}
+
 // Tabs
 
 const tabOf = (panel) => document.getElementById(`tab-${panel.dataset.panel}`);
@@ -106,12 +118,13 @@ function open(name) {
 }
 
 function showTabs() {
-  const misfits = [];
+  const [misfits, marked] = [[], new Set()];
   for (const panel of accountPanels()) {
     const [id, tab] = [panel.dataset.panel, tabOf(panel)];
     const takesPart = Boolean($(`[name="connection"][value="${id}"]:checked, [name="again"][value="${id}"]:checked`, form()));
     const fits = measure(panel);
     const isRefused = $("[data-unfit]", panel) !== null; // by the platform, whatever the text
+    for (const one of marks(panel)) if (takesPart) marked.add(one);
     if (takesPart && !fits) misfits.push($("span:not([class])", tab).textContent);
     tab.hidden = !takesPart;
     tab.classList.toggle("misfitting", !fits || isRefused);
@@ -124,6 +137,9 @@ function showTabs() {
   const note = $("[data-misfits]", form());
   note.hidden = misfits.length === 0;
   $("span", note).textContent = `Не помещается: ${misfits.join(", ")}. Измените текст или задайте свой на вкладке.`;
+  const warning = $("[data-marked]", form());
+  warning.hidden = marked.size === 0;
+  $("span", warning).textContent = [...marked].join(" ");
 }
 
 function byKey(event) {

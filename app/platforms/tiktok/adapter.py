@@ -25,8 +25,8 @@ _PROCESSING_SECONDS = 2 * 3600
 # Moderation takes less than a minute, or hours: for so long the link is waited for. Later, `stats` brings it.
 _LINK_SECONDS = 90
 _INBOX_HOW = (
-    "Клип уже во «Входящих» TikTok: откройте уведомление и закончите в приложении TikTok. Подпись скопируйте отсюда, а "
-    "когда клип выйдет, вставьте ссылку на него."
+    "Клип уже во «Входящих» TikTok: откройте уведомление и закончите в приложении TikTok. Подпись ждёт на карточке "
+    "клипа; когда клип выйдет, вставьте там ссылку на него."
 )
 
 Started = Mapping[str, Any]  # what `_start` returns

@@ -70,6 +70,8 @@ def _data(response: Response) -> Mapping[str, Any]:
     """Raises what an error means: it may come with any status."""
     payload = response.json(_number)
     error = payload.get("error") if isinstance(payload, dict) else None
+    if isinstance(error, str):  # as the OAuth addresses write it
+        error = {"code": error, "message": payload.get("error_description")}
     if not isinstance(error, dict) or not isinstance(error.get("code"), str):
         response.raise_if_limited(PAUSE)
         raise Unavailable(f"ошибка {response.status}, не похоже на ответ TikTok")

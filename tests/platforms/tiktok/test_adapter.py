@@ -409,7 +409,11 @@ class TestInbox:
         assert "Скачать файл" not in page
 
     def test_the_link_makes_it_published_and_tiktok_counts_it(self, waiting):
-        draft = {"publish_id": waiting.external_id, "title": "Закат", "privacy_level": "PUBLIC_TO_EVERYONE"}
+        draft = {
+            "publish_id": waiting.external_id.removeprefix("publish:"),
+            "title": "Закат",
+            "privacy_level": "PUBLIC_TO_EVERYONE",
+        }
         requests.post(f"{self.sandbox.url}/tiktok-web/inbox", draft, timeout=10).raise_for_status()
         [post] = self.sandbox.posts
         publications.confirm(self.owner, waiting.id, post["url"])

@@ -1,6 +1,7 @@
 """TikTok: the contract, and what is peculiar: chunks, refusals with HTTP 200, links that come late, the inbox."""
 
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -10,6 +11,8 @@ from app import platforms
 from app.db import commit, db
 from app.models import ConnectionStatus, PlatformConnection, Question, Status
 from app.platform_access import questions, tokens
+from app.platforms.http.response import Response
+from app.platforms.tiktok import api
 from app.platforms.tiktok.adapter import TikTok
 from app.platforms.tiktok.upload import Chunks
 from app.problems import Problem
@@ -448,6 +451,21 @@ def test_the_creator_is_shown_by_name_and_picture(app, user, sandbox):
     assert (connection.account_id, connection.account_name) == ("tt_volga_0001", "Волжские закаты")
     assert connection.account_url.endswith("/tiktok-web/@volga")
     assert connection.avatar_url.startswith(sandbox.url)
+
+
+def test_tiktok_has_a_name_of_its_own_for_the_apps_number(user, sign_in, sandbox):
+    asked = sign_in(user()).post("/settings/integrations/tiktok/consent")
+    query = dict(parse_qsl(urlsplit(asked.location).query))
+    assert asked.location.startswith(f"{sandbox.url}/tiktok-auth/v2/auth/authorize/?"), "to the letter"
+    assert (query["client_key"], query["scope"]) == ("vezde-demo", "user.info.basic,video.publish,video.list")
+    assert "client_id" not in query
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1, 2**64 - 1])
+def test_no_number_of_a_post_is_too_long(number):
+    answer = f'{{"data": {{"publicaly_available_post_id": [{number}]}}, "error": {{"code": "ok"}}}}'
+    status = api.data_of(Response(200, {}, answer.encode()))
+    assert api.post_id(status) == str(number)
 
 
 def test_a_creator_who_may_not_post_now_is_connected_all_the_same(app, user, sandbox):

@@ -114,6 +114,14 @@ class TestTikTok(Contract):
         assert len(taken) == 3 + (not arrived), "once each, and what broke off once more"
         assert sum(one["bytes"] for one in self._made(SEND) if one["status"] in (201, 206)) <= self.clip.size
 
+    @pytest.mark.parametrize("do", ["status:206", "status:416"])
+    @pytest.mark.parametrize("nth", [1, 3])
+    def test_tiktok_may_have_less_than_it_was_sent(self, publication, heavy_file, do, nth):
+        self.sandbox.trouble({"match": SEND, "do": do, "nth": nth})
+        publication_id = publication(source=heavy_file)
+        self._ends_once(publication_id)
+        assert (row(publication_id).attempt, len(self._made(INIT))) == (0, 1)
+
     def test_a_chunk_that_never_gets_through_comes_to_an_end(self, publication, heavy_file):
         self.sandbox.trouble({"match": SEND, "do": "status:500", "nth": 2, "times": 100})
         done = settle(publication(source=heavy_file))

@@ -67,6 +67,7 @@ class TikTok(Emulator):
         self._api.add_routes(blueprint)
         blueprint.add_url_rule("/tiktok-web/@<username>", "creator", self._show_creator)
         blueprint.add_url_rule("/tiktok-web/@<username>/video/<number>", "video", self._show)
+        blueprint.add_url_rule("/tiktok-web", "home", lambda: redirect("/tiktok-web/inbox"))
         blueprint.add_url_rule("/tiktok-web/inbox", "inbox", self._show_inbox)
         blueprint.add_url_rule("/tiktok-web/inbox", "finish", self._finish, methods=["POST"])
         blueprint.add_url_rule("/tiktok-web/moderate", "moderate", self._moderate, methods=["POST"])

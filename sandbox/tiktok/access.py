@@ -17,7 +17,7 @@ TOKEN_PREFIX = "act."
 REFRESH_PREFIX = "rft."
 AUTHORIZE = "/tiktok-auth/v2/auth/authorize/"
 SCOPES = {
-    "user.info.basic": "видеть ваше имя и портрет",
+    "user.info.basic": "узнавать вас по номеру",
     "video.publish": "публиковать клипы в вашем профиле",
     "video.upload": "присылать клипы во «Входящие», откуда вы их публикуете сами",
     "video.list": "видеть ваши опубликованные клипы",

@@ -24,9 +24,11 @@ _MB = 1_000_000
 _PROCESSING_SECONDS = 2 * 3600
 # Moderation takes less than a minute, or hours: for so long the link is waited for. Later, `stats` brings it.
 _LINK_SECONDS = 90
+# Begins the id of a publication whose post has no number yet: the publish_id follows.
+_UNNUMBERED = "publish:"
 _INBOX_HOW = (
-    "Клип уже во «Входящих» TikTok: откройте уведомление и закончите в приложении TikTok. Подпись скопируйте отсюда, а "
-    "когда клип выйдет, вставьте ссылку на него."
+    "Клип уже во «Входящих» TikTok: откройте уведомление и закончите в приложении TikTok. Подпись ждёт на карточке "
+    "клипа; когда клип выйдет, вставьте там ссылку на него."
 )
 
 Started = Mapping[str, Any]  # what `_start` returns
@@ -107,7 +109,7 @@ class TikTok(TikTokAccess):
         if done["state"] == INBOX:
             text = self.text(context.title, context.description)
             context.ask_user(text, self.config["TIKTOK_WEB_URL"], "Открыть TikTok", how=_INBOX_HOW)
-        return self._with_link(context, creator, receipt, done["id"])
+        return self._with_link(context, creator, started, receipt, done["id"])
 
     def _ask_creator(self, context: PublishContext) -> Creator:
         """What may have changed since the publication was planned. Before a post TikTok wants it to be asked."""
@@ -170,7 +172,7 @@ class TikTok(TikTokAccess):
         chunks = Chunks(context.clip.size, started["chunk"])
         upload = Upload(started["url"], chunks, context, self.http, lambda: self._look(context, started["id"]))
         upload.send(0 if is_new else upload.ask(), begin_commit)
-        return Receipt(started["id"], creator["url"])
+        return self._accepted(creator, started)
 
     def _find(
         self, context: PublishContext, creator: Creator, started: Started, is_new: bool
@@ -179,8 +181,12 @@ class TikTok(TikTokAccess):
         status = self._api.status(context.token, started["id"])
         stored = stored_bytes(status, context.clip.size)
         if status.get("status") == "FAILED" or stored == context.clip.size:
-            return Receipt(started["id"], creator["url"])
+            return self._accepted(creator, started)
         return Unknown() if stored is None else NotPublished()
+
+    @staticmethod
+    def _accepted(creator: Creator, started: Started) -> Receipt:
+        return Receipt(f"{_UNNUMBERED}{started['id']}", creator["url"])
 
     def _look(self, context: PublishContext, publish_id: str) -> Mapping[str, Any]:
         """Raises what TikTok has against the clip."""
@@ -200,11 +206,13 @@ class TikTok(TikTokAccess):
 
     # The link
 
-    def _with_link(self, context: PublishContext, creator: Creator, receipt: Receipt, number: str) -> Receipt:
+    def _with_link(
+        self, context: PublishContext, creator: Creator, started: Started, receipt: Receipt, number: str
+    ) -> Receipt:
         privacy = context.options["privacy"]
         if not number and privacy in (EVERYONE, ""):
             number = context.wait(
-                "moderated", self._moderated, context, receipt.id, every=20, until=_PROCESSING_SECONDS
+                "moderated", self._moderated, context, started["id"], every=20, until=_PROCESSING_SECONDS
             )
         only_you = "tiktok_only_you" if privacy == choices.SELF_ONLY else None
         if not number:
@@ -217,7 +225,7 @@ class TikTok(TikTokAccess):
     def _moderated(self, context: PublishContext, publish_id: str) -> str | None:
         if context.age("processed") > _LINK_SECONDS:
             return ""
-        return post_id(self._api.status(context.token, publish_id)) or None
+        return self._number(context.token, publish_id) or None
 
     def _link(self, context: PublishContext, number: str) -> str | None:
         if "video.list" not in scopes(self.config) or context.age("processed") > 2 * _LINK_SECONDS:
@@ -243,7 +251,7 @@ class TikTok(TikTokAccess):
 
     def stats(self, token: Token, account: Account, ids: Sequence[str]) -> Mapping[str, Stats]:
         """Of a clip that had no number when it was posted, it is asked for now: its link comes with it."""
-        numbers = {given: given if given.isdigit() else self._number(token, given) for given in ids}
+        numbers = {given: self._number(token, given) if _is_unnumbered(given) else given for given in ids}
         known = [number for number in numbers.values() if number]
         fields = "id,share_url,view_count,like_count,comment_count,share_count"
         videos = self._api.videos(token, known, fields) if known else {}
@@ -251,15 +259,19 @@ class TikTok(TikTokAccess):
 
     def _number(self, token: Token, publish_id: str) -> str:
         try:
-            return post_id(self._api.status(token, publish_id))
+            return post_id(self._api.status(token, publish_id.removeprefix(_UNNUMBERED)))
         except Refused:  # TikTok forgets them
             return ""
+
+
+def _is_unnumbered(given: str) -> bool:
+    return given.startswith(_UNNUMBERED)
 
 
 def _stats(given: str, video: Mapping[str, Any]) -> Stats:
     counts = {"views": "view_count", "likes": "like_count", "shares": "share_count"}
     seen = Stats.of(**{count: video.get(name) for count, name in counts.items()})
-    if given.isdigit() or not video.get("share_url"):
+    if not _is_unnumbered(given) or not video.get("share_url"):
         return seen
     return replace(seen, receipt=Receipt(str(video["id"]), str(video["share_url"])))
 

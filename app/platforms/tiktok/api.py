@@ -38,7 +38,7 @@ class TikTokApi:
             headers={"Authorization": f"Bearer {token.access}"},
             **kwargs,
         )
-        return _data(response)
+        return data_of(response)
 
     def creator(self, token: Token) -> Mapping[str, Any]:
         return self.call(CREATOR, token, {})
@@ -66,10 +66,12 @@ def _number(digits: str) -> int | str:
     return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
 
 
-def _data(response: Response) -> Mapping[str, Any]:
+def data_of(response: Response) -> Mapping[str, Any]:
     """Raises what an error means: it may come with any status."""
     payload = response.json(_number)
     error = payload.get("error") if isinstance(payload, dict) else None
+    if isinstance(error, str):  # as the OAuth addresses write it
+        error = {"code": error, "message": payload.get("error_description")}
     if not isinstance(error, dict) or not isinstance(error.get("code"), str):
         response.raise_if_limited(PAUSE)
         raise Unavailable(f"ошибка {response.status}, не похоже на ответ TikTok")

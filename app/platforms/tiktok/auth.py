@@ -121,7 +121,7 @@ class TikTokAccess(Adapter):
     def consent_asks(cls, config: Mapping[str, Any]) -> str:
         asked = scopes(config)
         how = "публиковать клипы" if "video.publish" in asked else "присылать клипы во «Входящие» вашего приложения"
-        seen = ", и видеть ваши клипы, чтобы показать просмотры" if "video.list" in asked else ""
+        seen = " и право видеть, что вышло, чтобы показать просмотры" if "video.list" in asked else ""
         return (
             f"TikTok спросит доступ к имени и портрету, право {how}{seen}. Оставьте все переключатели. Сообщений и "
             "пароля мы не видим."

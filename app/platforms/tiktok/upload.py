@@ -4,6 +4,7 @@ TikTok posts the clip by itself once it has the last byte. It says how much it h
 request, it is asked before anything is sent again.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -23,7 +24,10 @@ _BLOCK = 1 << 20
 _MOST_STANDSTILLS = 3
 # Of an address that has expired, or that TikTok does not know any more.
 _ADDRESS_GONE = (403, 404, 410)
+# Its own word that it has less than it was sent.
+_ASKS_FOR_MORE = (206, 416)
 _COMPLETE = ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX")
+_STORED = re.compile(r"bytes 0-(\d{1,18})/")
 # https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide#media_types
 _TYPES = ("video/mp4", "video/quicktime", "video/webm")
 
@@ -98,7 +102,7 @@ class Upload:
                     if is_last or stored == began:  # nothing gets through at all: later
                         raise
                     return self.ask()
-                if response.status != (201 if is_last else 206):
+                if not _took(response, end, is_last):
                     return self._look_behind(response, is_last)
                 stored = end
         return stored
@@ -132,9 +136,17 @@ class Upload:
             raise RateLimited(response.retry_at(PAUSE), detail)
         if response.status in _ADDRESS_GONE:
             raise Stale("tiktok_upload", detail)
-        if is_last:
+        if is_last and response.status not in _ASKS_FOR_MORE:
             raise Unavailable(detail, definitely_not_applied=True)
         return stored
+
+
+def _took(response: Response, end: int, is_last: bool) -> bool:
+    if is_last:
+        return response.status == 201
+    said = _STORED.match(response.headers.get("Content-Range", ""))
+    # Some name the last byte there, others the number of bytes.
+    return response.status == 206 and (said is None or int(said[1]) in (end - 1, end))
 
 
 def _skip(file: BinaryIO, count: int, on_block: Callable[[int], None]) -> None:

@@ -190,6 +190,15 @@ def test_before_it_has_answered_nothing_is_published(web, owner, clip, asker):
     assert "Игрушка ещё не сказал, что можно выбрать" in response.text
 
 
+def test_a_press_before_this_window_has_its_answer_is_refused_in_words(web, clip, connection):
+    """Though the platform has answered another window."""
+    question = re.search(r'name="asked-\d+" value="(\d+)"', window(web, clip))[1]
+    response = send(web, clip, connection, more={f"asked-{connection.id}": question})
+    assert response.status_code == 422 and made() == []
+    tab = response.text[response.text.index(f'id="asked-{connection.id}"') :]
+    assert tab.index("Игрушка ещё не сказал, что можно выбрать") < tab.index("Спрашиваем Игрушка")
+
+
 def test_without_a_script_the_window_is_looked_at_again_with_all_that_is_typed(web, clip, connection):
     page = window(web, clip, {})
     assert re.search(r'<button[^>]*name="look" value="0"\s+formaction="/clips/\d+/publish/options"', page)

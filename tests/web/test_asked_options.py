@@ -14,7 +14,7 @@ from app.models import PlatformConnection, Publication, Question, Rule
 from app.platforms.base import Account, Token
 from app.platforms.errors import Unavailable
 from app.platforms.tiktok import choices
-from app.services import connections, plan_import
+from app.services import connections, plan_export, plan_import
 from app.services.publications import Choice, publish
 from tests.publishing.conftest import settle
 from tests.publishing.toy import Toy
@@ -350,3 +350,16 @@ def test_a_table_names_the_choices_by_their_words(web, owner, clip, connection, 
     one = plan_import.start(owner, "план.csv", table.replace("Только вы", "").encode())
     [row] = plan_import.check(owner, one).rows
     assert [problem.code for problem in row.lines[0].problems] == ["option_not_chosen"]
+
+
+@pytest.mark.parametrize("asked", ["9" * 30, "-1", "x", "", "0"])
+def test_a_question_that_is_none(web, clip, connection, asked):
+    for field in (f"asked-{connection.id}", "asked-" + "9" * 30, "asked-x", "asked-²"):
+        response = send(web, clip, connection, "publish/options", {field: asked, "look": asked})
+        assert response.status_code == 200
+
+
+def test_the_template_of_a_table_chooses_no_privacy(web, owner, connection):
+    head, *lines = plan_export.template(owner)
+    column = head.index("Игрушка: Кто увидит")
+    assert [line[column] for line in lines] == ["", ""]

@@ -100,8 +100,8 @@ def _options(used: set[str]) -> list[tuple[str, str, Option]]:
 
 
 def _choices(option: Option) -> Iterable[str]:
-    """Of what has to be chosen."""
-    return option.choices if isinstance(option, Select) and option.required else ()
+    """Of what has to be chosen, unless the platform wants its user to do it: an example could be left as it is."""
+    return option.choices if isinstance(option, Select) and option.required and not option.asked else ()
 
 
 def _answer(option: Option, value: Any) -> str:

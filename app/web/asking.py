@@ -12,6 +12,7 @@ from app.db import commit, db, reads_only
 from app.models import PlatformConnection
 from app.services import asked_options, questions
 from app.services.asked_options import Look
+from app.web.input_guard import row_id
 
 PREFIX = "asked-"
 
@@ -58,8 +59,9 @@ def _known() -> dict[int, int]:
     """By account, the question of the page."""
     found = {}
     for field in request.values:
-        number = field.removeprefix(PREFIX)
-        if field != number and number.isascii() and number.isdigit() and len(number) < 18:
-            found[int(number)] = request.values.get(field, 0, int)
-    found.pop(request.form.get("look", 0, int), None)
+        number, prefix = field.removeprefix(PREFIX), field[: len(PREFIX)]
+        question = request.values.get(field, type=row_id)
+        if prefix == PREFIX and number.isascii() and number.isdigit() and question:
+            found[int(number)] = question
+    found.pop(request.form.get("look", type=row_id), None)
     return found

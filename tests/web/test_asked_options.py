@@ -14,7 +14,7 @@ from app.models import PlatformConnection, Publication, Question, Rule
 from app.platforms.base import Account, Token
 from app.platforms.errors import Unavailable
 from app.platforms.tiktok import choices
-from app.services import connections, plan_import
+from app.services import connections, plan_export, plan_import
 from app.services.publications import Choice, publish
 from tests.publishing.conftest import settle
 from tests.publishing.toy import Toy
@@ -190,6 +190,15 @@ def test_before_it_has_answered_nothing_is_published(web, owner, clip, asker):
     assert "Игрушка ещё не сказал, что можно выбрать" in response.text
 
 
+def test_a_press_before_this_window_has_its_answer_is_refused_in_words(web, clip, connection):
+    """Though the platform has answered another window."""
+    question = re.search(r'name="asked-\d+" value="(\d+)"', window(web, clip))[1]
+    response = send(web, clip, connection, more={f"asked-{connection.id}": question})
+    assert response.status_code == 422 and made() == []
+    tab = response.text[response.text.index(f'id="asked-{connection.id}"') :]
+    assert tab.index("Игрушка ещё не сказал, что можно выбрать") < tab.index("Спрашиваем Игрушка")
+
+
 def test_without_a_script_the_window_is_looked_at_again_with_all_that_is_typed(web, clip, connection):
     page = window(web, clip, {})
     assert re.search(r'<button[^>]*name="look" value="0"\s+formaction="/clips/\d+/publish/options"', page)
@@ -341,3 +350,16 @@ def test_a_table_names_the_choices_by_their_words(web, owner, clip, connection, 
     one = plan_import.start(owner, "план.csv", table.replace("Только вы", "").encode())
     [row] = plan_import.check(owner, one).rows
     assert [problem.code for problem in row.lines[0].problems] == ["option_not_chosen"]
+
+
+@pytest.mark.parametrize("asked", ["9" * 30, "-1", "x", "", "0"])
+def test_a_question_that_is_none(web, clip, connection, asked):
+    for field in (f"asked-{connection.id}", "asked-" + "9" * 30, "asked-x", "asked-²"):
+        response = send(web, clip, connection, "publish/options", {field: asked, "look": asked})
+        assert response.status_code == 200
+
+
+def test_the_template_of_a_table_chooses_no_privacy(web, owner, connection):
+    head, *lines = plan_export.template(owner)
+    column = head.index("Игрушка: Кто увидит")
+    assert [line[column] for line in lines] == ["", ""]

@@ -530,3 +530,40 @@ def test_the_state_survives_a_kill(vk, session_sandbox):
     assert vk("video.get", videos=named(created))["count"] == 1
     assert vk("wall.get")["items"][0]["attachments"]
     assert vk("video.save", name="Ещё")["video_id"] == created["video_id"] + 2
+
+
+def test_communities_by_their_names(vk, sandbox):
+    """Who manages it is told to a token with the right `groups` only."""
+    sandbox.control("tokens", platform="vk", token="vk1.a.no-groups", account="1", scopes="video,wall")
+    sandbox.control("tokens", platform="vk", token=COMMUNITY, account="-101", scopes="wall")
+    fields = "photo_100,can_post,can_upload_video"
+    full = vk("groups.getById", group_ids="vezde_demo,102,404", fields=fields)["groups"]
+    assert [one["id"] for one in full] == [101, 102, 404]
+    assert [one.get("admin_level") for one in full] == [2, None, None]
+    assert [one.get("deactivated") for one in full] == [None, None, "deleted"]
+    [shown] = vk("groups.getById", token="vk1.a.no-groups", group_id=101, fields=fields)["groups"]
+    assert "is_admin" not in shown and (shown["can_post"], shown["can_upload_video"]) == (1, 1)
+    assert vk.refused("groups.getById", group_ids="nobody_has_it") == 100
+    assert vk.refused("groups.getById") == 100
+    [own] = vk("groups.getById", token=COMMUNITY)["groups"]
+    assert own["id"] == 101
+
+
+def test_comments(vk, sandbox, clip):
+    made = vk.clip(clip)
+    assert vk.refused("shortVideo.edit", privacy_comment="strangers", **ids(made)) == 100
+    vk("shortVideo.edit", privacy_comment="nobody", **ids(made))
+    vk.publish(made)
+    name = f"{made['owner_id']}_{made['video_id']}"
+    assert vk("video.get", videos=name)["items"][0]["can_comment"] == 0
+    [post] = vk("wall.get", owner_id=1)["items"]
+    assert post["comments"]["can_post"] == 1, "those of the post are its own"
+    assert vk("wall.closeComments", owner_id=1, post_id=post["id"]) == 1
+    assert vk("wall.get", owner_id=1)["items"][0]["comments"]["can_post"] == 0
+    assert vk.refused("wall.closeComments", owner_id=1, post_id=99) == 100
+    assert "комментарии отключены" in requests.get(f"{sandbox.url}/vk/clip{name}", timeout=10).text
+    for owner, given, taken in ((1, "no_comments", True), (-101, "no_comments", False), (1, "privacy_comment", False)):
+        where = {"group_id": -owner} if owner < 0 else {}
+        saved = vk("video.save", name="Закат", **{given: 1 if given == "no_comments" else "nobody"}, **where)
+        item = vk("video.get", videos=f"{saved['owner_id']}_{saved['video_id']}")["items"][0]
+        assert item["can_comment"] == int(taken), (owner, given)

@@ -146,14 +146,14 @@ def test_what_was_refused_to_save(web, plan: Plan):
 
 def test_the_template_and_the_plan_to_save(web, plan: Plan):
     answer = web.get("/bulk/import/template.csv")
-    assert answer.data.startswith("\ufeffФайл;Название;Текст;Когда;Куда\r\n".encode())
+    assert answer.data.startswith("\ufeffФайл;Название;Текст;Когда;Куда;Telegram: Без звука;".encode())
     send(web, f"закат.mp4;;;{plan.at()};все")
     web.post(f"/bulk/import/{newest()}", data={"do": "publish"})
     answer = web.get("/plan/export.csv")
     assert answer.headers["Content-Disposition"] == "attachment; filename=vezde-plan.csv"
     table = tables.read(answer.data, lambda name: name == "Файл")
     assert [line.cells for line in table.lines] == [
-        ["закат.mp4", "Закат", "", plan.at(), "Telegram — Кухня; Telegram — Студия"]
+        ["закат.mp4", "Закат", "", plan.at(), "Telegram — Кухня; Telegram — Студия", "да", "нет"]
     ]
     assert '/plan/export.csv"' in web.get("/publications").text
     assert '/bulk/import"' in web.get("/").text

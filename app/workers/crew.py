@@ -16,6 +16,7 @@ from sqlalchemy.orm import configure_mappers
 
 from app import clock
 from app.db import db
+from app.process.heap import fill_holes
 from app.process.lifetime import forbid_memory_reads
 from app.publishing import dispatch, engine, lease_expiry
 from app.queue import queue
@@ -91,6 +92,7 @@ def warm_up(app: Flask) -> None:
             log.warning("statements were not compiled", error=type(error).__name__)
         db.engine.dispose()
     gc.collect()
+    fill_holes()
     gc.freeze()  # or the collector would write to, and so copy, every page in each child
 
 

@@ -13,8 +13,20 @@ CLIENTS = Path(__file__).parent / "tests" / "clients"
 # Two browsers with journeys run at once: each has all processes of `make run`, more would only wait for each other.
 # That with the walk through all pages, which takes as long as a quarter of the journeys, gets a third of the others.
 LONGEST = "test_accessibility.py"
-# They wait most of their time, so they start first.
-SLOW = ("test_run.py", "test_chaos.py", "test_deployment.py", "test_kill.py", "test_outages.py", "test_scheduler.py")
+# The longest, by their seconds on two cores: they start first, or the last of them would be waited for alone. Most wait
+# for processes, and leave the cores to others.
+SLOW = (
+    *("test_chaos.py", "test_run.py", "test_deployment.py", "test_dockerfile.py", "test_conformance.py"),
+    *(
+        "test_outages.py",
+        "test_kill.py",
+        "test_slow_clients.py",
+        "test_worker.py",
+        "test_setup.py",
+        "test_private_key.py",
+    ),
+    *("test_ops.py", "test_time_zones.py", "test_scheduler.py", "test_logs.py"),
+)
 
 pytest_plugins = ["tests.one_run", "tests.s3", "tests.publishing.fixtures"]
 
@@ -36,7 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that all processes end at about the same time."""
     tests_of = Counter(item.path for item in items)
     whole = (JOURNEYS, CLIENTS)
-    items.sort(key=lambda item: (item.path.parent not in whole, item.path.name not in SLOW, -tests_of[item.path]))
+    rank = {name: number for number, name in enumerate(SLOW)}
+    items.sort(
+        key=lambda item: (item.path.parent not in whole, rank.get(item.path.name, len(SLOW)), -tests_of[item.path])
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -52,6 +67,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
             path = Path(nodeid.split("::")[0])
             if path.parent.name == CLIENTS.name:
                 return "clients"
+            if path.parent.name == "chaos":
+                return nodeid  # one waits as long as all of a large module runs
             if path.parent.name != JOURNEYS.name:
                 return super()._split_scope(nodeid)
             return "browser 1" if path.name == LONGEST or others.index(path.name) % 3 == 0 else "browser 2"

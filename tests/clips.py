@@ -4,8 +4,9 @@ import heapq
 import secrets
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import wraps
 from math import pi, sin
 from pathlib import Path
 from random import Random
@@ -34,6 +35,23 @@ def new_key() -> str:
     return key_from(secrets.token_hex())
 
 
+def _encoded_once(write: Callable[..., Path]) -> Callable[..., Path]:
+    """What is written is the same for the same suffix and shape: later ones are copies."""
+    made: dict[tuple, bytes] = {}
+
+    @wraps(write)
+    def write_or_copy(path: Path, **how) -> Path:
+        kind = (path.suffix, *sorted(how.items()))
+        if kind in made:
+            path.write_bytes(made[kind])
+        else:
+            made[kind] = write(path, **how).read_bytes()
+        return path
+
+    return write_or_copy
+
+
+@_encoded_once
 def write(
     path: Path,
     *,

@@ -47,8 +47,9 @@ def find(pid: int, secrets: Iterable[bytes]) -> dict[bytes, int]:
                     break  # the kernel's own, or given back meanwhile
                 if not block:
                     break
+                joined = tail + block
                 for secret in secrets:
-                    count = (tail + block).count(secret)
+                    count = joined.count(secret)
                     if count:
                         found[secret] = found.get(secret, 0) + count
                 start, tail = start + len(block), block[-overlap:]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 import requests
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 import demo
 from tests.conftest import free_port
@@ -109,15 +109,26 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
+@pytest.fixture(scope="package")
+def contexts(chromium: Browser) -> Iterator[dict[str, BrowserContext]]:
+    """By the address of what runs; kept, with the scripts and styles that the browser has read and compiled."""
+    made: dict[str, BrowserContext] = {}
+    yield made
+    for context in made.values():
+        context.close()
+
+
 @pytest.fixture
-def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
+def page(chromium: Browser, contexts: dict[str, BrowserContext], vezde: Running) -> Iterator[Page]:
     """A page without a session; whatever the console or the content policy complains about fails the test."""
-    context = chromium.new_context(
-        base_url=vezde.url,
-        locale="ru-RU",
-        timezone_id="Asia/Yekaterinburg",
-        reduced_motion="reduce",  # what turns while something is waited for is drawn sixty times a second
-    )
+    if vezde.url not in contexts:
+        contexts[vezde.url] = chromium.new_context(
+            base_url=vezde.url,
+            locale="ru-RU",
+            timezone_id="Asia/Yekaterinburg",
+            reduced_motion="reduce",  # what turns while something is waited for is drawn sixty times a second
+        )
+    context = contexts[vezde.url]
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -130,5 +141,15 @@ def page(chromium: Browser, vezde: Running) -> Iterator[Page]:
         ),
     )
     yield page
-    context.close()
+    for one in context.pages:
+        one.close()
+    forget_visits(context, vezde.url)
     assert complaints == []
+
+
+def forget_visits(context: BrowserContext, url: str) -> None:
+    """All but the browser's own cache."""
+    context.clear_cookies()
+    page = context.new_page()
+    context.new_cdp_session(page).send("Storage.clearDataForOrigin", {"origin": url, "storageTypes": "all"})
+    page.close()

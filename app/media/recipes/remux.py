@@ -44,20 +44,20 @@ def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
         with streams.open_target(target, **in_front) as result:
             tracks = {track.index: _track(result, track) for track in copied}
             silence = Silence(result) if recipe.audio == "silent" else None
-            end = Fraction(0)
+            end, base, index = 0, Fraction(video.time_base), video.index
             whole = (packet for packet in streams.whole_packets(clip, copied) if packet.size)
             for packet in _from_first_picture(clip, video, whole):
                 progress((packet.pos or 0) / size)
-                if packet.stream_index == video.index:
-                    end = max(end, streams.end(packet))
+                if packet.stream_index == index:
+                    end = max(end, (packet.pts or 0) + (packet.duration or 0))
                     if silence is not None and packet.dts is not None:
-                        result.mux(silence.until(packet.dts * Fraction(packet.time_base)))
+                        result.mux(silence.until(packet.dts * base))
                 packet.stream = tracks[packet.stream_index]
                 result.mux(packet)
             if silence is not None:
-                result.mux(silence.until(end))
-        if video.duration and float(end) < 0.9 * float(video.duration * video.time_base) - 1:
-            raise RecipeFailed("recipe_unreadable", f"ends at {float(end):.1f} s")
+                result.mux(silence.until(end * base))
+        if video.duration and end * base < video.duration * base * Fraction(9, 10) - 1:
+            raise RecipeFailed("recipe_unreadable", f"ends at {float(end * base):.1f} s")
 
 
 def _track(result: Any, track: Any) -> Any:
@@ -102,18 +102,16 @@ def _from_first_picture(clip: Any, video: Any, packets: Iterable[Any]) -> Iterat
                 continue
             if not packet.is_keyframe or packet.pts is None:
                 continue
-            origin = packet.pts * Fraction(packet.time_base)
+            origin = packet.pts
+            if any(one.time_base != packet.time_base for one in early):
+                raise RecipeFailed("recipe_unreadable", "several clocks")
             # A decoder needs the packet before the first that is heard.
-            yield from (
-                one for one in (_shifted(one, origin) for one in early) if streams.end(one) + streams.length(one) > 0
-            )
+            yield from (one for one in early if _shifted(one, origin).pts + 2 * (one.duration or 0) > 0)
         yield _shifted(packet, origin)
 
 
-def _shifted(packet: Any, origin: Fraction) -> Any:
-    by = round(origin / Fraction(packet.time_base))
-    if packet.pts is not None:
-        packet.pts -= by
+def _shifted(packet: Any, origin: int) -> Any:
+    packet.pts = (packet.pts or 0) - origin
     if packet.dts is not None:
-        packet.dts -= by
+        packet.dts -= origin
     return packet

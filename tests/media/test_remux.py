@@ -161,6 +161,18 @@ def _levels(frame: av.AudioFrame) -> tuple[float, ...]:
     return struct.unpack(f"{frame.samples}f", bytes(frame.planes[0])[: frame.samples * 4])
 
 
+@pytest.mark.parametrize(("suffix", "sound"), [("mov", "pcm_s16le"), ("mkv", "libopus"), ("ts", "libmp3lame")])
+def test_only_the_sound_is_encoded(tmp_path, suffix, sound):
+    source = odd_clips.write(tmp_path / f"clip.{suffix}", sound_codec=sound)
+
+    result = made(source, Recipe(audio="aac"))
+
+    movie = mp4_reader.read(result)
+    assert [track.entry for track in movie.tracks] == ["avc1", "mp4a"] and movie.streams
+    assert abs(sync(result).offset - sync(source).offset) <= MAX_OFFSET and len(sync(result).times) == 60
+    assert movie.track("soun").seconds == pytest.approx(2.02, abs=0.05)
+
+
 def test_fragments_are_joined(tmp_path):
     source = odd_clips.write(tmp_path / "clip.mp4", options={"movflags": "frag_keyframe+empty_moov"})
     assert "moof" in mp4_reader.read(source).order

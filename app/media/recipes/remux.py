@@ -1,4 +1,4 @@
-"""Packets of a clip into an MP4 with its index in front: copied, never encoded again."""
+"""Packets of a clip into an MP4 with its index in front: copied; only sound that MP4 players do not know is encoded."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -8,8 +8,10 @@ from typing import Any
 from av.error import ArgumentError
 
 from app.media.recipes import streams
+from app.media.recipes.bitrates import SOUND_RATE
 from app.media.recipes.recipe import Recipe, RecipeFailed
 from app.media.recipes.silence import Silence
+from app.media.recipes.sound import EncodedSound
 
 # What one packet takes of the index, at most, and what the index takes without any.
 _INDEX_ENTRY = 40
@@ -34,7 +36,7 @@ def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
     size = source.stat().st_size
     with streams.open_source(source) as clip:
         video = streams.picture(clip)
-        audio = streams.sound(clip) if recipe.audio == "copy" else None
+        audio = streams.sound(clip) if recipe.audio in ("copy", "aac") else None
         if video is None:
             raise RecipeFailed("recipe_unreadable", "no video track")
         copied = [track for track in (video, audio) if track is not None]
@@ -42,7 +44,9 @@ def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
         # Room that is kept in front spares reading and writing the whole file once more.
         in_front = {"moov_size": str(room)} if reserves and room < size * _FREE_PART else {"movflags": "faststart"}
         with streams.open_target(target, **in_front) as result:
-            tracks = {track.index: _track(result, track) for track in copied}
+            encodes = audio is not None and recipe.audio == "aac" and audio.codec_context.name != "aac"
+            tracks = {track.index: _track(result, track) for track in copied if track is video or not encodes}
+            sound = EncodedSound(result, audio, Fraction(0), None, SOUND_RATE) if encodes else None
             silence = Silence(result) if recipe.audio == "silent" else None
             end, base, index = 0, Fraction(video.time_base), video.index
             whole = (packet for packet in streams.whole_packets(clip, copied) if packet.size)
@@ -52,8 +56,13 @@ def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
                     end = max(end, (packet.pts or 0) + (packet.duration or 0))
                     if silence is not None and packet.dts is not None:
                         result.mux(silence.until(packet.dts * base))
+                elif sound is not None:
+                    result.mux(sound.take(packet))
+                    continue
                 packet.stream = tracks[packet.stream_index]
                 result.mux(packet)
+            if sound is not None:
+                result.mux(sound.end())
             if silence is not None:
                 result.mux(silence.until(end * base))
         if video.duration and end * base < video.duration * base * Fraction(9, 10) - 1:

@@ -29,7 +29,10 @@ def remux(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
     try:
         _copy(source, target, recipe, progress, reserves=True)
     except ArgumentError:  # the index did not fit: there are more packets than the file said
-        _copy(source, target, recipe, progress, reserves=False)
+        try:
+            _copy(source, target, recipe, progress, reserves=False)
+        except ArgumentError as error:  # times that go backwards, as where recordings were joined
+            raise RecipeFailed("recipe_not_copyable", str(error)) from error
 
 
 def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float], None], *, reserves: bool) -> None:

@@ -25,6 +25,7 @@ BENCHES = (
     "first_visit",
     "growth",
     "memory",
+    "renditions",
     "start",
 )
 MAX_SECONDS = 300

@@ -154,7 +154,7 @@ class Encoding:
         waiting = None  # the frame that is on the screen when the span begins, if it began earlier
         base = Fraction(video.time_base)
         clock = self._picture.origin
-        for packet in clip.demux(*[track for track in (video, audio) if track is not None]):
+        for packet in streams.whole_packets(clip, [track for track in (video, audio) if track is not None]):
             if audio is not None and packet.stream_index == audio.index:
                 on_sound(packet)
                 continue

@@ -45,17 +45,19 @@ def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
             tracks = {track.index: _track(result, track) for track in copied}
             silence = Silence(result) if recipe.audio == "silent" else None
             end = Fraction(0)
-            for packet in _from_first_picture(clip, video, _whole(clip, copied)):
+            whole = (packet for packet in streams.whole_packets(clip, copied) if packet.size)
+            for packet in _from_first_picture(clip, video, whole):
                 progress((packet.pos or 0) / size)
                 if packet.stream_index == video.index:
-                    end = max(end, _end(packet))
+                    end = max(end, streams.end(packet))
                     if silence is not None and packet.dts is not None:
                         result.mux(silence.until(packet.dts * Fraction(packet.time_base)))
                 packet.stream = tracks[packet.stream_index]
                 result.mux(packet)
             if silence is not None:
                 result.mux(silence.until(end))
-        _check_length(video, end)
+        if video.duration and float(end) < 0.9 * float(video.duration * video.time_base) - 1:
+            raise RecipeFailed("recipe_unreadable", f"ends at {float(end):.1f} s")
 
 
 def _track(result: Any, track: Any) -> Any:
@@ -82,17 +84,6 @@ def _index_bytes(clip: Any, copied: list[Any], recipe: Recipe) -> int:
     return _INDEX_BASE + int(packets * _INDEX_ENTRY)
 
 
-def _whole(clip: Any, copied: list[Any]) -> Iterator[Any]:
-    is_stream = clip.format.name == "mpegts"
-    for packet in clip.demux(*copied):
-        if not packet.size:
-            continue
-        # What a broadcast lost on its way was lost before; in a file it means that the file is not whole.
-        if packet.is_corrupt and not is_stream:
-            raise RecipeFailed("recipe_unreadable", f"cut off at {packet.pos}")
-        yield packet
-
-
 def _from_first_picture(clip: Any, video: Any, packets: Iterable[Any]) -> Iterator[Any]:
     """A stream's clock starts anywhere and its tracks where they happen to: its time starts with the first picture that
     can be shown. Sound from before is left out to the packet; the rest of it is skipped by the edit list.
@@ -113,7 +104,9 @@ def _from_first_picture(clip: Any, video: Any, packets: Iterable[Any]) -> Iterat
                 continue
             origin = packet.pts * Fraction(packet.time_base)
             # A decoder needs the packet before the first that is heard.
-            yield from (one for one in (_shifted(one, origin) for one in early) if _end(one) + _length(one) > 0)
+            yield from (
+                one for one in (_shifted(one, origin) for one in early) if streams.end(one) + streams.length(one) > 0
+            )
         yield _shifted(packet, origin)
 
 
@@ -124,17 +117,3 @@ def _shifted(packet: Any, origin: Fraction) -> Any:
     if packet.dts is not None:
         packet.dts -= by
     return packet
-
-
-def _end(packet: Any) -> Fraction:
-    return Fraction(packet.pts or 0) * Fraction(packet.time_base) + _length(packet)
-
-
-def _length(packet: Any) -> Fraction:
-    return Fraction(packet.duration or 0) * Fraction(packet.time_base)
-
-
-def _check_length(video: Any, end: Fraction) -> None:
-    """A file that ends early may read as if it were whole."""
-    if video.duration and float(end) < 0.9 * float(video.duration * video.time_base) - 1:
-        raise RecipeFailed("recipe_unreadable", f"ends at {float(end):.1f} s")

@@ -1,5 +1,7 @@
 """Opening files with PyAV, alike for its versions 18 and 19, and which of a clip's tracks are meant."""
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import av
 from av.stream import Disposition
 
 from app.media import containers
+from app.media.recipes.recipe import RecipeFailed
 
 # No playlists, no other files: a clip must not make FFmpeg read what it names.
 _READING = {"format_whitelist": ",".join(containers.DEMUXERS), "protocol_whitelist": "file", "max_streams": "32"}
@@ -37,3 +40,31 @@ def sound(container: Any) -> Any | None:
     """The audio track that plays: the default one, else the first."""
     tracks = [one for one in container.streams.audio if one.codec_context is not None]
     return next((one for one in tracks if one.disposition & Disposition.default), tracks[0] if tracks else None)
+
+
+def whole_packets(clip: Any, tracks: list[Any]) -> Iterator[Any]:
+    """All packets of these tracks, with those of no bytes that end them. Raises RecipeFailed where the file is not
+    whole: it may read as if it were.
+    """
+    # What a broadcast lost on its way was lost before.
+    is_stream = clip.format.name == "mpegts"
+    last = Fraction(0)
+    for packet in clip.demux(*tracks):
+        if packet.size:
+            if packet.is_corrupt and not is_stream:
+                raise RecipeFailed("recipe_unreadable", f"cut off at {packet.pos}")
+            last = max(last, end(packet))
+        yield packet
+    # Matroska has its length in front; its clusters may stop anywhere.
+    if clip.format.name.startswith("matroska") and clip.duration:
+        seconds = clip.duration / 1_000_000
+        if float(last) < seconds * 0.98 - 0.5:
+            raise RecipeFailed("recipe_unreadable", f"ends at {float(last):.1f} s of {seconds:.1f} s")
+
+
+def end(packet: Any) -> Fraction:
+    return Fraction(packet.pts or 0) * Fraction(packet.time_base) + length(packet)
+
+
+def length(packet: Any) -> Fraction:
+    return Fraction(packet.duration or 0) * Fraction(packet.time_base)

@@ -1,4 +1,4 @@
-"""What a clip that does not fit can become: offered in the publish window, played before it goes out, told afterwards."""
+"""What a clip that does not fit can become: offered in the publish window, played before it goes out, told after."""
 
 import re
 

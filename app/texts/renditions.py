@@ -81,6 +81,7 @@ _CHANGES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "format": lambda params: "сохраним как MP4 (H.264)",
     "tone_map": lambda params: "цвета HDR переведём в обычные",
     "silence": lambda params: "добавим беззвучную дорожку",
+    "sound": lambda params: "переложим в MP4: картинка останется как есть, звук сохраним как AAC",
     "container": lambda params: "переложим в MP4 без потерь",
     "index": lambda params: "подготовим файл к просмотру без ожидания, без потерь",
 }

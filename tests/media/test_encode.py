@@ -93,6 +93,34 @@ def test_containers_and_codecs(tmp_path, suffix, how):
     assert float(movie.seconds) == pytest.approx(2, abs=0.07)
 
 
+def test_what_a_browser_records(tmp_path):
+    """No length is written in front, and the picture changes its size in the middle."""
+    source = tmp_path / "clip.webm"
+    with av.open(str(source), "w", container_options={"live": "1"}) as container:
+        parts = []
+        for number, (width, height) in enumerate(((96, 160), (128, 200))):
+            encoder = av.CodecContext.create("libvpx", "w")
+            encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuv420p", MILLISECONDS
+            encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+            for count in range(20):
+                frame = odd_clips.picture(width, height, "yuv420p", GRAY)
+                frame.pts, frame.time_base = number * 800 + count * 40, MILLISECONDS
+                parts += [(bytes(packet), packet) for packet in encoder.encode(frame)]
+        video = container.add_stream("libvpx", rate=25, width=96, height=160)
+        for content, packet in parts:
+            copy = av.Packet(content)
+            copy.stream, copy.time_base, copy.is_keyframe = video, MILLISECONDS, packet.is_keyframe
+            copy.pts = copy.dts = packet.pts
+            container.mux(copy)
+    with av.open(str(source)) as container:
+        assert container.duration is None
+        assert {frame.width for frame in container.decode(video=0)} == {96, 128}
+
+    _, after = made(source, recipe(max_bytes=50_000))
+
+    assert after.size == (96, 160) and len(after.times) == 40 and after.seconds == pytest.approx(1.6, abs=0.05)
+
+
 def test_which_side_is_up(tmp_path):
     """A player turns the stored picture clockwise: its left edge comes to the top."""
     source = tmp_path / "clip.mp4"

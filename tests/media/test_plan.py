@@ -157,7 +157,13 @@ def test_what_a_platform_does_not_play_becomes_h264():
     offer = only(phone, ONLY_MP4)
     assert offer.recipe.tone_map and offer.recipe.audio == "copy" and kinds(offer) == ["scale", "format", "tone_map"]
     assert only(replace(CLIP, bit_depth=10), ONLY_MP4).recipe.video == Encode()
-    assert only(replace(CLIP, audio_codec="opus"), ONLY_MP4).recipe.audio == "aac"
+
+
+def test_the_picture_is_not_encoded_for_the_sound_alone():
+    offer = only(replace(CLIP, container="mkv", audio_codec="opus"), ONLY_MP4)
+    assert offer.recipe == Recipe(audio="aac") and not offer.recipe.is_lossless
+    assert texts.offer(offer).startswith("переложим в MP4: картинка останется как есть, звук сохраним как AAC, ")
+    assert only(replace(CLIP, audio_codec="opus", bit_depth=10), ONLY_MP4).recipe.video == Encode()
 
 
 @pytest.mark.parametrize("limits", LIMITS)

@@ -10,7 +10,7 @@ import av
 import pytest
 
 from app.media.recipes.make import make
-from app.media.recipes.recipe import Recipe, RecipeFailed
+from app.media.recipes.recipe import Encode, Recipe, RecipeFailed
 from tests import clips
 from tests.media import mp4_reader, odd_clips
 from tests.media.odd_clips import BT709, HLG, MILLISECONDS, sync
@@ -161,6 +161,18 @@ def _levels(frame: av.AudioFrame) -> tuple[float, ...]:
     return struct.unpack(f"{frame.samples}f", bytes(frame.planes[0])[: frame.samples * 4])
 
 
+@pytest.mark.parametrize(("suffix", "sound"), [("mov", "pcm_s16le"), ("mkv", "libopus"), ("ts", "libmp3lame")])
+def test_only_the_sound_is_encoded(tmp_path, suffix, sound):
+    source = odd_clips.write(tmp_path / f"clip.{suffix}", sound_codec=sound)
+
+    result = made(source, Recipe(audio="aac"))
+
+    movie = mp4_reader.read(result)
+    assert [track.entry for track in movie.tracks] == ["avc1", "mp4a"] and movie.streams
+    assert abs(sync(result).offset - sync(source).offset) <= MAX_OFFSET and len(sync(result).times) == 60
+    assert movie.track("soun").seconds == pytest.approx(2.02, abs=0.05)
+
+
 def test_fragments_are_joined(tmp_path):
     source = odd_clips.write(tmp_path / "clip.mp4", options={"movflags": "frag_keyframe+empty_moov"})
     assert "moof" in mp4_reader.read(source).order
@@ -182,6 +194,22 @@ def test_a_stream_that_begins_in_the_middle(tmp_path):
     after = sync(result)
     assert mp4_reader.read(result).track("vide").starts == 0
     assert after.first == pytest.approx(odd_clips.GRAY, abs=4) and abs(after.offset) <= MAX_OFFSET
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [(COPY, "recipe_not_copyable"), (Recipe(video=Encode(), audio="aac"), "recipe_unreadable")],
+    ids=["copied", "encoded"],
+)
+def test_joined_recordings_whose_clock_goes_backwards(tmp_path, recipe, reason):
+    """Nothing of the second one is left out in silence."""
+    source = odd_clips.write(tmp_path / "clip.ts")
+    source.write_bytes(source.read_bytes() * 2)
+
+    with pytest.raises(RecipeFailed) as failed:
+        made(source, recipe)
+
+    assert failed.value.reason == reason
 
 
 def test_variable_times_of_matroska(tmp_path):

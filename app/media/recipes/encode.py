@@ -180,6 +180,8 @@ class Encoding:
     def _timed(self, frame: Any, time: Fraction, base: Fraction) -> Iterator[tuple[Fraction, Any]]:
         pts = round(time / base)
         if pts <= self._last:
+            if time < self._end - 1:  # recordings were joined: the rest would be lost
+                raise RecipeFailed("recipe_unreadable", f"the clock goes back from {float(self._end):.1f} s")
             return
         self._last = frame.pts = pts
         frame.time_base = base

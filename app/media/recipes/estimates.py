@@ -20,6 +20,7 @@ _TONE_TABLE = 6.0
 _SHARED = 0.9
 _MAX_CORES = 8
 _COPIED = 200e6  # bytes a second
+_SOUND = 60  # seconds of sound that are encoded in one
 _START = 0.3
 # Bits for a pixel of the picture at the quality of `Encode`, where nothing holds it down.
 _BITS_PER_PIXEL = 0.11
@@ -37,7 +38,8 @@ class Estimate:
 def estimate(facts: Facts, recipe: Recipe) -> Estimate:
     width, height = _shape(facts, recipe)
     if recipe.video is None:
-        return Estimate(facts.size, _START + facts.size / _COPIED, width, height)
+        sound = seconds(facts) / _SOUND if recipe.audio == "aac" else 0
+        return Estimate(facts.size, _START + sound + facts.size / _COPIED, width, height)
     length = span_seconds(facts, recipe)
     rate = float(Fraction(recipe.fps)) if recipe.fps else frame_rate(facts)
     before = (facts.width or 0) * (facts.height or 0) * frame_rate(facts) * length

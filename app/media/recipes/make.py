@@ -22,7 +22,7 @@ def make(source: Path, target: Path, recipe: Recipe, progress: Callable[[float],
             from app.media.recipes import encode  # here and below: FFmpeg is large, and moving boxes does without
 
             encode.encode(source, target, recipe, report)
-        elif recipe.audio == "silent" or not index.rewrite(source, target, recipe, report):
+        elif recipe.audio in ("silent", "aac") or not index.rewrite(source, target, recipe, report):
             from app.media.recipes import remux
 
             remux.remux(source, target, recipe, report)

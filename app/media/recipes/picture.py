@@ -94,9 +94,10 @@ def look(source: Path) -> Picture:
             raise RecipeFailed("recipe_unreadable", "no picture")
         aspect = Fraction(video.sample_aspect_ratio or 1)
         rate = Fraction(video.average_rate or video.guessed_rate or 0)
-        length = video.duration * Fraction(video.time_base) if video.duration else Fraction(clip.duration or 0, 10**6)
+        base = Fraction(video.time_base)
+        length = video.duration * base if video.duration else Fraction(clip.duration or 0, 10**6)
         return Picture(
-            origin=(stamp(frame, video) or 0) * Fraction(video.time_base),
+            origin=(stamp(frame, video) or 0) * base,
             width=frame.width,
             height=frame.height,
             format=frame.format.name,
@@ -108,10 +109,18 @@ def look(source: Path) -> Picture:
             range=int(frame.color_range),
             primaries=int(frame.color_primaries),
             transfer=int(frame.color_trc),
-            time_base=Fraction(video.time_base),
+            time_base=base,
             rate=rate if 0 < rate <= 1000 else None,
-            seconds=float(length),
+            seconds=float(length) or _measured(source),
         )
+
+
+def _measured(source: Path) -> float:
+    """Browsers record WebM without a length."""
+    with streams.open_source(source) as clip:
+        video = streams.picture(clip)
+        ends = (packet.pts + (packet.duration or 0) for packet in clip.demux(video) if packet.pts is not None)
+        return float(max(ends, default=0) * video.time_base)
 
 
 def begins_by(source: Path, time: Fraction) -> bool:

@@ -24,7 +24,7 @@ _USUAL_RATE = "30"
 class Change:
     """One thing that the recipe changes, with what a sentence names of it."""
 
-    kind: str  # size, cut, crop, blur, scale, rate, format, tone_map, silence, container
+    kind: str  # of app.texts.renditions: size, cut, crop, …
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,6 +95,8 @@ def fitting(
     rate = _rate(facts, limits)
     length = span_seconds(facts, Recipe(video=Encode(), start_ms=start_ms, end_ms=end_ms))
     max_bytes = _max_bytes(facts, limits, length, is_changed=frame is not None)
+    if frame is None and start_ms is None and end_ms is None and _only_sound_is_refused(facts, limits):
+        return Recipe(audio="aac")
     shape = _shape(facts, limits, frame, max_bytes, length, float(Fraction(rate)) if rate else about.frame_rate(facts))
     if shape is None or length <= 0:
         return None
@@ -112,6 +114,24 @@ def fitting(
         max_bytes=max_bytes,
         tone_map=facts.transfer in HDR,
     )
+
+
+def _only_sound_is_refused(facts: Facts, limits: Limits) -> bool:
+    """Then the picture is copied, which is faster and loses nothing of it."""
+    with_aac = _WithAac(facts)
+    return facts.audio_codec not in (None, "aac") and about.is_copyable(with_aac) and not _misfits(with_aac, limits)
+
+
+class _WithAac:
+    """The same facts of a clip whose sound is AAC."""
+
+    audio_codec = "aac"
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._facts, name)
 
 
 def _span(facts: Facts, limits: Limits, start_ms: int | None, end_ms: int | None) -> tuple[int | None, int | None]:
@@ -198,7 +218,9 @@ def _smaller(width: int, height: int, limits: Limits) -> Iterator[tuple[int, int
 def changes(facts: Facts, recipe: Recipe) -> Iterator[Change]:
     """What is different in the result, in the order of a sentence."""
     if recipe.video is None:
-        if facts.container != recipe.container:
+        if recipe.audio == "aac":
+            yield Change("sound", {"from": facts.audio_codec, "to": "aac"})
+        elif facts.container != recipe.container:
             yield Change("container", {"from": facts.container, "to": recipe.container})
         elif recipe.audio != "silent" or facts.moov_in_front is False:
             yield Change("index")

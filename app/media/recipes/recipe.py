@@ -80,7 +80,7 @@ class Blur:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`video` None: the packets are copied, then nothing may change the picture or its length.
+    """`video` None: the picture's packets are copied, then nothing may change it or its length.
 
     `width` and `height` are those of the result, both or none; without them the picture keeps its size, made even.
     `start_ms` and `end_ms` count from the clip's first picture. `fps` is a constant frame rate: "30", "30000/1001".

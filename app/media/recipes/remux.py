@@ -1,4 +1,4 @@
-"""Packets of a clip into an MP4 with its index in front: copied, never encoded again."""
+"""Packets of a clip into an MP4 with its index in front: copied; only sound that MP4 players do not know is encoded."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -8,8 +8,10 @@ from typing import Any
 from av.error import ArgumentError
 
 from app.media.recipes import streams
+from app.media.recipes.bitrates import SOUND_RATE
 from app.media.recipes.recipe import Recipe, RecipeFailed
 from app.media.recipes.silence import Silence
+from app.media.recipes.sound import EncodedSound
 
 # What one packet takes of the index, at most, and what the index takes without any.
 _INDEX_ENTRY = 40
@@ -27,14 +29,17 @@ def remux(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
     try:
         _copy(source, target, recipe, progress, reserves=True)
     except ArgumentError:  # the index did not fit: there are more packets than the file said
-        _copy(source, target, recipe, progress, reserves=False)
+        try:
+            _copy(source, target, recipe, progress, reserves=False)
+        except ArgumentError as error:  # times that go backwards, as where recordings were joined
+            raise RecipeFailed("recipe_not_copyable", str(error)) from error
 
 
 def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float], None], *, reserves: bool) -> None:
     size = source.stat().st_size
     with streams.open_source(source) as clip:
         video = streams.picture(clip)
-        audio = streams.sound(clip) if recipe.audio == "copy" else None
+        audio = streams.sound(clip) if recipe.audio in ("copy", "aac") else None
         if video is None:
             raise RecipeFailed("recipe_unreadable", "no video track")
         copied = [track for track in (video, audio) if track is not None]
@@ -42,22 +47,29 @@ def _copy(source: Path, target: Path, recipe: Recipe, progress: Callable[[float]
         # Room that is kept in front spares reading and writing the whole file once more.
         in_front = {"moov_size": str(room)} if reserves and room < size * _FREE_PART else {"movflags": "faststart"}
         with streams.open_target(target, **in_front) as result:
-            tracks = {track.index: _track(result, track) for track in copied}
+            encodes = audio is not None and recipe.audio == "aac" and audio.codec_context.name != "aac"
+            tracks = {track.index: _track(result, track) for track in copied if track is video or not encodes}
+            sound = EncodedSound(result, audio, Fraction(0), None, SOUND_RATE) if encodes else None
             silence = Silence(result) if recipe.audio == "silent" else None
-            end = Fraction(0)
+            end, base, index = 0, Fraction(video.time_base), video.index
             whole = (packet for packet in streams.whole_packets(clip, copied) if packet.size)
             for packet in _from_first_picture(clip, video, whole):
                 progress((packet.pos or 0) / size)
-                if packet.stream_index == video.index:
-                    end = max(end, streams.end(packet))
+                if packet.stream_index == index:
+                    end = max(end, (packet.pts or 0) + (packet.duration or 0))
                     if silence is not None and packet.dts is not None:
-                        result.mux(silence.until(packet.dts * Fraction(packet.time_base)))
+                        result.mux(silence.until(packet.dts * base))
+                elif sound is not None:
+                    result.mux(sound.take(packet))
+                    continue
                 packet.stream = tracks[packet.stream_index]
                 result.mux(packet)
+            if sound is not None:
+                result.mux(sound.end())
             if silence is not None:
-                result.mux(silence.until(end))
-        if video.duration and float(end) < 0.9 * float(video.duration * video.time_base) - 1:
-            raise RecipeFailed("recipe_unreadable", f"ends at {float(end):.1f} s")
+                result.mux(silence.until(end * base))
+        if video.duration and end * base < video.duration * base * Fraction(9, 10) - 1:
+            raise RecipeFailed("recipe_unreadable", f"ends at {float(end * base):.1f} s")
 
 
 def _track(result: Any, track: Any) -> Any:
@@ -102,18 +114,16 @@ def _from_first_picture(clip: Any, video: Any, packets: Iterable[Any]) -> Iterat
                 continue
             if not packet.is_keyframe or packet.pts is None:
                 continue
-            origin = packet.pts * Fraction(packet.time_base)
+            origin = packet.pts
+            if any(one.time_base != packet.time_base for one in early):
+                raise RecipeFailed("recipe_unreadable", "several clocks")
             # A decoder needs the packet before the first that is heard.
-            yield from (
-                one for one in (_shifted(one, origin) for one in early) if streams.end(one) + streams.length(one) > 0
-            )
+            yield from (one for one in early if _shifted(one, origin).pts + 2 * (one.duration or 0) > 0)
         yield _shifted(packet, origin)
 
 
-def _shifted(packet: Any, origin: Fraction) -> Any:
-    by = round(origin / Fraction(packet.time_base))
-    if packet.pts is not None:
-        packet.pts -= by
+def _shifted(packet: Any, origin: int) -> Any:
+    packet.pts = (packet.pts or 0) - origin
     if packet.dts is not None:
-        packet.dts -= by
+        packet.dts -= origin
     return packet

@@ -1,7 +1,6 @@
 """Opening files with PyAV, alike for its versions 18 and 19, and which of a clip's tracks are meant."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -47,24 +46,19 @@ def whole_packets(clip: Any, tracks: list[Any]) -> Iterator[Any]:
     whole: it may read as if it were.
     """
     # What a broadcast lost on its way was lost before.
-    is_stream = clip.format.name == "mpegts"
-    last = Fraction(0)
+    may_lose = clip.format.name == "mpegts"
+    # Matroska has its length in front; its clusters may stop anywhere. Whole numbers: there are many packets.
+    ends = dict.fromkeys((track.index for track in tracks), 0)
     for packet in clip.demux(*tracks):
         if packet.size:
-            if packet.is_corrupt and not is_stream:
+            if packet.is_corrupt and not may_lose:
                 raise RecipeFailed("recipe_unreadable", f"cut off at {packet.pos}")
-            last = max(last, end(packet))
+            until = (packet.pts or 0) + (packet.duration or 0)
+            if until > ends[packet.stream_index]:
+                ends[packet.stream_index] = until
         yield packet
-    # Matroska has its length in front; its clusters may stop anywhere.
     if clip.format.name.startswith("matroska") and clip.duration:
+        last = max(float(ends[track.index] * track.time_base) for track in tracks)
         seconds = clip.duration / 1_000_000
-        if float(last) < seconds * 0.98 - 0.5:
-            raise RecipeFailed("recipe_unreadable", f"ends at {float(last):.1f} s of {seconds:.1f} s")
-
-
-def end(packet: Any) -> Fraction:
-    return Fraction(packet.pts or 0) * Fraction(packet.time_base) + length(packet)
-
-
-def length(packet: Any) -> Fraction:
-    return Fraction(packet.duration or 0) * Fraction(packet.time_base)
+        if last < seconds * 0.98 - 0.5:
+            raise RecipeFailed("recipe_unreadable", f"ends at {last:.1f} s of {seconds:.1f} s")

@@ -27,7 +27,7 @@ def test_the_workers_read_it_after_the_fork(environment, keys, tmp_path: Path, b
     worker = Process("worker", settings, tmp_path / "log")
     parent = worker.process.pid
     try:
-        wait_until(lambda: len(children(parent)) == 7 and all(memory.holds(pid, keys[1]) for pid in children(parent)))
+        wait_until(lambda: len(children(parent)) == 8 and all(memory.holds(pid, keys[1]) for pid in children(parent)))
         assert not memory.holds(parent, keys[1])
         for pid in (parent, *children(parent)):
             assert keys[1].encode() not in Path(f"/proc/{pid}/environ").read_bytes()

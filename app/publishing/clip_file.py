@@ -8,16 +8,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO
 
-from app.models import Publication
+from app.models import Clip, Rendition
 from app.platforms.base import ClipFile
 from app.platforms.errors import OwnOutage, Refused, Unavailable
 from app.storage import StorageUnavailable, storage
 
 
-def clip_file(publication: Publication) -> ClipFile:
-    """The rendition where one goes out, with the clip's poster."""
-    clip = publication.file
-
+def clip_file(clip: Clip | Rendition, poster_key: str | None = None) -> ClipFile:
     def open_whole() -> BinaryIO:
         with _storage_errors():
             file = storage().open(clip.storage_key)
@@ -36,7 +33,7 @@ def clip_file(publication: Publication) -> ClipFile:
         duration=clip.duration_ms / 1000,
         width=clip.width,
         height=clip.height,
-        poster=partial(_poster, publication.clip.poster_key),
+        poster=partial(_poster, poster_key),
     )
 
 

@@ -68,7 +68,8 @@ class PublishContext:
         self.title = publication.title
         self.description = publication.description
         self.options = with_defaults(platforms.ADAPTERS[publication.platform].options, publication.options)
-        self.clip, self.account, self.token = clip_file(publication), account, token
+        self.clip = clip_file(publication.file, publication.clip.poster_key)
+        self.account, self.token = account, token
         self._lease, self._vault = lease, current_app.extensions["vault"]
         self._commit_in_doubt = publication.commit_in_doubt
         self._in_doubt_until = publication.in_doubt_until

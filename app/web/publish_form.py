@@ -169,8 +169,8 @@ def sent(
 
 
 def ids_of(account_set: AccountSet, destinations: Sequence[Destination]) -> set[int]:
-    """Those of a set that can be chosen."""
-    return {one.connection.id for one in destinations if not is_blocked(one)} & set(account_set.connection_ids)
+    """Those of a set that can be chosen as the clip is: what changes it is chosen one by one."""
+    return {one.connection.id for one in destinations if not one.blocked} & set(account_set.connection_ids)
 
 
 def _row(one: Destination, shared: Texts, ticked: bool, again: bool, problem: Problem | None) -> Row:

@@ -1,22 +1,37 @@
 """What a platform needs is made of the clip, once, while its publication waits without a worker."""
 
+import contextlib
 import hashlib
+import json
+import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
 
 from app import clock
-from app.db import commit, db, transaction
+from app.db import commit, db, reading, transaction
 from app.jobs import renditions as jobs
 from app.media.recipes.recipe import Encode, Recipe
 from app.models import Clip, Erasure, Publication, PublicationEvent, Rendition, RenditionState, Stage, Status
 from app.platforms.base import Account, Limits, Token
-from app.publishing import preparation, renditions, wake_times
-from app.services import clip_deletion, clip_probes, clips, connections, publications, rendition_worker, retries, undo
+from app.publishing import fetch_links, lease, preparation, renditions, wake_times
+from app.services import (
+    clip_deletion,
+    clip_probes,
+    clips,
+    connections,
+    publications,
+    rendition_worker,
+    retries,
+    undo,
+    upload_files,
+)
 from app.services.publications import Choice
 from app.storage import storage
 from tests import clips as files
@@ -150,6 +165,72 @@ def test_a_worker_that_ended_leaves_it_to_the_next(begin):
         assert not rendition_worker.note(dead, 50)
         rendition_worker.settle(dead, {"state": RenditionState.READY, "sha256": "0" * 64})
     assert only().sha256 == made.sha256
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_kill_in_the_middle_leaves_nothing_and_is_gone_on_from(app, begin, ready_clip, owner, tmp_path, monkeypatch):
+    clip = ready_clip(owner, source=files.write(tmp_path / "long.mp4", shape=files.FULL_HD, seconds=20))
+    key, recipe = clip.storage_key, Recipe(video=Encode(), width=1080, height=1920)
+    renditions.want([renditions.Want(clip, recipe, clock.now())], clock.now())
+    commit()
+
+    def work() -> None:
+        db.engine.dispose(close=False)
+        jobs.make_next()
+        os._exit(0)
+
+    db.session.remove()
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    wait_for(lambda: only().progress > 0)
+    worker.kill()
+    worker.join()
+    wait_for(lambda: not _children_that_read(key))
+    left = list(upload_files.folder().glob("rendition-*"))
+    assert len(left) == 1 and only().state == RenditionState.WAITING
+    # Another, with a recipe that takes less, so that this test does.
+    short = json.loads(Recipe(video=Encode(preset="ultrafast"), width=54, height=96, end_ms=200).to_json())
+    db.session.execute(Rendition.__table__.update().values(wake_at=clock.now(), recipe=short))
+    assert make_next()
+    assert (only().state, only().fence) == (RenditionState.READY, 2)
+    assert list(upload_files.folder().glob("rendition-*")) == []
+    assert storage().exists(only().storage_key)
+
+
+def _children_that_read(key: str) -> list[str]:
+    found = []
+    for line in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if key.encode() in line.read_bytes():
+                found.append(line.parent.name)
+    return found
+
+
+def test_a_platform_that_fetches_gets_the_copy(app, begin):
+    publication_id = begin()
+    look(publication_id)
+    make_next()
+    settled, made = row(publication_id), only()
+    settled.sent_sha256, settled.rendition_id = made.sha256, made.id
+    commit()
+    link = fetch_links.new_link(detached(publication_id))
+    assert link.endswith(".mp4")
+    response = app.test_client().get(urlsplit(link).path)
+    assert (response.status_code, len(response.data)) == (200, made.size)
+    assert hashlib.sha256(response.data).hexdigest() == made.sha256
+    wait_for(lambda: fetch_links.is_fetched(detached(publication_id)))
+
+
+def detached(publication_id: int) -> Publication:
+    with reading():
+        return lease.read(Publication.id == publication_id)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_progress_shows_on_the_card(begin, monkeypatch):

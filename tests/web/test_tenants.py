@@ -14,6 +14,7 @@ from app.services import (
     incoming_hooks,
     plan_import,
     publications,
+    renditions,
     rules,
     sessions,
     slots,
@@ -29,7 +30,7 @@ from app.serving import API
 OWNED = {
     *("account_set_id", "clip_id", "connection_id", "passkey_id", "publication_id"),
     *("import_id", "key_id", "question_id", "rule_id", "session_id", "slot_id", "undo_id", "upload_id"),
-    *("webhook_id", "delivery_id", "clip_import_id", "hook_id"),
+    *("webhook_id", "delivery_id", "clip_import_id", "hook_id", "rendition_id"),
 }
 # A feed's user_id opens nothing without its key.
 SHARED = {"platform", "key", "filename", "signed", "version", "entry", "user_id"}
@@ -91,10 +92,13 @@ def boris(app, user, ready_clip, telegram):
     delivery_id = webhook_history.test(one, webhook.id).id
     clip_import_id = imports.start(one, "https://example.org/Борис.mp4").id
     hook_id = incoming_hooks.create(one, "Вебхук Бориса", incoming_hooks.DEFAULTS, signed=False).hook.id
+    recipe = '{"video": {}, "width": 90, "height": 160}'
+    rendition_id = renditions.choose(one, things[0]["clip_id"], connection.id, recipe).id
     commit()
     return [
         {
             **thing,
+            "rendition_id": rendition_id,
             "connection_id": (connection.id, choosing.id)[number % 2],
             "passkey_id": passkey.id,
             "upload_id": upload_id,

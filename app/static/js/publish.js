@@ -116,7 +116,10 @@ document.addEventListener("click", ({ target }) => {
   if (!target.closest("#publish")) return;
   const tick = target.closest("[data-tick]");
   if (tick) {
-    for (const box of form().querySelectorAll("[name='connection']:enabled")) box.checked = tick.dataset.tick === "all";
+    const all = tick.dataset.tick === "all";
+    // Where the clip has to be changed first, that is for its user to say.
+    const boxes = form().querySelectorAll(`[name='connection']:enabled${all ? ":not([data-by-word])" : ""}`);
+    for (const box of boxes) box.checked = all;
     refreshTexts();
     showQueues();
     showButton();

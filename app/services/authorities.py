@@ -23,8 +23,8 @@ def examine() -> Iterator[Finding]:
     try:
         given = config.certificates_in(current_app.config[_NAME])
         certificates = [x509.load_pem_x509_certificate(pem.encode()) for pem in given]
-    except OSError as error:
-        yield Finding(f"{_NAME} не прочесть: {error.strerror}. Проверьте путь и права.", False)
+    except OSError:
+        yield Finding(f"{_NAME} не прочесть. Проверьте путь и права.", False)
     except ValueError:
         yield Finding(f"{_NAME}: сертификат испорчен. Скачайте файл заново.", False)
     else:

@@ -178,8 +178,10 @@ def certificates_file(text: str) -> str:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(certificates))
     except ssl.SSLError:
         raise ValueError("сертификат в файле испорчен: скачайте его заново") from None
-    except OSError as error:
-        raise ValueError(f"файл не прочесть ({error.strerror}): проверьте путь и права") from None
+    except FileNotFoundError:
+        raise ValueError("такого файла нет: проверьте путь") from None
+    except OSError:
+        raise ValueError("файл не прочесть: проверьте путь и права") from None
     return path
 
 

@@ -23,8 +23,8 @@ def examine() -> Iterator[Finding]:
     try:
         given = config.certificates_in(current_app.config[_NAME])
         certificates = [x509.load_pem_x509_certificate(pem.encode()) for pem in given]
-    except OSError as error:
-        yield Finding(f"{_NAME} не прочесть: {error.strerror}. Проверьте путь и права.", False)
+    except OSError:
+        yield Finding(f"{_NAME} не прочесть. Проверьте путь и права.", False)
     except ValueError:
         yield Finding(f"{_NAME}: сертификат испорчен. Скачайте файл заново.", False)
     else:
@@ -52,7 +52,7 @@ def _missing(adapter: type[Adapter]) -> Finding:
     """Wrong where the platform is used."""
     root = f"без корневого сертификата «{adapter.authority}» связи с площадкой не будет"
     advice = f"скачайте его (docs/platforms.md) и назовите файл в {_NAME}"
-    return Finding(f"{adapter.name}: {root}; {advice}.", False if _is_used(adapter.key) else None)
+    return Finding(f"{adapter.name}: {root}; {advice}.", False if is_used(adapter.key) else None)
 
 
 def _calls_the_vendor(adapter: type[Adapter]) -> bool:
@@ -61,7 +61,7 @@ def _calls_the_vendor(adapter: type[Adapter]) -> bool:
     return any(current_app.config[one.name] == one.default for one in own)
 
 
-def _is_used(platform: str) -> bool:
+def is_used(platform: str) -> bool:
     try:
         return bool(db.session.scalar(select(PlatformConnection.id).where(PlatformConnection.platform == platform)))
     except SQLAlchemyError:  # said elsewhere

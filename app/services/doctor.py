@@ -167,13 +167,11 @@ def _dependencies(role: str | None) -> Iterator[Finding]:
             yield Finding("Работники, расписание и тики на месте.", True)
     yield from authorities.examine()
     hosts = reach_hosts()
-    if unreachable := _names(hosts, Reach.NONE):
+    if unreachable := ", ".join(name for name, found in hosts.items() if found == Reach.NONE):
         yield Finding(f"Отсюда не открыть соединение: {unreachable}. Проверьте адреса, сеть и прокси.", False)
     else:
         yield Finding("Хосты площадок принимают соединения.", True)
-    if untrusted := _names(hosts, Reach.UNTRUSTED):
-        advice = "Если это не подмена, назовите корневой сертификат в EXTRA_CA_FILE."
-        yield Finding(f"Сертификат не удалось проверить: {untrusted}. {advice}", False)
+    yield from _untrusted(hosts)
     yield from _inbox()
     yield from _notify_bot(role, may_ask=state["database"])
     if mail.is_set_up():
@@ -243,14 +241,20 @@ def _bot_itself(name: str) -> Finding:
     return Finding(f"Бот @{name} отвечает.", True)
 
 
+def _untrusted(hosts: Mapping[str, "Reach"]) -> Iterator[Finding]:
+    """Wrong where the platform is used."""
+    for adapter in platforms.ADAPTERS.values():
+        names = [one.name for one in adapter.settings if hosts.get(one.name) == Reach.UNTRUSTED]
+        if names:
+            advice = "Если это не подмена, назовите корневой сертификат в EXTRA_CA_FILE."
+            text = f"Сертификат не удалось проверить: {', '.join(names)}. {advice}"
+            yield Finding(text, False if authorities.is_used(adapter.key) else None)
+
+
 class Reach(StrEnum):
     OPEN = "open"
     NONE = "none"
     UNTRUSTED = "untrusted"  # its certificate cannot be verified
-
-
-def _names(hosts: Mapping[str, Reach], reach: Reach) -> str:
-    return ", ".join(name for name, found in hosts.items() if found == reach)
 
 
 def reach_hosts() -> dict[str, Reach]:

@@ -11,13 +11,13 @@ CODES = {
     "not.found": (404, "Path is not recognized"),
     "chat.not.found": (404, "Chat not found"),
     "method.not.allowed": (405, "Method is not allowed"),
-    "attachment.not.ready": (400, "Key: errors.process.attachment.file.not.processed"),
     "proto.payload": (400, "Invalid request"),
+    "attachment.not.ready": (400, "Key: errors.process.attachment.file.not.processed"),
     "too.many.requests": (429, "Too many requests"),
     "internal.error": (500, "Internal server error"),
     "service.unavailable": (503, "Service is unavailable"),
 }
-"""Status and message by code."""
+"""Status and message by code. Of several with one status the first is that status's."""
 _OF_STATUS = {status: code for code, (status, _) in reversed(CODES.items())}
 
 

@@ -296,6 +296,7 @@ def test_faults_in_its_own_form(api, sandbox):
         "error:not.owner": (400, "proto.payload"),
         "error:403": (403, "chat.denied"),
         "status:502": (502, "error"),
+        "status:400": (400, "proto.payload"),
         "error:chat.denied": (403, "chat.denied"),
     }.items():
         sandbox.trouble({"match": "/max/me", "do": do})

@@ -77,7 +77,7 @@ def _meaning(response: Response, payload: Mapping[str, Any]) -> PlatformError:
     detail = str(payload.get("message") or payload.get("error") or code)
     if status == 401 or code == _BAD_TOKEN:
         return Reconnect(detail)
-    if code == _NOT_READY:
+    if _NOT_READY in f"{code} {detail}":
         return NotReady(detail)
     if _NOT_OWNER in f"{code} {detail}":
         return Incident(detail, reason="max_incident")

@@ -16,6 +16,7 @@ from app.platforms.code_exchange import _Session
 from app.platforms.errors import Untrusted
 from app.platforms.http import download
 from app.platforms.http.client import Http
+from app.storage.s3_session import BoundedSession
 from app.webhooks import sending
 from tests.certificates import write_authority, write_certificate
 
@@ -130,7 +131,7 @@ def test_without_a_file_nothing_is_changed():
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "файл не прочесть"),
+        (None, "такого файла нет"),
         (b"", "нет сертификатов"),
         (b"\x30\x82\x05\xc2", "нет сертификатов"),
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "испорчен"),
@@ -161,3 +162,11 @@ def test_requests_by_itself_would_not_trust_it(origin, folder):
     trust_file(folder / "Our Root.pem")
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(origin, timeout=10)
+
+
+def test_mail_and_a_bucket_trust_it_too(folder):
+    trust_file(folder / "Our Root.pem")
+    for context in (trust.default_context(), BoundedSession(1)._get_ssl_context()):
+        names = [dict(part[0] for part in one["subject"]) for one in context.get_ca_certs()]
+        assert {"commonName": "Our Root"} in names
+        assert context.verify_mode == ssl.CERT_REQUIRED

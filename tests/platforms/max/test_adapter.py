@@ -9,11 +9,12 @@ from app import clock
 from app.db import commit, db
 from app.models import ConnectionStatus, PublicationEvent, Stage, Status
 from app.platforms.http.client import Http
+from app.publishing import wake_times
 from app.services import connections, history, publications, retries
 from app.services.publications import Choice
 from tests import connecting
 from tests.platforms.contract import Contract
-from tests.publishing.conftest import look, read_stats, row, settle, wait_until
+from tests.publishing.conftest import at_work, look, read_stats, row, settle, wait_until
 
 TOKEN = "vezde-max-demo-bot"
 CHANNEL, PRIVATE = -71000000000001, -71000000000003
@@ -174,6 +175,8 @@ class TestMax(Contract):
         while clock.now() - began < timedelta(minutes=60):
             look(publication_id)
             waiting = row(publication_id)
+            at_work(wake_times.clamp)  # what takes back the times that a wrong clock has written
+            assert row(publication_id).wake_at == waiting.wake_at
             pauses.append(waiting.wake_at - clock.now())
             assert waiting.status == Status.PUBLISHING
             wait_until(waiting.wake_at)
@@ -189,11 +192,11 @@ class TestMax(Contract):
     def test_an_incident_without_an_end(self, publication):
         self.sandbox.trouble({"match": SEND, "do": "error:not.owner"})
         publication_id = publication()
-        began = clock.now()
-        done = settle(publication_id, looks=300)
+        look(publication_id)
+        assert row(publication_id).stage == Stage.INCIDENT
+        wait_until(clock.now() + timedelta(minutes=self.app.config["LATE_MINUTES"] + 1))
+        done = settle(publication_id)
         assert (done.status, done.reason) == (Status.FAILED, "max_incident")
-        late = timedelta(minutes=self.app.config["LATE_MINUTES"])
-        assert late < clock.now() - began < late * 2
         assert self.posts() == []
 
     def test_a_channel_that_is_connected_again_with_another_bot(self, publication, sandbox):

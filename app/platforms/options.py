@@ -186,11 +186,10 @@ def for_account(declared: Sequence[Option], said: AccountOptions | None) -> list
 
 
 def _for_account(option: Option, said: AccountOptions | None) -> Option:
-    if said is None:
-        return replace(option, choices={}) if isinstance(option, Select) and option.needs_answer else option
     if isinstance(option, Select) and option.asked:
-        option = replace(option, choices=said.choices.get(option.name, {}))
-    return replace(option, off=said.off.get(option.name, ""))
+        known = {} if option.needs_answer else option.choices
+        option = replace(option, choices=said.choices.get(option.name, known) if said else known)
+    return replace(option, off=said.off.get(option.name, "")) if said else option
 
 
 def for_all(declared: Sequence[Sequence[Option]]) -> list[Option]:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from flask import request
 from flask_login import current_user
 
+from app import platforms
 from app.db import commit, db, reads_only
 from app.models import PlatformConnection
+from app.problems import Problem
 from app.services import asked_options, questions
 from app.services.asked_options import Look
 from app.web.input_guard import row_id
@@ -21,7 +23,7 @@ def ask(connections: Sequence[PlatformConnection]) -> bool:
     """Asks for those accounts that this page has not asked for, in a unit of work of its own: what was read before is
     to be read anew, where it returns True.
     """
-    ids = asked_options.to_ask(connections, _known().keys())
+    ids = asked_options.to_ask(connections, known().keys())
     if not ids:
         return False
     user_id = current_user.id
@@ -37,7 +39,7 @@ def ask(connections: Sequence[PlatformConnection]) -> bool:
 
 
 def looks(connections: Sequence[PlatformConnection]) -> dict[int, Look]:
-    return asked_options.looks(current_user, connections, _known())
+    return asked_options.looks(current_user, connections, known())
 
 
 def is_waited_for(look: Look) -> bool:
@@ -47,7 +49,17 @@ def is_waited_for(look: Look) -> bool:
 
 def is_known(look: Look) -> bool:
     """Whether this page has asked for the account."""
-    return look.connection.id in _known()
+    return look.connection.id in known()
+
+
+def require_shown(connection: PlatformConnection, prefix: str) -> None:
+    """Raises Problem where the form has asked for the account and could not show its options yet: what was chosen
+    before would be lost without a word.
+    """
+    sent = any(field.startswith(prefix) for field in request.form)
+    if connection.id in known() and asked_options.is_asked(connection) and not sent:
+        name = platforms.ADAPTERS[connection.platform].name
+        raise Problem("options_not_asked", f"{prefix}waits", platform=name)
 
 
 def is_look() -> bool:
@@ -55,7 +67,7 @@ def is_look() -> bool:
     return "look" in request.form
 
 
-def _known() -> dict[int, int]:
+def known() -> dict[int, int]:
     """By account, the question of the page."""
     found = {}
     for field in request.values:

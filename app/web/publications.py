@@ -132,6 +132,8 @@ def change_options(publication_id: int) -> ResponseReturnValue:
     prefix = f"option-{publication_id}-"
     if request.method == "POST" and not asking.is_look():
         try:
+            for connection in _account(publication):
+                asking.require_shown(connection, prefix)
             answers = publish_form.options_sent(prefix)
             changed = publication_options.change(current_user, publication_id, answers, prefix)
             return _changed(changed, "Настройки изменены.")

@@ -12,9 +12,19 @@ from app.db import db
 from app.models import Clip, Publication
 from app.platform_access.rate_limits import quotas_left
 from app.problems import NotFound, Problem
-from app.services import account_sets, clips, destinations, history, publication_options, publications, slot_queue
+from app.services import (
+    account_sets,
+    clips,
+    connection_list,
+    destinations,
+    history,
+    publication_options,
+    publications,
+    slot_queue,
+)
 from app.services.asked_options import Look
 from app.services.destinations import Destination
+from app.services.publications import Choice
 from app.web import asking, due_time, plan_page, publish_form, responses
 from app.web.clip_cards import cards
 
@@ -33,7 +43,7 @@ def publish(clip_id: int) -> ResponseReturnValue:
     try:
         if request.form.get("due"):  # a mistake, and publishing cannot be undone
             raise Problem("due_given", "due")
-        publications.publish(current_user, clip_id, publish_form.choices())
+        publications.publish(current_user, clip_id, _choices())
     except Problem as problem:
         return _refused(clip_id, problem)
     _remember()
@@ -45,7 +55,7 @@ def publish(clip_id: int) -> ResponseReturnValue:
 @blueprint.post("/schedule")
 def schedule(clip_id: int) -> ResponseReturnValue:
     try:
-        made = publications.publish(current_user, clip_id, publish_form.choices(), due_time.sent())
+        made = publications.publish(current_user, clip_id, _choices(), due_time.sent())
     except Problem as problem:
         return _refused(clip_id, problem)
     _remember()
@@ -58,7 +68,7 @@ def put_in_queue(clip_id: int) -> ResponseReturnValue:
     try:
         if request.form.get("due"):
             raise Problem("due_or_queue", "due")
-        made = slot_queue.put(current_user, clip_id, publish_form.queue() or 0, publish_form.choices())
+        made = slot_queue.put(current_user, clip_id, publish_form.queue() or 0, _choices())
     except Problem as problem:
         return _refused(clip_id, problem)
     _remember()
@@ -151,6 +161,16 @@ def _refused(clip_id: int, problem: Problem) -> Response:
     db.session.rollback()
     clip, found, looks = _asked(clip_id)
     return _window(clip, publish_form.sent(clip, found, looks, problem), problem)
+
+
+def _choices() -> list[Choice]:
+    """Raises Problem."""
+    made = publish_form.choices()
+    chosen = {choice.connection_id for choice in made}
+    for one in connection_list.usable(current_user) if asking.known() else ():
+        if one.id in chosen:
+            asking.require_shown(one, f"option-{one.id}-")
+    return made
 
 
 def _asked(clip_id: int) -> tuple[Clip, list[Destination], dict[int, Look]]:

@@ -109,7 +109,10 @@ def _edit(rule_id: int | None) -> ResponseReturnValue:
     asking.ask(connection_list.usable(current_user))
     if request.method == "POST" and not asking.is_look():
         try:
-            rules.save(current_user, rule_form.wish(), rule_id)
+            wish = rule_form.wish()
+            for account in rules.accounts_of(current_user, rules.build(current_user, wish)):
+                asking.require_shown(account, f"option-{account.id}-")
+            rules.save(current_user, wish, rule_id)
             responses.flash("Правило добавлено и включено." if rule_id is None else "Правило сохранено.", "ok")
             return responses.go(url_for(".page"))
         except Problem as refusal:

@@ -13,6 +13,7 @@ from app.db import commit, db
 from app.models import PlatformConnection, Publication, Question, Rule
 from app.platforms.base import Account, Token
 from app.platforms.errors import Unavailable
+from app.platforms.options import Select
 from app.platforms.tiktok import choices
 from app.services import connections, plan_export, plan_import
 from app.services.publications import Choice, publish
@@ -197,6 +198,32 @@ def test_a_press_before_this_window_has_its_answer_is_refused_in_words(web, clip
     assert response.status_code == 422 and made() == []
     tab = response.text[response.text.index(f'id="asked-{connection.id}"') :]
     assert tab.index("Игрушка ещё не сказал, что можно выбрать") < tab.index("Спрашиваем Игрушка")
+
+
+@pytest.mark.parametrize("kind", ["window", "scheduled", "rule"])
+def test_what_was_chosen_before_is_not_lost_by_a_press_that_is_too_early(
+    web, owner, clip, connection, asker, monkeypatch, kind
+):
+    """Of a platform where everything has a default, so that nothing else refuses it."""
+    calm = Select(name="category", label="Рубрика", asked=True, default="1", choices={"1": "Разное"}, remembered=True)
+    monkeypatch.setattr(asker, "options", (calm,))
+    monkeypatch.setattr(asker, "check_options", classmethod(lambda cls, values: None))
+    number = 0
+    if kind != "window":
+        [publication] = publish(owner, clip.id, [Choice(connection.id, "Закат", "")], in_hours(30))
+        number = publication.id
+    connection.asked_options = None
+    commit()
+    rule = {"name": "Ферма", "where": "accounts", "when": "now", "title_template": "{title}", "text_template": "{text}"}
+    address, form = {
+        "window": (f"/clips/{clip.id}/publish", {"connection": connection.id, "title": "Закат"}),
+        "scheduled": (f"/publications/{number}/options", {}),
+        "rule": ("/settings/rules/new", rule | {"connection": connection.id}),
+    }[kind]
+    page = web.get(address, headers=HTMX).text
+    asked = dict(re.findall(r'name="(asked-\d+)" value="(\d+)"', page))
+    answer = web.post(address, data=form | asked, headers=HTMX)
+    assert answer.status_code == 422 and "Игрушка ещё не сказал, что можно выбрать" in answer.text
 
 
 def test_without_a_script_the_window_is_looked_at_again_with_all_that_is_typed(web, clip, connection):

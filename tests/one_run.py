@@ -25,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if _is_one_of_many(config):
+    if _is_one_of_many(config) or FOLDER not in os.environ:
         return
     folder = Path(os.environ.pop(FOLDER))
     if (server := folder / "postgresql").exists():

@@ -40,7 +40,7 @@ def run(small: bool) -> Iterator[Figure]:
             yield _remuxing(clip, work, suffix.upper(), turns)
             yield _memory(clip, work, suffix.upper())
             clip.unlink()
-        seconds = 2 if small else 10
+        seconds = 2 if small else 6
         clip = _child(_write_moving, work / "clip.mp4", seconds)
         yield _encoding(clip, work, seconds, max(2, turns // 2))
 

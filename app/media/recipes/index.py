@@ -15,7 +15,7 @@ from typing import BinaryIO
 from app.media import containers
 from app.media.recipes import boxes, quicktime
 from app.media.recipes.boxes import Box, Buffer, Malformed
-from app.media.recipes.recipe import Recipe
+from app.media.recipes.recipe import Recipe, RecipeFailed
 
 _BLOCK = 1 << 20
 _MAX_INDEX = 128 << 20
@@ -152,7 +152,7 @@ def _copy(file: BinaryIO, result: BinaryIO, piece: Piece, at: Callable[[int], No
     while position < piece.end:
         count = file.readinto(block[: min(_BLOCK, piece.end - position)])
         if not count:
-            raise OSError("the file became shorter")
+            raise RecipeFailed("recipe_unreadable", "the file became shorter")
         _write(result, block[:count])
         position += count
         at(position)

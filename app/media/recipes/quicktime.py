@@ -105,6 +105,8 @@ def _media_head(view: memoryview, media: Box) -> bytes:
 def _allow_negative(view: memoryview, table: Box) -> None:
     """QuickTime's offsets from decoding to showing are signed, MP4's only in version 1."""
     count = int.from_bytes(view[table.body + 4 : table.body + 8])
+    if table.body + 8 + 8 * count > table.end:
+        raise Malformed("a table of times that is cut off")
     pairs = array("i", bytes(view[table.body + 8 : table.body + 8 + 8 * count]))
     if sys.byteorder == "little":
         pairs.byteswap()

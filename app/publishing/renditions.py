@@ -179,7 +179,8 @@ def resume(*where: ColumnElement[bool]) -> None:
     """Publications that wait for their file go on: the tick finds them. The caller commits."""
     waiting = (Publication.status == Status.PUBLISHING, Publication.stage == Stage.PREPARING, *where)
     free = select(Publication.id).where(*waiting, Publication.lease_until.is_(None))
-    on = update(Publication).where(Publication.id.in_(free)).values(wake_at=clock.now(), sent=None, total=None)
+    ready = {"wake_at": clock.now(), "stage": Stage.QUEUED, "sent": None, "total": None}
+    on = update(Publication).where(Publication.id.in_(free)).values(**ready)
     ids = db.session.scalars(on.returning(Publication.id).execution_options(synchronize_session=False)).all()
     if ids:
         touch_all(ids)

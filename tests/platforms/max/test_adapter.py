@@ -189,12 +189,12 @@ class TestMax(Contract):
         self.sandbox.control("options", max_refuses_videos=False)
         self._ends_once(publication_id)
 
-    def test_an_incident_without_an_end(self, publication):
+    def test_an_incident_without_an_end(self, app, publication):
         self.sandbox.trouble({"match": SEND, "do": "error:not.owner"})
         publication_id = publication()
         look(publication_id)
         assert row(publication_id).stage == Stage.INCIDENT
-        wait_until(clock.now() + timedelta(minutes=self.app.config["LATE_MINUTES"] + 1))
+        wait_until(clock.now() + timedelta(minutes=app.config["LATE_MINUTES"] + 1))
         done = settle(publication_id)
         assert (done.status, done.reason) == (Status.FAILED, "max_incident")
         assert self.posts() == []

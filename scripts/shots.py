@@ -435,6 +435,7 @@ def clip(user_id: int, title: str, hue: int) -> Clip:
         content_type="video/mp4",
         container="mp4",
         video_codec="h264",
+        audio_codec="aac",
         duration_ms=47_000 + 9_000 * hue,
         width=1080,
         height=1920,

@@ -164,6 +164,7 @@ def test_everything_starts_heals_and_ends(run, tmp_path):
         "probe-2",
         "import-1",
         "import-2",
+        "media-1",
     }
     names = {"valkey-server", "sandbox", "web", "scheduler", "ticks", *workers}
     wait_until(lambda: set(one.children()) == names)  # the last ones may not have taken their names yet

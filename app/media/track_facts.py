@@ -63,9 +63,11 @@ def read(container: Any, video: Any, audio: Any, frame: Any, path: Path, seconds
         for packet, is_picture in _packets(container, video, audio):
             if is_picture:
                 pictures.add(packet.dts, packet.size, packet.is_keyframe)
+                pictures.show(packet.pts, packet.duration or 0)
             else:
                 sound_end = max(sound_end, float((packet.pts + (packet.duration or 0)) * audio.time_base))
-    length = _length(video) or pictures.length(video.time_base) or seconds
+    # Of a file in fragments what is declared may be the sum of distances in decoding order.
+    length = max(_length(video), pictures.shown(video.time_base)) or pictures.length(video.time_base) or seconds
     rate = float(video.average_rate or 0) or (pictures.count / length)
     return {
         "frame_rate": round(rate, 3),
@@ -114,6 +116,8 @@ class _Pictures:
         self._first: int | None = None
         self._last = self._key = self._longest = 0
         self._distances: Counter[int] = Counter()
+        self._begin: int | None = None
+        self._end = 0
 
     def add(self, at: int, size: int, is_key: bool) -> None:
         if self._first is None:
@@ -125,6 +129,14 @@ class _Pictures:
         self._last = at
         self.count += 1
         self.size += size
+
+    def show(self, at: int, duration: int) -> None:
+        self._begin = at if self._begin is None else min(self._begin, at)
+        self._end = max(self._end, at + duration)
+
+    def shown(self, time_base: Any) -> float:
+        """From the first picture to the end of the last, in seconds; 0 where that was not read."""
+        return 0.0 if self._begin is None else float((self._end - self._begin) * time_base)
 
     def is_variable(self) -> bool:
         usual = self._usual()

@@ -179,17 +179,17 @@ def resume(*where: ColumnElement[bool]) -> None:
     """Publications that wait for their file go on: the tick finds them. The caller commits."""
     waiting = (Publication.status == Status.PUBLISHING, Publication.stage == Stage.PREPARING, *where)
     free = select(Publication.id).where(*waiting, Publication.lease_until.is_(None))
-    ready = {"wake_at": clock.now(), "stage": Stage.QUEUED, "sent": None, "total": None}
+    ready = {"wake_at": clock.now(), "stage": Stage.QUEUED, "reason": None, "sent": None, "total": None}
     on = update(Publication).where(Publication.id.in_(free)).values(**ready)
     ids = db.session.scalars(on.returning(Publication.id).execution_options(synchronize_session=False)).all()
     if ids:
         touch_all(ids)
 
 
-def show_progress(rendition_id: int, percent: int) -> None:
-    """On the cards of what waits for it. The caller commits."""
+def show_progress(rendition_id: int, percent: int, reason: str | None = None) -> None:
+    """On the cards of what waits for it; `reason`: why it pauses. The caller commits."""
     waiting = (Publication.rendition_id == rendition_id, Publication.stage == Stage.PREPARING)
-    shown = update(Publication).where(*waiting).values(sent=percent, total=100)
+    shown = update(Publication).where(*waiting).values(sent=percent, total=100, reason=reason)
     ids = db.session.scalars(shown.returning(Publication.id).execution_options(synchronize_session=False)).all()
     if ids:
         touch_all(ids)

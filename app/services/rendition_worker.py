@@ -222,5 +222,7 @@ def settle(one: Rendition, made: dict[str, Any]) -> None:
     written = made and db.session.execute(kept.values(**made).execution_options(synchronize_session=False)).rowcount
     if written and "state" in made:
         renditions.resume(Publication.rendition_id == one.id)
+    elif written:
+        renditions.show_progress(one.id, 0, made["reason"])
     if not written and "sha256" in made:
         erasures.hand_over([one.storage_key])  # the clip was deleted meanwhile

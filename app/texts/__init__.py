@@ -348,6 +348,8 @@ def progress(publication: "Publication", now: datetime) -> str:
         return ""
     if publication.stage == "uploading" and publication.total:
         return f"загрузка {100 * (publication.sent or 0) // publication.total} %"
+    if publication.stage == "preparing" and publication.reason:
+        return f"готовим файл, ждём: {_uncapitalized(REASONS[publication.reason][0])}"
     if publication.stage == "preparing" and publication.total:
         return f"готовим файл, {publication.sent or 0} %"
     if publication.stage == "retry" and publication.wake_at:
@@ -360,6 +362,10 @@ def progress(publication: "Publication", now: datetime) -> str:
     if publication.stage == "incident" and publication.wake_at:
         return f"сбой у площадки, попробуем снова {_in(publication.wake_at, now)}"
     return STAGES[publication.stage or "queued"]
+
+
+def _uncapitalized(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _in(then: datetime, now: datetime) -> str:

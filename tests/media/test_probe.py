@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -21,6 +22,51 @@ def test_the_facts_of_a_clip(tmp_path: Path):
     assert (facts.video_codec, facts.audio_codec) == ("h264", "aac")
     assert (facts.width, facts.height, facts.rotation) == (*clips.VERTICAL, 0)
     assert 1950 <= facts.duration_ms <= 2050
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), [("clip.mp4", True), ("clip.mov", False), ("clip.mkv", None), ("clip.ts", None)]
+)
+def test_the_facts_of_its_tracks(tmp_path: Path, name: str, index: bool | None):
+    written = clips.write(tmp_path / name, seconds=3, index_in_front=bool(index))
+    facts = probe.probe(written)
+    assert (facts.moov_in_front, facts.is_fragmented, facts.audio_tracks) == (index, False, 1)
+    assert (facts.frame_rate, facts.is_variable_rate) == (30, False)
+    assert (facts.bit_depth, facts.pixel_format, facts.sample_rate) == (8, "yuv420p", clips.SAMPLE_RATE)
+    assert abs(facts.video_duration_ms - 3000) <= 1 and abs(facts.audio_duration_ms - 3000) <= 50
+    assert facts.keyframe_ms == 2000
+    assert 0 < facts.video_bit_rate < written.stat().st_size * 8 / 3
+
+
+def test_rate_fragments_and_colours_of_a_screen_recording(tmp_path: Path):
+    """10 bits, HLG, in fragments, with pictures that come when something moves, and two sound tracks."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as container:
+        video = container.add_stream(
+            "libx265", rate=30, options={"x265-params": "log-level=none", "preset": "ultrafast"}
+        )
+        video.width, video.height, video.pix_fmt = 64, 128, "yuv420p10le"
+        video.codec_context.color_trc, video.codec_context.color_primaries = 18, 9
+        video.codec_context.time_base = Fraction(1, 1000)
+        tracks = [container.add_stream("aac", rate=44_100, layout="mono") for _ in range(2)]
+        for number, at in enumerate((0, 33, 66, 300, 333, 700, 733, 1000)):
+            frame = av.VideoFrame(64, 128, "yuv420p10le")
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame.pts, frame.time_base = at, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+            for track in tracks:
+                sound = av.AudioFrame("fltp", "mono", 1024)
+                sound.planes[0].update(bytes(sound.planes[0].buffer_size))
+                sound.sample_rate, sound.pts, sound.time_base = 44_100, number * 1024, Fraction(1, 44_100)
+                container.mux(track.encode(sound))
+        for track in (video, *tracks):
+            container.mux(track.encode(None))
+    facts = probe.probe(path)
+    assert (facts.moov_in_front, facts.is_fragmented, facts.is_variable_rate) == (True, True, True)
+    assert (facts.bit_depth, facts.transfer, facts.primaries) == (10, "arib-std-b67", "bt2020")
+    assert (facts.audio_tracks, facts.sample_rate) == (2, 44_100)
+    assert 950 <= facts.video_duration_ms <= 1100 and facts.audio_duration_ms < 400
 
 
 def test_a_minute_of_full_hd(tmp_path: Path):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from app import clock
+from app import clock, texts
 from app.db import commit, db, reading, transaction
 from app.jobs import renditions as jobs
 from app.media.recipes.recipe import Encode, Recipe
@@ -168,7 +168,7 @@ def test_a_worker_that_ended_leaves_it_to_the_next(begin):
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-def test_a_kill_in_the_middle_leaves_nothing_and_is_gone_on_from(app, begin, ready_clip, owner, tmp_path, monkeypatch):
+def test_a_kill_in_the_middle_leaves_nothing_and_is_gone_on_from(app, begin, ready_clip, owner, tmp_path):
     clip = ready_clip(owner, source=files.write(tmp_path / "long.mp4", shape=files.FULL_HD, seconds=20))
     key, recipe = clip.storage_key, Recipe(video=Encode(), width=1080, height=1920)
     renditions.want([renditions.Want(clip, recipe, clock.now())], clock.now())
@@ -233,7 +233,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def test_progress_shows_on_the_card(begin, monkeypatch):
+def test_progress_shows_on_the_card(begin):
     publication_id = begin()
     look(publication_id)
     version = db.session.get(Clip, row(publication_id).clip_id).version
@@ -247,12 +247,20 @@ def test_progress_shows_on_the_card(begin, monkeypatch):
 
 
 def test_a_disk_that_is_full_is_waited_for(begin, monkeypatch):
-    look(begin())
-    monkeypatch.setattr(rendition_worker.upload_files, "SPARE_DISK", 1 << 60)
-    make_next()
+    publication_id = begin()
+    look(publication_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(rendition_worker.upload_files, "SPARE_DISK", 1 << 60)
+        make_next()
     waiting = only()
     assert (waiting.state, waiting.reason) == (RenditionState.WAITING, "recipe_no_room")
     assert clock.now() < waiting.wake_at <= clock.now() + timedelta(seconds=31)
+    said = texts.progress(row(publication_id), clock.now())
+    assert said == "готовим файл, ждём: на сервере временно нет места"
+    db.session.execute(Rendition.__table__.update().values(wake_at=clock.now()))
+    assert make_next()
+    published = settle(publication_id)
+    assert (published.status, published.reason, published.sent_sha256) == (Status.PUBLISHED, None, only().sha256)
 
 
 def test_what_cannot_be_made_fails_with_its_reason_and_is_tried_anew(begin, ready_clip, owner, tmp_path):
@@ -274,7 +282,7 @@ def test_what_cannot_be_made_fails_with_its_reason_and_is_tried_anew(begin, read
     assert settle(publication_id).status == Status.PUBLISHED
 
 
-def test_without_its_copy_a_clip_goes_out_that_does_as_well(begin, monkeypatch):
+def test_without_its_copy_a_clip_goes_out_that_does_as_well(begin):
     """The index is behind: the platform takes that too, people only wait longer."""
     publication_id = begin()
     look(publication_id)

@@ -71,6 +71,10 @@ class TikTok(TikTokAccess):
             unit=TextUnit.UTF16,
             containers=frozenset({"mp4", "mov", "webm"}),
             video_codecs=frozenset({"h264", "hevc", "vp8", "vp9"}),
+            min_fps=23,
+            max_fps=60,
+            min_side=360,
+            max_side=4096,
         )
 
     # Options

@@ -286,7 +286,7 @@ def test_only_workers_ever_hold_the_private_key(request, run, given):
 
 
 def workers(one: Run) -> list[int]:
-    kinds = ("worker-", "spare-", "probe-", "questions-", "webhooks-", "import-", "bot-")
+    kinds = ("worker-", "spare-", "probe-", "media-", "questions-", "webhooks-", "import-", "bot-")
     return [pid for name, pid in one.children().items() if name.startswith(kinds)]
 
 

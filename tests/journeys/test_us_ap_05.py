@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_said_and_the_rest_goes(creator: Page, vezde: Runni
     card = upload(creator, wide)
     card.get_by_role("button", name="Опубликовать").click()
     dialog = creator.get_by_role("dialog")
-    expect(dialog.get_by_role("checkbox", name="VK")).to_be_disabled()
+    expect(dialog.get_by_role("checkbox", name="VK")).not_to_be_checked()  # only by one's own word, with another frame
     expect(dialog.get_by_text("Нужен вертикальный или квадратный клип.")).to_be_visible()
     expect(dialog.get_by_role("checkbox", name="Дзен")).to_be_disabled()
     expect(dialog.get_by_text("Клип короче 5 с")).to_be_visible()

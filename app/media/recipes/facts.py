@@ -92,11 +92,12 @@ def wants_mp4(facts: Facts, limits: Limits) -> bool:
     return taken is not None and facts.container not in taken and "mp4" in taken
 
 
-# Whose packets an MP4 takes as they are, and every player plays.
-_COPIED_FROM = frozenset({"mp4", "mov", "mkv", "ts", "3gp", "3g2"})
+# What an MP4 takes as it is, and every player plays. Not from AVI: the times of its pictures are wrong.
+_NOT_COPIED_FROM = frozenset({"avi", None})
 _COPIED_VIDEO = frozenset({"h264", "hevc"})
 _COPIED_AUDIO = frozenset({"aac", None})
 
 
 def is_copyable(facts: Facts) -> bool:
-    return facts.container in _COPIED_FROM and facts.video_codec in _COPIED_VIDEO and facts.audio_codec in _COPIED_AUDIO
+    codecs_fit = facts.video_codec in _COPIED_VIDEO and facts.audio_codec in _COPIED_AUDIO
+    return codecs_fit and facts.container not in _NOT_COPIED_FROM

@@ -28,8 +28,6 @@ _ADDRESS_GONE = (403, 404, 410)
 _ASKS_FOR_MORE = (206, 416)
 _COMPLETE = ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX")
 _STORED = re.compile(r"bytes 0-(\d{1,18})/")
-# https://developers.tiktok.com/doc/content-posting-api-media-transfer-guide#media_types
-_TYPES = ("video/mp4", "video/quicktime", "video/webm")
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,7 @@ class Upload:
         self, url: str, chunks: Chunks, context: PublishContext, http: Http, look: Callable[[], Mapping[str, Any]]
     ) -> None:
         self._url, self._chunks, self._context, self._http, self._look = url, chunks, context, http, look
-        content_type = context.clip.content_type
-        self._type = content_type if content_type in _TYPES else _TYPES[0]
+        self._type = context.clip.content_type
 
     def ask(self) -> int:
         """How many bytes TikTok has."""

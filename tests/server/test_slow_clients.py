@@ -17,7 +17,7 @@ from tests.webserver import Server
 SOCKETS = 200
 ROUNDS = 4
 # Far above what it takes, for a machine that is busy with other tests; without the bounds no answer comes at all.
-PATIENCE = 15
+PATIENCE = 30
 MULTIPART = "multipart/form-data; boundary=b"
 
 

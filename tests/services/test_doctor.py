@@ -24,7 +24,7 @@ def test_all_is_well(app, sandbox):
 
 
 def test_missing_processes_are_named(app, sandbox):
-    assert "worker, spare, probe, import, scheduler, ticks" in texts(doctor.examine(), good=None)
+    assert "worker, spare, probe, import, media, scheduler, ticks" in texts(doctor.examine(), good=None)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,6 @@ def _made(av: Any, path: str, demuxers: str, kind: str, number: int) -> dict[str
 
 def _only_frame(container: Any) -> Any:
     stream = container.streams.video[0]
-    if min(stream.width, stream.height) < MIN_SIDE:
-        raise Unusable("cover_too_small")
     try:
         prepare(stream, MAX_PIXELS)
     except Unusable:
@@ -64,6 +62,8 @@ def _only_frame(container: Any) -> Any:
     frame = next(container.decode(stream), None)
     if frame is None:
         raise Unusable("cover_unreadable")
+    if min(frame.width, frame.height) < MIN_SIDE:
+        raise Unusable("cover_too_small")
     return frame
 
 

@@ -2,9 +2,11 @@
 
 Error texts and the order of checks are those of the vendor's server,
 https://github.com/tdlib/telegram-bot-api (Client.cpp). Stricter than the vendor, which ignores them: a width, height
-or duration that is not a number; a Boolean that is not true or false; a thumbnail that is not a JPEG, or too large.
+or duration that is not a number; a Boolean that is not true or false; a thumbnail that is not a JPEG, too large, or
+comes after the video.
 """
 
+import hashlib
 import json
 import re
 import time
@@ -122,6 +124,8 @@ class BotApi:
             call.fields[part.name] = part.text()
         elif part.name == "video" or call.fields.get("video") == f"attach://{part.name}":
             self._read_video(call, part)
+        elif call.video is not None:
+            raise ApiError(400, "Bad Request: pictures come before the video")
         else:
             try:
                 call.pictures[part.name] = part.bytes(MAX_PICTURE_BYTES)
@@ -168,7 +172,7 @@ class BotApi:
 
     def _send_video(self, call: Call) -> dict[str, Any]:
         video = _checked_video(call)
-        _check_pictures(call)
+        _check_pictures(call, self._emulator.option("takes_covers"))
         chat = self._chat(call)
         _check_posting(chat, call.bot)
         caption = call.fields.get("caption", "")
@@ -180,6 +184,8 @@ class BotApi:
             "silent": _flag(call.fields, "disable_notification"),
             "protected": _flag(call.fields, "protect_content"),
         }
+        pictures = {name: _picture(call, name) for name in ("cover", "thumbnail")}
+        facts |= {name: data and hashlib.sha256(data).hexdigest() for name, data in pictures.items()}
         with self._state.lock:
             self._check_flood(chat, call.bot)
             chat.last_message_id += 1
@@ -246,9 +252,9 @@ def _checked_video(call: Call) -> Video:
     raise ApiError(400, "Bad Request: wrong file identifier/HTTP URL specified")
 
 
-def _check_pictures(call: Call) -> None:
+def _check_pictures(call: Call, takes_covers: bool) -> None:
     cover = _picture(call, "cover")
-    if cover is not None and jpeg.size(cover) is None:
+    if cover is not None and (not takes_covers or jpeg.size(cover) is None):
         raise ApiError(400, "Bad Request: IMAGE_PROCESS_FAILED")
     thumbnail = _picture(call, "thumbnail")
     if thumbnail is None:

@@ -275,7 +275,7 @@ class Telegram(Adapter):
         try:
             message = bot_api.result(response, context.account.facts.get("bot", ""))
         except Refused as refusal:
-            if pictures and refusal.reason in ("refused", "too_large"):
+            if pictures and response.status != 413 and refusal.reason in ("refused", "too_large"):
                 raise CoverRefused(refusal.reason, refusal.detail) from None
             raise
         message_id = message.get("message_id") if isinstance(message, dict) else None

@@ -21,3 +21,8 @@ def written(ms: int) -> str:
     hours, minutes = divmod(minutes, 60)
     fraction = f",{rest:03}".rstrip("0") if rest else ""
     return (f"{hours}:{minutes:02}" if hours else f"{minutes}") + f":{seconds:02}{fraction}"
+
+
+def short(ms: int) -> str:
+    """To the tenth of a second."""
+    return written(round(ms / 100) * 100)

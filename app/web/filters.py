@@ -52,7 +52,7 @@ def register(app: Flask) -> None:
     for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
     app.add_template_filter(platform_name)
-    app.add_template_filter(positions.written, "position")
+    app.add_template_filter(positions.short, "position")
     app.add_template_filter(option_texts.with_links)
     for named in (full_day, short_weekday, month_of, short_month, near_day, groupby_day):
         app.add_template_filter(named)

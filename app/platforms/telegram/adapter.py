@@ -49,10 +49,6 @@ _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL_ID = re.compile(r"-100\d{5,13}")
 
 
-# What follows where Telegram refused a clip with its cover: the same without.
-_WITHOUT_COVER = "without_cover"
-
-
 class CoverRefused(Refused):
     """Nothing was sent, maybe because of the cover."""
 
@@ -167,10 +163,10 @@ class Telegram(Adapter):
             "Текст длиннее, чем принимает Telegram",
             f"Сократите его до {CAPTION_CHARACTERS} знаков и повторите.",
         ),
-        "telegram_cover": ("Telegram не принял обложку", "Клип вышел без неё. Для следующего выберите другую."),
+        "telegram_cover": ("Telegram не принял обложку", "Пост опубликован без неё. Для следующего выберите другую."),
     }
 
-    steps = {"send": "отправка в канал", _WITHOUT_COVER: "ещё раз, без обложки"}
+    steps = {"send": "отправка в канал", "without_cover": "ещё раз, без обложки"}
 
     @classmethod
     def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
@@ -242,11 +238,11 @@ class Telegram(Adapter):
     # Publishing
 
     def publish(self, context: PublishContext) -> Receipt:
-        if context.answer(_WITHOUT_COVER) is None:
+        if context.answer("without_cover") is None:
             try:
                 return context.commit("send", self._send_video, context, _pictures(context.clip), last=True)
             except CoverRefused:
-                context.step(_WITHOUT_COVER, lambda: True)
+                context.step("without_cover", lambda: True)
         return context.commit("send", self._send_video, context, {}, last=True)
 
     def _send_video(
@@ -283,7 +279,7 @@ class Telegram(Adapter):
             raise Unavailable("в ответе Telegram нет номера сообщения")
         username = (message.get("chat") or {}).get("username")
         url = f"{self._chat_url(chat_id, username)}/{message_id}"
-        remark = None if pictures or context.answer(_WITHOUT_COVER) is None else "telegram_cover"
+        remark = None if pictures or context.answer("without_cover") is None else "telegram_cover"
         return Receipt(id=str(message_id), url=url, remark=remark)
 
     # Counting

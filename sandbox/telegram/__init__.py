@@ -57,9 +57,9 @@ class Telegram(Emulator):
         return (f"@{chat.username}" if chat.username else chat.title) if chat else video.account
 
     def shown_facts(self, video: Video) -> dict[str, Any]:
-        """Of pictures the SHA-256."""
+        """Of pictures the SHA-256, and whether they came before the video."""
         flags = {name: video.facts.get(name, False) for name in ("silent", "protected")}
-        return flags | {name: video.facts.get(name) for name in ("cover", "thumbnail")}
+        return flags | {name: video.facts.get(name) for name in ("cover", "thumbnail", "pictures_first")}
 
     def notes(self, video: Video) -> list[str]:
         words = {"silent": "без звука", "protected": "пересылать и сохранять нельзя"}

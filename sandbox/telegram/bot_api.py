@@ -2,8 +2,7 @@
 
 Error texts and the order of checks are those of the vendor's server,
 https://github.com/tdlib/telegram-bot-api (Client.cpp). Stricter than the vendor, which ignores them: a width, height
-or duration that is not a number; a Boolean that is not true or false; a thumbnail that is not a JPEG, too large, or
-comes after the video.
+or duration that is not a number; a Boolean that is not true or false; a thumbnail that is not a JPEG, or too large.
 """
 
 import hashlib
@@ -52,6 +51,7 @@ class Call:
     fields: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     video: Video | None = None
+    pictures_first: bool | None = None  # None without any
 
 
 class BotApi:
@@ -124,9 +124,8 @@ class BotApi:
             call.fields[part.name] = part.text()
         elif part.name == "video" or call.fields.get("video") == f"attach://{part.name}":
             self._read_video(call, part)
-        elif call.video is not None:
-            raise ApiError(400, "Bad Request: pictures come before the video")
         else:
+            call.pictures_first = call.video is None
             try:
                 call.pictures[part.name] = part.bytes(MAX_PICTURE_BYTES)
             except BadMultipart as error:
@@ -185,6 +184,7 @@ class BotApi:
             "protected": _flag(call.fields, "protect_content"),
         }
         pictures = {name: _picture(call, name) for name in ("cover", "thumbnail")}
+        facts["pictures_first"] = call.pictures_first
         facts |= {name: data and hashlib.sha256(data).hexdigest() for name, data in pictures.items()}
         with self._state.lock:
             self._check_flood(chat, call.bot)

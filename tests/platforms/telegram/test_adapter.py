@@ -74,6 +74,7 @@ class TestTelegram(Contract):
         done = settle(publication())
         assert (done.status, done.reason) == (Status.PUBLISHED, None)
         [post] = self.posts()
+        assert post["facts"]["pictures_first"] is True
         assert post["facts"]["cover"] == covers.sent(self.clip.poster_key)
         assert post["facts"]["thumbnail"] == covers.sent(thumbnail_key(self.clip.poster_key))
 

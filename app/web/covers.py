@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.media import pictures
-from app.models import Clip, PictureKind, PictureState
+from app.models import Clip, ClipStatus, PictureKind, PictureState
 from app.problems import NotFound, Problem
 from app.services import clips, covers
 from app.serving import file_response
@@ -32,6 +32,8 @@ def allow_picture(endpoint: str | None, _values: dict | None) -> None:
 @blueprint.route("/clips/<int:clip_id>/cover", methods=["GET", "POST"])
 def choose(clip_id: int) -> ResponseReturnValue:
     clip = clips.get(current_user, clip_id)
+    if clip.status != ClipStatus.READY:
+        raise Problem("clip_not_ready")
     problem = None
     if request.method == "POST":
         try:

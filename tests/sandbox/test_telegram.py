@@ -102,7 +102,13 @@ def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
         "url": f"{sandbox.url}/telegram-web/vezde_demo/{message.message_id}",
         "created_at": post["created_at"],
         "visible": True,
-        "facts": {"silent": True, "protected": False},
+        "facts": {
+            "silent": True,
+            "protected": False,
+            "thumbnail": sha256(jpeg(180, 320)),
+            "cover": sha256(jpeg(270, 480)),
+            "pictures_first": False,
+        },
     }
     assert sandbox.drafts == []
 

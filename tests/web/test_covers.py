@@ -6,6 +6,7 @@ import re
 import pytest
 
 from app.db import db
+from app.models import ClipStatus
 from tests import pictures
 
 HTMX = {"HX-Request": "true"}
@@ -77,6 +78,13 @@ def test_a_refusal_says_what_to_do_and_keeps_what_was_typed(page, sent, says):
     assert answer.status_code == 422 and says in answer.text
     if sent.get("time"):
         assert f'name="time" value="{sent["time"]}"' in answer.text
+
+
+def test_a_clip_that_is_not_ready_has_no_cover_to_choose(page):
+    browser, clip, address = page
+    clip.status, clip.duration_ms = ClipStatus.PROCESSING, None
+    db.session.commit()
+    assert browser.get(address, headers=HTMX).status_code == 422
 
 
 def test_a_picture_that_could_not_be_taken_is_told_beside_the_clip(page):

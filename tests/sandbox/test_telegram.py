@@ -73,6 +73,7 @@ def test_members_are_hidden_from_other_bots(call_bot):
 
 
 def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
+    thumbnail, cover = jpeg(180, 320), jpeg(270, 480)
     message = call_bot(
         lambda bot: bot.send_video(
             "@vezde_demo",
@@ -81,8 +82,8 @@ def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
             duration=2,
             width=270,
             height=480,
-            thumbnail=jpeg(180, 320),
-            cover=jpeg(270, 480),
+            thumbnail=thumbnail,
+            cover=cover,
             supports_streaming=True,
             disable_notification=True,
         )
@@ -105,8 +106,8 @@ def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
         "facts": {
             "silent": True,
             "protected": False,
-            "thumbnail": sha256(jpeg(180, 320)),
-            "cover": sha256(jpeg(270, 480)),
+            "thumbnail": sha256(thumbnail),
+            "cover": sha256(cover),
             "pictures_first": False,
         },
     }

@@ -99,7 +99,7 @@ def test_a_clip_behind_a_pictures_name_is_not_decoded_as_one(owner, clip, dark_s
     assert clip.chosen_cover.reason == "cover_unreadable"
 
 
-@pytest.mark.parametrize("at_ms", [-1, 2001, 10**12])
+@pytest.mark.parametrize("at_ms", [-1, 3000, 10**12])
 def test_a_moment_outside_of_the_clip_is_refused(owner, clip, at_ms):
     with pytest.raises(Problem) as refused:
         covers.choose_moment(owner, clip.id, at_ms)

@@ -90,7 +90,8 @@ def picture(frame: Any, width: int, height: int, rotation: int) -> Any:
     stored = (height, width) if rotation % 180 else (width, height)
     steps = []
     if any(component.is_alpha for component in frame.format.components):  # shown on black, as players show it
-        steps += [("format", "pix_fmts=yuva444p"), ("premultiply", "inplace=1"), ("format", f"pix_fmts={FORMAT}")]
+        frame = frame.reformat(*stored, "yuva444p", interpolation="AREA", threads=1)
+        steps += [("premultiply", "inplace=1"), ("format", f"pix_fmts={FORMAT}")]
     if frame.color_trc in _TO_LINEAR:
         steps += _tone_mapping(frame.color_trc, *stored)
     frame = filtered(frame, *steps)

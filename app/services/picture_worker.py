@@ -111,7 +111,9 @@ def _told(one: ClipPicture, reason: str) -> str:
     """The reasons of clips speak of videos."""
     if reason in pictures.REASONS:
         return reason
-    return "cover_unreadable" if one.source_key else "cover_failed"
+    if one.source_key:
+        return "cover_too_heavy" if reason in ("too_complex", "probe_timeout") else "cover_unreadable"
+    return "cover_failed"
 
 
 def _failed(reason: str) -> Made:

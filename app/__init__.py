@@ -22,7 +22,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
 
     from app import api, cli, config, platforms, storage, texts, web
     from app.db import connect_migrations, db, engine_options, prepare_postgresql, prepare_sqlite
-    from app.media import probe
+    from app.media import pictures, probe
     from app.media.recipes import recipe
     from app.observability import logs, sentry
     from app.outgoing import trust
@@ -51,6 +51,7 @@ def create_app(environ: Mapping[str, str] = os.environ) -> "Flask":
     connect_redis(app)
     storage.connect_storage(app)
     texts.add_reasons(probe.REASONS)
+    texts.add_reasons(pictures.REASONS)
     texts.add_reasons(recipe.REASONS)
     texts.add_reasons(platforms.reasons())
     app.extensions["vault"] = Vault(values["VAULT_PUBLIC_KEY"], values["VAULT_PRIVATE_KEY"])

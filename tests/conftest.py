@@ -30,7 +30,7 @@ from werkzeug.serving import make_server
 
 from app import clock, platforms, vault
 from app.db import db
-from app.models import Clip, ClipStatus, PlatformConnection, User, record_event
+from app.models import Clip, ClipStatus, PlatformConnection, User, record_event, thumbnail_key
 from app.platforms.base import Account, Token
 from app.services import audit_log, connections, sessions, users
 from app.storage import key_from, storage
@@ -411,14 +411,14 @@ def heavy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def probed() -> dict[Path, tuple[dict[str, Any], bytes]]:
-    """What the probe has found in a file, and its poster: a probe takes a process of its own."""
+def probed() -> dict[Path, tuple[dict[str, Any], list[bytes]]]:
+    """What the probe has found in a file, and its pictures: a probe takes a process of its own."""
     return {}
 
 
 @pytest.fixture
 def ready_clip(
-    app: Flask, vertical_file: Path, tmp_path: Path, probed: dict[Path, tuple[dict[str, Any], bytes]]
+    app: Flask, vertical_file: Path, tmp_path: Path, probed: dict[Path, tuple[dict[str, Any], list[bytes]]]
 ) -> Callable[..., Clip]:
     """Makes clips that have been uploaded and probed: `ready_clip(user, title=…)`."""
 
@@ -429,10 +429,12 @@ def ready_clip(
         key = storage().put_file(copy, new_key())
         clip = Clip(user_id=user.id, title=title, file_name=source.name, size=size, storage_key=key)
         if source in probed:
-            facts, poster = probed[source]
+            facts, pictures = probed[source]
             for name, value in facts.items():
                 setattr(clip, name, value)
-            clip.poster_key = storage().put_bytes(poster, key_from(f"poster of {key}"))
+            clip.poster_key = key_from(f"poster of {key}")
+            for name, picture in zip((clip.poster_key, thumbnail_key(clip.poster_key)), pictures, strict=True):
+                storage().put_bytes(picture, name)
             db.session.add(clip)
             db.session.flush()
             record_event(user.id, "clip.ready", {"title": title, "reason": None}, clip_id=clip.id)
@@ -448,7 +450,8 @@ def ready_clip(
         assert clip.status == ClipStatus.READY, clip.reason
         assert clip.poster_key == key_from(f"poster of {key}")
         facts = {name: getattr(clip, name) for name in PROBED}
-        probed[source] = facts, storage().open(clip.poster_key).read()
+        keys = clip.poster_key, thumbnail_key(clip.poster_key)
+        probed[source] = facts, [storage().open(name).read() for name in keys]
         return clip
 
     return make

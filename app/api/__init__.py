@@ -10,6 +10,7 @@ from app.api import (
     clip_uploads,  # noqa: F401 - endpoints of `clips`
     clips,
     connections,
+    covers,  # noqa: F401 - endpoints of `clips`
     docs,
     errors,
     imports,

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Response, current_app, url_for
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from app import texts
 from app.api.access import READ, WRITE, current_user
@@ -11,7 +12,7 @@ from app.api.blueprint import Blueprint
 from app.api.fields import Body, Choice, Inner, Listed, Moment, Number, Text, length
 from app.api.paging import Paged, page, page_of
 from app.media import containers
-from app.models import Clip, ClipStatus, Source
+from app.models import Clip, ClipStatus, PictureState, Source, cover_key
 from app.paging import indexed_eq
 from app.problems import Problem
 from app.services import clip_deletion, clip_list, clips
@@ -21,6 +22,16 @@ blueprint = Blueprint("clips", "Клипы")
 
 FILE_TYPES = tuple(one.content_type for one in containers.CONTAINERS.values())
 UNKNOWN_TYPE = "application/octet-stream"  # before the file is probed
+
+
+class CoverBody(Body):
+    """Обложка: выбранная пользователем или нами."""
+
+    kind = Choice(("auto", "moment", "picture"), required=True, metadata={"description": "auto: первый светлый кадр"})
+    at_ms = Number(required=True, allow_none=True, metadata={"description": "Момент клипа, если выбран он"})
+    state = Choice(PictureState, required=True, metadata={"description": "waiting: последний выбор ещё готовится"})
+    reason = Text(required=True, allow_none=True, metadata={"description": "Код: почему последний выбор не подошёл"})
+    detail = Text(required=True, allow_none=True, metadata={"description": "То же по-русски"})
 
 
 class ClipBody(Body):
@@ -41,6 +52,7 @@ class ClipBody(Body):
     source = Choice(Source, required=True, metadata={"description": "Откуда клип взялся"})
     source_name = Text(required=True, allow_none=True, metadata={"description": "Имя ключа, вебхука, папки или сайта"})
     created_at = Moment(required=True)
+    cover = Inner(CoverBody, required=True)
     cover_url = Text(required=True, allow_none=True, metadata={"format": "uri", "description": "null: обложки ещё нет"})
 
 
@@ -77,7 +89,20 @@ class RenditionsBody(Body):
 def as_body(clip: Clip) -> dict[str, Any]:
     columns = {column.key: getattr(clip, column.key) for column in Clip.__table__.columns}
     cover = address("get_clip_cover", clip) if clip.poster_key else None
-    return {**columns, "detail": texts.sentence(clip.reason) if clip.reason else None, "cover_url": cover}
+    detail = texts.sentence(clip.reason) if clip.reason else None
+    return {**columns, "detail": detail, "cover": _cover(clip), "cover_url": cover}
+
+
+def _cover(clip: Clip) -> dict[str, Any]:
+    chosen = clip.chosen_cover
+    reason = chosen.reason if chosen and chosen.state == PictureState.FAILED else None
+    return {
+        "kind": clip.cover or "auto",
+        "at_ms": clip.cover_ms,
+        "state": chosen.state if chosen else PictureState.READY,
+        "reason": reason,
+        "detail": texts.sentence(reason) if reason else None,
+    }
 
 
 def address(endpoint: str, clip: Clip) -> str:
@@ -87,7 +112,7 @@ def address(endpoint: str, clip: Clip) -> str:
 @blueprint.endpoint(name="list_clips", scope=READ, query=ClipFilters, returns=ClipPage)
 def list_clips(query: dict[str, Any]) -> dict[str, Any]:
     """Список клипов, новые первыми."""
-    found = select(Clip).where(indexed_eq(Clip.user_id, current_user().id))
+    found = select(Clip).options(selectinload(Clip.chosen_cover)).where(indexed_eq(Clip.user_id, current_user().id))
     for column in (Clip.status, Clip.source):
         if column.key in query:
             found = found.where(column == query[column.key])
@@ -131,11 +156,15 @@ def delete_clip(clip_id: int) -> None:
     "/<int:clip_id>/cover", name="get_clip_cover", scope=READ, produces=["image/jpeg"], refuses=[409, 416]
 )
 def get_clip_cover(clip_id: int) -> Response:
-    """Обложка клипа."""
+    """Обложка клипа.
+
+    Та, что выбрал пользователь, — какой её получают площадки; иначе небольшой кадр.
+    """
     clip = clips.get(current_user(), clip_id)
     if clip.poster_key is None:
         raise Problem("cover_missing")
-    return file_response.forbid_execution(file_response.send(clip.poster_key, "image/jpeg"))
+    key = cover_key(clip.poster_key) if clip.cover else clip.poster_key
+    return file_response.forbid_execution(file_response.send(key, "image/jpeg"))
 
 
 @blueprint.endpoint(

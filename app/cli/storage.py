@@ -13,7 +13,8 @@ from sqlalchemy import select
 from app import config
 from app.cli.group import Group
 from app.db import db, end_reading
-from app.models import WITH_DELETED, Clip, Rendition
+from app.models import WITH_DELETED, Clip, ClipPicture, PictureKind, Rendition, cover_key, thumbnail_key
+from app.services import clips
 from app.storage import Storage, StorageUnavailable, storage, storage_at
 
 BLOCK_BYTES = 1 << 20
@@ -52,11 +53,12 @@ def copy_to(target: Storage) -> Copied:
     """Every file of every clip; what is there in full already is not sent again. Raises StorageUnavailable."""
     target.check()
     source, copied = storage(), Copied(0, 0, [])
-    for key in _keys():
+    keys = dict.fromkeys(_keys(), True)
+    for key, is_required in (dict.fromkeys(_optional_keys(), False) | keys).items():
         try:
             size = source.size(key)
         except FileNotFoundError:
-            copied.missing.append(key)
+            copied.missing += [key] if is_required else []
             continue
         if _size(target, key) == size:
             copied.present += 1
@@ -72,10 +74,24 @@ def _keys() -> Iterator[str]:
     every = select(Clip.storage_key, Clip.poster_key).order_by(Clip.id).execution_options(**WITH_DELETED)
     rows = db.session.execute(every).all()
     made = db.session.scalars(select(Rendition.storage_key).where(Rendition.sha256.is_not(None))).all()
+    columns = select(ClipPicture.storage_key, ClipPicture.source_key)
+    pictures = db.session.execute(columns).all()
     end_reading()
-    for row in rows:
+    for row in (*rows, *pictures):
         yield from filter(None, row)
     yield from made
+
+
+def _optional_keys() -> Iterator[str]:
+    """Of what is stored with posters, not with each; and the posters that a chosen one stands for."""
+    every = select(Clip.storage_key, Clip.poster_key).execution_options(**WITH_DELETED)
+    posters = db.session.execute(every.where(Clip.poster_key.is_not(None))).all()
+    chosen = db.session.scalars(select(ClipPicture.storage_key).filter_by(kind=PictureKind.COVER)).all()
+    end_reading()
+    for storage_key, poster_key in posters:
+        own = clips.key_of_poster(storage_key)
+        yield from (thumbnail_key(poster_key), *([own, thumbnail_key(own)] if own != poster_key else []))
+    yield from (cover_key(key) for key in chosen if key)
 
 
 def _size(store: Storage, key: str) -> int | None:

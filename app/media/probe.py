@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.media import containers
 from app.media.probe_child import CPU_SECONDS, MAX_SECONDS, MAX_SIDE, WALL_SECONDS, Unusable
@@ -21,7 +22,7 @@ from app.media.probe_child import CPU_SECONDS, MAX_SECONDS, MAX_SIDE, WALL_SECON
 _CHILD = f"""
 import sys
 sys.path.append({str(Path(__file__).parents[2])!r})
-from app.media.probe_child import main
+from app.media.%s import main
 main(*sys.argv[1:])
 """
 
@@ -42,6 +43,8 @@ REASONS = {
     "file_missing": ("Файл клипа потерян на нашей стороне", "Загрузите его ещё раз."),
 }
 
+# The facts that are pictures.
+PICTURES = ("poster", "thumbnail")
 
 # Raised inside FFmpeg by what it reads, some of them where memory ended: the same file would do it again.
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGSYS}
@@ -78,15 +81,24 @@ class Facts:
     audio_tracks: int
     video_bit_rate: int | None
     poster: bytes  # JPEG, within `poster.POSTER_SIDE` and `POSTER_BYTES`
+    thumbnail: bytes  # the same within `poster.THUMBNAIL_SIDE`
 
 
 def probe(path: Path) -> Facts:
     """The facts of the file at `path`, in about a quarter of a second. Raises Unusable or ProbeCrashed."""
+    facts = run("probe_child", path, ",".join(containers.DEMUXERS))
+    container = containers.recognize(facts.pop("demuxer"), facts.pop("brand"))
+    pictures = {name: base64.b64decode(facts.pop(name)) for name in PICTURES}
+    return Facts(container=container.key, content_type=container.content_type, **pictures, **facts)
+
+
+def run(child_module: str, path: Path, *arguments: str) -> dict[str, Any]:
+    """What the child said of the file at `path`. Raises Unusable or ProbeCrashed."""
     if not path.is_file():
         raise Unusable("file_missing")
     child = subprocess.Popen(
         # -I: imports depend neither on the environment nor on the working directory.
-        [sys.executable, "-I", "-c", _CHILD, str(path), ",".join(containers.DEMUXERS)],
+        [sys.executable, "-I", "-c", _CHILD % child_module, str(path), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -109,9 +121,7 @@ def probe(path: Path) -> Facts:
         raise Unusable("too_complex")
     if child.returncode != 0:
         raise ProbeCrashed(f"exit {child.returncode}: {errors.decode(errors='replace')[-500:]}")
-    facts = json.loads(output)
-    if "reason" in facts:
-        raise Unusable(facts["reason"])
-    container = containers.recognize(facts.pop("demuxer"), facts.pop("brand"))
-    poster = base64.b64decode(facts.pop("poster"))
-    return Facts(container=container.key, content_type=container.content_type, poster=poster, **facts)
+    said = json.loads(output)
+    if "reason" in said:
+        raise Unusable(said["reason"])
+    return said

@@ -10,6 +10,8 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,23 +80,39 @@ def _libraries() -> set[Path]:
 
 
 def _read(av: Any, path: str, demuxers: str) -> dict[str, Any]:
-    # No playlists, no picture formats, no other files: a "clip" must not make FFmpeg read what it names.
+    with Path(path).open("rb") as file:
+        head = file.read(64)
+    is_video = head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or head[8:12] == b"AVI "
+    with opened(av, path, demuxers, "broken_file" if is_video else "not_a_video") as container:
+        return _facts(container, head, Path(path))
+
+
+@contextmanager
+def opened(av: Any, path: str, demuxers: str, otherwise: str) -> Iterator[Any]:
+    """The file for FFmpeg, read as one of the formats that are named. Raises Unusable(`otherwise`)."""
+    # No playlists, no other formats, no other files: a "clip" must not make FFmpeg read what it names.
     options = {
         "format_whitelist": demuxers,
         "protocol_whitelist": "file",
         "max_streams": str(MAX_STREAMS),
         "threads": "1",
     }
-    with Path(path).open("rb") as file:
-        head = file.read(64)
-    is_video = head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or head[8:12] == b"AVI "
     try:
         with av.open(path, options=options, metadata_errors="replace") as container:
-            return _facts(container, head, Path(path))
+            yield container
     except MemoryError:
         raise
     except av.error.FFmpegError:
-        raise Unusable("broken_file" if is_video else "not_a_video") from None
+        raise Unusable(otherwise) from None
+
+
+def prepare(stream: Any, max_pixels: int = MAX_PIXELS) -> None:
+    """Raises Unusable for a picture that is too large to be decoded."""
+    if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > max_pixels:
+        raise Unusable("too_large_frame")
+    # `options` were for the decoder that reads the first packets. Pictures may be larger than the container declares,
+    # and each thread would hold some of its own.
+    stream.codec_context.options = {"max_pixels": str(max_pixels), "threads": "1"}
 
 
 def _facts(container: Any, head: bytes, path: Path) -> dict[str, Any]:
@@ -107,11 +125,7 @@ def _facts(container: Any, head: bytes, path: Path) -> dict[str, Any]:
         raise Unusable("no_video")
     if stream.codec_context is None:
         raise Unusable("unknown_codec")
-    if max(stream.width, stream.height) > MAX_SIDE or stream.width * stream.height > MAX_PIXELS:
-        raise Unusable("too_large_frame")
-    # `options` were for the decoder that reads the first packets. Pictures may be larger than the container declares,
-    # and each thread would hold some of its own.
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS), "threads": "1"}
+    prepare(stream)
     seconds = _seconds(container, stream)
     if seconds > MAX_SECONDS:
         raise Unusable("too_long")
@@ -121,8 +135,8 @@ def _facts(container: Any, head: bytes, path: Path) -> dict[str, Any]:
     frame = poster.find_frame(container, stream, seconds)
     if frame is None:
         raise Unusable("broken_file")
-    rotation = round(-frame.rotation / 90) * 90 % 360
-    width, height = _shape(frame, stream, rotation)
+    rotation = rotation_of(frame)
+    width, height = shape(frame, stream, rotation)
     audio = container.streams.best("audio")
     return {
         "demuxer": container.format.name.partition(",")[0],
@@ -133,9 +147,19 @@ def _facts(container: Any, head: bytes, path: Path) -> dict[str, Any]:
         "width": width,
         "height": height,
         "rotation": rotation,
-        "poster": base64.b64encode(poster.jpeg(frame, width, height, rotation)).decode(),
+        "poster": text(poster.jpeg(frame, width, height, rotation)),
+        "thumbnail": text(poster.thumbnail(frame, width, height, rotation)),
         **track_facts.read(container, stream, audio, frame, path, seconds),
     }
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def rotation_of(frame: Any) -> int:
+    """Degrees clockwise by which a player turns it."""
+    return round(-frame.rotation / 90) * 90 % 360
 
 
 def _brand(container: Any, head: bytes) -> str:
@@ -153,7 +177,7 @@ def _seconds(container: Any, stream: Any) -> float:
     return float(max(ends, default=0) * stream.time_base)
 
 
-def _shape(frame: Any, stream: Any, rotation: int) -> tuple[int, int]:
+def shape(frame: Any, stream: Any, rotation: int) -> tuple[int, int]:
     """Width and height as a player shows them."""
     aspect = float(stream.sample_aspect_ratio or 1)
     width = round(frame.width * aspect) if 0.1 < aspect < 10 else frame.width

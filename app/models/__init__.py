@@ -11,6 +11,7 @@ from app.models.incident import Incident
 from app.models.incoming_hook import HookDelivery, IncomingHook
 from app.models.notification import Notification
 from app.models.passkey import Passkey, PasskeyChallenge
+from app.models.picture import ClipPicture, PictureKind, PictureState, cover_key, files_of, thumbnail_key
 from app.models.plan_import import PlanImport
 from app.models.publication import (
     LIVE,

@@ -48,6 +48,11 @@ class Clip(SoftDeleted, db.Model):
 
     storage_key: Mapped[str] = mapped_column(String(64))
     poster_key: Mapped[str | None] = mapped_column(String(64))
+    # What the poster is that its user has chosen: "moment" (then `cover_ms`) or "picture"; None where we chose.
+    cover: Mapped[str | None] = mapped_column(String(16))
+    cover_ms: Mapped[int | None]
+    # Since when a choice is being carried out: what is published meanwhile waits for it a little.
+    cover_wanted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     size: Mapped[int] = mapped_column(Id)  # bytes
     sha256: Mapped[str | None] = mapped_column(String(64))
     fingerprint: Mapped[str | None] = mapped_column(String(64))  # see `upload_files.fingerprint`

@@ -91,7 +91,11 @@ class ClipFile:
     duration: float
     width: int
     height: int
-    poster: Callable[[], bytes | None] = lambda: None  # a frame as a JPEG
+    # JPEGs: the cover, or a frame where none was chosen, up to 2 MB; the same within 320 pixels and 200 kB.
+    poster: Callable[[], bytes | None] = lambda: None
+    thumbnail: Callable[[], bytes | None] = lambda: None
+    has_chosen_cover: bool = False
+    cover_ms: int | None = None  # the moment that was chosen
 
 
 @dataclass(frozen=True)

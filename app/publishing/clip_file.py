@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO
 
-from app.models import Clip, Rendition
+from app.models import Publication, cover_key, thumbnail_key
 from app.platforms.base import ClipFile
 from app.platforms.errors import OwnOutage, Refused, Unavailable
 from app.storage import StorageUnavailable, storage
 
 
-def clip_file(clip: Clip | Rendition, poster_key: str | None = None) -> ClipFile:
+def clip_file(publication: Publication) -> ClipFile:
+    """The rendition where one goes out, with the clip's cover."""
+    clip, poster_key = publication.file, publication.clip.poster_key
+    is_chosen = publication.clip.cover is not None
+    covers = [cover_key(poster_key), poster_key] if poster_key and is_chosen else [poster_key]
+
     def open_whole() -> BinaryIO:
         with _storage_errors():
             file = storage().open(clip.storage_key)
@@ -33,19 +38,31 @@ def clip_file(clip: Clip | Rendition, poster_key: str | None = None) -> ClipFile
         duration=clip.duration_ms / 1000,
         width=clip.width,
         height=clip.height,
-        poster=partial(_poster, poster_key),
+        poster=partial(_picture, *covers),
+        thumbnail=partial(_picture, poster_key and thumbnail_key(poster_key)),
+        has_chosen_cover=is_chosen,
+        cover_ms=_cover_ms(publication),
     )
 
 
-def _poster(key: str | None) -> bytes | None:
-    """None where there is none, or it cannot be read now: no publication waits for its poster."""
-    if key is None:
-        return None
-    try:
-        with storage().open(key) as file:
-            return file.read()
-    except (StorageUnavailable, OSError):
-        return None
+def _picture(*keys: str | None) -> bytes | None:
+    """The first that is there; None where none is, or cannot be read now: no publication waits for its cover."""
+    for key in filter(None, keys):
+        try:
+            with storage().open(key) as file:
+                return file.read()
+        except (StorageUnavailable, OSError):
+            continue
+    return None
+
+
+def _cover_ms(publication: Publication) -> int | None:
+    """Of the file that goes out, which may begin and end elsewhere."""
+    at_ms, rendition = publication.clip.cover_ms, publication.file
+    if at_ms is None or rendition is publication.clip:
+        return at_ms
+    at_ms -= rendition.recipe.get("start_ms") or 0
+    return at_ms if 0 <= at_ms < rendition.duration_ms else None
 
 
 class _Unchanged(io.BufferedIOBase):

@@ -68,7 +68,7 @@ class PublishContext:
         self.title = publication.title
         self.description = publication.description
         self.options = with_defaults(platforms.ADAPTERS[publication.platform].options, publication.options)
-        self.clip = clip_file(publication.file, publication.clip.poster_key)
+        self.clip = clip_file(publication)
         self.account, self.token = account, token
         self._lease, self._vault = lease, current_app.extensions["vault"]
         self._commit_in_doubt = publication.commit_in_doubt

@@ -36,6 +36,8 @@ def advance(publication_id: int, set_deadline: SetDeadline = lambda _deadline: N
             outcomes.give_up(lease, publication, obstacle)
         elif publication.awaits_file:
             preparation.wait(lease, publication)
+        elif preparation.awaits_cover(publication):
+            preparation.wait_for_cover(lease)
         else:
             _try(lease, publication)
     except Cancelled:

@@ -12,6 +12,20 @@ from app.publishing.lease import Lease
 LOOK_AGAIN = timedelta(minutes=1)
 
 
+# So long a publication waits for a cover that was chosen a moment ago.
+COVER_PATIENCE = timedelta(minutes=1)
+COVER_LOOK_AGAIN = timedelta(seconds=1)
+
+
+def awaits_cover(publication: Publication) -> bool:
+    wanted_at = publication.clip.cover_wanted_at if publication.clip else None
+    return wanted_at is not None and wanted_at > clock.now() - COVER_PATIENCE and not publication.commit_in_doubt
+
+
+def wait_for_cover(lease: Lease) -> None:
+    lease.release(clock.now() + COVER_LOOK_AGAIN, stage=Stage.QUEUED)
+
+
 @durable
 def wait(lease: Lease, publication: Publication) -> None:
     """Gives the row back until its rendition is made, or its clip's facts are known."""

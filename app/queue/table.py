@@ -3,6 +3,7 @@
 PUBLISH = "publish"
 BULK = "bulk"  # publications of users who have enough of theirs in PUBLISH
 CLIPS = "clips"
+PICTURES = "pictures"  # a user waits for them in front of a page
 REMOVALS = "removals"
 CHORES = "chores"  # small things that must not wait for uploads
 MAILS = "mails"
@@ -15,13 +16,14 @@ MEDIA = "media"  # encoding, for minutes
 COPIES = "copies"  # renditions without encoding, which wait for no encoding
 BOT = "bot"  # what people write to the installation's own and press: a request of it waits for them
 TICKS = "ticks"
-_FOR_CLIPS = (PUBLISH, BULK, CLIPS, COPIES, MEDIA, IMPORTS, INBOX, REMOVALS)
+_FOR_CLIPS = (PUBLISH, BULK, PICTURES, CLIPS, COPIES, MEDIA, IMPORTS, INBOX, REMOVALS)
 QUEUES = (*_FOR_CLIPS, CHORES, MAILS, STATS, QUESTIONS, WEBHOOKS, BOT, TICKS)
 
 # A job takes the id of a row, and waits in this queue for a worker.
 JOBS = {
     "app.jobs.publish": PUBLISH,
     "app.jobs.probe": CLIPS,
+    "app.jobs.pictures.make": PICTURES,
     "app.jobs.mail_recovery": CHORES,  # not behind the notifications: its user waits for it
     "app.jobs.remove_old": REMOVALS,
     "app.jobs.erase_file": REMOVALS,
@@ -53,6 +55,7 @@ PERIODIC = {
     "app.jobs.wake_bot": 1,
     "app.jobs.wake_webhooks": 1,
     "app.jobs.renditions.wake_renditions": 1,
+    "app.jobs.pictures.wake_pictures": 2,
     "app.jobs.finish_undos": 2,
     "app.jobs.release_stats": 3,
     "app.publishing.wake_times.clamp": 5,

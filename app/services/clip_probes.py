@@ -7,12 +7,22 @@ from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import ColumnElement, Row, and_, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, not_, or_, select, update
 
 from app import clock
 from app.db import db
 from app.media import probe
-from app.models import FACTS_VERSION, WITH_DELETED, Clip, ClipStatus, Publication, User, record_event
+from app.models import (
+    FACTS_VERSION,
+    WITH_DELETED,
+    Clip,
+    ClipStatus,
+    Publication,
+    User,
+    files_of,
+    record_event,
+    thumbnail_key,
+)
 from app.models.claim import claim as claim_row
 from app.models.types import is_due
 from app.publishing import renditions
@@ -112,7 +122,9 @@ def _facts(clip: Clip) -> dict[str, Any]:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     storage().keep(clip.storage_key)  # here and not where it comes in: an upload need not wait for the disk
-    poster_key = storage().put_bytes(facts.pop("poster"), clips.key_of_poster(clip.storage_key))
+    poster_key = clips.key_of_poster(clip.storage_key)
+    storage().put_bytes(facts.pop("thumbnail"), thumbnail_key(poster_key))
+    storage().put_bytes(facts.pop("poster"), poster_key)
     ready = {"wake_at": None, "status": ClipStatus.READY, "reason": None, "facts_version": FACTS_VERSION}
     return {**ready, "poster_key": poster_key, "sha256": sha256, **facts}
 
@@ -140,7 +152,7 @@ def settle(clip: Clip, found: dict[str, Any]) -> None:
             publish_when_ready.settle(row.user_id, clip.id, row.title, found["reason"])
     still_there = select(Clip.id).where(Clip.id == clip.id).execution_options(**WITH_DELETED)
     if not row and "poster_key" in found and db.session.scalar(still_there) is None:
-        erasures.plan([found["poster_key"]])  # the clip was deleted meanwhile
+        erasures.plan(files_of(found["poster_key"]))  # the clip was deleted meanwhile
 
 
 def _settle_again(clip: Clip, found: dict[str, Any]) -> None:
@@ -148,6 +160,8 @@ def _settle_again(clip: Clip, found: dict[str, Any]) -> None:
     if found["status"] != ClipStatus.READY:
         found = {"wake_at": None, "facts_version": FACTS_VERSION}
     found.pop("sha256", None)  # of what was uploaded, whatever has become of the file
+    if "poster_key" in found:
+        found["poster_key"] = case((Clip.cover.is_not(None), Clip.poster_key), else_=found["poster_key"])
     kept = update(Clip).where(Clip.id == clip.id, Clip.probes == clip.probes).values(version=Clip.version + 1, **found)
     db.session.execute(kept.execution_options(synchronize_session=False))
     renditions.resume(Publication.clip_id == clip.id)

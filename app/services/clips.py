@@ -5,12 +5,25 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import ColumnElement, bindparam, exists, func, select
 
 from app import clock
 from app.db import db
 from app.media import containers
-from app.models import LIVE, LIVE_SQL, WITH_DELETED, Clip, Publication, Rendition, Status, User
+from app.models import (
+    LIVE,
+    LIVE_SQL,
+    WITH_DELETED,
+    Clip,
+    ClipPicture,
+    PictureKind,
+    Publication,
+    Rendition,
+    Status,
+    User,
+    files_of,
+    thumbnail_key,
+)
 from app.problems import NotFound, Problem
 from app.services import erasures
 from app.statistics import daily
@@ -117,8 +130,7 @@ def remove(user_id: int, clip_id: int, plan: Callable[[Sequence[str]], None] = e
     if live:
         raise Problem("clip_has_live_publications", count=live)
     daily.keep_by_title(zone_name, clip)
-    made = db.session.scalars(select(Rendition.storage_key).filter_by(clip_id=clip_id)).all()
-    plan((clip.storage_key, key_of_poster(clip.storage_key), *filter(None, made)))
+    plan([*_files(clip.storage_key), *_made(Rendition.clip_id == clip_id, ClipPicture.clip_id == clip_id)])
     db.session.delete(clip)
 
 
@@ -126,8 +138,23 @@ def plan_erasure(user: User) -> None:
     """Of the files of all the user's clips, when the account is deleted: the rows go with the account's."""
     mine = select(Clip.storage_key).where(Clip.user_id == user.id).execution_options(**WITH_DELETED)
     keys = db.session.scalars(mine).all()
-    made = db.session.scalars(select(Rendition.storage_key).filter_by(user_id=user.id)).all()
-    erasures.plan([*(key for clip_key in keys for key in (clip_key, key_of_poster(clip_key))), *filter(None, made)])
+    made = _made(Rendition.user_id == user.id, ClipPicture.user_id == user.id)
+    erasures.plan([*(key for clip_key in keys for key in _files(clip_key)), *made])
+
+
+def _files(storage_key: str) -> list[str]:
+    """Of a clip itself: the file, its poster and what is stored with that."""
+    poster = key_of_poster(storage_key)
+    return [storage_key, poster, thumbnail_key(poster)]
+
+
+def _made(renditions: ColumnElement[bool], pictures: ColumnElement[bool]) -> list[str]:
+    """Files made of clips."""
+    keys = list(db.session.scalars(select(Rendition.storage_key).where(renditions)))
+    columns = ClipPicture.kind, ClipPicture.storage_key, ClipPicture.source_key
+    for kind, made, source in db.session.execute(select(*columns).where(pictures)):
+        keys += [source, *(files_of(made) if made and kind == PictureKind.COVER else [made])]
+    return list(filter(None, keys))
 
 
 def key_of_poster(storage_key: str) -> str:

@@ -45,7 +45,8 @@ _PUBLICATION = (
     "views likes shares"
 )
 _CLIP = (
-    "title description file_name source source_name status size sha256 content_type duration_ms width height created_at"
+    "title description file_name source source_name status size sha256 content_type duration_ms width height "
+    "cover cover_ms created_at"
 )
 _RULE = (
     "name enabled source source_name name_pattern account_set_id connection_ids title_template text_template options "

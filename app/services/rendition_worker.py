@@ -172,7 +172,8 @@ def _made(one: Rendition, clip: Clip, target: Path, note: Note) -> dict[str, Any
     with storage().on_disk(clip.storage_key) as source:
         recipe_process.make(source, target, recipe, room, _seldom(progress))
     facts = asdict(probe.probe(target))
-    facts.pop("poster")
+    for name in probe.PICTURES:
+        facts.pop(name)
     with target.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     size = target.stat().st_size

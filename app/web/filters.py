@@ -19,7 +19,7 @@ from app.paging import COUNTED, Page
 from app.publishing import recipes
 from app.services import asked_options, clips, history, publications, questions, retention, retries, uploads
 from app.statistics import report
-from app.texts import moments, renditions, sent_files
+from app.texts import moments, positions, renditions, sent_files
 from app.web import media, option_texts
 
 NBSP = "\u00a0"
@@ -52,6 +52,7 @@ def register(app: Flask) -> None:
     for named in (plural, counted, total, size, duration, initials, grouped, short, day, views, rejects, usable):
         app.add_template_filter(named)
     app.add_template_filter(platform_name)
+    app.add_template_filter(positions.short, "position")
     app.add_template_filter(option_texts.with_links)
     for named in (full_day, short_weekday, month_of, short_month, near_day, groupby_day):
         app.add_template_filter(named)
@@ -94,6 +95,7 @@ def register(app: Flask) -> None:
         video_signatures=containers.signatures(),
         max_clip_bytes=uploads.max_bytes,
         poster_url=media.poster_url,
+        strip_url=media.strip_url,
         unread_notifications=lambda: inbox.unread(current_user),
         most_unread=inbox.MOST_UNREAD,
         notification_link=inbox.link,
@@ -260,7 +262,8 @@ def pace(publication) -> str:
 
 def clip_pace(clip, publications) -> str:
     """The same for a clip: the fastest that its file or one of its publications needs."""
-    paces = {"fast"} if clip.status == "processing" else {pace(publication) for publication in publications}
+    is_busy = clip.status == "processing" or clip.cover_wanted_at
+    paces = {"fast"} if is_busy else {pace(publication) for publication in publications}
     return next((one for one in ("fast", "slow") if one in paces), "")
 
 

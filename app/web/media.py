@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, request, url_for
 from flask_login import current_user
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
-from app.models import Clip
+from app.models import Clip, ClipPicture
 from app.services import clips
 from app.serving import file_response
 
@@ -36,10 +36,19 @@ def poster(clip_id: int) -> Response:
         abort(404)
     response = file_response.send(clip.poster_key, "image/jpeg")
     if request.args.get("v") == _version(clip):
-        response.cache_control.no_cache = None
-        response.cache_control.max_age = YEAR
-        response.cache_control.immutable = True
+        cache_for_good(response)
     return response
+
+
+def cache_for_good(response: Response) -> None:
+    response.cache_control.no_cache = None
+    response.cache_control.max_age = YEAR
+    response.cache_control.immutable = True
+
+
+def strip_url(strip: ClipPicture) -> str:
+    """For pages: the address of the picture of a clip's frames."""
+    return url_for("covers.picture", clip_id=strip.clip_id, v=strip.storage_key[-12:])
 
 
 def poster_url(clip: Clip) -> str | None:

@@ -37,6 +37,7 @@ from app.queue.table import (
     MAILS,
     MEDIA,
     PERIODIC,
+    PICTURES,
     PUBLISH,
     QUESTIONS,
     REMOVALS,
@@ -57,7 +58,7 @@ log = structlog.get_logger(__name__)
 QUEUES = {
     "worker": (PUBLISH, BULK),
     "spare": (PUBLISH, QUESTIONS, CHORES, MAILS),
-    "probe": (CLIPS, COPIES, REMOVALS),
+    "probe": (PICTURES, CLIPS, COPIES, REMOVALS),
     "import": (IMPORTS,),
     "media": (MEDIA,),
 }

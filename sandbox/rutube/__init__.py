@@ -34,6 +34,7 @@ class Rutube(Emulator):
         "rutube_tells_hidden": True,
         "rutube_blocks": False,
         "rutube_takes_adult": True,
+        "rutube_takes_covers": True,
     }
 
     def __init__(self, state: State) -> None:
@@ -67,7 +68,10 @@ class Rutube(Emulator):
         return channel.name if channel else video.account
 
     def shown_facts(self, video: Video) -> dict[str, Any]:
-        return {"category": CATEGORIES[video.facts["category"]], "adult": video.facts.get("adult", False)}
+        """`cover`: the SHA-256 of the thumbnail, where one was set."""
+        cover = video.facts.get("cover")
+        shown = {"category": CATEGORIES[video.facts["category"]], "adult": video.facts.get("adult", False)}
+        return shown | ({"cover": cover} if cover else {})
 
     def notes(self, video: Video) -> list[str]:
         return [CATEGORIES[video.facts["category"]], *(["18+"] if video.facts.get("adult") else [])]

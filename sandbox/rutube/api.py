@@ -1,5 +1,6 @@
 """The token API. The vendor's own client, archived: https://github.com/rutube/api-client"""
 
+import hashlib
 import time
 import uuid
 from collections.abc import Callable
@@ -168,10 +169,12 @@ class Api:
             raise ApiError(400, {"file": [str(error)]}) from error
         if "file" not in fields:
             raise ApiError(400, {"file": [REQUIRED]})
-        if jpeg.size(fields["file"]) is None and not fields["file"].startswith(PNG):
+        is_picture = jpeg.size(fields["file"]) is not None or fields["file"].startswith(PNG)
+        if not is_picture or not self._emulator.option("takes_covers"):
             raise ApiError(400, {"file": ["Загрузите правильное изображение."]})
         with self._state.lock:
             video.facts["thumbnail"] = uuid.uuid4().hex
+            video.facts["cover"] = hashlib.sha256(fields["file"]).hexdigest()
             (self._state.files / video.facts["thumbnail"]).write_bytes(fields["file"])
             self._state.save(video)
         return {"thumbnail_url": self._as_json(video)["thumbnail_url"]}

@@ -32,7 +32,7 @@ class Telegram(Emulator):
     prefixes = ("telegram", "telegram-web")
     publishing = r"(?i)/telegram/bot[^/]+/sendVideo"
     uploading = publishing
-    options: ClassVar = {"telegram_rate_limits": True, "telegram_max_mb": 2000}
+    options: ClassVar = {"telegram_rate_limits": True, "telegram_max_mb": 2000, "telegram_takes_covers": True}
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
@@ -57,11 +57,13 @@ class Telegram(Emulator):
         return (f"@{chat.username}" if chat.username else chat.title) if chat else video.account
 
     def shown_facts(self, video: Video) -> dict[str, Any]:
-        return {name: video.facts.get(name, False) for name in ("silent", "protected")}
+        """Of pictures the SHA-256, and whether they came before the video."""
+        flags = {name: video.facts.get(name, False) for name in ("silent", "protected")}
+        return flags | {name: video.facts.get(name) for name in ("cover", "thumbnail", "pictures_first")}
 
     def notes(self, video: Video) -> list[str]:
         words = {"silent": "без звука", "protected": "пересылать и сохранять нельзя"}
-        return [words[name] for name, is_so in self.shown_facts(video).items() if is_so]
+        return [word for name, word in words.items() if video.facts.get(name)]
 
     def redact(self, path: str) -> str:
         return re.sub(r"^(/telegram/(?:file/)?bot)[^/]+", r"\1<TOKEN>", path)

@@ -5,6 +5,7 @@ https://github.com/tdlib/telegram-bot-api (Client.cpp). Stricter than the vendor
 or duration that is not a number; a Boolean that is not true or false; a thumbnail that is not a JPEG, or too large.
 """
 
+import hashlib
 import json
 import re
 import time
@@ -50,6 +51,7 @@ class Call:
     fields: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     video: Video | None = None
+    pictures_first: bool | None = None  # None without any
 
 
 class BotApi:
@@ -123,6 +125,7 @@ class BotApi:
         elif part.name == "video" or call.fields.get("video") == f"attach://{part.name}":
             self._read_video(call, part)
         else:
+            call.pictures_first = call.video is None
             try:
                 call.pictures[part.name] = part.bytes(MAX_PICTURE_BYTES)
             except BadMultipart as error:
@@ -168,7 +171,7 @@ class BotApi:
 
     def _send_video(self, call: Call) -> dict[str, Any]:
         video = _checked_video(call)
-        _check_pictures(call)
+        _check_pictures(call, self._emulator.option("takes_covers"))
         chat = self._chat(call)
         _check_posting(chat, call.bot)
         caption = call.fields.get("caption", "")
@@ -180,6 +183,9 @@ class BotApi:
             "silent": _flag(call.fields, "disable_notification"),
             "protected": _flag(call.fields, "protect_content"),
         }
+        pictures = {name: _picture(call, name) for name in ("cover", "thumbnail")}
+        facts["pictures_first"] = call.pictures_first
+        facts |= {name: data and hashlib.sha256(data).hexdigest() for name, data in pictures.items()}
         with self._state.lock:
             self._check_flood(chat, call.bot)
             chat.last_message_id += 1
@@ -246,9 +252,9 @@ def _checked_video(call: Call) -> Video:
     raise ApiError(400, "Bad Request: wrong file identifier/HTTP URL specified")
 
 
-def _check_pictures(call: Call) -> None:
+def _check_pictures(call: Call, takes_covers: bool) -> None:
     cover = _picture(call, "cover")
-    if cover is not None and jpeg.size(cover) is None:
+    if cover is not None and (not takes_covers or jpeg.size(cover) is None):
         raise ApiError(400, "Bad Request: IMAGE_PROCESS_FAILED")
     thumbnail = _picture(call, "thumbnail")
     if thumbnail is None:

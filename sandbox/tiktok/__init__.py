@@ -40,6 +40,7 @@ class TikTok(Emulator):
         "tiktok_moderation_seconds": 0,
         "tiktok_fail_reason": "",
         "tiktok_checks_media": True,
+        "tiktok_takes_covers": True,
         "tiktok_upload_seconds": 3600,
         "tiktok_privacy_levels": None,
         "tiktok_comment_disabled": False,

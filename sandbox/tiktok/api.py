@@ -113,6 +113,8 @@ class Api:
     def _init_direct(self, token: Token) -> dict[str, str]:
         body = _body({"post_info", "source_info"})
         post = _checked_post(body.get("post_info"))
+        if "video_cover_timestamp_ms" in post and not self._emulator.option("takes_covers"):
+            raise TikTokError("invalid_params", "video_cover_timestamp_ms is not within the video")
         source = checked_source(body.get("source_info"))
         self._check_client(token, post["privacy_level"])
         if code := self._spam(token):

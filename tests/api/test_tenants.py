@@ -24,6 +24,7 @@ from tests.web.test_tenants import everything
 # What an endpoint needs to come as far as the row, by its operation's name.
 BODIES = {
     "update_clip": {"title": "Чужое"},
+    "set_clip_cover": {"at_ms": 0},
     "update_rule": {"name": "Чужое"},
     "update_webhook": {"name": "Чужое"},
     "move_publication": {"when": {"kind": "now"}},

@@ -21,9 +21,9 @@ def test_from_a_folder_to_a_bucket_and_on_to_a_folder(user, ready_clip, s3, tmp_
     clip = ready_clip(user())
     url = s3.bucket()
     bucket, folder = S3Storage(url, KEY, SECRET), FolderStorage(tmp_path / "back")
-    assert copy_to(bucket) == Copied(new=2, present=0, missing=[])
-    assert copy_to(bucket) == Copied(new=0, present=2, missing=[])
-    assert copy_to(folder).new == 2
+    assert copy_to(bucket) == Copied(new=3, present=0, missing=[])
+    assert copy_to(bucket) == Copied(new=0, present=3, missing=[])
+    assert copy_to(folder).new == 3
     for key in (clip.storage_key, clip.poster_key):
         original = storage().open(key).read()
         assert bucket.open(key).read() == folder.open(key).read() == original
@@ -36,7 +36,7 @@ def test_what_was_copied_by_half_is_copied_again_and_what_is_missing_is_reported
     target.check()
     target.put_bytes(b"half", clip.storage_key)
     storage().delete(clip.poster_key)
-    assert copy_to(target) == Copied(new=1, present=0, missing=[clip.poster_key])
+    assert copy_to(target) == Copied(new=2, present=0, missing=[clip.poster_key])
     assert target.size(clip.storage_key) == clip.size
 
 
@@ -67,7 +67,7 @@ def test_a_backup_of_sqlite_is_restored_elsewhere(app, environment, user, ready_
     there = tmp_path / "there"
     there.mkdir()
     result = app.test_cli_runner().invoke(args=["storage", "copy", f"file:{there}/clips"])
-    assert result.output == "Скопировано файлов: 2, уже были: 0.\n"
+    assert result.output == "Скопировано файлов: 3, уже были: 0.\n"
     db.session.commit()
     with sqlite3.connect(environment["DATABASE_URL"].removeprefix("sqlite:///")) as database:
         database.execute(f"VACUUM INTO '{there}/vezde.db'")

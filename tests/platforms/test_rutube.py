@@ -6,12 +6,13 @@ from flask import current_app
 
 from app import platforms
 from app.db import db
-from app.models import ConnectionStatus, PlatformConnection, Status
+from app.models import ConnectionStatus, PlatformConnection, Status, cover_key
 from app.platforms.base import Account, Token
 from app.platforms.errors import Refused, Unavailable
 from app.problems import Problem
 from app.publishing import fetch_links, preflight
 from tests.connecting import connect
+from tests.platforms import covers
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle
 
@@ -57,6 +58,22 @@ class TestRutube(Contract):
         done = settle(publication())
         assert (done.status, done.reason) == (Status.PUBLISHED, "rutube_adult")
         assert self.posts()[0]["facts"] == {"category": "Разное", "adult": False}
+
+    def test_a_chosen_cover_is_set_once_the_video_is_open(self, publication):
+        publication_id = publication()
+        covers.choose(self.owner, self.clip, 500)
+        done = settle(publication_id)
+        assert (done.status, done.reason) == (Status.PUBLISHED, None)
+        assert self.posts()[0]["facts"]["cover"] == covers.sent(cover_key(self.clip.poster_key))
+
+    @pytest.mark.parametrize("do", ["status:400", "status:403", "status:500", "garbage", "lose_answer", "status:429"])
+    def test_a_cover_never_fails_a_publication(self, publication, do):
+        publication_id = publication()
+        covers.choose(self.owner, self.clip, 500)
+        self.sandbox.trouble({"match": r"POST .*/thumbnail/", "do": do})
+        done = settle(publication_id)
+        assert (done.status, done.reason) == (Status.PUBLISHED, "rutube_cover")
+        assert len(self.posts()) == 1
 
     def test_only_a_category_that_rutube_has_named(self, publication):
         """Before it has answered there is «Разное»; its list is the account's own."""

@@ -73,6 +73,7 @@ def test_members_are_hidden_from_other_bots(call_bot):
 
 
 def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
+    thumbnail, cover = jpeg(180, 320), jpeg(270, 480)
     message = call_bot(
         lambda bot: bot.send_video(
             "@vezde_demo",
@@ -81,8 +82,8 @@ def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
             duration=2,
             width=270,
             height=480,
-            thumbnail=jpeg(180, 320),
-            cover=jpeg(270, 480),
+            thumbnail=thumbnail,
+            cover=cover,
             supports_streaming=True,
             disable_notification=True,
         )
@@ -102,7 +103,13 @@ def test_a_video_is_posted(call_bot, sandbox, clip, jpeg):
         "url": f"{sandbox.url}/telegram-web/vezde_demo/{message.message_id}",
         "created_at": post["created_at"],
         "visible": True,
-        "facts": {"silent": True, "protected": False},
+        "facts": {
+            "silent": True,
+            "protected": False,
+            "thumbnail": sha256(thumbnail),
+            "cover": sha256(cover),
+            "pictures_first": False,
+        },
     }
     assert sandbox.drafts == []
 

@@ -46,14 +46,14 @@ def test_a_deleted_clip(app, user, ready_clip, away):
     clips.delete(owner, clip.id)
     commit()
     assert db.session.query(Clip).one().id == other.id
-    assert db.session.query(Erasure).count() == 2, "the clip and its poster"
+    assert db.session.query(Erasure).count() == 3, "the clip, its poster and the preview"
     retry()
-    assert db.session.query(Erasure).count() == 2, "still away"
+    assert db.session.query(Erasure).count() == 3, "still away"
     away()
-    assert len(files(app)) == 4
+    assert len(files(app)) == 6
     retry()
     assert db.session.query(Erasure).count() == 0
-    assert len(files(app)) == 2
+    assert len(files(app)) == 3
     assert storage().exists(other.storage_key) and storage().exists(other.poster_key)
 
 
@@ -67,7 +67,7 @@ def test_a_deleted_account(app, user, ready_clip, away):
     assert db.session.query(Clip).one().user_id == boris.id
     away()
     retry()
-    assert len(files(app)) == 2
+    assert len(files(app)) == 3
     assert db.session.query(Erasure).count() == 0
 
 

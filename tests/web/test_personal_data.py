@@ -133,7 +133,7 @@ def test_the_end_of_an_account_leaves_nothing(app, user, sign_in, anna, ready_cl
     assert db.session.query(Revocation).count() == 1, "the token is revoked at the platform and gone within minutes"
     assert {event.user_id for event in db.session.query(AuditEvent)} == {boris.id}
     files = [path for path in Path(app.config["STORAGE_URL"].removeprefix("file:")).rglob("*") if path.is_file()]
-    assert len(files) == 2, "a clip and its poster: Boris'"
+    assert len(files) == 3, "a clip, its poster and the preview: Boris'"
     assert storage().exists(others_clip.storage_key)
     assert list(Path(app.config["VAR_DIR"], "uploads").iterdir()) == []
     with pytest.raises(users.NotFound):

@@ -84,14 +84,27 @@ class FileBody:
 
 
 class Multipart(FileBody):
-    """multipart/form-data with plain fields and one file; it goes with its `headers`."""
+    """multipart/form-data with plain fields, `pictures` (JPEGs), and then one file; it goes with its `headers`."""
 
     def __init__(
-        self, fields: Mapping[str, str], field: str, name: str, content_type: str, file: BinaryIO, size: int, **on: Any
+        self,
+        fields: Mapping[str, str],
+        field: str,
+        name: str,
+        content_type: str,
+        file: BinaryIO,
+        size: int,
+        *,
+        pictures: Mapping[str, bytes] | None = None,
+        **on: Any,
     ) -> None:
         boundary = secrets.token_hex(16)
         start = f"--{boundary}\r\nContent-Disposition: form-data; name="
         plain = "".join(f'{start}"{key}"\r\n\r\n{value}\r\n' for key, value in fields.items())
-        head = f'{plain}{start}"{field}"; filename="{name}"\r\nContent-Type: {content_type}\r\n\r\n'
-        super().__init__(file, size, head=head.encode(), tail=f"\r\n--{boundary}--\r\n".encode(), **on)
+        before = plain.encode()
+        for key, jpeg in (pictures or {}).items():
+            of_picture = f'{start}"{key}"; filename="{key}.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+            before += of_picture.encode() + jpeg + b"\r\n"
+        head = f'{start}"{field}"; filename="{name}"\r\nContent-Type: {content_type}\r\n\r\n'
+        super().__init__(file, size, head=before + head.encode(), tail=f"\r\n--{boundary}--\r\n".encode(), **on)
         self.headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -26,7 +27,8 @@ from app.platforms.base import (
     Token,
     Unknown,
 )
-from app.platforms.errors import OwnOutage, Reconnect, Refused, Rejected, Stale, Unavailable
+from app.platforms.errors import OwnOutage, RateLimited, Reconnect, Refused, Rejected, Stale, Unavailable
+from app.platforms.http.body import Multipart
 from app.platforms.http.client import Http, Window
 from app.platforms.options import AccountOptions
 from app.platforms.rutube import choices, video_state
@@ -35,6 +37,8 @@ from app.platforms.rutube.api import MINE, PER_TOKEN, Denied, RutubeApi
 # How many of a channel's newest videos are searched for one whose creation got no response.
 SEARCHED = 100
 _PROCESSING_SECONDS = 3 * 3600
+# For so long a cover is tried again.
+_COVER_SECONDS = 300
 # A video that Rutube does not know for so long after its creation has been deleted.
 _UNSEEN_SECONDS = 600
 _TOKEN = re.compile(r"[!-~]{8,500}")
@@ -63,6 +67,7 @@ class Rutube(Adapter):
             "Проверьте, не заблокировано ли видео или канал на Rutube, и повторите.",
         ),
         "rutube_gone": ("Видео на Rutube удалено", "Повторите, чтобы загрузить его снова."),
+        "rutube_cover": ("Rutube не принял обложку", "Поставьте её сами, в студии Rutube."),
         "rutube_adult": ("Rutube не отметил опубликованный клип «18+»", "Поставьте отметку сами, в студии Rutube."),
     }
 
@@ -70,6 +75,7 @@ class Rutube(Adapter):
         "create": "создание скрытого видео",
         "processed": "скачивание и обработка на Rutube",
         "reveal": "открытие видео для всех",
+        "cover": "обложка",
         "confirmed": "проверка, что клип виден",
     }
 
@@ -149,8 +155,9 @@ class Rutube(Adapter):
         video_id = context.step("create", self._create, context)
         context.wait("processed", self._processed, context, video_id, every=5, until=_PROCESSING_SECONDS)
         receipt = context.commit("reveal", self._reveal, context, video_id, find=self._find)
+        cover = context.wait("cover", self._set_cover, context, video_id, every=20, until=_PROCESSING_SECONDS)
         remark = context.wait("confirmed", self._confirmed, context, video_id, every=5, until=600)
-        return replace(receipt, remark=remark or None)
+        return replace(receipt, remark=remark or cover or None)
 
     def _create(self, context: PublishContext) -> str:
         """Hidden; the id comes back at once. Searched for first: the response of an earlier try may have been lost."""
@@ -229,6 +236,23 @@ class Rutube(Adapter):
         if video is None:  # deleted since it was processed
             raise Stale("rutube_gone")
         return self._receipt(context, video_id, video)
+
+    def _set_cover(self, context: PublishContext, video_id: str) -> str | None:
+        """One that was chosen: otherwise Rutube takes a frame itself. Returns a remark, which may be empty."""
+        cover = context.clip.poster() if context.clip.has_chosen_cover else None
+        if cover is None:
+            return ""
+        body = Multipart({}, "file", "cover.jpg", "image/jpeg", BytesIO(cover), len(cover))
+        request = {"data": body.read(), "content_type": body.headers["Content-Type"]}
+        try:
+            self._api.call("POST", f"/api/video/{video_id}/thumbnail/", context.token.access, **request)
+        except (Refused, Reconnect, Denied):
+            return "rutube_cover"
+        except (Unavailable, RateLimited):
+            if context.age("reveal") > _COVER_SECONDS:
+                return "rutube_cover"
+            raise
+        return ""
 
     def _find(self, context: PublishContext, video_id: str) -> Receipt | NotPublished | Unknown:
         """The PATCH sets all fields at once: while one of them is the old one, it was not done."""

@@ -37,9 +37,11 @@ class RutubeApi:
             raise Reconnect(error.detail) from None
         raise denied
 
-    def _request(self, method: str, path: str, token: str, **kwargs: Any) -> Any:
+    def _request(self, method: str, path: str, token: str, content_type: str | None = None, **kwargs: Any) -> Any:
+        """`content_type`: of a body that is not JSON."""
         self._http.pace(Window(f"rutube:token:{token}", *PER_TOKEN))
-        return self.public(method, path, headers={"Authorization": f"Token {token}"}, **kwargs)
+        headers = {"Authorization": f"Token {token}"} | ({"Content-Type": content_type} if content_type else {})
+        return self.public(method, path, headers=headers, **kwargs)
 
     def public(
         self, method: str, path: str, *, missing_is_none: bool = False, of: tuple[type, ...] = (dict,), **kwargs: Any

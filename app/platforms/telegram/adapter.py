@@ -13,6 +13,7 @@ from app.config import Setting, number, optional_web_address, web_address
 from app.platforms.base import (
     Account,
     Adapter,
+    ClipFile,
     Counting,
     FormField,
     GuideStep,
@@ -46,6 +47,10 @@ _TOKEN = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{10,100}")
 _BOT_NAME = re.compile(r"[A-Za-z0-9_]{5,32}")
 _CHANNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 _CHANNEL_ID = re.compile(r"-100\d{5,13}")
+
+
+class CoverRefused(Refused):
+    """Nothing was sent, maybe because of the cover."""
 
 
 def _bot_name(text: str) -> str:
@@ -147,9 +152,10 @@ class Telegram(Adapter):
             "Текст длиннее, чем принимает Telegram",
             f"Сократите его до {CAPTION_CHARACTERS} знаков и повторите.",
         ),
+        "telegram_cover": ("Telegram не принял обложку", "Пост опубликован без неё. Для следующего выберите другую."),
     }
 
-    steps = {"send": "отправка в канал"}
+    steps = {"send": "отправка в канал", "without_cover": "ещё раз, без обложки"}
 
     @classmethod
     def guide(cls, config: Mapping[str, Any], known: Mapping[str, Any]) -> Sequence[GuideStep]:
@@ -221,9 +227,16 @@ class Telegram(Adapter):
     # Publishing
 
     def publish(self, context: PublishContext) -> Receipt:
-        return context.commit("send", self._send_video, context, last=True)
+        if context.answer("without_cover") is None:
+            try:
+                return context.commit("send", self._send_video, context, _pictures(context.clip), last=True)
+            except CoverRefused:
+                context.step("without_cover", lambda: True)
+        return context.commit("send", self._send_video, context, {}, last=True)
 
-    def _send_video(self, context: PublishContext, *, begin_commit: Callable[..., None]) -> Receipt:
+    def _send_video(
+        self, context: PublishContext, pictures: Mapping[str, bytes], *, begin_commit: Callable[..., None]
+    ) -> Receipt:
         chat_id = context.account.facts["chat_id"]
         self.http.pace(
             Window(f"telegram:bot:{context.token.access}", *PER_BOT), Window(f"telegram:chat:{chat_id}", *PER_CHAT)
@@ -240,15 +253,23 @@ class Telegram(Adapter):
         fields |= {field: "true" for name, field in _OPTION_FIELDS.items() if context.options[name]}
         hooks = {"on_block": context.progress, "before_last": lambda: begin_commit(LONG_RESPONSE_SECONDS)}
         with clip.open() as file:
-            body = Multipart(fields, "video", f"clip{clip.extension}", clip.content_type, file, clip.size, **hooks)
+            name = f"clip{clip.extension}"
+            body = Multipart(fields, "video", name, clip.content_type, file, clip.size, pictures=pictures, **hooks)
             request = {"data": body, "headers": body.headers, "response_seconds": LONG_RESPONSE_SECONDS}
             response = self._call("sendVideo", context.token.access, **request)
-        message = bot_api.result(response, context.account.facts.get("bot", ""))
+        try:
+            message = bot_api.result(response, context.account.facts.get("bot", ""))
+        except Refused as refusal:
+            if pictures and response.status != 413 and refusal.reason in ("refused", "too_large"):
+                raise CoverRefused(refusal.reason, refusal.detail) from None
+            raise
         message_id = message.get("message_id") if isinstance(message, dict) else None
         if not isinstance(message_id, int):
             raise Unavailable("в ответе Telegram нет номера сообщения")
         username = (message.get("chat") or {}).get("username")
-        return Receipt(id=str(message_id), url=f"{self._chat_url(chat_id, username)}/{message_id}")
+        url = f"{self._chat_url(chat_id, username)}/{message_id}"
+        remark = None if pictures or context.answer("without_cover") is None else "telegram_cover"
+        return Receipt(id=str(message_id), url=url, remark=remark)
 
     # Counting
 
@@ -317,6 +338,11 @@ class Telegram(Adapter):
     def _chat_url(self, chat_id: int, username: str | None) -> str:
         place = username or f"c/{str(chat_id).removeprefix('-100')}"
         return f"{self.config['TELEGRAM_WEB_URL']}/{place}"
+
+
+def _pictures(clip: ClipFile) -> dict[str, bytes]:
+    """They have to come before the video."""
+    return {name: jpeg for name, jpeg in (("thumbnail", clip.thumbnail()), ("cover", clip.poster())) if jpeg}
 
 
 def _chat_id(text: str) -> str:

@@ -22,6 +22,7 @@ EVERYONE = "PUBLIC_TO_EVERYONE"
 MAX_CAPTION = 2200  # UTF-16 units
 _MB = 1_000_000
 _PROCESSING_SECONDS = 2 * 3600
+_COVER = "video_cover_timestamp_ms"
 # Moderation takes less than a minute, or hours: for so long the link is waited for. Later, `stats` brings it.
 _LINK_SECONDS = 90
 # Begins the id of a publication whose post has no number yet: the publish_id follows.
@@ -113,7 +114,9 @@ class TikTok(TikTokAccess):
         if done["state"] == INBOX:
             text = self.text(context.title, context.description)
             context.ask_user(text, self.config["TIKTOK_WEB_URL"], "Открыть TikTok", how=_INBOX_HOW)
-        return self._with_link(context, creator, started, receipt, done["id"])
+        published = self._with_link(context, creator, started, receipt, done["id"])
+        lost_cover = "tiktok_cover" if started.get("refused_cover") else None
+        return replace(published, remark=published.remark or lost_cover)
 
     def _ask_creator(self, context: PublishContext) -> Creator:
         """What may have changed since the publication was planned. Before a post TikTok wants it to be asked."""
@@ -146,11 +149,19 @@ class TikTok(TikTokAccess):
         }
         if direct:
             body["post_info"] = self._post_info(context, creator["off"])
-        data = self._api.call(INIT if direct else INBOX_INIT, context.token, body)
+        refused_cover = False
+        try:
+            data = self._api.call(INIT if direct else INBOX_INIT, context.token, body)
+        except Refused as refusal:
+            # Nothing was begun. Only for what may be the cover's fault: the same without.
+            if refusal.reason != "refused" or _COVER not in body.get("post_info", {}):
+                raise
+            del body["post_info"][_COVER]
+            data, refused_cover = self._api.call(INIT, context.token, body), True
         publish_id, url = data.get("publish_id"), data.get("upload_url")
         if not isinstance(publish_id, str) or not publish_id or not str(url).startswith(("https://", "http://")):
             raise Unavailable("в ответе TikTok нет адреса для загрузки")
-        return {"id": publish_id, "url": url, "chunk": chunks.size}
+        return {"id": publish_id, "url": url, "chunk": chunks.size, "refused_cover": refused_cover}
 
     def _post_info(self, context: PublishContext, off: Sequence[str]) -> dict[str, Any]:
         chosen = context.options
@@ -162,6 +173,7 @@ class TikTok(TikTokAccess):
             "brand_organic_toggle": chosen["ad"] and chosen["own_brand"],
             "brand_content_toggle": chosen["ad"] and chosen["branded"],
             "is_aigc": chosen["synthetic"],
+            **({} if context.clip.cover_ms is None else {_COVER: context.clip.cover_ms}),
         }
 
     def _upload(

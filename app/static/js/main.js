@@ -13,6 +13,7 @@ import "./options.js";
 import "./copy.js";
 import "./menus.js";
 import "./clip-panel.js";
+import "./covers.js";
 import "./selection.js";
 import "./plan.js";
 import "./passkeys.js";

@@ -5,12 +5,13 @@ import requests
 
 from app import platforms
 from app.db import commit, db
-from app.models import Status
+from app.models import Status, cover_key, thumbnail_key
 from app.platform_access import lease_times
 from app.platforms.errors import Unavailable
 from app.services import connections, publications, retries
 from tests import connecting
 from tests.conftest import DEMO_BOT, DEMO_CHANNEL
+from tests.platforms import covers
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle, wait_until
 
@@ -43,7 +44,9 @@ class TestTelegram(Contract):
         self.options = chosen
         self._ends_once(publication())
         [post] = self.posts()
-        assert post["facts"] == {"silent": bool(chosen), "protected": bool(chosen)}
+        assert {name: post["facts"][name] for name in ("silent", "protected")} == dict.fromkeys(
+            ("silent", "protected"), bool(chosen)
+        )
         assert ("нельзя" in requests.get(post["url"]).text) == bool(chosen)
 
     @pytest.mark.parametrize("effect", [True, False])
@@ -64,6 +67,31 @@ class TestTelegram(Contract):
         done = settle(publication(source=heavy_file))
         assert (done.status, done.reason, done.attempt) == (Status.FAILED, "unavailable", 3)
         assert self.posts() == []
+
+    # The cover
+
+    def test_a_cover_and_a_preview_come_before_the_video(self, publication):
+        done = settle(publication())
+        assert (done.status, done.reason) == (Status.PUBLISHED, None)
+        [post] = self.posts()
+        assert post["facts"]["pictures_first"] is True
+        assert post["facts"]["cover"] == covers.sent(self.clip.poster_key)
+        assert post["facts"]["thumbnail"] == covers.sent(thumbnail_key(self.clip.poster_key))
+
+    def test_the_chosen_cover_is_sent_in_its_full_size(self, publication):
+        publication_id = publication()
+        covers.choose(self.owner, self.clip, 500)
+        done = settle(publication_id)
+        assert done.status == Status.PUBLISHED
+        [post] = self.posts()
+        assert post["facts"]["cover"] == covers.sent(cover_key(self.clip.poster_key))
+
+    def test_a_refused_cover_never_fails_a_publication(self, publication):
+        self.sandbox.control("options", telegram_takes_covers=False)
+        done = settle(publication())
+        assert (done.status, done.reason, done.attempt) == (Status.PUBLISHED, "telegram_cover", 0)
+        [post] = self.sandbox.posts
+        assert (post["facts"]["cover"], post["facts"]["thumbnail"]) == (None, None)
 
     # A channel whose name changes
 

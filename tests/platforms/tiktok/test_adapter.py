@@ -22,7 +22,7 @@ from app.services.publications import Choice
 from tests import clips
 from tests.connecting import answer
 from tests.edges import committed
-from tests.platforms import consent
+from tests.platforms import consent, covers
 from tests.platforms.contract import Contract
 from tests.publishing.conftest import look, read_stats, row, settle, wait_until
 
@@ -194,6 +194,16 @@ class TestTikTok(Contract):
             "brand_content_toggle": True,
             "is_aigc": True,
         }
+
+    @pytest.mark.parametrize("takes", [True, False])
+    def test_a_chosen_moment_becomes_the_cover_or_a_remark(self, publication, takes):
+        self.sandbox.control("options", tiktok_takes_covers=takes)
+        publication_id = publication()
+        covers.choose(self.owner, self.clip, 1500)
+        done = settle(publication_id)
+        assert (done.status, done.reason) == (Status.PUBLISHED, None if takes else "tiktok_cover")
+        [post] = self.posts()
+        assert post["facts"]["post_info"].get("video_cover_timestamp_ms") == (1500 if takes else None)
 
     def test_what_the_creator_has_switched_off_meanwhile_stays_off(self, publication):
         self.options = {**OPTIONS, "comment": True, "duet": True}

@@ -23,7 +23,7 @@ from tests.conftest import free_port
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 # All kinds of them, in a run with `WORKERS=2`.
-WORKERS = 11
+WORKERS = 12
 
 
 def wait_until(true: Callable[[], bool], within: float = 20) -> None:

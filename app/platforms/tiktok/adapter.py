@@ -55,7 +55,7 @@ class TikTok(TikTokAccess):
     @classmethod
     def mode(cls, config: Mapping[str, Any]) -> str:
         if config["TIKTOK_MODE"] == DIRECT:
-            return "Публикуется само; виден клип через несколько минут."
+            return "Публикуется само."
         return (
             "С вашей помощью: TikTok ещё не проверил это приложение, поэтому клип приходит во «Входящие», и вы "
             "заканчиваете в приложении TikTok. Неопубликованных там бывает не больше пяти за сутки."

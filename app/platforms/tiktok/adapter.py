@@ -123,7 +123,7 @@ class TikTok(TikTokAccess):
             raise Unavailable("TikTok не сказал, кому можно показать клип")
         if context.options["privacy"] not in levels:
             raise Refused("tiktok_privacy")
-        if type(longest) is int and context.clip.duration > longest:
+        if isinstance(longest, int | float) and 0 < longest < context.clip.duration:  # 0: as the window reads it
             raise Refused("tiktok_too_long", f"сейчас для этого аккаунта — до {longest} с; {_facts(context)}")
         username = str(info.get("creator_username") or "")
         return {

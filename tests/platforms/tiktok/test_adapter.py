@@ -239,6 +239,12 @@ class TestTikTok(Contract):
         assert (done.status, done.reason) == (Status.FAILED, "tiktok_too_long")
         assert re.search(r"до 3 с; клип 360×640, 4,\d с, \d+,\d МБ, MP4", done.detail)
 
+    def test_no_longest_clip_is_named(self, publication):
+        """The window shows no limit then."""
+        publication_id = publication()
+        self.sandbox.control("options", tiktok_max_seconds=0, tiktok_checks_media=False)
+        self._ends_once(publication_id)
+
     def test_a_refusal_with_http_200_is_one(self, publication):
         publication_id = publication()
         self.sandbox.control("options", tiktok_spam_risk="spam_risk_too_many_posts")

@@ -141,7 +141,7 @@ def list_rules() -> dict[str, Any]:
 )
 def create_rule(body: dict[str, Any]) -> dict[str, Any]:
     """Создать правило: в конце списка, включённое, если не сказано иное."""
-    rule = rules.save(current_user(), _wish(body))
+    rule = _saved(body)
     if not body.get("enabled", True):
         rule = rules.switch(current_user(), rule.id, on=False)
     return _body(rule)
@@ -163,7 +163,7 @@ def update_rule(rule_id: int, body: dict[str, Any]) -> dict[str, Any]:
     """
     user = current_user()
     if body.keys() - {"enabled"}:
-        rules.save(user, _wish(_known(rules.get(user, rule_id)) | body), rule_id)
+        _saved(_known(rules.get(user, rule_id)) | body, rule_id)
     if "enabled" in body:
         rules.switch(user, rule_id, on=body["enabled"])
     return _body(rules.get(user, rule_id))
@@ -209,6 +209,16 @@ def _when(rule: Rule) -> dict[str, Any] | None:
     if own.kind == WhenKind.SLOT:
         return {"kind": WhenKind.SLOT, "set_id": own.set_id} if own.set_id else {"kind": WhenKind.NOW}
     return own.stored()
+
+
+def _saved(body: dict[str, Any], rule_id: int | None = None) -> Rule:
+    """Raises NotFound, Problem."""
+    try:
+        return rules.save(current_user(), _wish(body), rule_id)
+    except Problem as problem:
+        if (problem.field or "").startswith("option-"):  # the name of the form's field
+            problem.field = f"options.{problem.field.split('-', 2)[2]}"
+        raise
 
 
 def _wish(body: dict[str, Any]) -> Wish:

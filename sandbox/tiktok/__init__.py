@@ -42,6 +42,7 @@ class TikTok(Emulator):
         "tiktok_checks_media": True,
         "tiktok_takes_covers": True,
         "tiktok_upload_seconds": 3600,
+        "tiktok_counts_bytes": True,
         "tiktok_privacy_levels": None,
         "tiktok_comment_disabled": False,
         "tiktok_duet_disabled": False,

@@ -105,6 +105,13 @@ class Posts:
         return [FOLLOWERS, FRIENDS, SELF_ONLY] if self._emulator.option("private") else [EVERYONE, FRIENDS, SELF_ONLY]
 
     def status(self, video: Video) -> dict[str, Any]:
+        told = self._status(video)
+        if not self._emulator.option("counts_bytes"):
+            del told["uploaded_bytes"]
+        return told
+
+    @staticmethod
+    def _status(video: Video) -> dict[str, Any]:
         if video.facts["fail_reason"]:
             return {"status": "FAILED", "fail_reason": video.facts["fail_reason"], "uploaded_bytes": video.bytes}
         if video.published:

@@ -61,6 +61,29 @@ def test_what_the_platform_says_is_asked_for_and_held(api, owner, account, ready
     assert api.post("/publications", body).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "field"),
+    [
+        (None, "option_not_chosen", "options.privacy"),
+        ({}, "option_not_chosen", "options.privacy"),
+        ({"privacy": "FOLLOWER_OF_CREATOR"}, "option_not_among_choices", "options.privacy"),
+        (CHOSEN | {"duet": True}, "option_off", "options.duet"),
+        (CHOSEN | {"ad": True}, "tiktok_ad_unsaid", "options.ad"),
+    ],
+)
+def test_a_rule_has_its_choice_too(api, owner, account, options, code, field):
+    ask_platforms()
+    rule = {"name": "Ферма", "connection_ids": [account.id]}
+    given = [] if options is None else [{"connection_id": account.id, "options": options}]
+    refused = api.post("/rules", rule | {"options": given})
+    assert (refused.status_code, refused.json["code"], refused.json["field"]) == (409, code, field)
+    given = [{"connection_id": account.id, "options": CHOSEN}]
+    made = api.post("/rules", rule | {"options": given}).json
+    assert made["options"][0]["options"]["privacy"] == CHOSEN["privacy"]
+    wrong = [{"connection_id": account.id, "options": {"privacy": ""}}]
+    assert api.patch(f"/rules/{made['id']}", {"options": wrong}).json["field"] == "options.privacy"
+
+
 def test_a_platform_that_is_not_asked_says_what_is_declared(api, owner, telegram):
     one = telegram(owner)
     answer = api.post(f"/connections/{one.id}/options")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from app.platforms.base import Account, Counting, Limits, NotPublished, PublishContext, Receipt, Stats, Token, Unknown
+from app.platforms.base import Account, Counting, Limits, NotPublished, PublishContext, Receipt, Stats, Token
 from app.platforms.errors import Reconnect, Refused, Rejected, Unavailable, Undone
 from app.platforms.options import AccountOptions, Notice, Option
 from app.platforms.text_units import TextUnit
@@ -56,7 +56,7 @@ class TikTok(TikTokAccess):
     @classmethod
     def mode(cls, config: Mapping[str, Any]) -> str:
         if config["TIKTOK_MODE"] == DIRECT:
-            return "Публикуется само; виден клип через несколько минут."
+            return "Публикуется само."
         return (
             "С вашей помощью: TikTok ещё не проверил это приложение, поэтому клип приходит во «Входящие», и вы "
             "заканчиваете в приложении TikTok. Неопубликованных там бывает не больше пяти за сутки."
@@ -126,7 +126,7 @@ class TikTok(TikTokAccess):
             raise Unavailable("TikTok не сказал, кому можно показать клип")
         if context.options["privacy"] not in levels:
             raise Refused("tiktok_privacy")
-        if type(longest) is int and context.clip.duration > longest:
+        if isinstance(longest, int | float) and 0 < longest < context.clip.duration:  # 0: as the window reads it
             raise Refused("tiktok_too_long", f"сейчас для этого аккаунта — до {longest} с; {_facts(context)}")
         username = str(info.get("creator_username") or "")
         return {
@@ -187,26 +187,35 @@ class TikTok(TikTokAccess):
     ) -> Receipt:
         chunks = Chunks(context.clip.size, started["chunk"])
         upload = Upload(started["url"], chunks, context, self.http, lambda: self._look(context, started["id"]))
-        upload.send(0 if is_new else upload.ask(), begin_commit)
+        upload.send(0 if is_new else upload.ask(otherwise=0), begin_commit)
         return self._accepted(creator, started)
 
     def _find(
         self, context: PublishContext, creator: Creator, started: Started, is_new: bool
-    ) -> Receipt | NotPublished | Unknown:
+    ) -> Receipt | NotPublished:
         """With its last byte TikTok goes on by itself: to a post, or to a failure that `_processed` tells."""
-        status = self._api.status(context.token, started["id"])
+        status = self._status(context, started["id"])
         stored = stored_bytes(status, context.clip.size)
         if status.get("status") == "FAILED" or stored == context.clip.size:
             return self._accepted(creator, started)
-        return Unknown() if stored is None else NotPublished()
+        if stored is None:  # it will, once it is through with the clip
+            raise Unavailable("TikTok не говорит, сколько байт у него есть")
+        return NotPublished()
 
     @staticmethod
     def _accepted(creator: Creator, started: Started) -> Receipt:
         return Receipt(f"{_UNNUMBERED}{started['id']}", creator["url"])
 
+    def _status(self, context: PublishContext, publish_id: str) -> Mapping[str, Any]:
+        """What keeps it from being read says nothing of the clip."""
+        try:
+            return self._api.status(context.token, publish_id)
+        except Refused as refused:
+            raise Unavailable(refused.detail) from None
+
     def _look(self, context: PublishContext, publish_id: str) -> Mapping[str, Any]:
         """Raises what TikTok has against the clip."""
-        status = self._api.status(context.token, publish_id)
+        status = self._status(context, publish_id)
         if status.get("status") != "FAILED":
             return status
         code = str(status.get("fail_reason") or "")
@@ -241,7 +250,10 @@ class TikTok(TikTokAccess):
     def _moderated(self, context: PublishContext, publish_id: str) -> str | None:
         if context.age("processed") > _LINK_SECONDS:
             return ""
-        return self._number(context.token, publish_id) or None
+        try:
+            return self._number(context.token, publish_id) or None
+        except Reconnect:  # the clip is posted, whatever may be read
+            return ""
 
     def _link(self, context: PublishContext, number: str) -> str | None:
         if "video.list" not in scopes(self.config) or context.age("processed") > 2 * _LINK_SECONDS:

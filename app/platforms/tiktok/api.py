@@ -59,7 +59,8 @@ def post_id(status: Mapping[str, Any]) -> str:
     """The number of the post; empty until TikTok has moderated it, and for a post that not everyone sees."""
     # TikTok spells it so.
     ids = status.get("publicaly_available_post_id") or status.get("publicly_available_post_id") or []
-    return str(ids[0]) if isinstance(ids, list) and ids else ""
+    first = next(iter(ids), "") if isinstance(ids, list) else ids
+    return str(first) if isinstance(first, int | str) else ""
 
 
 def _number(digits: str) -> int | str:

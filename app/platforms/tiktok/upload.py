@@ -55,8 +55,8 @@ def stored_bytes(status: Mapping[str, Any], total: int) -> int | None:
     """How much TikTok has by its own word; None where it does not say."""
     if status.get("status") in _COMPLETE:
         return total
-    stored = status.get("uploaded_bytes")
-    return min(stored, total) if type(stored) is int and stored >= 0 else None
+    said = str(status.get("uploaded_bytes"))
+    return min(int(said), total) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
 
 class Upload:
@@ -68,12 +68,12 @@ class Upload:
         self._url, self._chunks, self._context, self._http, self._look = url, chunks, context, http, look
         self._type = context.clip.content_type
 
-    def ask(self) -> int:
-        """How many bytes TikTok has."""
+    def ask(self, otherwise: int) -> int:
+        """How many bytes TikTok has. `otherwise`: to go on from where its status does not say; where that is wrong,
+        the upload address answers with 416.
+        """
         stored = stored_bytes(self._look(), self._chunks.total)
-        if stored is None:
-            raise Unavailable("TikTok не говорит, сколько байт у него есть")
-        return stored
+        return otherwise if stored is None else stored
 
     def send(self, stored: int, begin_commit: Callable[..., None]) -> None:
         """Everything from the byte number `stored` on. `begin_commit` is called before the very last bytes."""
@@ -98,9 +98,9 @@ class Upload:
                 except Unavailable:
                     if is_last or stored == began:  # nothing gets through at all: later
                         raise
-                    return self.ask()
+                    return self.ask(stored)
                 if not _took(response, end, is_last):
-                    return self._look_behind(response, is_last)
+                    return self._look_behind(response, stored, is_last)
                 stored = end
         return stored
 
@@ -115,27 +115,30 @@ class Upload:
         headers = {"Content-Type": self._type, "Content-Range": f"bytes {start}-{end - 1}/{total}"}
         return self._http.request("PUT", self._url, data=body, headers=headers, response_seconds=LONG_RESPONSE_SECONDS)
 
-    def _look_behind(self, response: Response, is_last: bool) -> int:
-        """After an answer that takes nothing: what TikTok says of the publication decides.
+    def _look_behind(self, response: Response, start: int, is_last: bool) -> int:
+        """After an answer that takes nothing: what TikTok says of the publication decides, then the answer itself.
 
-        `is_last`: it was sent to the end, so that the clip may be posted.
+        `start`: of the chunk. `is_last`: it was sent to the end, so that the clip may be posted.
         """
         try:
-            stored = self.ask()
+            stored = stored_bytes(self._look(), self._chunks.total)
         except PlatformError as error:
             if is_last:  # this says nothing of the bytes
                 raise Unavailable(error.detail) from None
             raise
+        stored = _told(response, self._chunks.total) if stored is None else stored
+        detail = f"ошибка {response.status} при загрузке"
+        if stored is None and is_last:
+            raise Unavailable(detail)
         if stored == self._chunks.total:
             return stored
-        detail = f"ошибка {response.status} при загрузке"
         if response.status == 429 or (response.status == 503 and "Retry-After" in response.headers):
             raise RateLimited(response.retry_at(PAUSE), detail)
-        if response.status in _ADDRESS_GONE:
+        if response.status in _ADDRESS_GONE or (stored is None and response.status == 416):
             raise Stale("tiktok_upload", detail)
         if is_last and response.status not in _ASKS_FOR_MORE:
             raise Unavailable(detail, definitely_not_applied=True)
-        return stored
+        return start if stored is None else stored
 
 
 def _took(response: Response, end: int, is_last: bool) -> bool:
@@ -144,6 +147,12 @@ def _took(response: Response, end: int, is_last: bool) -> bool:
     said = _STORED.match(response.headers.get("Content-Range", ""))
     # Some name the last byte there, others the number of bytes.
     return response.status == 206 and (said is None or int(said[1]) in (end - 1, end))
+
+
+def _told(response: Response, total: int) -> int | None:
+    """How much TikTok has, by an answer that asks for more."""
+    said = _STORED.match(response.headers.get("Content-Range", ""))
+    return min(int(said[1]) + 1, total) if said and response.status in _ASKS_FOR_MORE else None
 
 
 def _skip(file: BinaryIO, count: int, on_block: Callable[[int], None]) -> None:

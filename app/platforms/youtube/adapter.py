@@ -139,6 +139,8 @@ class YouTube(GoogleAccess):
             answer = self._session(context, started).ask()
         except SessionGone:
             return self._search(context, started, otherwise=Unknown()) or NotPublished()
+        except Refused as refused:  # this says nothing of the bytes
+            raise Unavailable(refused.detail) from None
         return NotPublished() if isinstance(answer, Incomplete) else self._receipt(answer["id"])
 
     def _search(
@@ -177,6 +179,8 @@ class YouTube(GoogleAccess):
             videos = self._api.list("videos", context.token, part="status,processingDetails", id=video_id)
         except QuotaSpent:
             return ""
+        except Refused as refused:  # this says nothing of the video
+            raise Unavailable(refused.detail) from None
         if not videos:
             if context.age("upload") > _UNSEEN_SECONDS:
                 raise Rejected("youtube_gone")

@@ -9,12 +9,12 @@ from flask import current_app
 
 from app import platforms
 from app.db import commit, db
-from app.models import ConnectionStatus, PlatformConnection, Question, Status
+from app.models import ConnectionStatus, PlatformConnection, PublicationStep, Question, Status
 from app.platform_access import questions, tokens
 from app.platforms.http.response import Response
 from app.platforms.tiktok import api
 from app.platforms.tiktok.adapter import TikTok
-from app.platforms.tiktok.upload import Chunks
+from app.platforms.tiktok.upload import Chunks, stored_bytes
 from app.problems import Problem
 from app.publishing import preflight
 from app.services import publications
@@ -122,6 +122,27 @@ class TestTikTok(Contract):
         self._ends_once(publication_id)
         assert (row(publication_id).attempt, len(self._made(INIT))) == (0, 1)
 
+    @pytest.mark.parametrize(
+        ("do", "nth", "inits"),
+        [
+            *(("status:500", 2, 1), ("status:206", 1, 2), ("cut_request:50", 2, 1), ("lose_answer", 1, 1)),
+            *(("lose_answer", 2, 1), ("status:416", 2, 2), ("lose_answer", 3, 1)),
+        ],
+    )
+    def test_a_status_may_say_nothing_of_the_bytes(self, publication, heavy_file, do, nth, inits):
+        """The upload's own answers do; where they do not either, it is begun anew before the last byte."""
+        self.sandbox.control("options", tiktok_counts_bytes=False)
+        self.sandbox.trouble({"match": SEND, "do": do, "nth": nth})
+        self._ends_once(publication(source=heavy_file))
+        assert len(self._made(INIT)) == inits
+
+    @pytest.mark.parametrize("lost", [True, False])
+    def test_a_status_that_is_refused_says_nothing_of_the_clip(self, publication, lost):
+        """With HTTP 200, once the clip is there."""
+        refused = {"match": STATUS, "do": "error:spam_risk_too_many_posts", "nth": 1, "times": 2}
+        self.sandbox.trouble(*([{"match": SEND, "do": "lose_answer", "nth": 1}] if lost else []), refused)
+        self._ends_once(publication())
+
     def test_a_chunk_that_never_gets_through_comes_to_an_end(self, publication, heavy_file):
         self.sandbox.trouble({"match": SEND, "do": "status:500", "nth": 2, "times": 100})
         done = settle(publication(source=heavy_file))
@@ -227,6 +248,12 @@ class TestTikTok(Contract):
         done = settle(publication_id)
         assert (done.status, done.reason) == (Status.FAILED, "tiktok_too_long")
         assert re.search(r"до 3 с; клип 360×640, 4,\d с, \d+,\d МБ, MP4", done.detail)
+
+    def test_no_longest_clip_is_named(self, publication):
+        """The window shows no limit then."""
+        publication_id = publication()
+        self.sandbox.control("options", tiktok_max_seconds=0, tiktok_checks_media=False)
+        self._ends_once(publication_id)
 
     def test_a_refusal_with_http_200_is_one(self, publication):
         publication_id = publication()
@@ -350,6 +377,18 @@ class TestTikTok(Contract):
         [post] = self.posts()
         assert row(1).url == post["url"]
         assert row(1).connection.status == ConnectionStatus.ACTIVE
+
+    def test_a_status_that_may_no_longer_be_read_keeps_no_clip_unpublished(self, publication):
+        """It was complete by then: the link comes with the numbers."""
+        self.sandbox.control("options", tiktok_moderation_seconds=10_000)
+        publication_id = publication()
+        complete = db.select(PublicationStep).filter_by(publication_id=publication_id, name="processed")
+        while db.session.scalars(complete).first() is None:
+            wait_until(row(publication_id).wake_at)
+            look(publication_id)
+        self.sandbox.trouble({"match": STATUS, "do": "error:scope_not_authorized"})
+        done = settle(publication_id)
+        assert (done.status, done.reason) == (Status.PUBLISHED, "tiktok_no_link")
 
     # The account
 
@@ -480,10 +519,24 @@ def test_tiktok_has_a_name_of_its_own_for_the_apps_number(user, sign_in, sandbox
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1, 2**64 - 1])
-def test_no_number_of_a_post_is_too_long(number):
-    answer = f'{{"data": {{"publicaly_available_post_id": [{number}]}}, "error": {{"code": "ok"}}}}'
+@pytest.mark.parametrize("ids", ["[{}]", '["{}"]', "{}", '"{}"'])
+def test_no_number_of_a_post_is_too_long(number, ids):
+    answer = f'{{"data": {{"publicaly_available_post_id": {ids.format(number)}}}, "error": {{"code": "ok"}}}}'
     status = api.data_of(Response(200, {}, answer.encode()))
     assert api.post_id(status) == str(number)
+
+
+@pytest.mark.parametrize("ids", ["[]", "null", "{}", "[null]", '""', "[{}]"])
+def test_a_post_may_have_no_number_yet(ids):
+    answer = f'{{"data": {{"publicaly_available_post_id": {ids}}}, "error": {{"code": "ok"}}}}'
+    assert api.post_id(api.data_of(Response(200, {}, answer.encode()))) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"), [(0, 0), (5, 5), ("5", 5), (99, 10), (-1, None), (True, None), ("", None), (None, None)]
+)
+def test_how_much_tiktok_says_it_has(said, stored):
+    assert stored_bytes({"status": "PROCESSING_UPLOAD", "uploaded_bytes": said}, 10) == stored
 
 
 def test_a_creator_who_may_not_post_now_is_connected_all_the_same(app, user, sandbox):

@@ -128,6 +128,12 @@ class TestYouTube(Contract):
         publication_id = publication()
         self._ends_once_or_is_refused(publication_id, refused=do == "status:403")
 
+    @pytest.mark.parametrize("lost", [True, False])
+    def test_a_look_that_is_refused_says_nothing_of_the_video(self, publication, lost):
+        refused = {"match": SEND if lost else LOOK, "do": "error:forbidden", "nth": 1}
+        self.sandbox.trouble(*([{"match": SEND, "do": "lose_answer", "nth": 1}] if lost else []), refused)
+        self._ends_once(publication())
+
     def test_without_a_list_the_user_is_asked(self, publication):
         self.sandbox.trouble(
             {"match": SEND, "do": "lose_answer", "nth": 1},

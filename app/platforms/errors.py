@@ -82,6 +82,10 @@ class Stale(PlatformError):
     """What earlier steps made there is no longer good: begin again, as a failed try. Only before a commit."""
 
 
+class UploadRefused(Stale):
+    """An upload's address has not taken the file: the address, the file or the platform may be at fault."""
+
+
 class Undone(Stale):
     """The platform took it all and says for certain that nothing came of it: begin again, even after a commit."""
 

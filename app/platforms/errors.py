@@ -109,6 +109,13 @@ class Unavailable(PlatformError):
         super().__init__(reason, detail, definitely_not_applied=definitely_not_applied)
 
 
+class NotTaken(Unavailable):
+    """The file was sent and not taken: the file or the platform may be at fault."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, definitely_not_applied=True)
+
+
 class Untrusted(Unavailable):
     """The certificate of the platform's host could not be verified: nothing was sent. Mostly a root is missing here,
     which the operator mends, so that asking again within moments is of no use.

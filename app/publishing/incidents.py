@@ -70,11 +70,14 @@ def _counts(error: errors.PlatformError) -> bool:
 
 def _is_down(error: errors.PlatformError) -> bool:
     """Also where what was made before is no longer good because of it."""
+    if isinstance(error, errors.NotTaken):
+        return False
     return isinstance(error, errors.Unavailable) or (isinstance(error, errors.Stale) and error.reason == "unavailable")
 
 
 def _is_unexplained(error: errors.PlatformError) -> bool:
-    return isinstance(error, errors.UploadRefused) or (type(error) is errors.Refused and error.reason == "refused")
+    not_taken = isinstance(error, (errors.NotTaken, errors.UploadRefused))
+    return not_taken or (type(error) is errors.Refused and error.reason == "refused")
 
 
 @durable
@@ -149,7 +152,8 @@ def held_since(publication: Publication) -> datetime | None:
 @durable
 def hold(lease: Lease, publication: Publication) -> bool:
     """Until the incident is over, or the publication too late; False where it is too late now."""
-    now, since = clock.now(), publication.outage_since or clock.now()
+    now = clock.now()
+    since = min(publication.outage_since or now, now)  # a later one was written by a clock that was ahead
     latest = since + timedelta(minutes=current_app.config["LATE_MINUTES"])
     incident = _locked(publication.platform)  # before the publication: who closes it wakes all that are held
     if incident is None or incident.opened_at is None:

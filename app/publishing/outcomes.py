@@ -163,7 +163,8 @@ def wait_for_quota(lease: Lease, publication: Publication, spent: errors.QuotaSp
 def wait_for_incident(lease: Lease, publication: Publication, incident: errors.Incident) -> None:
     """Nothing was published, and whatever is sent will be refused for a while: no try is used."""
     is_open = incidents.fails(publication, incident)
-    now, since = clock.now(), publication.outage_since or clock.now()
+    now = clock.now()
+    since = min(publication.outage_since or now, now)
     if publication.commit_in_doubt:
         _ask_later(lease, publication, incident)
         return

@@ -294,6 +294,22 @@ def test_what_must_be_made_anew_counts_too(toy, make, monkeypatch):
     assert is_open()
 
 
+@pytest.mark.parametrize("error", [errors.NotTaken("2: bad file"), errors.UploadRefused("toy_upload", "ошибка 400")])
+def test_a_file_that_is_not_taken_counts_of_different_users(toy, make, monkeypatch, error):
+    """It may be the file: one user's bad clips on several accounts open none."""
+
+    def fail(*_) -> None:
+        raise error
+
+    monkeypatch.setattr(Toy, "_upload", fail)
+    for account in range(4):
+        look(make(1, account=account))
+    assert not is_open()
+    for number in (2, 3):
+        look(make(number))
+    assert is_open()
+
+
 def test_an_account_that_has_another_bot_counts_for_none(toy, make, monkeypatch):
     def fail(*_) -> None:
         raise errors.Stale("toy_other", "")
@@ -360,6 +376,17 @@ def test_one_that_is_taken_back_after_its_end_goes_on_at_once(toy, make):
         db.session.execute(db.update(Incident).values(closed_at=clock.now()))
     committed(cancellation.restore_many(kept))
     assert row(waiting[2]).wake_at <= clock.now()
+
+
+def test_patience_that_a_clock_ahead_began(toy, make):
+    [first, *_] = open_by_failures(toy, make)
+    with transaction():
+        ahead = clock.now() + timedelta(days=365)
+        db.session.execute(db.update(Publication).where(Publication.id == first).values(outage_since=ahead))
+    toy.answers["create"] = [503] * 100
+    for _ in range(14):
+        advance(300)
+    assert (row(first).status, row(first).reason) == (Status.FAILED, "incident")
 
 
 def test_a_clock_that_was_ahead(toy, make):

@@ -111,6 +111,7 @@ def _add(incident: Incident, publication: Publication, error: errors.PlatformErr
         "account": publication.connection_id,
         "clip": publication.clip_id,
         "user": publication.user_id,
+        "publication": publication.id,
         "refusal": said,
     }
     incident.failures = [*_still_in_a_row(incident.failures, one), one]
@@ -290,14 +291,17 @@ def _close(incident: Incident) -> None:
 
 
 def missed_by(incident: Incident) -> ColumnElement[bool]:
-    """The publications that became too late while it was open: those of another one have a letter of their own."""
+    """The publications that became too late while it was open, and those whose refusal it began with. Those of another
+    one have a letter of their own.
+    """
     meanwhile = exists().where(
         PublicationEvent.publication_id == Publication.id,
         PublicationEvent.status == Status.FAILED,
         PublicationEvent.at.between(incident.opened_at, incident.closed_at),
     )
-    missed = Publication.status == Status.FAILED, Publication.reason == "incident"
-    return and_(Publication.platform == incident.platform, *missed, meanwhile)
+    late = and_(Publication.reason == "incident", meanwhile)
+    first = Publication.id.in_([one["publication"] for one in incident.failures if "publication" in one])
+    return and_(Publication.platform == incident.platform, Publication.status == Status.FAILED, or_(late, first))
 
 
 def _count_by_user(incident: Incident, which: ColumnElement[bool]) -> dict[int, int]:

@@ -174,6 +174,14 @@ def test_a_refusal_without_a_reason_of_its_own_by_different_users(toy, make):
         look(one)
     assert is_open()
     assert [row(one).status for one in refused] == [Status.FAILED, Status.FAILED, Status.PUBLISHING, Status.PUBLISHING]
+    # The two that it began with are offered again with its end.
+    look(make(0))
+    toy.answers["create"] = []
+    for _ in range(4):
+        advance(30)
+    at_work(create.read_events)
+    ended = db.session.scalars(db.select(Notification).where(Notification.kind == "recovered")).all()
+    assert {one.user_id: one.facts["missed"] for one in ended}[row(refused[0]).user_id] == 1
 
 
 def test_a_success_in_between(toy, make):
@@ -439,10 +447,11 @@ def test_a_trial_that_lasts_is_not_held_again(toy, make, monkeypatch):
 
 
 def test_only_what_this_one_has_missed_is_told(toy, make):
-    waiting = open_by_failures(toy, make)
+    open_by_failures(toy, make)
+    earlier = make(1)
     with transaction():
         values = {"status": Status.FAILED, "reason": "incident", "wake_at": None}
-        db.session.execute(db.update(Publication).where(Publication.id == waiting[2]).values(values))
+        db.session.execute(db.update(Publication).where(Publication.id == earlier).values(values))
     toy.answers["create"] = [503] * 2
     for _ in range(10):
         advance(60)

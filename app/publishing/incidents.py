@@ -162,8 +162,8 @@ def hold(lease: Lease, publication: Publication) -> bool:
         return True
     if now >= latest:
         return False
-    if _nobody_tries(incident, now):
-        # Since the last one tried, the platform may have come back: that is not known before somebody tries.
+    if _is_free_for_a_trial(incident, now):
+        # Since the last one tried, the platform may have come back: only a try shows that.
         _appoint(incident, publication.id, now)
         lease.release(now, stage=Stage.QUEUED, outage_since=publication.outage_since)
         return True
@@ -174,7 +174,7 @@ def hold(lease: Lease, publication: Publication) -> bool:
     return True
 
 
-def _nobody_tries(incident: Incident, now: datetime) -> bool:
+def _is_free_for_a_trial(incident: Incident, now: datetime) -> bool:
     if incident.trial_publication_id is not None or incident.next_trial_at > now:
         return False
     return not db.session.scalar(select(exists().where(HELD, Publication.platform == incident.platform)))

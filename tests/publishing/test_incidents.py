@@ -1,6 +1,7 @@
 """A platform that fails for everyone: publishing there pauses, one at a time tries again, nothing is lost."""
 
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,7 +21,7 @@ from app.services import incidents as told
 from app.services.publications import Choice
 from tests.conftest import SQLITE
 from tests.edges import committed
-from tests.publishing.conftest import at_work, look, row, settle, wait_until
+from tests.publishing.conftest import at_work, in_a_work_horse, look, row, settle, tick, wait_until
 from tests.publishing.toy import Toy
 
 
@@ -470,3 +471,21 @@ def test_one_that_comes_long_after_it_tries_at_once(toy, make):
     assert late.status == Status.PUBLISHED and current() is None
     at_work(create.read_events)
     assert late.user_id not in db.session.scalars(db.select(Notification.user_id)).all()
+
+
+def test_a_worker_that_dies_while_it_tries(app, toy, make, monkeypatch):
+    waiting = open_by_failures(toy, make)
+    wait_until(clock.now() + timedelta(seconds=31))
+    for one in waiting:
+        look(one)
+    at_work(incidents.nominate)
+    monkeypatch.setattr(Toy, "die_at", "upload:before")
+    horse = in_a_work_horse(app, waiting[0])
+    horse.join(30)
+    assert horse.exitcode == -signal.SIGKILL and current().trial_publication_id == waiting[0]
+    monkeypatch.setattr(Toy, "die_at", "")
+    tick()
+    assert settle(waiting[0]).status == Status.PUBLISHED
+    assert not is_open()
+    assert [settle(one).status for one in waiting[1:]] == [Status.PUBLISHED] * 2
+    assert toy.posts == dict.fromkeys(toy.drafts, 1)

@@ -480,9 +480,9 @@ def test_a_worker_that_dies_while_it_tries(app, toy, make, monkeypatch):
         look(one)
     at_work(incidents.nominate)
     monkeypatch.setattr(Toy, "die_at", "upload:before")
-    horse = in_a_work_horse(app, waiting[0])
-    horse.join(30)
-    assert horse.exitcode == -signal.SIGKILL and current().trial_publication_id == waiting[0]
+    work_horse = in_a_work_horse(app, waiting[0])
+    work_horse.join(30)
+    assert work_horse.exitcode == -signal.SIGKILL and current().trial_publication_id == waiting[0]
     monkeypatch.setattr(Toy, "die_at", "")
     tick()
     assert settle(waiting[0]).status == Status.PUBLISHED

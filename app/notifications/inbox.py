@@ -76,7 +76,7 @@ def link(notification: Notification) -> tuple[str, str]:
 
 def _after_incident(facts: Mapping[str, Any]) -> tuple[str, str]:
     if facts.get("missed"):
-        return "Повторить все", f"/bulk/publications?do=retry&found=on&status=failed&platform={facts['key']}"
+        return "Повторить все", f"/bulk/publications?do=retry&incident={facts['incident']}"
     return "К публикациям", f"/publications/?platform={facts['key']}"
 
 

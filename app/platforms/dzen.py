@@ -25,7 +25,7 @@ from app.platforms.base import (
     Token,
     Unknown,
 )
-from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable
+from app.platforms.errors import Reconnect, Refused, Rejected, Stale, TokenExpired, Unavailable, UploadRefused
 from app.platforms.http.body import FileBody
 from app.platforms.http.client import Window
 from app.platforms.http.response import Response
@@ -200,7 +200,7 @@ class Dzen(Adapter):
                 response_seconds=60,
             )
         if response.status in _ADDRESS_GONE:
-            raise Stale("dzen_upload", f"ошибка {response.status}")
+            raise UploadRefused("dzen_upload", f"ошибка {response.status}")
         if not 200 <= response.status < 300:
             raise _error(response)
         if response.body.lstrip().startswith(b"<"):

@@ -82,6 +82,10 @@ class Stale(PlatformError):
     """What earlier steps made there is no longer good: begin again, as a failed try. Only before a commit."""
 
 
+class UploadRefused(Stale):
+    """An upload's address has not taken the file: the address, the file or the platform may be at fault."""
+
+
 class Undone(Stale):
     """The platform took it all and says for certain that nothing came of it: begin again, even after a commit."""
 
@@ -103,6 +107,13 @@ class Unavailable(PlatformError):
 
     def __init__(self, detail: str = "", *, definitely_not_applied: bool = False, reason: str = "unavailable") -> None:
         super().__init__(reason, detail, definitely_not_applied=definitely_not_applied)
+
+
+class NotTaken(Unavailable):
+    """The file was sent and not taken: the file or the platform may be at fault."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, definitely_not_applied=True)
 
 
 class Untrusted(Unavailable):

@@ -112,8 +112,10 @@ def _as_before(kept: Kept, row: Any, is_paused: bool) -> dict[str, Any]:
     status, now = Status(kept["status"]), clock.now()
     if status == Status.SCHEDULED:
         values |= {"wake_at": None if is_paused else row.due_at, "stage": None}
-    elif status == Status.PUBLISHING and (kept["leased"] or values["wake_at"] is None or values["wake_at"] <= now):
-        # The worker that had it has stopped.
+    elif status == Status.PUBLISHING and (
+        kept["leased"] or values["wake_at"] is None or values["wake_at"] <= now or kept["stage"] == Stage.INCIDENT
+    ):
+        # The worker that had it has stopped. Or the incident that held it may be over: its end woke only the others.
         values |= {"wake_at": now, "stage": Stage.QUEUED}
     return values
 

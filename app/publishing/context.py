@@ -55,6 +55,12 @@ def publish(lease: Lease, known: list[Publication], adapter: Adapter, account: A
     return adapter.publish(PublishContext(lease, publication, account, token))
 
 
+def begin_waits_anew(publication_id: int) -> None:
+    """How long a platform has been at work on a file does not count what the publication was held for."""
+    since = PublicationStep.publication_id == publication_id, PublicationStep.name.endswith(SINCE)
+    db.session.execute(delete(PublicationStep).where(*since))
+
+
 class PublishContext:
     """See `app.platforms.base.PublishContext` for how adapters see it."""
 

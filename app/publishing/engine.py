@@ -58,7 +58,7 @@ def _try(lease: Lease, publication: Publication) -> None:
         else:
             receipt = _receipt_left(publication)
     except ResumeAt as resume:
-        lease.release(resume.at, stage=resume.stage)
+        lease.release(resume.at, stage=resume.stage, outage_since=incidents.held_since(publication))
     except errors.RateLimited as limited:
         outcomes.wait_for_limit(lease, publication, limited)
     except errors.QuotaSpent as spent:

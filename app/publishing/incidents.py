@@ -1,12 +1,14 @@
 """A platform that fails for one account after the other: publishing there pauses, and one at a time tries again.
 
-What counts is `Unavailable`, and a refusal that the adapter has no reason of its own for, in the same words for
-different users. Each failure is counted of another account and another clip than those before: neither a clip that a
-platform cannot digest nor an account's own trouble opens an incident. A success in between begins the count anew.
+What counts is `Unavailable`, and in the same words for different users an upload that is not taken, and a refusal that
+the adapter has no reason of its own for. Each failure is counted of another account and another clip than those before:
+neither a clip that a platform cannot digest nor an account's own trouble opens an incident. A success in between begins
+the count anew.
 
 While one is open, publications that have nothing at the platform yet are held: they are awake at their latest moment
-only, and use up no tries. `nominate` wakes the one that is due first; where it comes through, the incident is closed
-and the others go on. What a commit has left in doubt is not held: it is only asked about.
+only, and use up no tries. `nominate` wakes the one that is due first, and each third time one of another clip and
+account; where it comes through, the incident is closed and the others go on. What a commit has left in doubt is not
+held: it is only asked about.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,9 +21,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app import clock
 from app.db import db, durable, reading, transaction
-from app.models import Incident, Publication, Stage, Status, record_event
+from app.models import Incident, Publication, PublicationEvent, Stage, Status, User, record_event
 from app.models.types import UTCDateTime
+from app.platform_access.lease_times import AFTER_DEADLINE
 from app.platforms import errors
+from app.publishing import context
 from app.publishing.lease import Lease
 
 # Failures further apart are not in a row: in between nobody published.
@@ -29,7 +33,10 @@ IN_A_ROW = timedelta(minutes=30)
 # A trial that lasts, such as a long processing, makes room for the next.
 TRIAL = timedelta(minutes=10)
 _SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
+# Of so many trials one is not of the publication that is due first: it may be its clip that the platform cannot take.
+_OTHERS_TURN = 3
 HELD = and_(Publication.status == Status.PUBLISHING, Publication.stage == Stage.INCIDENT)
+_OF_ITS_OWN = (Publication.clip_id, Publication.connection_id)
 
 
 def current(platform: str) -> Incident | None:
@@ -58,8 +65,19 @@ def fails(publication: Publication, error: errors.PlatformError) -> bool:
 
 
 def _counts(error: errors.PlatformError) -> bool:
-    unexplained = type(error) is errors.Refused and error.reason == "refused"
-    return isinstance(error, errors.Unavailable) or unexplained
+    return _is_down(error) or _is_unexplained(error)
+
+
+def _is_down(error: errors.PlatformError) -> bool:
+    """Also where what was made before is no longer good because of it."""
+    if isinstance(error, errors.NotTaken):
+        return False
+    return isinstance(error, errors.Unavailable) or (isinstance(error, errors.Stale) and error.reason == "unavailable")
+
+
+def _is_unexplained(error: errors.PlatformError) -> bool:
+    not_taken = isinstance(error, (errors.NotTaken, errors.UploadRefused))
+    return not_taken or (type(error) is errors.Refused and error.reason == "refused")
 
 
 @durable
@@ -87,12 +105,13 @@ def _begin(platform: str) -> Incident:
 
 
 def _add(incident: Incident, publication: Publication, error: errors.PlatformError, now: datetime) -> None:
-    said = error.detail if isinstance(error, errors.Refused) else ""
+    said = "" if _is_down(error) else f"{error.reason} {error.detail}"
     one = {
         "at": now.timestamp(),
         "account": publication.connection_id,
         "clip": publication.clip_id,
         "user": publication.user_id,
+        "publication": publication.id,
         "refusal": said,
     }
     incident.failures = [*_still_in_a_row(incident.failures, one), one]
@@ -102,7 +121,7 @@ def _still_in_a_row(failures: list[dict[str, Any]], new: Mapping[str, Any]) -> I
     """The earlier failures beside which the new one counts; one of the same account or clip gives way to it."""
     unlike = ("account", "clip", "user") if new["refusal"] else ("account", "clip")
     for old in failures:
-        is_recent = old["at"] > new["at"] - IN_A_ROW.total_seconds()
+        is_recent = abs(new["at"] - old["at"]) < IN_A_ROW.total_seconds()
         if is_recent and old["refusal"] == new["refusal"] and all(old[name] != new[name] for name in unlike):
             yield old
 
@@ -116,13 +135,26 @@ def stands_in_the_way(publication: Publication) -> bool:
         return False
     with reading():
         incident = current(publication.platform)
-    return incident is not None and incident.trial_publication_id != publication.id
+    if incident is None or incident.trial_publication_id == publication.id:
+        return False
+    # One that tried and still waits for the file to be processed goes on with that.
+    return not (publication.stage == Stage.PROCESSING and publication.id in incident.tried)
+
+
+def held_since(publication: Publication) -> datetime | None:
+    """What is kept of one that tries while it waits for something else: its patience does not begin anew."""
+    if publication.outage_since is None:
+        return None
+    with reading():
+        incident = current(publication.platform)
+    return publication.outage_since if incident and publication.id in incident.tried else None
 
 
 @durable
 def hold(lease: Lease, publication: Publication) -> bool:
     """Until the incident is over, or the publication too late; False where it is too late now."""
-    now, since = clock.now(), publication.outage_since or clock.now()
+    now = clock.now()
+    since = min(publication.outage_since or now, now)  # a later one was written by a clock that was ahead
     latest = since + timedelta(minutes=current_app.config["LATE_MINUTES"])
     incident = _locked(publication.platform)  # before the publication: who closes it wakes all that are held
     if incident is None or incident.opened_at is None:
@@ -130,10 +162,22 @@ def hold(lease: Lease, publication: Publication) -> bool:
         return True
     if now >= latest:
         return False
+    if _is_free_for_a_trial(incident, now):
+        # Since the last one tried, the platform may have come back: only a try shows that.
+        _appoint(incident, publication.id, now)
+        lease.release(now, stage=Stage.QUEUED, outage_since=publication.outage_since)
+        return True
     _tell(incident, publication.user_id)
     first = None if publication.outage_since else "incident"
+    context.begin_waits_anew(publication.id)
     lease.release(latest, event=first, stage=Stage.INCIDENT, reason=None, detail=None, outage_since=since)
     return True
+
+
+def _is_free_for_a_trial(incident: Incident, now: datetime) -> bool:
+    if incident.trial_publication_id is not None or incident.next_trial_at > now:
+        return False
+    return not db.session.scalar(select(exists().where(HELD, Publication.platform == incident.platform)))
 
 
 def _tell(incident: Incident, user_id: int) -> None:
@@ -160,23 +204,43 @@ def _nominate(incident: Incident) -> None:
     now = clock.now()
     if incident.trial_publication_id is not None and not _is_trying(incident, now):
         _end_trial(incident, now)
-    if incident.opened_at is None or incident.trial_publication_id is not None or incident.next_trial_at > now:
+    if incident.opened_at is None or incident.trial_publication_id is not None:
         return
-    first = select(Publication.id).where(HELD, Publication.platform == incident.platform)
-    found = db.session.scalar(first.order_by(Publication.due_at, Publication.id).limit(1))
+    # A longer pause was written by a clock that was ahead.
+    if now < incident.next_trial_at <= now + _LONGEST_PAUSE + AFTER_DEADLINE:
+        return
+    found = _first_held(incident)
     if found is None:
         return
-    incident.trial_publication_id, incident.trial_until = found, now + TRIAL
-    incident.tried = [*incident.tried, found]
+    _appoint(incident, found, now)
     db.session.flush()
     _wake(Publication.id == found, literal(now, UTCDateTime()))
+
+
+def _first_held(incident: Incident) -> int | None:
+    """The publication that is due first; each third time one of another clip and account than those that tried."""
+    held = select(Publication.id).where(HELD, Publication.platform == incident.platform)
+    held = held.order_by(Publication.due_at, Publication.id).limit(1)
+    if incident.failed_trials % _OTHERS_TURN == _OTHERS_TURN - 1:
+        tried = select(Publication.id).where(Publication.id.in_(incident.tried))
+        of_tried = [column.in_(tried.with_only_columns(column)) for column in _OF_ITS_OWN]
+        if (other := db.session.scalar(held.where(~or_(*of_tried)))) is not None:
+            return other
+    return db.session.scalar(held)
+
+
+def _appoint(incident: Incident, publication_id: int, now: datetime) -> None:
+    incident.trial_publication_id, incident.trial_until = publication_id, now + TRIAL
+    if publication_id not in incident.tried:
+        incident.tried = [*incident.tried, publication_id]
 
 
 def _is_trying(incident: Incident, now: datetime) -> bool:
     """Whether the one that tries has not come to an end of its own, such as a cancel or a fault of its account."""
     under_way = or_(Publication.stage != Stage.INCIDENT, Publication.wake_at <= now)
     row = Publication.id == incident.trial_publication_id, Publication.status == Status.PUBLISHING, under_way
-    return incident.trial_until > now and bool(db.session.scalar(select(exists().where(*row))))
+    in_time = now < incident.trial_until <= now + TRIAL + AFTER_DEADLINE
+    return in_time and bool(db.session.scalar(select(exists().where(*row))))
 
 
 def _end_trial(incident: Incident, next_trial_at: datetime) -> None:
@@ -216,22 +280,32 @@ def _close(incident: Incident) -> None:
     incident.closed_at = now
     _end_trial(incident, now)
     db.session.flush()
-    held = _count_by_user(incident, HELD)
-    missed = _count_by_user(
-        incident,
-        Publication.status == Status.FAILED,
-        Publication.reason == "incident",
-    )
-    for user_id in incident.told:
-        counts = {"waiting": held.get(user_id, 0), "missed": missed.get(user_id, 0)}
-        record_event(user_id, "platform.recovered", {"platform": incident.platform, **counts})
+    waiting, missed = _count_by_user(incident, HELD), _count_by_user(incident, missed_by(incident))
+    # Some may have deleted their account meanwhile.
+    for user_id in db.session.scalars(select(User.id).where(User.id.in_(incident.told)).order_by(User.id)).all():
+        counts = {"waiting": waiting.get(user_id, 0), "missed": missed.get(user_id, 0)}
+        record_event(user_id, "platform.recovered", {"platform": incident.platform, "incident": incident.id, **counts})
     # In the order in which they were due.
     due = case((Publication.due_at < now, Publication.due_at), else_=literal(now, UTCDateTime()))
     _wake(Publication.platform == incident.platform, due)
 
 
-def _count_by_user(incident: Incident, *which: ColumnElement[bool]) -> dict[int, int]:
-    theirs = Publication.platform == incident.platform, Publication.user_id.in_(incident.told), *which
+def missed_by(incident: Incident) -> ColumnElement[bool]:
+    """The publications that became too late while it was open, and those whose refusal it began with. Those of another
+    one have a letter of their own.
+    """
+    meanwhile = exists().where(
+        PublicationEvent.publication_id == Publication.id,
+        PublicationEvent.status == Status.FAILED,
+        PublicationEvent.at.between(incident.opened_at, incident.closed_at),
+    )
+    late = and_(Publication.reason == "incident", meanwhile)
+    first = Publication.id.in_([one["publication"] for one in incident.failures if "publication" in one])
+    return and_(Publication.platform == incident.platform, Publication.status == Status.FAILED, or_(late, first))
+
+
+def _count_by_user(incident: Incident, which: ColumnElement[bool]) -> dict[int, int]:
+    theirs = Publication.platform == incident.platform, Publication.user_id.in_(incident.told), which
     return dict(
         db.session.execute(select(Publication.user_id, func.count()).where(*theirs).group_by(Publication.user_id)).all()
     )

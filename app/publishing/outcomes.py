@@ -136,16 +136,17 @@ def begin_again(lease: Lease, publication: Publication, stale: errors.Stale) -> 
 
 def wait_for_limit(lease: Lease, publication: Publication, limited: errors.RateLimited) -> None:
     """Each wait in which the platform was asked and refused is twice as long as the last, up to LONGEST_WAIT."""
-    now = clock.now()
+    now, since = clock.now(), incidents.held_since(publication)
     if publication.commit_in_doubt:  # nothing has been sent this time
         _ask_later(lease, publication, limited, limited.until)
     elif now - publication.started_at > LONGEST_LIMIT:
         give_up(lease, publication, limited)
     elif isinstance(limited, errors.Paced):
-        lease.release(limited.until, stage=Stage.WAITING)
+        lease.release(limited.until, stage=Stage.WAITING, outage_since=since)
     else:
         longer = min(timedelta(seconds=2 ** min(publication.limits, 20)), errors.LONGEST_WAIT)
-        lease.release(max(limited.until, now + longer), stage=Stage.WAITING, limits=publication.limits + 1)
+        again, limits = max(limited.until, now + longer), publication.limits + 1
+        lease.release(again, stage=Stage.WAITING, limits=limits, outage_since=since)
 
 
 def wait_for_quota(lease: Lease, publication: Publication, spent: errors.QuotaSpent) -> None:
@@ -162,7 +163,8 @@ def wait_for_quota(lease: Lease, publication: Publication, spent: errors.QuotaSp
 def wait_for_incident(lease: Lease, publication: Publication, incident: errors.Incident) -> None:
     """Nothing was published, and whatever is sent will be refused for a while: no try is used."""
     is_open = incidents.fails(publication, incident)
-    now, since = clock.now(), publication.outage_since or clock.now()
+    now = clock.now()
+    since = min(publication.outage_since or now, now)
     if publication.commit_in_doubt:
         _ask_later(lease, publication, incident)
         return

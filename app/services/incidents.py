@@ -9,7 +9,7 @@ from sqlalchemy import exists, func, select
 from app import clock, platforms
 from app.db import db
 from app.models import Incident, PlatformConnection, Publication, User
-from app.publishing.incidents import HELD
+from app.publishing.incidents import HELD, missed_by
 
 SHOWN_CLOSED = timedelta(days=7)
 MOST_SHOWN = 20
@@ -37,6 +37,15 @@ def of_user(user: User) -> Sequence[Incident]:
     return db.session.scalars(
         select(Incident).where(*is_open, Incident.next_trial_at > now - _IS_NEWS, connected).order_by(Incident.platform)
     ).all()
+
+
+def missed_ids(user: User, incident_id: int, most: int) -> Sequence[int]:
+    """The user's publications that an incident which is over has kept from going out, and that are not sent since."""
+    incident = db.session.get(Incident, incident_id)
+    if incident is None or incident.closed_at is None:
+        return []
+    theirs = select(Publication.id).where(Publication.user_id == user.id, missed_by(incident))
+    return db.session.scalars(theirs.order_by(Publication.due_at, Publication.id).limit(most)).all()
 
 
 def overviews() -> list[Overview]:

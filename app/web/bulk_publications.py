@@ -8,7 +8,7 @@ from flask_login import current_user
 
 from app.models import Publication, User
 from app.problems import NotFound, Problem
-from app.services import bulk_changes, clip_deletion
+from app.services import bulk_changes, clip_deletion, incidents
 from app.services.bulk import MAX_PUBLICATIONS
 from app.services.bulk_changes import Changed
 from app.web import publications, responses
@@ -58,9 +58,11 @@ def retry() -> ResponseReturnValue:
 
 
 def _ids(action: str) -> list[int]:
-    """All that the list finds; or those that are chosen by themselves, and those of the chosen clips that the action is
-    for.
+    """All that the list finds; or what an incident has kept from going out; or those that are chosen by themselves, and
+    those of the chosen clips that the action is for.
     """
+    if incident := request.args.get("incident", type=row_id):
+        return list(incidents.missed_ids(current_user, incident, MAX_PUBLICATIONS))
     if "found" in request.values:
         return publications.found_ids(request.values, MAX_PUBLICATIONS)
     of_clips = bulk_changes.of_clips(current_user, request.values.getlist("clip", row_id), action)

@@ -1,5 +1,7 @@
 """A platform that fails for everyone: publishing there pauses, one at a time tries again, nothing is lost."""
 
+import re
+import signal
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,15 +12,17 @@ from app import clock, texts
 from app.db import commit, db, transaction
 from app.models import Clip, Incident, Notification, Publication, PublicationEvent, Stage, Status, User
 from app.notifications import create, inbox
+from app.platforms import errors
 from app.platforms.base import Account, Token
-from app.publishing import incidents
+from app.publishing import cancellation, incidents
 from app.publishing.lease import claim_publication
 from app.services import connections, publications, retries
 from app.services import incidents as told
 from app.services.publications import Choice
 from tests.conftest import SQLITE
 from tests.edges import committed
-from tests.publishing.conftest import at_work, look, row, settle, wait_until
+from tests.publishing.conftest import at_work, in_a_work_horse, look, row, settle, tick, wait_until
+from tests.publishing.toy import Toy
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_an_hour_of_incident(app, toy, make):
     assert set(letters.values()) == {1}
 
 
-def test_too_late_to_be_published(app, toy, make):
+def test_too_late_to_be_published(app, toy, make, sign_in):
     [first, *_] = open_by_failures(toy, make)
     toy.answers["create"] = [503] * 100
     for _ in range(13):
@@ -128,11 +132,19 @@ def test_too_late_to_be_published(app, toy, make):
     )
     headline, text = texts.notification(ended.kind, ended.facts, "Europe/Moscow")
     assert (headline, text) == ("Игрушка снова работает", "Выходят сейчас: 0. Не дождались: 1.")
-    assert inbox.link(ended) == (
-        "Повторить все",
-        "/bulk/publications?do=retry&found=on&status=failed&platform=toy",
-    )
-    owner = db.session.get(User, failed.user_id)
+    label, path = inbox.link(ended)
+    # Only what was missed, whatever else has failed there.
+    other = make(1)
+    with transaction():
+        values = {"status": Status.FAILED, "reason": "refused", "wake_at": None}
+        db.session.execute(db.update(Publication).where(Publication.id == other).values(values))
+    owner = db.session.get(User, row(first).user_id)
+    page = sign_in(owner).get(path).text
+    assert label == "Повторить все"
+    assert set(re.findall(r'name="publication"[^>]*value="(\d+)"', page)) == {str(first)}
+    stranger = db.session.scalar(db.select(User).where(User.id != row(first).user_id))
+    assert f'value="{first}"' not in sign_in(stranger).get(path).text
+    owner = db.session.get(User, row(first).user_id)
     assert retries.retry_many(owner, [first]) == {}
     commit()
     assert settle(first).status == Status.PUBLISHED
@@ -163,6 +175,14 @@ def test_a_refusal_without_a_reason_of_its_own_by_different_users(toy, make):
         look(one)
     assert is_open()
     assert [row(one).status for one in refused] == [Status.FAILED, Status.FAILED, Status.PUBLISHING, Status.PUBLISHING]
+    # The two that it began with are offered again with its end.
+    look(make(0))
+    toy.answers["create"] = []
+    for _ in range(4):
+        advance(30)
+    at_work(create.read_events)
+    ended = db.session.scalars(db.select(Notification).where(Notification.kind == "recovered")).all()
+    assert {one.user_id: one.facts["missed"] for one in ended}[row(refused[0]).user_id] == 1
 
 
 def test_a_success_in_between(toy, make):
@@ -251,3 +271,221 @@ def test_what_users_and_operators_see(toy, make, sign_in, app):
     [overview] = told.overviews()
     assert (overview.platform, overview.waiting, overview.closed_at) == ("toy", 3, None)
     assert told.open_by_platform()["toy"] == 1
+
+
+# What an incident must not depend on
+
+
+def test_a_user_who_is_deleted_meanwhile(toy, make):
+    waiting = open_by_failures(toy, make)
+    toy.answers["create"] = [503] * 3
+    advance(60)
+    gone = row(waiting[1]).user_id
+    assert gone in current().told
+    with transaction():
+        db.session.execute(db.delete(User).where(User.id == gone))
+    toy.answers["create"] = []
+    for _ in range(4):
+        advance(300)
+    assert current() is None
+    assert [row(one).status for one in (waiting[0], waiting[2])] == [Status.PUBLISHED] * 2
+
+
+def test_what_must_be_made_anew_counts_too(toy, make, monkeypatch):
+    """An upload server that fails: what was made before is no longer good, and the try has failed."""
+
+    def fail(*_) -> None:
+        raise errors.Stale("unavailable", "ошибка 500")
+
+    monkeypatch.setattr(Toy, "_upload", fail)
+    for number in range(3):
+        look(make(number))
+    assert is_open()
+
+
+@pytest.mark.parametrize("error", [errors.NotTaken("2: bad file"), errors.UploadRefused("toy_upload", "ошибка 400")])
+def test_a_file_that_is_not_taken_counts_of_different_users(toy, make, monkeypatch, error):
+    """It may be the file: one user's bad clips on several accounts open none."""
+
+    def fail(*_) -> None:
+        raise error
+
+    monkeypatch.setattr(Toy, "_upload", fail)
+    for account in range(4):
+        look(make(1, account=account))
+    assert not is_open()
+    for number in (2, 3):
+        look(make(number))
+    assert is_open()
+
+
+def test_an_account_that_has_another_bot_counts_for_none(toy, make, monkeypatch):
+    def fail(*_) -> None:
+        raise errors.Stale("toy_other", "")
+
+    monkeypatch.setattr(Toy, "_upload", fail)
+    for number in range(4):
+        look(make(number))
+    assert not is_open()
+
+
+def test_a_trial_that_waits_in_between_is_not_patient_for_longer(toy, make, monkeypatch):
+    """As MAX does it: first the file is not ready, then the message is refused."""
+    waiting = open_by_failures(toy, make)
+    waits = []
+
+    def first_wait(self, context):
+        waits.append(context.publication_id)
+        if waits.count(context.publication_id) % 2:
+            context.wait("file", lambda: None, every=30, until=3600)
+        raise errors.Incident("not.owner", reason="unavailable")
+
+    monkeypatch.setattr(Toy, "publish", first_wait)
+    for _ in range(70):
+        advance(60)
+    assert {(one.status, one.reason) for one in map(row, waiting)} == {(Status.FAILED, "incident")}
+
+
+def test_a_wait_for_the_file_begins_anew_after_it(toy, make, monkeypatch):
+    ready = []
+
+    def publish(self, context):
+        if context.publication_id == one:
+            context.wait("file", lambda: ready or None, every=30, until=200)
+        return Toy_publish(self, context)
+
+    Toy_publish = Toy.publish
+    monkeypatch.setattr(Toy, "publish", publish)
+    one = make(9)
+    look(one)
+    assert row(one).stage == Stage.PROCESSING
+    with transaction():  # so that it is not the one that tries
+        later = clock.now() + timedelta(hours=1)
+        db.session.execute(db.update(Publication).where(Publication.id == one).values(due_at=later))
+    open_by_failures(toy, make)
+    toy.answers["create"] = [503] * 1000
+    for _ in range(6):
+        advance(60)
+    assert row(one).stage == Stage.INCIDENT
+    toy.answers["create"] = []
+    advance(300)
+    advance(1)
+    assert current() is None and row(one).status == Status.PUBLISHING
+    ready.append(True)
+    assert settle(one).status == Status.PUBLISHED
+
+
+def test_one_that_is_taken_back_after_its_end_goes_on_at_once(toy, make):
+    waiting = open_by_failures(toy, make)
+    wait_until(clock.now() + timedelta(seconds=31))
+    for one in waiting:
+        look(one)
+    kept = committed(cancellation.cancel_many([waiting[2]]))
+    with transaction():
+        db.session.execute(db.update(Incident).values(closed_at=clock.now()))
+    committed(cancellation.restore_many(kept))
+    assert row(waiting[2]).wake_at <= clock.now()
+
+
+def test_patience_that_a_clock_ahead_began(toy, make):
+    [first, *_] = open_by_failures(toy, make)
+    with transaction():
+        ahead = clock.now() + timedelta(days=365)
+        db.session.execute(db.update(Publication).where(Publication.id == first).values(outage_since=ahead))
+    toy.answers["create"] = [503] * 100
+    for _ in range(14):
+        advance(300)
+    assert (row(first).status, row(first).reason) == (Status.FAILED, "incident")
+
+
+def test_a_clock_that_was_ahead(toy, make):
+    waiting = open_by_failures(toy, make)
+    wait_until(clock.now() + timedelta(seconds=31))
+    for one in waiting:
+        look(one)
+    for values in ({"next_trial_at": 1}, {"trial_publication_id": 999, "trial_until": 1}):
+        with transaction():
+            ahead = {name: clock.now() + timedelta(days=365) if value == 1 else value for name, value in values.items()}
+            db.session.execute(db.update(Incident).values(ahead))
+        at_work(incidents.nominate)
+        assert current().trial_publication_id in waiting
+
+
+def test_a_clip_that_the_platform_cannot_digest_does_not_prolong_it(toy, make, monkeypatch):
+    waiting = open_by_failures(toy, make)
+    bad, create = waiting[0], Toy._create
+
+    def of_all_but_one(self, context):
+        if context.publication_id == bad:
+            raise errors.Unavailable("HTTP 503")
+        return create(self, context)
+
+    monkeypatch.setattr(Toy, "_create", of_all_but_one)
+    for _ in range(20):
+        advance(30)
+    assert not is_open()
+    assert [row(one).status for one in waiting[1:]] == [Status.PUBLISHED] * 2
+
+
+def test_a_trial_that_lasts_is_not_held_again(toy, make, monkeypatch):
+    """A large file is processed for longer than one tries."""
+    waiting = open_by_failures(toy, make)
+    began, publish = clock.now(), Toy.publish
+
+    def slow(self, context):
+        context.wait("file", lambda: clock.now() - began > timedelta(minutes=25) or None, every=30, until=3600)
+        return publish(self, context)
+
+    monkeypatch.setattr(Toy, "publish", slow)
+    stages = set()
+    while clock.now() - began < timedelta(minutes=24):
+        advance(30)
+        stages |= {row(one).stage for one in current().tried}
+    assert stages == {Stage.PROCESSING} and len(current().tried) > 1
+    for _ in range(10):
+        advance(30)
+    assert current() is None and row(waiting[0]).status == Status.PUBLISHED
+
+
+def test_only_what_this_one_has_missed_is_told(toy, make):
+    open_by_failures(toy, make)
+    earlier = make(1)
+    with transaction():
+        values = {"status": Status.FAILED, "reason": "incident", "wake_at": None}
+        db.session.execute(db.update(Publication).where(Publication.id == earlier).values(values))
+    toy.answers["create"] = [503] * 2
+    for _ in range(10):
+        advance(60)
+    at_work(create.read_events)
+    ended = db.session.scalars(db.select(Notification).where(Notification.kind == "recovered")).all()
+    assert ended and {one.facts["missed"] for one in ended} == {0}
+
+
+def test_one_that_comes_long_after_it_tries_at_once(toy, make):
+    """All that it held have been cancelled: no letter tells of a failure that may be long over."""
+    for one in open_by_failures(toy, make):
+        publications.cancel(db.session.get(User, row(one).user_id), one)
+        commit()
+    wait_until(clock.now() + timedelta(days=1))
+    late = settle(make(5))
+    assert late.status == Status.PUBLISHED and current() is None
+    at_work(create.read_events)
+    assert late.user_id not in db.session.scalars(db.select(Notification.user_id)).all()
+
+
+def test_a_worker_that_dies_while_it_tries(app, toy, make, monkeypatch):
+    waiting = open_by_failures(toy, make)
+    wait_until(clock.now() + timedelta(seconds=31))
+    for one in waiting:
+        look(one)
+    at_work(incidents.nominate)
+    monkeypatch.setattr(Toy, "die_at", "upload:before")
+    work_horse = in_a_work_horse(app, waiting[0])
+    work_horse.join(30)
+    assert work_horse.exitcode == -signal.SIGKILL and current().trial_publication_id == waiting[0]
+    monkeypatch.setattr(Toy, "die_at", "")
+    tick()
+    assert settle(waiting[0]).status == Status.PUBLISHED
+    assert not is_open()
+    assert [settle(one).status for one in waiting[1:]] == [Status.PUBLISHED] * 2
+    assert toy.posts == dict.fromkeys(toy.drafts, 1)

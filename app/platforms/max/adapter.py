@@ -23,7 +23,7 @@ from app.platforms.base import (
     Token,
     Unknown,
 )
-from app.platforms.errors import Incident, PlatformError, Reconnect, Refused, Stale, Unavailable
+from app.platforms.errors import Incident, PlatformError, Reconnect, Refused, Stale, Unavailable, UploadRefused
 from app.platforms.http.body import Multipart
 from app.platforms.http.client import Http
 from app.platforms.http.response import Response
@@ -36,7 +36,7 @@ from app.platforms.max.reasons import REASONS, TEXT_CHARACTERS
 # Of what a header may hold; MAX does not describe its tokens further.
 _TOKEN = re.compile(r"[!-~]{8,500}")
 # The answer to the bytes is not the Bot API's.
-_TAKEN = re.compile(rb"\s*(<\?xml[^>]*\?>)?\s*<retval>\s*1\s*</retval>\s*")
+_TAKEN = re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*<retval>\s*1\s*</retval>\s*")
 _WRITING = {"write", "post_edit_delete_message"}
 # Large files are processed for minutes. https://dev.max.ru/docs-api/methods/POST/uploads
 _POLL_SECONDS, _PROCESSING_SECONDS = 30, 3600
@@ -117,7 +117,9 @@ class Max(Adapter):
             chat = self._api.ask("GET", f"/chats/{asked}", token)
         except Refused as refusal:
             raise Refused("max_channel", refusal.detail, bot=bot, field="channel") from None
-        chat_id = chat["chat_id"]
+        chat_id, bot_id = chat.get("chat_id"), me.get("user_id")
+        if type(chat_id) is not int or type(bot_id) is not int:
+            raise Unavailable("в ответе MAX нет номера канала или бота")
         if chat.get("type") != "channel":
             raise Refused("max_not_channel", bot=bot, field="channel")
         if chat.get("status") == "closed":
@@ -130,7 +132,7 @@ class Max(Adapter):
             name=chat.get("title") or asked,
             url=posts.web_link(chat.get("link")),
             avatar_url=posts.web_link(icon.get("url")) if isinstance(icon, dict) else None,
-            facts={"chat_id": chat_id, "bot": bot, "bot_id": me["user_id"]},
+            facts={"chat_id": chat_id, "bot": bot, "bot_id": bot_id},
         )
         return [account], token
 
@@ -186,7 +188,7 @@ class Max(Adapter):
         if response.status >= 500:
             raise Stale("unavailable", _said(response))
         if response.status != 200 or not _is_taken(response):
-            raise Stale("max_upload", _said(response))
+            raise UploadRefused("max_upload", _said(response))
         return True
 
     def _send(self, context: PublishContext, made: Made, *, begin_commit: Callable[[], None]) -> Receipt:

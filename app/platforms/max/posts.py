@@ -25,10 +25,13 @@ def find(api: MaxApi, context: PublishContext, token: str, text: str) -> Receipt
     is_alike = False
     for _ in range(_PAGES):
         messages = api.messages(context.token, **page)
+        # Whatever its date is: only one post has our token, and one of the clocks may be wrong.
+        if ours := next((one for one in messages if token in _video_tokens(one)), None):
+            return receipt(context, ours)
+        if any(_timestamp(one) is None for one in messages):
+            return Unknown()  # where the publication began cannot be seen
         recent = [one for one in messages if _timestamp(one) >= since]
         for message in recent:
-            if token in _video_tokens(message):
-                return receipt(context, message)
             is_alike = is_alike or (bool(_video_tokens(message)) and _has_text(message, text))
         oldest = min(map(_timestamp, recent), default=0)
         if (
@@ -63,10 +66,10 @@ def _body(message: Message) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _timestamp(message: Message) -> int:
-    """Milliseconds."""
+def _timestamp(message: Message) -> int | None:
+    """Milliseconds; None where it has none."""
     at = message.get("timestamp")
-    return at if isinstance(at, int) else 0
+    return at if type(at) is int else None
 
 
 def _video_tokens(message: Message) -> list[Any]:

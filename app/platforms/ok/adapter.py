@@ -141,7 +141,7 @@ class OK(OkAccess):
             type="GROUP_THEME",
             attachment=_json({"media": media}),
         )
-        if type(topic) not in (int, str) or not str(topic).strip():
+        if type(topic) not in (int, str) or not str(topic).isascii() or not str(topic).isdigit():
             raise Unavailable("в ответе OK нет номера темы")
         if str(topic) == "0":  # https://apiok.ru/en/dev/sdk/js/ui.postMediatopic/
             raise Refused("ok_rights", "OK не создал тему")

@@ -12,7 +12,15 @@ import structlog
 
 from app import clock
 from app.platforms.base import PublishContext
-from app.platforms.errors import PlatformError, RateLimited, Reconnect, Refused, Stale, TokenExpired, Unavailable
+from app.platforms.errors import (
+    PlatformError,
+    RateLimited,
+    Reconnect,
+    Refused,
+    TokenExpired,
+    Unavailable,
+    UploadRefused,
+)
 from app.platforms.http.body import Multipart
 from app.platforms.http.client import Http, Window
 from app.platforms.http.response import Response
@@ -158,16 +166,16 @@ def _check_uploaded(response: Response) -> None:
     if isinstance(error, Refused) and error.reason in PARAMETERS.values():
         raise error
     if isinstance(error, Refused | Reconnect | TokenExpired):
-        raise Stale("ok_upload", error.detail)
+        raise UploadRefused("ok_upload", error.detail)
     if 400 <= response.status < 500 and response.status not in _NOT_OF_THE_ADDRESS:
-        raise Stale("ok_upload", f"ошибка {response.status} от адреса загрузки OK")
+        raise UploadRefused("ok_upload", f"ошибка {response.status} от адреса загрузки OK")
     if error:
         raise error
     is_page = response.body.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
     if not 200 <= response.status < 300 or is_page:
         raise Unavailable(f"ошибка {response.status} от сервера загрузки OK")
     if isinstance(payload, dict) and payload.get("error"):
-        raise Stale("ok_upload", str(payload.get("error_description") or payload["error"]))
+        raise UploadRefused("ok_upload", str(payload.get("error_description") or payload["error"]))
 
 
 def count_in(value: Any) -> int | None:

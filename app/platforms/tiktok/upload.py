@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from app.platforms.base import PublishContext
-from app.platforms.errors import PlatformError, RateLimited, Stale, Unavailable
+from app.platforms.errors import PlatformError, RateLimited, Unavailable, UploadRefused
 from app.platforms.http.body import FileBody
 from app.platforms.http.client import Http
 from app.platforms.http.response import Response
@@ -134,7 +134,9 @@ class Upload:
             return stored
         if response.status == 429 or (response.status == 503 and "Retry-After" in response.headers):
             raise RateLimited(response.retry_at(PAUSE), detail)
-        if response.status in _ADDRESS_GONE or (stored is None and response.status == 416):
+        if response.status in _ADDRESS_GONE:
+            raise UploadRefused("tiktok_upload", detail)
+        if stored is None and response.status == 416:
             raise Stale("tiktok_upload", detail)
         if is_last and response.status not in _ASKS_FOR_MORE:
             raise Unavailable(detail, definitely_not_applied=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.platforms.base import Account, Counting, Limits, NotPublished, PublishContext, Receipt, Stats, Token, Unknown
-from app.platforms.errors import PlatformError, Refused, Unavailable
+from app.platforms.errors import NotTaken, PlatformError, Refused, Unavailable
 from app.platforms.http.client import Window
 from app.platforms.http.timeouts import LONG_RESPONSE_SECONDS
 from app.platforms.vk import choices, wall
@@ -85,7 +85,7 @@ class VK(VkAccess):
                 if video["route"] == "video" and self._item(context, video):
                     raise
             context.drop("create", "upload")
-            raise Unavailable(lost.detail, definitely_not_applied=True) from None
+            raise NotTaken(lost.detail) from None
 
     def _create(self, context: PublishContext) -> dict[str, Any]:
         """Returns both ids, before any byte is sent."""

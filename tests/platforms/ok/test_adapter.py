@@ -15,7 +15,7 @@ from app.platforms.base import Token
 from app.platforms.errors import Reconnect, Refused, Unavailable
 from app.platforms.http.response import Response
 from app.platforms.ok.adapter import TOPIC_PAGES, TOPICS_PER_PAGE
-from app.platforms.ok.api import answer_of, error_in, signature
+from app.platforms.ok.api import OkApi, answer_of, error_in, signature
 from app.problems import Problem
 from app.publishing import preflight
 from app.services import connections
@@ -79,6 +79,17 @@ class TestOk(Contract):
     def test_an_answer_may_be_empty(self, publication, answer):
         self.sandbox.control("options", ok_empty_answer=answer)
         self._ends_once(publication())
+
+    def test_an_answer_that_is_no_number_of_a_topic_is_looked_up(self, publication, monkeypatch):
+        call = OkApi.call
+
+        def answered(api: OkApi, method: str, token: str, **params):
+            found = call(api, method, token, **params)
+            return "true" if method == "mediatopic.post" else found
+
+        monkeypatch.setattr(OkApi, "call", answered)
+        done = self._ends_once(publication())
+        assert done.url.rpartition("/")[2].isdigit()
 
     def test_a_video_under_the_name_of_its_file_is_not_shown_yet(self, publication):
         """It is in video.get all the same: its existence proves nothing."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from app.platforms.base import PublishContext
-from app.platforms.errors import PlatformError, RateLimited, Unavailable, UploadRefused
+from app.platforms.errors import PlatformError, RateLimited, Stale, Unavailable, UploadRefused
 from app.platforms.http.body import FileBody
 from app.platforms.http.client import Http
 from app.platforms.http.response import Response

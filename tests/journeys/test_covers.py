@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests import clips as test_clips
 from tests import pictures
 from tests.journeys.conftest import Running
-from tests.journeys.steps import begin, publish, upload
+from tests.journeys.steps import PUBLISHING_MS, begin, publish, upload
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,9 @@ def test_a_cover_is_chosen(page: Page, vezde: Running, file: Path, tmp_path: Pat
     expect(details.locator("video")).not_to_have_attribute("poster", by_moment)
 
     # It goes with the clip.
-    publish(page, page.get_by_role("article", name="Закат"))
+    card = page.get_by_role("article", name="Закат")
+    publish(page, card)
+    expect(card.get_by_role("link", name="Опубликовано")).to_be_visible(timeout=PUBLISHING_MS)
     [post] = vezde.posts
     assert post["facts"]["cover"] and post["facts"]["thumbnail"]
 

@@ -35,13 +35,14 @@ TRIAL = timedelta(minutes=10)
 _SHORTEST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(minutes=5)
 # Of so many trials one is not of the publication that is due first: it may be its clip that the platform cannot take.
 _OTHERS_TURN = 3
+IS_OPEN = and_(Incident.closed_at.is_(None), Incident.opened_at.is_not(None))
 HELD = and_(Publication.status == Status.PUBLISHING, Publication.stage == Stage.INCIDENT)
 _OF_ITS_OWN = (Publication.clip_id, Publication.connection_id)
 
 
 def current(platform: str) -> Incident | None:
     """The incident that is open there."""
-    return db.session.scalar(select(Incident).where(_is_current(platform), Incident.opened_at.is_not(None)))
+    return db.session.scalar(select(Incident).where(Incident.platform == platform, IS_OPEN))
 
 
 def _is_current(platform: str) -> ColumnElement[bool]:
@@ -150,12 +151,18 @@ def held_since(publication: Publication) -> datetime | None:
     return publication.outage_since if incident and publication.id in incident.tried else None
 
 
+def patience(publication: Publication) -> tuple[datetime, datetime]:
+    """Since when it has waited for its platform to recover, and until when it may."""
+    now = clock.now()
+    since = min(publication.outage_since or now, now)  # a later one was written by a clock that was ahead
+    return since, since + timedelta(minutes=current_app.config["LATE_MINUTES"])
+
+
 @durable
 def hold(lease: Lease, publication: Publication) -> bool:
     """Until the incident is over, or the publication too late; False where it is too late now."""
     now = clock.now()
-    since = min(publication.outage_since or now, now)  # a later one was written by a clock that was ahead
-    latest = since + timedelta(minutes=current_app.config["LATE_MINUTES"])
+    since, latest = patience(publication)
     incident = _locked(publication.platform)  # before the publication: who closes it wakes all that are held
     if incident is None or incident.opened_at is None:
         lease.release(now, stage=Stage.QUEUED)
@@ -192,8 +199,7 @@ def _tell(incident: Incident, user_id: int) -> None:
 def nominate() -> None:
     """Wakes, of each platform with an open incident, the publication that is to try next."""
     with reading():
-        is_open = Incident.closed_at.is_(None), Incident.opened_at.is_not(None)
-        names = db.session.scalars(select(Incident.platform).where(*is_open)).all()
+        names = db.session.scalars(select(Incident.platform).where(IS_OPEN)).all()
     for platform in names:
         with transaction():
             if incident := _locked(platform):

@@ -163,15 +163,14 @@ def wait_for_quota(lease: Lease, publication: Publication, spent: errors.QuotaSp
 def wait_for_incident(lease: Lease, publication: Publication, incident: errors.Incident) -> None:
     """Nothing was published, and whatever is sent will be refused for a while: no try is used."""
     is_open = incidents.fails(publication, incident)
-    now = clock.now()
-    since = min(publication.outage_since or now, now)
+    now, (since, latest) = clock.now(), incidents.patience(publication)
     if publication.commit_in_doubt:
         _ask_later(lease, publication, incident)
         return
     if is_open:
         hold(lease, publication)
         return
-    if now - since > timedelta(minutes=current_app.config["LATE_MINUTES"]):
+    if now > latest:
         give_up(lease, publication, incident)
         return
     pause = min(_SHORTEST_INCIDENT_PAUSE * 2 ** min(publication.limits, 20), _LONGEST_INCIDENT_PAUSE)

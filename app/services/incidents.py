@@ -9,7 +9,7 @@ from sqlalchemy import exists, func, select
 from app import clock, platforms
 from app.db import db
 from app.models import Incident, PlatformConnection, Publication, User
-from app.publishing.incidents import HELD, missed_by
+from app.publishing.incidents import HELD, IS_OPEN, missed_by
 
 SHOWN_CLOSED = timedelta(days=7)
 MOST_SHOWN = 20
@@ -32,10 +32,9 @@ class Overview:
 def of_user(user: User) -> Sequence[Incident]:
     """Those that are open on platforms where the user has an account."""
     connected = exists().where(PlatformConnection.user_id == user.id, PlatformConnection.platform == Incident.platform)
-    is_open = Incident.closed_at.is_(None), Incident.opened_at.is_not(None)
     now = clock.now()
     return db.session.scalars(
-        select(Incident).where(*is_open, Incident.next_trial_at > now - _IS_NEWS, connected).order_by(Incident.platform)
+        select(Incident).where(IS_OPEN, Incident.next_trial_at > now - _IS_NEWS, connected).order_by(Incident.platform)
     ).all()
 
 
@@ -73,6 +72,5 @@ def overviews() -> list[Overview]:
 
 def open_by_platform() -> dict[str, int]:
     """1 where an incident is open, 0 elsewhere."""
-    is_open = Incident.closed_at.is_(None), Incident.opened_at.is_not(None)
-    found = set(db.session.scalars(select(Incident.platform).where(*is_open)))
+    found = set(db.session.scalars(select(Incident.platform).where(IS_OPEN)))
     return {key: int(key in found) for key in platforms.ADAPTERS}
